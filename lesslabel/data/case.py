@@ -1,0 +1,91 @@
+"""A case: one image of one patient with its geometry and any number of named annotations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.errors import DataError
+
+IGNORE = 255
+"""The value of an unknown voxel in every label map: uint8 on disk, int64 in a batch."""
+
+
+class Kind(IntEnum):
+    """How a target came to be. ``NONE`` marks a case that the experiment sees without labels."""
+
+    NONE = 0
+    DENSE = 1
+    SCRIBBLE = 2
+    POINTS = 3
+    BOX = 4
+    PSEUDO = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """One label map of a case, by someone.
+
+    Attributes:
+        labels: (z, y, x) uint8, the source's label codes, `IGNORE` where unknown.
+        kind: how it was made.
+        author: who or what made it (``"rater1"``, ``"pseudo/<run>"``), free text without patient data.
+        time: when it was made, ISO 8601, or empty if unknown.
+        covered_labels: the label codes this annotation speaks of, background apart; None means all. An organ that nobody
+            annotated is not background.
+        covered_slices: the z indices this annotation speaks of; None means all.
+        confidence: optional (z, y, x) float32 in [0, 1].
+    """
+
+    labels: NDArray[np.uint8]
+    kind: Kind
+    author: str = ""
+    time: str = ""
+    covered_labels: tuple[int, ...] | None = None
+    covered_slices: tuple[int, ...] | None = None
+    confidence: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One image of one patient.
+
+    Attributes:
+        uid: the case's name, unique in its store, free of patient data where the source is.
+        patient: what splits are made by; several cases may share it.
+        image: (C, z, y, x) float32; a 2D image has z = 1.
+        spacing_mm: voxel size in mm in the order (z, y, x).
+        affine: 4×4, maps the voxel (x, y, z, 1) to scanner RAS+ mm as NIfTI does; None if the source has none.
+        centre: the hospital it came from.
+        modality: ``"cine-MR"``, ``"CT"`` …
+        group: the official part this case belongs to, if its source has one (``"train"``, ``"TestSet"``).
+        annotations: label maps by name (``"dense"``, ``"scribble"``, ``"rater1"``, ``"pseudo/<run>"``).
+    """
+
+    uid: str
+    patient: str
+    image: NDArray[np.float32]
+    spacing_mm: tuple[float, float, float]
+    affine: NDArray[np.float64] | None = None
+    centre: str = ""
+    modality: str = ""
+    group: str = ""
+    annotations: Mapping[str, Annotation] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 4:
+            raise DataError(f"case {self.uid}: image must be (C, z, y, x), got shape {self.image.shape}")
+        for name, annotation in self.annotations.items():
+            if annotation.labels.shape != self.image.shape[1:]:
+                raise DataError(
+                    f"case {self.uid}: annotation '{name}' has shape {annotation.labels.shape}, "
+                    f"the image {self.image.shape[1:]}; both must come from the same grid"
+                )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The grid (z, y, x) in voxels."""
+        depth, height, width = self.image.shape[1:]
+        return depth, height, width

@@ -1,0 +1,21 @@
+"""Errors a user can act on: one line that names the file or value, and the fix."""
+
+
+class LesslabelError(Exception):
+    """Base of every error that the command line prints as one line, without a traceback."""
+
+
+class DataError(LesslabelError):
+    """A file, a store or a split is missing, unreadable or contradicts itself."""
+
+
+class ConfigError(LesslabelError):
+    """A setting does not exist, does not fit the data, or does not fit another setting."""
+
+
+class RunError(LesslabelError):
+    """A run folder or a checkpoint cannot be used as asked."""
+
+
+class NonFiniteLossError(RunError):
+    """The loss became NaN or infinite; the message names the cases of the batch."""
