@@ -33,8 +33,8 @@ class Annotation:
         kind: how it was made.
         author: who or what made it (``"rater1"``, ``"pseudo/<run>"``), free text without patient data.
         time: when it was made, ISO 8601, or empty if unknown.
-        covered_labels: the label codes this annotation speaks of, background apart; None means all. An organ that nobody
-            annotated is not background.
+        covered_labels: the label codes this annotation speaks of, background apart; None means all. An organ that
+            nobody annotated is not background.
         covered_slices: the z indices this annotation speaks of; None means all.
         confidence: optional (z, y, x) float32 in [0, 1].
     """
@@ -82,6 +82,11 @@ class Case:
                 raise DataError(
                     f"case {self.uid}: annotation '{name}' has shape {annotation.labels.shape}, "
                     f"the image {self.image.shape[1:]}; both must come from the same grid"
+                )
+            if annotation.confidence is not None and annotation.confidence.shape != annotation.labels.shape:
+                raise DataError(
+                    f"case {self.uid}: the confidence of annotation '{name}' has shape {annotation.confidence.shape}, "
+                    f"its labels {annotation.labels.shape}; both must come from the same grid"
                 )
 
     @property

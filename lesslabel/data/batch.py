@@ -1,0 +1,64 @@
+"""What the data module hands to a method."""
+
+from typing import NotRequired, TypedDict
+
+import torch
+from torch import Tensor
+
+
+class Batch(TypedDict):
+    """One training batch. No method infers "labelled" from pixels: `kind` says it.
+
+    Attributes:
+        image: (B, C, [D], H, W) float32.
+        target: (B, [D], H, W) int64 class indices, `IGNORE` (255) where unknown; all unknown for an unlabelled sample.
+        kind: (B,) int64, values of `lesslabel.data.case.Kind`.
+        annotated_labels: (B, C) bool over classes, False where nobody annotated the class in that sample.
+        uid: case of each sample.
+        weight: optional (B, [D], H, W) float32 confidence of the target.
+    """
+
+    image: Tensor
+    target: Tensor
+    kind: Tensor
+    annotated_labels: Tensor
+    uid: list[str]
+    weight: NotRequired[Tensor]
+
+
+class EvaluationBatch(TypedDict):
+    """One whole case for validation, test or prediction.
+
+    Attributes:
+        image: (1, C, z, y, x) float32 on the network's grid.
+        reference: (z, y, x) uint8 class indices on the native grid; absent where a case has no reference.
+        uid: the case.
+        patient: its patient.
+        native_shape: (z, y, x) in voxels.
+        spacing_mm: native voxel size, (z, y, x).
+        affine: native 4×4 affine as float64, or absent.
+    """
+
+    image: Tensor
+    uid: str
+    patient: str
+    native_shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    reference: NotRequired[Tensor]
+    affine: NotRequired[Tensor]
+
+
+def collate(samples: list[Batch]) -> Batch:
+    """Stack samples of one; a weight is 1 where a sample of the batch has none."""
+    batch = Batch(
+        image=torch.stack([sample["image"] for sample in samples]),
+        target=torch.stack([sample["target"] for sample in samples]),
+        kind=torch.stack([sample["kind"] for sample in samples]),
+        annotated_labels=torch.stack([sample["annotated_labels"] for sample in samples]),
+        uid=[uid for sample in samples for uid in sample["uid"]],
+    )
+    if any("weight" in sample for sample in samples):
+        batch["weight"] = torch.stack(
+            [sample.get("weight", torch.ones_like(sample["target"], dtype=torch.float32)) for sample in samples]
+        )
+    return batch

@@ -1,0 +1,214 @@
+"""One case as one HDF5 file: `docs/formats.md`."""
+
+import hashlib
+from dataclasses import replace
+from math import ceil, prod
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.case import Annotation, Case, Kind
+from lesslabel.errors import DataError
+from lesslabel.files import written_aside
+
+# HDF5 1.10 is the first version that keeps a checksum of everything but the voxels; fletcher32 is that of the voxels
+_VERSION = ("v110", "v110")
+_VOXELS = {"compression": "lzf", "fletcher32": True}
+_DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError, DataError)
+"""What h5py raises on damaged bytes; `Case` adds its own `DataError`."""
+
+
+def write_case(path: Path, case: Case) -> str:
+    """Write a case in one step.
+
+    Returns:
+        sha256 of its content (voxels, labels, geometry), the same wherever and whenever the case is prepared.
+
+    Raises:
+        DataError: if an annotation has no usable name or is not uint8, or the disk refuses.
+    """
+    content = _to_bytes(case)
+    with written_aside(path) as aside:
+        aside.write_bytes(content)
+    return content_hash(case)
+
+
+def read_case(path: Path) -> Case:
+    """Read a whole case.
+
+    Raises:
+        DataError: if the file is absent, cut short or not a case.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return Case(
+                uid=_text(file, "uid"),
+                patient=_text(file, "patient"),
+                image=_read_voxels(file, "image", np.float32),
+                spacing_mm=_spacing(file),
+                affine=np.asarray(file.attrs["affine"], dtype=np.float64) if "affine" in file.attrs else None,
+                centre=_text(file, "centre"),
+                modality=_text(file, "modality"),
+                group=_text(file, "group"),
+                annotations={
+                    _decode(name): _read_annotation(group) for name, group in file.get("annotations", {}).items()
+                },
+            )
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such case file; run `lesslabel verify` on its store") from error
+    except _DAMAGE as error:
+        raise DataError(f"{path}: damaged case file ({_one_line(error)}); prepare the store again") from error
+
+
+def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
+    """The slices that an annotation speaks of, without reading a voxel; None means all.
+
+    Raises:
+        DataError: if the file or the annotation cannot be read.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return _covered(file["annotations"][_encode(annotation)], "covered_slices")
+    except _DAMAGE as error:
+        raise DataError(
+            f"{path}: annotation '{annotation}' cannot be read ({_one_line(error)}); run lesslabel verify"
+        ) from error
+
+
+def add_annotation(path: Path, name: str, annotation: Annotation) -> None:
+    """Add an annotation to a case file; the file is replaced in one step.
+
+    Raises:
+        DataError: if the case already has an annotation of that name (nothing overwrites another) or the grids differ.
+    """
+    case = read_case(path)
+    if name in case.annotations:
+        raise DataError(f"{path}: case {case.uid} already has an annotation '{name}'; choose another name")
+    write_case(path, replace(case, annotations={**case.annotations, name: annotation}))
+
+
+def content_hash(case: Case) -> str:
+    """The sha256 of a case's image, geometry and annotations; who made them and when is left out."""
+    digest = hashlib.sha256()
+    _digest_array(digest, case.image, np.float32)
+    _digest_array(digest, np.round(case.spacing_mm, 6), np.float64)
+    if case.affine is not None:
+        # adding 0 turns -0 into 0
+        _digest_array(digest, np.round(case.affine, 6) + 0.0, np.float64)
+    for name in sorted(case.annotations):
+        annotation = case.annotations[name]
+        digest.update(f"{name}:{annotation.kind.name}:{annotation.covered_labels}:{annotation.covered_slices}".encode())
+        _digest_array(digest, annotation.labels, np.uint8)
+        if annotation.confidence is not None:
+            _digest_array(digest, annotation.confidence, np.float32)
+    return digest.hexdigest()
+
+
+def _digest_array(digest: "hashlib._Hash", array: NDArray[Any], dtype: type[np.generic]) -> None:
+    digest.update(str(array.shape).encode())
+    digest.update(np.ascontiguousarray(array, dtype=dtype).data)
+
+
+def _to_bytes(case: Case) -> bytes:
+    # in memory first: HDF5 crashes the process when the disk is full
+    with h5py.File(case.uid, "w", driver="core", backing_store=False, libver=_VERSION) as file:
+        _write_image(file, case)
+        for name, annotation in case.annotations.items():
+            _require_writable(case.uid, name, annotation)
+            _write_annotation(file, name, annotation)
+        file.flush()
+        content: bytes = file.id.get_file_image()
+        return content
+
+
+def _require_writable(uid: str, name: str, annotation: Annotation) -> None:
+    if name in ("", ".") or "|" in name or not name.isprintable():
+        raise DataError(f"case {uid}: an annotation cannot be named {name!r}; use printable characters without '|'")
+    if annotation.labels.dtype != np.uint8:
+        raise DataError(
+            f"case {uid}: annotation '{name}' is {annotation.labels.dtype}; label maps are uint8, unknown is 255"
+        )
+
+
+def _write_image(file: h5py.File, case: Case) -> None:
+    # one chunk per slice: a 2D method reads one slice, a 3D patch a few
+    chunk = (1, 1, *case.shape[1:])
+    file.create_dataset("image", data=case.image.astype(np.float32, copy=False), chunks=chunk, **_VOXELS)
+    for key in ("uid", "patient", "centre", "modality", "group"):
+        _write_text(file, key, getattr(case, key))
+    file.attrs["spacing_mm"] = np.asarray(case.spacing_mm, dtype=np.float64)
+    if case.affine is not None:
+        file.attrs["affine"] = np.asarray(case.affine, dtype=np.float64)
+
+
+def _write_annotation(file: h5py.File, name: str, annotation: Annotation) -> None:
+    group = file.create_group(f"annotations/{_encode(name)}")
+    chunk = (1, *annotation.labels.shape[1:])
+    group.create_dataset("labels", data=annotation.labels, chunks=chunk, **_VOXELS)
+    if annotation.confidence is not None:
+        confidence = annotation.confidence.astype(np.float32, copy=False)
+        group.create_dataset("confidence", data=confidence, chunks=chunk, **_VOXELS)
+    for key, text in (("kind", annotation.kind.name.lower()), ("author", annotation.author), ("time", annotation.time)):
+        _write_text(group, key, text)
+    for key in ("covered_labels", "covered_slices"):
+        if getattr(annotation, key) is not None:
+            group.attrs[key] = np.asarray(getattr(annotation, key), dtype=np.int64)
+
+
+def _write_text(group: h5py.Group, key: str, text: str) -> None:
+    # of fixed length: HDF5 keeps strings of variable length in a heap that has no checksum
+    group.attrs[key] = np.bytes_(text.encode("utf-8"))
+
+
+def _text(group: h5py.Group, key: str) -> str:
+    value = group.attrs[key]
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _read_voxels(group: h5py.Group, name: str, dtype: type[np.generic]) -> NDArray[Any]:
+    """Read an array whole; HDF5 would fill a lost chunk with zeros."""
+    dataset = group[name]
+    expected = prod(ceil(side / chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+    if dataset.id.get_num_chunks() != expected:
+        raise ValueError(f"'{dataset.name}' has {dataset.id.get_num_chunks()} chunks of {expected}")
+    if dataset.dtype != dtype:
+        raise ValueError(f"'{dataset.name}' is {dataset.dtype}")
+    voxels: NDArray[Any] = dataset[()]
+    return voxels
+
+
+def _read_annotation(group: h5py.Group) -> Annotation:
+    return Annotation(
+        labels=_read_voxels(group, "labels", np.uint8),
+        kind=Kind[_text(group, "kind").upper()],
+        author=_text(group, "author"),
+        time=_text(group, "time"),
+        covered_labels=_covered(group, "covered_labels"),
+        covered_slices=_covered(group, "covered_slices"),
+        confidence=_read_voxels(group, "confidence", np.float32) if "confidence" in group else None,
+    )
+
+
+def _covered(group: h5py.Group, key: str) -> tuple[int, ...] | None:
+    return tuple(int(value) for value in group.attrs[key]) if key in group.attrs else None
+
+
+def _spacing(file: h5py.File) -> tuple[float, float, float]:
+    values: NDArray[np.float64] = np.asarray(file.attrs["spacing_mm"], dtype=np.float64)
+    z, y, x = (float(value) for value in values)
+    return z, y, x
+
+
+def _encode(name: str) -> str:
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def _decode(name: str) -> str:
+    return name.replace("%2F", "/").replace("%25", "%")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,217 @@
+"""From stored cases to training samples and evaluation cases."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from lesslabel.data.augment import Augmentation, apply_to_image, apply_to_labels, apply_to_weight, draw
+from lesslabel.data.batch import Batch, EvaluationBatch
+from lesslabel.data.cache import Cache
+from lesslabel.data.case import IGNORE, Case, Kind
+from lesslabel.data.intensity import Intensity, normalise
+from lesslabel.data.resize import Interpolation, resize_image, resize_labels, target_shape, to_tensor
+from lesslabel.data.sampling import SampleKey, generator_of
+from lesslabel.data.store import Store
+from lesslabel.data.view import LabelMapping, View, make_target
+
+Window = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The grid on which a network sees a case.
+
+    Attributes:
+        size_voxel: (height, width) that every slice is resized to; None keeps the size.
+        spacing_mm: (z, y, x) that the volume is resampled to, if no size is given; None keeps the spacing.
+        interpolation: of the image.
+    """
+
+    size_voxel: tuple[int, int] | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    interpolation: Interpolation = "linear"
+
+
+class CaseLoader:
+    """Reads a case and brings it to the network's grid and intensities.
+
+    Args:
+        store: where cases lie.
+        view: which channels, and how labels are mapped.
+        mapping: the view's label mapping.
+        grid: the network's grid.
+        intensity: the network's intensities.
+    """
+
+    def __init__(self, store: Store, view: View, mapping: LabelMapping, grid: Grid, intensity: Intensity) -> None:
+        self.store = store
+        self.view = view
+        self.mapping = mapping
+        self.grid = grid
+        self.intensity = intensity
+
+    def read(self, uid: str) -> Case:
+        """Read a case from the store."""
+        return self.store.read(uid)
+
+    def shape_of(self, case: Case) -> tuple[int, int, int]:
+        """The case's shape (z, y, x) on the network's grid."""
+        return target_shape(case.shape, case.spacing_mm, self.grid.size_voxel, self.grid.spacing_mm)
+
+    def image(self, case: Case) -> Tensor:
+        """The case's image (C, z, y, x) as the network sees it."""
+        channels = case.image if self.view.channels is None else case.image[self.view.channels]
+        normalised = to_tensor(normalise(channels, self.intensity))
+        return resize_image(normalised, self.shape_of(case), self.grid.interpolation)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingCase:
+    """A case on the network's grid.
+
+    Attributes:
+        image: (C, z, y, x) float32.
+        labels: (z, y, x) uint8.
+        kind: of the target.
+        annotated_labels: (C,) bool.
+        weight: (z, y, x) float32 or None.
+    """
+
+    image: Tensor
+    labels: Tensor
+    kind: Kind
+    annotated_labels: Tensor
+    weight: Tensor | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the voxels."""
+        return self.image.nbytes + self.labels.nbytes + (0 if self.weight is None else self.weight.nbytes)
+
+
+class TrainingSet(Dataset[Batch]):
+    """Training samples by `SampleKey`: a slice or a patch, augmented.
+
+    Args:
+        loader: reads cases.
+        supervision: annotation by uid, for the cases that show one.
+        patch_voxel: crop, ([d,] h, w) in the network's grid; None takes the slice or volume whole.
+        augmentation: how samples vary.
+        seed: of the run.
+        cache_bytes: memory that cached cases may take, in each worker.
+    """
+
+    def __init__(
+        self,
+        loader: CaseLoader,
+        supervision: dict[str, str],
+        patch_voxel: tuple[int, ...] | None,
+        augmentation: Augmentation,
+        seed: int,
+        cache_bytes: int,
+    ) -> None:
+        self.loader = loader
+        self.supervision = supervision
+        self.patch_voxel = patch_voxel
+        self.augmentation = augmentation
+        self.seed = seed
+        self.cache: Cache[TrainingCase] = Cache(self._load, cache_bytes)
+
+    def __getitem__(self, key: SampleKey) -> Batch:
+        case = self.cache.get(key.unit.uid)
+        where: int | slice = slice(None) if key.unit.slice is None else key.unit.slice
+        image, labels = case.image[:, where], case.labels[where]
+        weight = None if case.weight is None else case.weight[where]
+        generator = generator_of(self.seed, key.step, key.slot)
+        if self.patch_voxel is not None:
+            window = draw_window(tuple(labels.shape), self.patch_voxel, generator)
+            image, labels = crop(image, window, 0), crop(labels, window, IGNORE)
+            weight = None if weight is None else crop(weight, window, 0)
+        drawn = draw(self.augmentation, generator, square=labels.shape[-1] == labels.shape[-2])
+        labels = apply_to_labels(labels, drawn)
+        sample = Batch(
+            image=apply_to_image(image, drawn).contiguous(),
+            target=labels.long(),
+            kind=torch.tensor(int(case.kind)),
+            annotated_labels=case.annotated_labels,
+            uid=[key.unit.uid],
+        )
+        if weight is not None:
+            sample["weight"] = apply_to_weight(weight, drawn).contiguous()
+        return sample
+
+    def _load(self, uid: str) -> TrainingCase:
+        case = self.loader.read(uid)
+        shape, classes = self.loader.shape_of(case), len(self.loader.mapping.names)
+        if uid not in self.supervision:
+            unknown = torch.full(shape, IGNORE, dtype=torch.uint8)
+            return TrainingCase(self.loader.image(case), unknown, Kind.NONE, torch.ones(classes, dtype=torch.bool))
+        target = make_target(case.annotations[self.supervision[uid]], self.loader.mapping)
+        return TrainingCase(
+            image=self.loader.image(case),
+            labels=torch.from_numpy(resize_labels(target.labels, shape)),
+            kind=target.kind,
+            annotated_labels=torch.from_numpy(target.annotated_labels),
+            weight=None if target.confidence is None else resize_image(to_tensor(target.confidence)[None], shape)[0],
+        )
+
+
+class EvaluationSet(Dataset[EvaluationBatch]):
+    """Whole cases for validation, test and prediction, in a fixed order.
+
+    Args:
+        loader: reads cases.
+        uids: which cases.
+        reference: annotation to score against; None leaves references out (prediction).
+    """
+
+    def __init__(self, loader: CaseLoader, uids: tuple[str, ...], reference: str | None) -> None:
+        self.loader = loader
+        self.uids = uids
+        self.reference = reference
+
+    def __len__(self) -> int:
+        return len(self.uids)
+
+    def __getitem__(self, index: int) -> EvaluationBatch:
+        case = self.loader.read(self.uids[index])
+        batch = EvaluationBatch(
+            image=self.loader.image(case)[None],
+            uid=case.uid,
+            patient=case.patient,
+            native_shape=case.shape,
+            spacing_mm=case.spacing_mm,
+        )
+        if case.affine is not None:
+            batch["affine"] = torch.from_numpy(case.affine)
+        if self.reference is not None and self.reference in case.annotations:
+            batch["reference"] = torch.from_numpy(
+                make_target(case.annotations[self.reference], self.loader.mapping).labels
+            )
+        return batch
+
+
+def draw_window(shape: tuple[int, ...], patch: tuple[int, ...], generator: np.random.Generator) -> Window:
+    """Draw where a patch lies: (start, length) per axis.
+
+    Along an axis where the patch is larger than the image, the image is centred and the start negative.
+    """
+    starts = (
+        int(generator.integers(size - side + 1)) if size >= side else (size - side) // 2
+        for size, side in zip(shape, patch, strict=True)
+    )
+    return tuple(zip(starts, patch, strict=True))
+
+
+def crop(array: Tensor, window: Window, fill: int) -> Tensor:
+    """Cut a window out of the last axes; what lies outside the array is filled."""
+    lead = array.ndim - len(window)
+    sizes = array.shape[lead:]
+    spans = [(start, start + side, size) for (start, side), size in zip(window, sizes, strict=True)]
+    inside = tuple(slice(max(start, 0), min(stop, size)) for start, stop, size in spans)
+    cut = array[(slice(None),) * lead + inside]
+    padding = [amount for start, stop, size in reversed(spans) for amount in (max(-start, 0), max(stop - size, 0))]
+    return torch.nn.functional.pad(cut, padding, value=fill) if any(padding) else cut

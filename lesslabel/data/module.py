@@ -1,0 +1,252 @@
+"""The one data module that every data set shares."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from lesslabel.data.augment import Augmentation
+from lesslabel.data.batch import Batch, EvaluationBatch, collate
+from lesslabel.data.case_file import read_covered_slices
+from lesslabel.data.datasets import CaseLoader, EvaluationSet, Grid, TrainingSet
+from lesslabel.data.intensity import Intensity
+from lesslabel.data.resize import Interpolation
+from lesslabel.data.sampling import StepSampler, Streams, Unit
+from lesslabel.data.splits import Partition, partition
+from lesslabel.data.store import CaseRecord, Store
+from lesslabel.data.view import LabelMapping, View, assign_supervision, map_labels
+from lesslabel.errors import ConfigError
+
+_GIB = 1024**3
+
+
+class SegmentationDataModule(pl.LightningDataModule):
+    """Training batches and evaluation cases from a prepared store.
+
+    Args:
+        store: folder made by `lesslabel prepare`.
+        split: committed list, YAML file, ``groups`` or ``random``; see `lesslabel.data.splits.partition`.
+        fold: fold of the split.
+        allow_missing: drop patients that the split names and the store does not have; the run's tables say so.
+        view: which annotations, labels and channels the experiment sees.
+        dimensions: 2 trains on slices, 3 on volumes.
+        size_voxel: (height, width) that every slice is resized to.
+        spacing_mm: (z, y, x) that volumes are resampled to, where no size is given.
+        patch_voxel: random crop for training, (h, w) or (d, h, w) on the network's grid.
+        interpolation: of the image when resized.
+        intensity: normalisation of the image.
+        augmentation: how training samples vary.
+        batch_size: labelled samples per batch and process.
+        unlabelled_batch_size: unlabelled samples per batch and process.
+        steps_per_epoch: batches in an epoch; validation and checkpoints happen once an epoch.
+        workers: loader processes; 0 loads in the training process.
+        cache_gib: memory that cached training cases may take, per worker.
+        seed: of sampling, cropping and augmentation; the command line sets it to the run's seed.
+    """
+
+    source: ClassVar[str | None] = None
+    """Source that the store must come from; None takes any."""
+
+    def __init__(
+        self,
+        store: str,
+        split: str = "random",
+        fold: int = 0,
+        allow_missing: bool = False,
+        view: View = View(),  # noqa: B008  frozen
+        dimensions: int = 2,
+        size_voxel: tuple[int, int] | None = None,
+        spacing_mm: tuple[float, float, float] | None = None,
+        patch_voxel: list[int] | None = None,
+        interpolation: Interpolation = "linear",
+        intensity: Intensity = Intensity(),  # noqa: B008  frozen
+        augmentation: Augmentation = Augmentation(),  # noqa: B008  frozen
+        batch_size: int = 8,
+        unlabelled_batch_size: int = 0,
+        steps_per_epoch: int = 100,
+        workers: int = 0,
+        cache_gib: float = 4.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.store_path = Path(store)
+        self.split, self.fold, self.allow_missing = split, fold, allow_missing
+        self.view = view
+        self.dimensions = dimensions
+        self.patch_voxel = None if patch_voxel is None else tuple(patch_voxel)
+        self.grid = Grid(size_voxel, spacing_mm, interpolation)
+        self.intensity = intensity
+        self.augmentation = augmentation
+        self.batch_size, self.unlabelled_batch_size = batch_size, unlabelled_batch_size
+        self.steps_per_epoch = steps_per_epoch
+        self.workers = workers
+        self.cache_bytes = int(cache_gib * _GIB)
+        self.seed = seed
+        self._check_arguments()
+        self._store: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """The store, opened when first needed.
+
+        Raises:
+            ConfigError: if it was prepared from another source than this module is for.
+        """
+        if self._store is None:
+            store = Store(self.store_path)
+            if self.source is not None and store.source != self.source:
+                raise ConfigError(
+                    f"{self.store_path}: prepared from '{store.source}', {type(self).__name__} is for '{self.source}'; "
+                    "use SegmentationDataModule or the right store"
+                )
+            self._store = store
+        return self._store
+
+    @property
+    def mapping(self) -> LabelMapping:
+        """Class names and codes, background first."""
+        return map_labels(self.view, self.store.labels)
+
+    @property
+    def in_channels(self) -> int:
+        """Number of image channels that the network sees."""
+        return len(self.store.channels if self.view.channels is None else self.view.channels)
+
+    def divide(self) -> Partition:
+        """The store's cases by part."""
+        return partition(
+            list(self.store.records.values()), self.split, fold=self.fold, allow_missing=self.allow_missing
+        )
+
+    def records(self, part: str) -> list[CaseRecord]:
+        """Rows of the table of cases for one part, or for ``"all"``."""
+        if part == "all":
+            return list(self.store.records.values())
+        return [self.store.records[uid] for uid in self.divide().cases[part]]
+
+    def supervision(self) -> dict[str, str]:
+        """Annotation by uid, for the training cases that show one."""
+        return assign_supervision(self.view, self.records("train"))
+
+    def loader(self) -> CaseLoader:
+        """What reads a case and brings it to the network's grid."""
+        return CaseLoader(self.store, self.view, self.mapping, self.grid, self.intensity)
+
+    def describe(self) -> dict[str, Any]:
+        """What the run folder records of the data: `data.json` in docs/formats.md."""
+        divided = self.divide()
+        return {
+            "source": self.store.source,
+            "data_hash": self.store.data_hash,
+            "label_names": list(self.mapping.names),
+            "split": self.split,
+            "fold": self.fold,
+            "parts": {part: list(uids) for part, uids in divided.cases.items()},
+            "patients": {uid: record.patient for uid, record in self.store.records.items()},
+            "missing_patients": list(divided.missing_patients),
+            "labelled": self.supervision(),
+            "view": {
+                "supervision": [vars(entry) for entry in self.view.supervision],
+                "reference": self.view.reference,
+                "labels": self.view.labels,
+                "channels": self.view.channels,
+            },
+            "unit": "mm",
+        }
+
+    def streams(self) -> Streams:
+        """The pools of labelled and unlabelled slices or volumes.
+
+        Raises:
+            ConfigError: if a pool that the batch draws from is empty.
+        """
+        supervision = self.supervision()
+        labelled: list[Unit] = []
+        unlabelled: list[Unit] = []
+        for record in self.records("train"):
+            known = self._known_slices(record, supervision)
+            if self.dimensions == 3:
+                (labelled if known else unlabelled).append(Unit(record.uid, None))
+            else:
+                for index in range(self._depth(record)):
+                    (labelled if index in known else unlabelled).append(Unit(record.uid, index))
+        for pool, count, setting in (
+            (labelled, self.batch_size, "batch_size"),
+            (unlabelled, self.unlabelled_batch_size, "unlabelled_batch_size"),
+        ):
+            if count and not pool:
+                kind = "labelled" if setting == "batch_size" else "unlabelled"
+                raise ConfigError(f"data.{setting} is {count}, but the view leaves no {kind} training case")
+        return Streams(labelled, unlabelled, self.batch_size, self.unlabelled_batch_size)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Endless batches, cut into epochs of `steps_per_epoch`."""
+        training = TrainingSet(
+            self.loader(), self.supervision(), self.patch_voxel, self.augmentation, self.seed, self.cache_bytes
+        )
+        sampler = StepSampler(
+            self.streams(), self.seed, self.steps_per_epoch, self._batches_seen, self._rank(), self._world()
+        )
+        return DataLoader(
+            training,
+            batch_sampler=sampler,
+            collate_fn=collate,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=self._on_gpu(),
+        )
+
+    def val_dataloader(self) -> DataLoader[EvaluationBatch]:
+        """The validation part, one case at a time."""
+        return self.evaluation_loader(self.divide().cases["validation"])
+
+    def test_dataloader(self) -> DataLoader[EvaluationBatch]:
+        """The test part, one case at a time."""
+        return self.evaluation_loader(self.divide().cases["test"])
+
+    def evaluation_loader(self, uids: tuple[str, ...], *, with_reference: bool = True) -> DataLoader[EvaluationBatch]:
+        """Whole cases in a fixed order; over several processes each takes every n-th."""
+        mine = uids[self._rank() :: self._world()]
+        cases = EvaluationSet(self.loader(), mine, self.view.reference if with_reference else None)
+        return DataLoader(cases, batch_size=None, num_workers=min(self.workers, 1), pin_memory=self._on_gpu())
+
+    def _check_arguments(self) -> None:
+        if self.dimensions not in (2, 3):
+            raise ConfigError(f"data.dimensions must be 2 or 3, got {self.dimensions}")
+        if self.patch_voxel is not None and len(self.patch_voxel) != self.dimensions:
+            raise ConfigError(f"data.patch_voxel needs {self.dimensions} sides, got {list(self.patch_voxel)}")
+        for name in ("batch_size", "steps_per_epoch"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"data.{name} must be at least 1, got {getattr(self, name)}")
+        if self.unlabelled_batch_size < 0:
+            raise ConfigError(f"data.unlabelled_batch_size must not be negative, got {self.unlabelled_batch_size}")
+
+    def _depth(self, record: CaseRecord) -> int:
+        """Slices of a case on the network's grid."""
+        if self.grid.size_voxel is not None or self.grid.spacing_mm is None:
+            return record.depth
+        return max(1, round(record.depth * record.spacing_z_mm / self.grid.spacing_mm[0]))
+
+    def _known_slices(self, record: CaseRecord, supervision: dict[str, str]) -> range | set[int]:
+        """Slices that the case's annotation speaks of; a volume is labelled if there is any."""
+        if record.uid not in supervision:
+            return range(0)
+        covered = read_covered_slices(self.store.case_path(record.uid), supervision[record.uid])
+        depth = self._depth(record)
+        return range(depth) if covered is None else {round(index * depth / record.depth) for index in covered}
+
+    def _batches_seen(self) -> int:
+        """Batches that training has seen, so that a resumed run draws what an uninterrupted one would."""
+        if self.trainer is None:
+            return 0
+        return self.trainer.global_step * self.trainer.accumulate_grad_batches
+
+    def _rank(self) -> int:
+        return 0 if self.trainer is None else self.trainer.global_rank
+
+    def _world(self) -> int:
+        return 1 if self.trainer is None else self.trainer.world_size
+
+    def _on_gpu(self) -> bool:
+        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"

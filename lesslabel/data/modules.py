@@ -1,0 +1,27 @@
+"""Thin data modules: each ties the shared one to a source. Settings live in `configs/`."""
+
+from lesslabel.data.module import SegmentationDataModule
+
+
+class ACDCDataModule(SegmentationDataModule):
+    """Cine cardiac MR of the ACDC challenge: both ventricles and the myocardium; dense labels and scribbles."""
+
+    source = "acdc"
+
+
+class MSCMRDataModule(SegmentationDataModule):
+    """Late-enhancement cardiac MR of the MSCMR challenge: the label codes of ACDC, another hospital."""
+
+    source = "mscmr"
+
+
+class PhantomDataModule(SegmentationDataModule):
+    """The generated cardiac phantom: several centres, dense labels and scribbles."""
+
+    source = "phantom"
+
+
+class FolderDataModule(SegmentationDataModule):
+    """A user's own cases from a table."""
+
+    source = "folder"

@@ -1,0 +1,219 @@
+"""NIfTI in and out, with axes turned to (z, y, x) and geometry kept."""
+
+import gzip
+import math
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from lesslabel.errors import DataError
+from lesslabel.files import written_aside
+
+_LARGEST_DEFLATE_RATIO = 1032
+_NIFTI2_HEADER_BYTES = 540
+_CHUNK_BYTES = 2**20
+_HEADERS: dict[int, Any] = {348: nib.Nifti1Header, _NIFTI2_HEADER_BYTES: nib.Nifti2Header}
+_GRID_TOLERANCE_VOXEL = 0.1
+
+Spacing = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class NiftiVolume:
+    """An image or a label map read from a NIfTI file.
+
+    Attributes:
+        array: (C, z, y, x) float32 for an image, (z, y, x) integers for a label map.
+        spacing_mm: voxel size in mm in the order (z, y, x).
+        affine: 4×4 as stored, maps the voxel (x, y, z, 1) to RAS+ mm.
+        path: the file.
+    """
+
+    array: NDArray[Any]
+    spacing_mm: Spacing
+    affine: NDArray[np.float64]
+    path: Path
+
+
+def read_image(path: Path) -> NiftiVolume:
+    """Read an image of 2 to 4 dimensions; a 2D image becomes z = 1, the fourth dimension becomes the channels.
+
+    Raises:
+        DataError: if the file is absent, damaged or cut short, or its geometry is impossible.
+    """
+    volume = _read(Path(path))
+    with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite, which is reported with the case
+        array = np.ascontiguousarray(volume.array, dtype=np.float32)
+    return NiftiVolume(array, volume.spacing_mm, volume.affine, volume.path)
+
+
+def read_label_map(path: Path) -> NiftiVolume:
+    """Read a label map of 2 or 3 dimensions; its values are integers, not yet checked against any list of labels.
+
+    Raises:
+        DataError: as `read_image`, and on fractions, on non-finite values and on more than one channel.
+    """
+    volume = _read(Path(path))
+    if len(volume.array) != 1:
+        raise DataError(f"{path}: a label map must have 2 or 3 dimensions, this has {len(volume.array)} channels")
+    values = volume.array[0]
+    if not np.issubdtype(values.dtype, np.integer):
+        if not (np.isfinite(values) & (np.rint(values) == values) & (np.abs(values) < 2**31)).all():
+            raise DataError(f"{path}: label values must be whole numbers; was it resampled with interpolation?")
+        values = values.astype(np.int64)
+    return NiftiVolume(values, volume.spacing_mm, volume.affine, volume.path)
+
+
+def require_same_grid(image: NiftiVolume, other: NiftiVolume) -> None:
+    """Check that two volumes lie on the same grid.
+
+    Raises:
+        DataError: if the shapes differ or any corner lies more than a tenth of a voxel away from its twin.
+    """
+    shape, other_shape = image.array.shape[-3:], other.array.shape[-3:]
+    if shape != other_shape:
+        raise DataError(
+            f"{other.path}: shape (z, y, x) is {other_shape}, that of {image.path.name} is {shape}; "
+            "both must come from the same grid"
+        )
+    corners = np.array([[x, y, z, 1] for x in (0, shape[2]) for y in (0, shape[1]) for z in (0, shape[0])]).T
+    away_voxel = np.linalg.solve(image.affine, other.affine @ corners) - corners
+    if np.abs(away_voxel).max() > _GRID_TOLERANCE_VOXEL:
+        raise DataError(
+            f"{other.path}: affine differs from that of {image.path.name} by {np.abs(away_voxel).max():.3g} voxels; "
+            "resample it to the image's grid or correct its header"
+        )
+
+
+def write_label_map(
+    path: Path, labels: NDArray[np.uint8], spacing_mm: Spacing, affine: NDArray[np.float64] | None = None
+) -> None:
+    """Write a label map as uint8 NIfTI-1.
+
+    Args:
+        path: ends in ``.nii`` or ``.nii.gz``; written aside, then renamed.
+        labels: (z, y, x) uint8.
+        spacing_mm: voxel size in mm in the order (z, y, x).
+        affine: 4×4, voxel (x, y, z, 1) to RAS+ mm, kept in single precision as NIfTI-1 does; None if only the spacing
+            is known.
+
+    Raises:
+        DataError: if the path has another ending or cannot be written.
+    """
+    if labels.dtype != np.uint8 or labels.ndim != 3:
+        raise DataError(f"{path}: a label map is (z, y, x) uint8, got {labels.dtype} of shape {labels.shape}")
+    _write(Path(path), labels.T, spacing_mm, affine)
+
+
+def write_probabilities(
+    path: Path, probabilities: NDArray[np.float32], spacing_mm: Spacing, affine: NDArray[np.float64] | None = None
+) -> None:
+    """Write class probabilities (C, z, y, x), background first, as a 4D float32 NIfTI-1 (x, y, z, C).
+
+    Args and errors are those of `write_label_map`.
+    """
+    if probabilities.ndim != 4:
+        raise DataError(f"{path}: probabilities are (C, z, y, x), got shape {probabilities.shape}")
+    _write(Path(path), probabilities.astype(np.float32).transpose(3, 2, 1, 0), spacing_mm, affine)
+
+
+def _read(path: Path) -> NiftiVolume:
+    """Read values, scaled as the header says, as (C, z, y, x)."""
+    try:
+        with _open(path) as file:
+            head = file.read(_NIFTI2_HEADER_BYTES)
+            header = _parse_header(path, head)
+            shape = _stored_shape(path, header)
+            size = int(header["vox_offset"]) + math.prod(shape) * header.get_data_dtype().itemsize
+            _require_room(path, size)
+            content = head + file.read(max(size - len(head), 0))
+            while file.read(_CHUNK_BYTES):  # at the end of the stream gzip compares the checksum
+                pass
+        if len(content) < size:
+            raise DataError(f"{path}: file is cut short, {len(content)} of {size} bytes; copy it again")
+        values = np.asarray(header.data_from_fileobj(BytesIO(content)))
+        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (OSError, EOFError, zlib.error, ArithmeticError, LookupError, ValueError, HeaderDataError) as error:
+        raise DataError(f"{path}: not a readable NIfTI file ({error}); copy it again") from error
+    if not np.isfinite(affine).all() or np.linalg.det(affine) == 0.0:
+        raise DataError(f"{path}: affine is not finite or not invertible; correct the header")
+    if values.dtype.kind not in "iufb":
+        raise DataError(f"{path}: voxels of type {values.dtype} are not numbers of one channel; convert the file")
+    array = _as_channels(path, values.reshape(shape))
+    return NiftiVolume(array, _spacing_mm(path, header, array.shape[1]), affine, path)
+
+
+def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
+    if path.name.endswith(".nii.gz"):
+        return gzip.open(path, "rb")
+    if path.suffix == ".nii":
+        return path.open("rb")
+    raise DataError(f"{path}: not a NIfTI file name; expected .nii or .nii.gz")
+
+
+def _parse_header(path: Path, head: bytes) -> Any:
+    """The header without the repairs that nibabel makes by default, so that faults are seen."""
+    orders: tuple[Literal["little", "big"], ...] = ("little", "big")
+    for order in orders:
+        length = int.from_bytes(head[:4], order)
+        if length in _HEADERS and len(head) >= length:
+            header = _HEADERS[length](head[:length], check=False)
+            if bytes(header["magic"].item())[:2] == b"n+":
+                return header
+    raise DataError(f"{path}: not a single-file NIfTI; copy it again or convert it")
+
+
+def _stored_shape(path: Path, header: Any) -> tuple[int, ...]:
+    count = int(header["dim"][0])
+    shape = tuple(int(side) for side in header["dim"][1 : count + 1])
+    if not 2 <= count <= 7 or min(shape) < 1:
+        raise DataError(f"{path}: dimensions {header['dim'].tolist()} are impossible; correct the header")
+    return shape
+
+
+def _require_room(path: Path, size: int) -> None:
+    """Refuse a header that declares more than the file can hold, before memory is asked for."""
+    ratio = _LARGEST_DEFLATE_RATIO if path.suffix == ".gz" else 1
+    limit = path.stat().st_size * ratio
+    if size > limit:
+        raise DataError(f"{path}: header declares {size} bytes, the file holds at most {limit}; copy it again")
+
+
+def _as_channels(path: Path, values: NDArray[Any]) -> NDArray[Any]:
+    """(x, y[, z[, 1 …, C]]) to (C, z, y, x); C may be the fourth or, as ITK writes vectors, the fifth dimension."""
+    extra = [side for side in values.shape[3:] if side > 1]
+    if len(extra) > 1:
+        raise DataError(f"{path}: shape {values.shape} has more than one dimension beyond x, y, z; split the file")
+    depth = values.shape[2] if values.ndim > 2 else 1
+    return values.reshape(*values.shape[:2], depth, math.prod(extra)).transpose(3, 2, 1, 0)
+
+
+def _spacing_mm(path: Path, header: Any, depth: int) -> Spacing:
+    stored = [float(side) for side in header["pixdim"][1:4]]
+    if depth == 1 and stored[2] == 0.0:
+        stored[2] = 1.0  # a 2D image need not say how thick it is
+    if not all(math.isfinite(side) and side > 0.0 for side in stored):
+        raise DataError(f"{path}: voxel size (x, y, z) {stored} mm must be positive; correct pixdim in the header")
+    return stored[2], stored[1], stored[0]
+
+
+def _write(path: Path, values: NDArray[Any], spacing_mm: Spacing, affine: NDArray[np.float64] | None) -> None:
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise DataError(f"{path}: not a NIfTI file name; expected .nii or .nii.gz")
+    placed = np.diag([*reversed(spacing_mm), 1.0]) if affine is None else affine
+    image = nib.Nifti1Image(values, placed)
+    image.set_qform(placed, code="scanner")
+    image.set_sform(placed, code="scanner")
+    image.header.set_zooms((*reversed(spacing_mm), *[1.0] * (values.ndim - 3)))
+    content = image.to_bytes()
+    with written_aside(path) as aside:
+        aside.write_bytes(gzip.compress(content, 4, mtime=0) if path.suffix == ".gz" else content)

@@ -1,0 +1,105 @@
+"""Resampling that never interpolates a label and never loses a scribble."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lesslabel.data.case import IGNORE
+
+Shape = tuple[int, int, int]
+Interpolation = Literal["linear", "nearest"]
+
+
+def resize_image(image: Tensor, shape: Shape, interpolation: Interpolation = "linear") -> Tensor:
+    """Resample (C, z, y, x) to another grid over the same field of view.
+
+    Args:
+        image: float tensor.
+        shape: (z, y, x) in voxels.
+        interpolation: ``linear`` filters against aliasing within the slice when it shrinks; ``nearest`` is what the
+            published scribble benchmark does.
+    """
+    if tuple(image.shape[1:]) == shape:
+        return image
+    if interpolation == "nearest":
+        return F.interpolate(image[None], shape, mode="nearest-exact")[0]
+    depth, height, width = shape
+    if tuple(image.shape[2:]) != (height, width):
+        # (C, z) are the batch and channels of a 2D resize, which alone knows antialiasing
+        image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
+    if image.shape[1] != depth:
+        image = F.interpolate(image[None], shape, mode="trilinear")[0]
+    return image
+
+
+def resize_probabilities(probabilities: Tensor, shape: Shape) -> Tensor:
+    """Bring class probabilities (C, z, y, x) to another grid; they still sum to 1."""
+    if tuple(probabilities.shape[1:]) == shape:
+        return probabilities
+    return F.interpolate(probabilities[None], shape, mode="trilinear")[0]
+
+
+def resize_labels(labels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
+    """Resample a label map (z, y, x).
+
+    An axis that grows repeats its nearest voxel. An axis that shrinks gathers: a voxel is known if any of its source
+    voxels was, and takes the majority of the known labels, ties going to the rarer class. A stroke one pixel wide thus
+    survives any reduction, where nearest-neighbour sampling erases it.
+    """
+    for axis, size in enumerate(shape):
+        if labels.shape[axis] < size:
+            labels = np.take(labels, _nearest_index(labels.shape[axis], size), axis=axis)
+    if labels.shape == shape:
+        return labels
+    present = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=IGNORE + 1)[:IGNORE])
+    best = np.zeros(shape, dtype=np.int64)
+    result = np.full(shape, IGNORE, dtype=np.uint8)
+    rarest_first = sorted(present, key=lambda code: int((labels == code).sum()))
+    for code in rarest_first:
+        count = _gather(labels == code, shape)
+        wins = count > best
+        result[wins] = code
+        best[wins] = count[wins]
+    return result
+
+
+def target_shape(
+    shape: Shape,
+    spacing_mm: tuple[float, float, float],
+    size: tuple[int, int] | None,
+    new_spacing_mm: tuple[float, float, float] | None,
+) -> Shape:
+    """The grid a network sees: slices of a fixed size, or a fixed spacing, or the image's own."""
+    if size is not None:
+        return shape[0], size[0], size[1]
+    if new_spacing_mm is not None:
+        depth, height, width = (
+            max(1, round(voxels * old / new))
+            for voxels, old, new in zip(shape, spacing_mm, new_spacing_mm, strict=True)
+        )
+        return depth, height, width
+    return shape
+
+
+def to_tensor(array: NDArray[np.float32]) -> Tensor:
+    """A tensor over the array's own memory."""
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _nearest_index(old: int, new: int) -> NDArray[np.int64]:
+    return np.minimum(((np.arange(new) + 0.5) * old / new).astype(np.int64), old - 1)
+
+
+def _gather(mask: NDArray[np.bool_], shape: Shape) -> NDArray[np.int64]:
+    """Count, for every target voxel, the True source voxels that fall into it."""
+    count = mask.astype(np.int64)
+    for axis, size in enumerate(shape):
+        if count.shape[axis] != size:
+            # the smallest source index that falls into each target voxel
+            starts = np.ceil(np.arange(size) * count.shape[axis] / size).astype(np.int64)
+            count = np.add.reduceat(count, starts, axis=axis)
+    return count

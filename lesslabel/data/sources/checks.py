@@ -1,0 +1,62 @@
+"""What several layouts check: label codes as files hold them, and names that occur twice."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.case import IGNORE
+from lesslabel.data.sources.base import RawCase
+from lesslabel.errors import DataError
+
+_SHOWN = 5
+
+
+def to_codes(
+    values: NDArray[Any], codes: Iterable[int], where: Path | str, unknown: int | None = None
+) -> NDArray[np.uint8]:
+    """Turn a raw label map into uint8 codes.
+
+    Args:
+        values: the label map as read, any number type, any shape.
+        codes: the label codes that may occur, background (0) apart.
+        where: the file, for messages.
+        unknown: the raw value of an unknown voxel; it becomes `IGNORE`. None if every voxel is known.
+
+    Returns:
+        uint8 of the same shape with 0, `codes` and `IGNORE`.
+
+    Raises:
+        DataError: on any other value, fractions and non-finite ones included.
+    """
+    allowed = {0, *codes} | (set() if unknown is None else {unknown})
+    found = np.unique(values)
+    strange = [value for value in found.tolist() if value not in allowed]
+    if strange:
+        shown = ", ".join(f"{value:g}" for value in strange[:_SHOWN]) + (" …" if len(strange) > _SHOWN else "")
+        expected = ", ".join(str(code) for code in sorted(allowed - {unknown}))
+        also = "" if unknown is None else f" and {unknown} = unknown"
+        raise DataError(f"{where}: label value {shown} is not known; expected {expected}{also}; correct the file")
+    result = values.astype(np.uint8)
+    if unknown is not None:
+        result[values == unknown] = IGNORE
+    return result
+
+
+def sorted_unique(cases: Iterable[RawCase]) -> list[RawCase]:
+    """Sort cases by name.
+
+    Raises:
+        DataError: if two cases have the same name; the message names both images.
+    """
+    ordered = sorted(cases, key=lambda case: (case.uid, case.files["image"]))
+    for first, second in pairwise(ordered):
+        if first.uid == second.uid:
+            raise DataError(
+                f"{second.files['image']}: case {first.uid} is also in {first.files['image']}; "
+                "keep one, or pass the folder of one"
+            )
+    return ordered

@@ -1,0 +1,196 @@
+"""Who trains, who validates, who tests: always by patient, never by case or slice."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from lesslabel.data.store import CaseRecord
+from lesslabel.errors import DataError
+
+PARTS = ("train", "validation", "test")
+LISTS = Path(__file__).resolve().parent / "lists"
+_GROUP_PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testset": "test",
+    "testing": "test",
+}
+_RANDOM_SHARES = (0.7, 0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The cases of a store, by part.
+
+    Attributes:
+        cases: uids by part; the parts share no patient.
+        missing_patients: patients that the split names and the store does not have.
+    """
+
+    cases: Mapping[str, tuple[str, ...]]
+    missing_patients: tuple[str, ...] = ()
+
+
+def partition(records: Sequence[CaseRecord], split: str, *, fold: int = 0, allow_missing: bool = False) -> Partition:
+    """Divide the cases of a store by patient.
+
+    Args:
+        records: rows of the store's table of cases.
+        split: a committed list (``"acdc/five_fold"``), a YAML file of one's own, ``"groups"`` for the official parts
+            that the source noted, or ``"random"`` for a seeded 70/10/20.
+        fold: which fold of the list; for ``"random"`` the seed.
+        allow_missing: drop patients that the store does not have instead of refusing.
+
+    Raises:
+        DataError: if a patient is in two parts or missing, the fold does not exist, or training is left empty.
+    """
+    parts = divide_patients(records, split, fold)
+    for patient, (first, second, *_) in find_overlaps(parts).items():
+        raise DataError(f"split '{split}': patient {patient} is in {first} and in {second}; keep it in one")
+    present = {record.patient for record in records}
+    missing = tuple(sorted({patient for members in parts.values() for patient in members} - present))
+    if missing and not allow_missing:
+        shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        raise DataError(
+            f"split '{split}': {len(missing)} of its patients are not in the store ({shown}); "
+            "prepare them, or set data.allow_missing to true and say so in your table"
+        )
+    part_of = {patient: part for part, members in parts.items() for patient in members}
+    cases = {part: tuple(record.uid for record in records if part_of.get(record.patient) == part) for part in PARTS}
+    if not cases["train"]:
+        raise DataError(f"split '{split}', fold {fold}: no case of the store is in its training part")
+    return Partition(cases, missing)
+
+
+def divide_patients(records: Sequence[CaseRecord], split: str, fold: int = 0) -> dict[str, tuple[str, ...]]:
+    """Patients by part as a split has them, in the store or not; see `partition` for the arguments.
+
+    Raises:
+        DataError: if there is no such split or fold, a group names no part, or there are too few patients to draw from.
+    """
+    if split == "groups":
+        return _by_group(records)
+    if split == "random":
+        return _by_chance(list(dict.fromkeys(record.patient for record in records)), fold)
+    return load_split(split, fold)
+
+
+def find_overlaps(parts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Patients that are in more than one part, with these parts."""
+    parts_of: dict[str, list[str]] = {}
+    for part, members in parts.items():
+        for patient in dict.fromkeys(members):
+            parts_of.setdefault(patient, []).append(part)
+    return {patient: tuple(found) for patient, found in parts_of.items() if len(found) > 1}
+
+
+def load_split(split: str, fold: int = 0) -> dict[str, tuple[str, ...]]:
+    """Read one fold of a split file.
+
+    Returns:
+        Patients by part (train, validation, test).
+
+    Raises:
+        DataError: if there is no such file or fold, or it is not laid out as a split file.
+    """
+    path = find_list(split, ".yaml")
+    folds = _read_folds(path)
+    if fold not in folds:
+        raise DataError(f"{path}: no fold {fold}; it has {', '.join(str(key) for key in folds)}")
+    parts = folds[fold]
+    if not isinstance(parts, dict) or not all(isinstance(members, list | None) for members in parts.values()):
+        raise DataError(f"{path}: fold {fold} must hold the parts {', '.join(PARTS)}, each a list of patients")
+    unknown = [str(part) for part in parts if part not in PARTS]
+    if unknown:
+        raise DataError(f"{path}: fold {fold} has unknown parts {', '.join(unknown)}; parts are {', '.join(PARTS)}")
+    return {part: tuple(str(patient) for patient in parts.get(part) or ()) for part in PARTS}
+
+
+def find_list(name: str, suffix: str) -> Path:
+    """Find a file of one's own, or else a list that comes with the package.
+
+    Raises:
+        DataError: if there is neither; names the lists there are.
+    """
+    own = Path(name)
+    if own.is_file():
+        return own
+    committed = LISTS / f"{name.removesuffix(suffix)}{suffix}"
+    if committed.is_file() and committed.resolve().is_relative_to(LISTS):
+        return committed
+    known = sorted(str(path.relative_to(LISTS).with_suffix("")) for path in LISTS.rglob(f"*{suffix}"))
+    raise DataError(f"no file and no committed list '{name}'; committed lists: {', '.join(known)}")
+
+
+def draw_order(patients: Sequence[str], seed: int) -> list[str]:
+    """Order patients by a seeded hash: the first n of them are the label budget n.
+
+    Larger budgets contain the smaller, and a patient keeps its rank when others are missing.
+    """
+    return sorted(patients, key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest())
+
+
+def load_order(name: str) -> list[str]:
+    """Read a budget's order of patients, one a line, ``#`` comments allowed.
+
+    Raises:
+        DataError: if there is no such list or it names a patient twice.
+    """
+    path = find_list(name, ".txt")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a readable list of patients, one a line ({error})") from error
+    order = [patient for line in lines if (patient := line.partition("#")[0].strip())]
+    patient, times = Counter(order).most_common(1)[0] if order else ("", 0)
+    if times > 1:
+        raise DataError(f"{path}: patient {patient} is listed {times} times; keep one line")
+    return order
+
+
+def _by_group(records: Sequence[CaseRecord]) -> dict[str, tuple[str, ...]]:
+    parts: dict[str, dict[str, None]] = {part: {} for part in PARTS}
+    for record in records:
+        part = _GROUP_PARTS.get(record.group.lower())
+        if part is None:
+            raise DataError(
+                f"case '{record.uid}': group '{record.group}' names no part; use a split file, or prepare with groups "
+                f"among {', '.join(sorted(_GROUP_PARTS))}"
+            )
+        parts[part][record.patient] = None
+    return {part: tuple(members) for part, members in parts.items()}
+
+
+def _by_chance(patients: Sequence[str], seed: int) -> dict[str, tuple[str, ...]]:
+    order = draw_order(patients, seed)
+    test = max(1, round(_RANDOM_SHARES[2] * len(order)))
+    validation = max(1, round(_RANDOM_SHARES[1] * len(order)))
+    if len(order) < 3:
+        raise DataError(f"a random split needs at least 3 patients, the store has {len(order)}; write a split file")
+    bounds = np.cumsum([len(order) - test - validation, validation])
+    return {
+        "train": tuple(order[: bounds[0]]),
+        "validation": tuple(order[bounds[0] : bounds[1]]),
+        "test": tuple(order[bounds[1] :]),
+    }
+
+
+def _read_folds(path: Path) -> dict[Any, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: not a readable YAML file ({reason}); correct it") from error
+    folds = content.get("folds") if isinstance(content, dict) else None
+    if not isinstance(folds, dict):
+        raise DataError(f"{path}: a split file holds 'folds': {{number: {{train, validation, test}}}}")
+    return folds

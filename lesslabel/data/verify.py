@@ -1,0 +1,166 @@
+"""Is a prepared store sound? Every case on its own, then the store as a whole; each finding with its cause and fix."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from lesslabel.data.fingerprint import hash_records
+from lesslabel.data.splits import divide_patients, find_overlaps
+from lesslabel.data.store import FINGERPRINT, CaseRecord, Store
+from lesslabel.data.verify_checks import CaseReport, Finding, check_case
+from lesslabel.errors import DataError
+
+__all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
+
+_SHOWN = 5
+_STYLES = {"error": "red", "warning": "yellow"}
+
+
+def verify_store(
+    path: Path,
+    *,
+    split: str | None = None,
+    fold: int = 0,
+    workers: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Finding]:
+    """Check a store; one case is in memory at a time, for each worker.
+
+    Args:
+        path: the store.
+        split: also check this split against the store; see `lesslabel.data.splits.partition`.
+        fold: which fold of the split.
+        workers: processes that read; 0 reads in this one.
+        progress: called with (cases done, cases in all).
+
+    Returns:
+        Findings of the cases in the order of the table, then those of the store as a whole; empty if it is sound.
+
+    Raises:
+        DataError: if there is no store, its table or fingerprint is damaged, or there is no such split or fold.
+    """
+    store = Store(path)
+    records = list(store.records.values())
+    parts = None if split is None else divide_patients(records, split, fold)
+    findings: list[Finding] = []
+    digests: dict[str, str] = {}
+    for done, report in enumerate(_check_cases(store, records, workers), start=1):
+        findings.extend(report.findings)
+        digests[report.uid] = report.image_digest
+        if progress is not None:
+            progress(done, len(records))
+    findings.extend(check_unnamed_files(store))
+    findings.extend(check_data_hash(store))
+    findings.extend(check_duplicates(records, digests))
+    if split is not None and parts is not None:
+        findings.extend(check_split(records, parts, split))
+    return findings
+
+
+def check_unnamed_files(store: Store) -> Iterator[Finding]:
+    """Is there a file that no row names?"""
+    expected = {store.case_path(uid).name for uid in store.records}
+    folder = store.path / "cases"
+    found = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    for name in found:
+        if name not in expected:
+            cause = "it was copied here, or a write was killed midway"
+            yield Finding(f"cases/{name}", "no row of the table names it", "warning", cause, "remove it")
+
+
+def check_data_hash(store: Store) -> Iterator[Finding]:
+    """Is the table the one that the fingerprint was made from?"""
+    if hash_records(list(store.records.values())) != store.data_hash:
+        problem = "data_hash is not that of the table of cases"
+        cause = "rows were removed, added or edited after preparation"
+        yield Finding(FINGERPRINT, problem, "error", cause, "prepare the store again")
+
+
+def check_duplicates(records: Sequence[CaseRecord], digests: Mapping[str, str]) -> Iterator[Finding]:
+    """Is one image there under two names? Across patients it may end up in training and in test.
+
+    Args:
+        records: rows of the table of cases.
+        digests: hash of the image by uid; empty where it could not be read.
+    """
+    first_with: dict[str, CaseRecord] = {}
+    for record in records:
+        digest = digests[record.uid]
+        first = first_with.setdefault(digest, record) if digest else record
+        if first is not record:
+            other_patient = first.patient != record.patient
+            owner = f"patient {first.patient}" if other_patient else "the same patient"
+            yield Finding(
+                record.uid,
+                f"the image is that of case '{first.uid}' of {owner}",
+                "error" if other_patient else "warning",
+                "the raw data hold a copy under another name",
+                "keep one of the two and prepare the store again",
+            )
+
+
+def check_split(records: Sequence[CaseRecord], parts: Mapping[str, Sequence[str]], split: str) -> Iterator[Finding]:
+    """Do the parts of a split share no patient, and do they and the store name the same patients?
+
+    Args:
+        records: rows of the table of cases.
+        parts: patients by part.
+        split: its name, for messages.
+    """
+    for patient, among in find_overlaps(parts).items():
+        problem = f"split '{split}' has this patient in {' and in '.join(among)}"
+        yield Finding(patient, problem, "error", "the lists were not made by patient", "keep the patient in one part")
+    present = {record.patient for record in records}
+    named = {patient for members in parts.values() for patient in members}
+    if present.isdisjoint(parts["train"]):
+        cause = "the split names the patients otherwise, or is one for other data"
+        yield Finding(split, "no case of the store is in its training part", "error", cause, "choose another split")
+    if named - present:
+        problem = f"{len(named - present)} of its patients are not in the store ({_shorten(named - present)})"
+        fix = "prepare them, or set data.allow_missing to true and say so in your table"
+        yield Finding(split, problem, "warning", "the raw data are incomplete, or named otherwise", fix)
+    if present - named:
+        problem = f"{len(present - named)} patients of the store are in none of its parts ({_shorten(present - named)})"
+        cause = "the split is for a subset, or names them otherwise"
+        yield Finding(split, problem, "warning", cause, "nothing if meant: they are not used; otherwise add them")
+
+
+def render_findings(findings: Sequence[Finding]) -> Table:
+    """Lay findings out as a table for the terminal: case, problem, cause, fix; the problem begins with its severity."""
+    table = Table("case", "problem", "cause", "fix", show_lines=True)
+    for finding in findings:
+        problem = Text.assemble((finding.severity, _STYLES[finding.severity]), f": {finding.problem}")
+        # as Text: square brackets in a name are no markup
+        table.add_row(Text(finding.case), problem, Text(finding.cause), Text(finding.fix))
+    return table
+
+
+def findings_to_json(findings: Sequence[Finding]) -> str:
+    """Write findings as a JSON list of objects with case, problem, severity, cause and fix."""
+    return json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False)
+
+
+def _check_cases(store: Store, records: Sequence[CaseRecord], workers: int) -> Iterator[CaseReport]:
+    paths = [store.case_path(record.uid) for record in records]
+    codes, channels = frozenset(store.labels), store.channels
+    if workers == 0:
+        yield from map(check_case, paths, records, repeat(codes), repeat(channels))
+        return
+    # spawn: forking a process that may hold OpenMP threads can hang
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            yield from pool.map(check_case, paths, records, repeat(codes), repeat(channels))
+        except BrokenProcessPool as error:
+            raise DataError(f"{store.path}: a process that read cases was killed; use fewer workers") from error
+
+
+def _shorten(patients: set[str]) -> str:
+    return ", ".join(sorted(patients)[:_SHOWN]) + (" …" if len(patients) > _SHOWN else "")

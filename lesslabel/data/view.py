@@ -1,0 +1,161 @@
+"""Which annotations an experiment sees, and how labels and channels are mapped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.case import IGNORE, Annotation, Kind
+from lesslabel.data.splits import load_order
+from lesslabel.data.store import CaseRecord
+from lesslabel.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """One annotation that may supervise, and its budget.
+
+    Attributes:
+        annotation: name of the annotation (``"scribble"``).
+        patients: how many training patients show it; None shows all. The others keep it hidden.
+        order: list that says which patients come first (``"acdc/order_seed0"`` or a file, one patient a line); needed
+            with a budget, so that it is committed and not drawn anew.
+    """
+
+    annotation: str
+    patients: int | None = None
+    order: str = ""
+
+    def __post_init__(self) -> None:
+        if self.patients is not None and self.patients < 0:
+            raise ConfigError(f"view: a budget of {self.patients} patients for '{self.annotation}'; use 0 or more")
+        if self.patients is not None and not self.order:
+            raise ConfigError(
+                f"view: a budget of {self.patients} patients for '{self.annotation}' needs 'order', the list that says "
+                "which patients come first"
+            )
+
+
+@dataclass(frozen=True)
+class View:
+    """What an experiment sees of a store.
+
+    Attributes:
+        supervision: the annotations that supervise, best first: a case shows the first that it has and whose budget
+            admits its patient, and is unlabelled if there is none.
+        reference: annotation that validation and test score against.
+        labels: classes by name as lists of label codes, in class order (``{"whole tumour": [1, 2, 4]}``); None takes
+            every label of the store as it is. Codes that no class names are background.
+        channels: indices of the image channels to use; None uses all.
+    """
+
+    supervision: list[Supervision] = field(default_factory=lambda: [Supervision("dense")])
+    reference: str = "dense"
+    labels: dict[str, list[int]] | None = None
+    channels: list[int] | None = None
+
+
+@dataclass(frozen=True)
+class LabelMapping:
+    """From a store's label codes to class indices.
+
+    Attributes:
+        names: class names, background first.
+        codes: label codes of each class; empty for background.
+        table: (256,) uint8, class index by code; `IGNORE` stays `IGNORE`.
+    """
+
+    names: tuple[str, ...]
+    codes: tuple[tuple[int, ...], ...]
+    table: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What supervises one case.
+
+    Attributes:
+        labels: (z, y, x) uint8 class indices, `IGNORE` where unknown.
+        kind: how it came to be.
+        annotated_labels: (C,) bool, False for a class that nobody annotated; background is always True.
+        confidence: (z, y, x) float32 in [0, 1], or None.
+    """
+
+    labels: NDArray[np.uint8]
+    kind: Kind
+    annotated_labels: NDArray[np.bool_]
+    confidence: NDArray[np.float32] | None = None
+
+
+def map_labels(view: View, labels: Mapping[int, str]) -> LabelMapping:
+    """Resolve the classes of a view against a store's labels.
+
+    Raises:
+        ConfigError: if a class names a code that the store does not have, or two classes share one.
+    """
+    classes = {name: [code] for code, name in labels.items()} if view.labels is None else view.labels
+    table = np.zeros(256, dtype=np.uint8)
+    table[IGNORE] = IGNORE
+    for index, (name, codes) in enumerate(classes.items(), start=1):
+        for code in codes:
+            if code not in labels:
+                known = ", ".join(f"{known} {label}" for known, label in labels.items())
+                raise ConfigError(f"view.labels: class '{name}' names code {code}; the store has {known}")
+            if table[code]:
+                raise ConfigError(f"view.labels: code {code} is in class '{name}' and in another; keep it in one")
+            table[code] = index
+    return LabelMapping(("background", *classes), ((), *(tuple(codes) for codes in classes.values())), table)
+
+
+def assign_supervision(view: View, records: Sequence[CaseRecord]) -> dict[str, str]:
+    """Decide which annotation each training case shows.
+
+    Args:
+        view: the view.
+        records: the training cases.
+
+    Returns:
+        Annotation name by uid; a case that is not in it is unlabelled.
+
+    Raises:
+        ConfigError: if an annotation exists in no training case, or the order does not list enough of the patients.
+    """
+    assigned: dict[str, str] = {}
+    for supervision in view.supervision:
+        holders = [record for record in records if supervision.annotation in record.annotation_names]
+        if not holders and supervision.patients != 0:
+            known = sorted({name for record in records for name in record.annotation_names})
+            raise ConfigError(
+                f"view.supervision: no training case has an annotation '{supervision.annotation}'; "
+                f"the store has {', '.join(known) or 'none'}"
+            )
+        admitted = _admitted_patients(supervision, [record.patient for record in holders if record.uid not in assigned])
+        for record in holders:
+            if record.patient in admitted:
+                assigned.setdefault(record.uid, supervision.annotation)
+    return assigned
+
+
+def make_target(annotation: Annotation, mapping: LabelMapping) -> Target:
+    """Map an annotation to class indices; slices and labels that it does not speak of become unknown or unannotated."""
+    labels = mapping.table[annotation.labels]
+    if annotation.covered_slices is not None:
+        hidden = np.setdiff1d(np.arange(len(labels)), annotation.covered_slices)
+        labels[hidden] = IGNORE
+    covered = annotation.covered_labels
+    annotated = [covered is None or set(codes) <= set(covered) for codes in mapping.codes]
+    return Target(labels, annotation.kind, np.array(annotated), annotation.confidence)
+
+
+def _admitted_patients(supervision: Supervision, patients: Sequence[str]) -> set[str]:
+    available = set(patients)
+    if supervision.patients is None:
+        return available
+    ordered = [patient for patient in load_order(supervision.order) if patient in available]
+    if len(ordered) < supervision.patients:
+        raise ConfigError(
+            f"view.supervision: a budget of {supervision.patients} patients for '{supervision.annotation}', but "
+            f"'{supervision.order}' lists only {len(ordered)} of the training patients"
+        )
+    return set(ordered[: supervision.patients])

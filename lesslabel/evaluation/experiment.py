@@ -1,0 +1,175 @@
+"""The folder of one table: ``protocol.yaml``, ``published.csv``, ``results.csv``, ``cases.csv``, ``table.md``.
+
+``results.csv`` holds one value per row (method, case, label, fold, seed, metric, value, commit), ``cases.csv`` says
+which patient each case belongs to. Both are plain text that a person may read and a revision system may compare.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from lesslabel.errors import DataError, RunError
+from lesslabel.evaluation.metrics import METRICS
+from lesslabel.files import read_json, write_text
+
+RESULT_COLUMNS = ("method", "case", "label", "fold", "seed", "metric", "value", "commit")
+PUBLISHED_COLUMNS = ("method", "setting", "metric", "value", "source")
+PROTOCOL_KEYS = (
+    "name",
+    "data",
+    "split",
+    "subset",
+    "seeds",
+    "iterations",
+    "checkpoint_rule",
+    "metrics",
+    "hardware",
+    "commands",
+)
+
+
+def add_run(folder: Path, run: Path, *, fold: str = "", method: str | None = None) -> None:
+    """Take the test metrics of a run folder into an experiment.
+
+    Args:
+        folder: the experiment folder; made if absent.
+        run: a tested run folder.
+        fold: name of the fold, empty for a single split.
+        method: name of the method in the table; None takes the one in ``test/summary.json``.
+
+    Raises:
+        RunError: if the run is not tested or does not say its method, seed and commit.
+        DataError: if a file is damaged, and as `add_results`.
+    """
+    metrics_file = run / "test" / "metrics.csv"
+    if not metrics_file.is_file():
+        raise RunError(f"{run}: not tested, test/metrics.csv is missing; run the test first")
+    summary = read_json(run / "test" / "summary.json", "the summary of a test")
+    environment = read_json(run / "environment.json", "the environment of a run")
+    metrics = _read_csv(metrics_file, numbers=METRICS)
+    try:
+        name, seed = str(method or summary["method"]), int(summary["seed"])
+        commit = str(environment["commit"] or "unknown") + ("-dirty" if environment.get("dirty") else "")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run}: summary.json lacks method or seed, or environment.json commit; test again") from error
+    add_results(folder, metrics, method=name, fold=fold, seed=seed, commit=commit)
+
+
+def add_results(folder: Path, metrics: pd.DataFrame, *, method: str, fold: str, seed: int, commit: str) -> None:
+    """Put the rows of one tested run into ``results.csv`` in place of those of the same method, fold and seed.
+
+    Args:
+        folder: the experiment folder; made if absent.
+        metrics: one row per case and label with ``uid, patient, label`` and any of `METRICS`.
+        method: name of the method in the table.
+        fold: name of the fold, empty for a single split.
+        seed: the run's seed.
+        commit: the code's commit.
+
+    Raises:
+        DataError: if a column is missing, a row is there twice, or a case changed its patient.
+    """
+    found = [metric for metric in METRICS if metric in metrics.columns]
+    missing = [column for column in ("uid", "patient", "label") if column not in metrics.columns]
+    if missing or not found:
+        raise DataError(f"{method}: column {', '.join(missing) or 'of a metric'} is missing in the test metrics")
+    if metrics.duplicated(["uid", "label"]).any():
+        twice = metrics.loc[metrics.duplicated(["uid", "label"]), "uid"].iloc[0]
+        raise DataError(f"{method}: case {twice} has the same label twice in the test metrics; test the run again")
+    rows = metrics.rename(columns={"uid": "case"}).melt(["case", "label"], found, "metric", "value")
+    rows = rows.assign(method=method, fold=fold, seed=seed, commit=commit)[list(RESULT_COLUMNS)]
+    rows = rows.astype({"case": str, "label": str})
+    cases = _cases_with(folder, metrics)
+    if (folder / "results.csv").is_file():
+        old = read_results(folder)
+        same = (old["method"] == method) & (old["fold"] == fold) & (old["seed"] == seed)
+        rows = pd.concat([old[~same], rows]) if not same.all() else rows
+    order = ["method", "fold", "seed"]
+    write_text(folder / "cases.csv", cases.sort_values("case").to_csv(index=False))
+    write_text(folder / "results.csv", rows.sort_values(order, kind="stable").to_csv(index=False))
+
+
+def read_results(folder: Path) -> pd.DataFrame:
+    """Read ``results.csv``; everything but seed and value is text.
+
+    Raises:
+        DataError: if it is missing or damaged.
+    """
+    results = _read_csv(folder / "results.csv", RESULT_COLUMNS, numbers=("value",))
+    try:
+        return results.astype({"seed": int})
+    except ValueError as error:
+        raise DataError(f"{folder / 'results.csv'}: a seed is no integer; correct it") from error
+
+
+def read_cases(folder: Path) -> pd.DataFrame:
+    """Read ``cases.csv``: the patient of every case.
+
+    Raises:
+        DataError: if it is missing or damaged.
+    """
+    return _read_csv(folder / "cases.csv", ("case", "patient"))
+
+
+def read_published(folder: Path) -> pd.DataFrame:
+    """Read ``published.csv``, figures of others as text; empty if nothing was published.
+
+    Raises:
+        DataError: if it is missing or damaged.
+    """
+    return _read_csv(folder / "published.csv", PUBLISHED_COLUMNS)
+
+
+def read_protocol(folder: Path) -> Mapping[str, Any]:
+    """Read ``protocol.yaml``: at least `PROTOCOL_KEYS`; ``baseline`` names a method to test the others against.
+
+    Raises:
+        DataError: if it is missing, damaged, or a key is missing or empty.
+    """
+    path = folder / "protocol.yaml"
+    try:
+        protocol = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; write it with the keys {', '.join(PROTOCOL_KEYS)}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"{path}: cannot be read as YAML ({_one_line(error)}); correct it") from error
+    if not isinstance(protocol, dict):
+        raise DataError(f"{path}: expected keys and values; write {', '.join(PROTOCOL_KEYS)}")
+    missing = [key for key in PROTOCOL_KEYS if protocol.get(key) in (None, "", [])]
+    if missing:
+        raise DataError(f"{path}: {', '.join(missing)} missing; a table states its whole protocol")
+    return protocol
+
+
+def _cases_with(folder: Path, metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return the folder's cases and patients together with those of the metrics."""
+    cases = metrics[["uid", "patient"]].astype(str).rename(columns={"uid": "case"})
+    path = folder / "cases.csv"
+    cases = (pd.concat([read_cases(folder), cases]) if path.is_file() else cases).drop_duplicates()
+    if cases["case"].duplicated().any():
+        case = cases.loc[cases["case"].duplicated(), "case"].iloc[0]
+        raise DataError(f"{path}: case {case} has another patient in the new results; correct one of them")
+    return cases
+
+
+def _read_csv(path: Path, columns: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a table as text except the named columns of numbers, where an empty cell is NaN."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+        for column in table.columns.intersection(list(numbers)):
+            table[column] = table[column].replace("", "nan").map(float)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; make it with the columns {', '.join(columns)}") from error
+    except (OSError, ValueError) as error:  # pandas' own parser errors are ValueErrors
+        raise DataError(f"{path}: cannot be read as a table ({_one_line(error)}); restore it") from error
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(f"{path}: column {', '.join(missing)} is missing; expected {', '.join(columns)}")
+    return table
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

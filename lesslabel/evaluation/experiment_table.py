@@ -1,0 +1,175 @@
+"""``table.md``: what an experiment showed, made from its protocol, its results and the published figures."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lesslabel.errors import DataError
+from lesslabel.evaluation.experiment import (
+    PROTOCOL_KEYS,
+    read_cases,
+    read_protocol,
+    read_published,
+    read_results,
+)
+from lesslabel.evaluation.metrics import METRICS
+from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
+from lesslabel.files import write_text
+
+
+def write_table(folder: Path, *, seed: int = 0) -> Path:
+    """Make ``table.md`` of an experiment folder.
+
+    It states the protocol first, then per method the mean over labels of every metric with its standard deviation over
+    patients and its 95 % bootstrap interval, Dice per label, the paired test against the protocol's ``baseline``, and
+    at the end the published figures as context. The seeds of a patient are averaged before anything else.
+
+    Args:
+        folder: the experiment folder.
+        seed: seed of the bootstrap.
+
+    Returns:
+        The path of the table.
+
+    Raises:
+        DataError: if a file is missing or damaged, a case has no patient, or the baseline has no results.
+    """
+    protocol, published = read_protocol(folder), read_published(folder)
+    scores = read_scores(folder)
+    summary = summarise(scores, by=("method",), seed=seed)
+    sections = [
+        f"# {protocol['name']}\n",
+        _protocol_list(protocol),
+        "\n## Results\n",
+        "Mean over labels ± standard deviation over patients [95 % bootstrap interval over patients]; "
+        "seeds are averaged within a patient first. *Undefined* counts values that do not exist and were left out.\n",
+        _results_table(scores, summary),
+    ]
+    if "dice" in scores.columns:
+        sections += ["\n### Dice per label\n", _per_label_table(summary, "dice")]
+    if protocol.get("baseline"):
+        baseline = str(protocol["baseline"])
+        sections += [f"\n### Paired against {baseline}\n", _paired_table(folder, scores, baseline, seed)]
+    sections += [
+        "\n## Published figures\n",
+        "Context only: not made by this code; data, split and scoring may differ from the protocol above.\n",
+        _published_table(published),
+    ]
+    path = folder / "table.md"
+    write_text(path, "\n".join(sections) + "\n")
+    return path
+
+
+def read_scores(folder: Path) -> pd.DataFrame:
+    """Read an experiment's results as `summarise` takes them: a column per metric, and the patient of every case.
+
+    Returns:
+        One row per method, case, label, fold and seed, with ``method, uid, patient, label, fold, seed`` and the
+        metrics.
+
+    Raises:
+        DataError: if the results are missing, damaged or empty, hold a row twice, or a case has no patient.
+    """
+    path = folder / "results.csv"
+    results = read_results(folder)
+    unknown = sorted(set(results["metric"]) - set(METRICS))
+    if results.empty or unknown:
+        raise DataError(f"{path}: {f'unknown metric {unknown[0]}' if unknown else 'no row'}; add a tested run")
+    keys = ["method", "case", "label", "fold", "seed"]
+    if results.duplicated([*keys, "metric"]).any():
+        row = results[results.duplicated([*keys, "metric"])].iloc[0]
+        raise DataError(f"{path}: {row['method']}, case {row['case']}, label {row['label']} is there twice; remove one")
+    labels = list(results["label"].unique())
+    scores = results.pivot(index=keys, columns="metric", values="value").reset_index().rename(columns={"case": "uid"})
+    scores = scores.sort_values("label", key=lambda label: label.map(labels.index), kind="stable")
+    patient_of = read_cases(folder).set_index("case")["patient"]
+    orphans = sorted(set(scores["uid"]) - set(patient_of.index))
+    if orphans:
+        raise DataError(f"{folder / 'cases.csv'}: case {orphans[0]} has no patient; add a line for it")
+    return scores.assign(patient=scores["uid"].map(patient_of)).rename_axis(columns=None)
+
+
+def _protocol_list(protocol: Mapping[str, Any]) -> str:
+    keys = [*PROTOCOL_KEYS, *(key for key in protocol if key not in PROTOCOL_KEYS)]
+    return "\n".join(f"- **{str(key).replace('_', ' ')}**: {_in_words(protocol[key])}" for key in keys if key != "name")
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_in_words(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(_in_words(part) for part in value)
+    return " ".join(str(value).split())
+
+
+def _results_table(scores: pd.DataFrame, summary: pd.DataFrame) -> str:
+    overall = summary[summary["label"] == MEAN_OVER_LABELS].set_index(["method", "metric"]).T
+    metrics = [metric for metric in METRICS if metric in scores.columns]
+    rows = []
+    for method, runs in scores.groupby("method", sort=True):
+        cells = [_spread(overall[method, metric]) for metric in metrics]
+        undefined = int(runs[metrics].isna().sum().sum())
+        rows.append(
+            [method, runs["patient"].nunique(), runs["uid"].nunique(), runs["seed"].nunique(), *cells, undefined]
+        )
+    return _markdown(["method", "patients", "cases", "seeds", *metrics, "undefined"], rows)
+
+
+def _per_label_table(summary: pd.DataFrame, metric: str) -> str:
+    chosen = summary[(summary["metric"] == metric) & (summary["label"] != MEAN_OVER_LABELS)]
+    labels = list(chosen["label"].unique())
+    rows = []
+    for method, scores in chosen.groupby("method", sort=True):
+        of_label = scores.set_index("label")
+        rows.append([method, *(_spread(of_label.loc[label]) if label in of_label.index else "–" for label in labels)])
+    return _markdown(["method", *labels], rows)
+
+
+def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, seed: int) -> str:
+    reference = scores[scores["method"] == baseline]
+    if reference.empty:
+        methods = ", ".join(sorted(set(scores["method"])))
+        raise DataError(f"{folder / 'protocol.yaml'}: baseline {baseline} has no results; the methods are {methods}")
+    rows = []
+    for method, runs in scores[scores["method"] != baseline].groupby("method", sort=True):
+        for metric in METRICS:
+            if metric not in scores.columns or runs[metric].isna().all() or reference[metric].isna().all():
+                continue
+            table = compare(runs, reference, metric, seed=seed)
+            row = table[table["label"] == MEAN_OVER_LABELS].iloc[0]
+            interval = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+            counts = [int(row[column]) for column in ("patients", "undefined", "unpaired")]
+            rows.append([method, metric, interval, _p_value(row["wilcoxon_p"]), _p_value(row["t_p"]), *counts])
+    header = [
+        "method",
+        "metric",
+        f"difference to {baseline}",
+        "Wilcoxon p",
+        "t-test p",
+        "patients",
+        "undefined",
+        "unpaired",
+    ]
+    return _markdown(header, rows)
+
+
+def _published_table(published: pd.DataFrame) -> str:
+    return _markdown(list(published.columns), published.to_numpy().tolist())
+
+
+def _spread(row: "pd.Series[Any]") -> str:
+    return f"{row['mean']:.3f} ± {row['std']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+
+
+def _p_value(p: float) -> str:
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _markdown(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

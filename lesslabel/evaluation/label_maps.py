@@ -1,0 +1,105 @@
+"""Check two label maps and bring them to one form for the kernels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lesslabel.data.case import IGNORE
+from lesslabel.errors import ConfigError, DataError
+from lesslabel.evaluation.regions import Codes, mark_present, recode
+
+HIGHEST_CODE = 65535
+
+
+@dataclass(frozen=True, eq=False)
+class RegionPair:
+    """Two label maps recoded: region i + 1 is the i-th label to score, 0 is everything else.
+
+    Attributes:
+        pred: (z, y, x) region indices; a 2D map has z = 1.
+        ref: (z, y, x) region indices.
+        labels: code or name of every region.
+        planar: true if the maps came as 2D arrays.
+    """
+
+    pred: Codes
+    ref: Codes
+    labels: tuple[int | str, ...]
+    planar: bool
+
+
+def pair_regions(pred: ArrayLike, ref: ArrayLike, labels: Sequence[int] | Mapping[int, str] | None) -> RegionPair:
+    """Recode two label maps so that only the labels to score remain, and nothing where the reference is unknown.
+
+    Raises:
+        DataError: if the maps are not 2D or 3D integer maps of one shape, or hold codes that are no labels.
+        ConfigError: if `labels` holds the same code twice or one that is no label.
+    """
+    pred_codes, ref_codes = _label_codes(pred, "pred"), _label_codes(ref, "ref")
+    if pred_codes.shape != ref_codes.shape:
+        raise DataError(
+            f"pred has shape {pred_codes.shape}, ref {ref_codes.shape}; resample the prediction to the reference's grid"
+        )
+    in_pred, in_ref = _present_codes(pred_codes), _present_codes(ref_codes)
+    if in_pred[IGNORE]:
+        raise DataError(
+            f"pred holds {IGNORE}, the code of an unknown voxel; a prediction must name a label or 0 everywhere "
+            "(pass a mask of 0 and 255 as bool)"
+        )
+    unknown = ref_codes == IGNORE if in_ref[IGNORE] else None
+    if unknown is not None:
+        in_pred = _present_codes(pred_codes[~unknown])
+    names = _labels_to_score(labels, in_pred | in_ref)
+    index_of: Codes = np.zeros(HIGHEST_CODE + 1, np.uint8 if len(names) < 256 else np.uint16)
+    index_of[list(names)] = np.arange(1, len(names) + 1)
+    planar = pred_codes.ndim == 2
+    shape = (1, *pred_codes.shape) if planar else pred_codes.shape
+    pred_regions = recode(pred_codes.ravel(), index_of).reshape(shape)
+    ref_regions = recode(ref_codes.ravel(), index_of).reshape(shape)
+    if unknown is not None:
+        pred_regions[unknown.reshape(shape)] = 0
+    return RegionPair(pred_regions, ref_regions, tuple(names.values()), planar)
+
+
+def _label_codes(label_map: ArrayLike, name: str) -> NDArray[np.integer]:
+    codes = np.asarray(label_map)
+    if codes.dtype == np.bool_:
+        codes = codes.view(np.uint8)
+    if codes.dtype.kind not in "iu":
+        raise DataError(
+            f"{name} has type {codes.dtype}; a label map holds integers or bool "
+            "(take the argmax of probabilities, cast whole numbers with .astype(np.uint8))"
+        )
+    if codes.ndim not in (2, 3) or codes.size == 0:
+        raise DataError(f"{name} has shape {codes.shape}; a label map is a non-empty (y, x) or (z, y, x) array")
+    lowest, highest = int(codes.min()), int(codes.max())
+    if lowest < 0 or highest > HIGHEST_CODE:
+        wrong = lowest if lowest < 0 else highest
+        raise DataError(f"{name} holds the code {wrong}; label codes lie in 0–{HIGHEST_CODE}, {IGNORE} is unknown")
+    return np.ascontiguousarray(codes)
+
+
+def _present_codes(codes: NDArray[np.integer]) -> NDArray[np.bool_]:
+    present = np.zeros(HIGHEST_CODE + 1, np.bool_)
+    mark_present(codes.ravel(), present)
+    return present
+
+
+def _labels_to_score(
+    labels: Sequence[int] | Mapping[int, str] | None, present: NDArray[np.bool_]
+) -> dict[int, int | str]:
+    """Return code → name in the order asked for; by default every code that occurs, background and IGNORE left out."""
+    if labels is None:
+        return {int(code): int(code) for code in np.flatnonzero(present) if code not in (0, IGNORE)}
+    names: dict[int, int | str] = {}
+    for code in labels:
+        if not isinstance(code, int | np.integer) or not 0 <= code <= HIGHEST_CODE or code == IGNORE:
+            raise ConfigError(f"labels: {code!r} is no label code; give integers in 0–{HIGHEST_CODE} except {IGNORE}")
+        if int(code) in names:
+            raise ConfigError(f"labels: the code {code} is given twice; name each label once")
+        names[int(code)] = labels[code] if isinstance(labels, Mapping) else int(code)
+    if len(set(names.values())) < len(names):
+        raise ConfigError("labels: two codes have one name; give each label its own, or merge the codes in the maps")
+    return names

@@ -1,0 +1,213 @@
+"""The base of every method: what is common to all papers, so that a method's file holds only its own idea."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from lesslabel.data.batch import Batch, EvaluationBatch
+from lesslabel.data.case import IGNORE, Kind
+from lesslabel.data.resize import resize_probabilities
+from lesslabel.errors import ConfigError, NonFiniteLossError, RunError
+from lesslabel.evaluation.overlap import dice_per_class
+from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume
+from lesslabel.methods.optimiser import Optimiser
+from lesslabel.networks import NetworkShape, UShaped, build_network
+
+_CHECKPOINT_KEY = "lesslabel_method"
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a method says of one case.
+
+    Attributes:
+        uid: the case.
+        labels: (z, y, x) uint8 class indices on the native grid.
+        batch: the evaluation batch it was made from: reference and geometry.
+    """
+
+    uid: str
+    labels: Tensor
+    batch: EvaluationBatch
+
+
+class SegmentationMethod(pl.LightningModule):
+    """A way to learn segmentation from a batch that may hold dense, sparse and no labels side by side.
+
+    A method says three things: its networks (`configure_network`), its losses (`losses`) and how it predicts
+    (`logits`). Training loop, logging, validation, checkpoints and devices are here and in Lightning.
+
+    Attributes:
+        network: the network, set by the method.
+
+    Args:
+        num_classes: classes, background included.
+        in_channels: channels of the image.
+        network: shape of the segmentation network.
+        optimiser: optimiser and learning rate.
+        inference: how whole cases are predicted.
+    """
+
+    network: nn.Module
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 1,
+        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
+        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
+        inference: Inference = Inference(),  # noqa: B008  frozen
+    ) -> None:
+        super().__init__()
+        if num_classes < 2:
+            raise ConfigError(f"model.num_classes counts the background too and must be at least 2, got {num_classes}")
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        self.shape = network
+        self.optimiser = optimiser
+        self.inference = inference
+        self._dice: dict[str, list[float]] = {}
+
+    # What a method may say ------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute the named, weighted terms of the loss; the base adds them up and logs each."""
+
+    def logits(self, image: Tensor) -> Tensor:
+        """Predict logits (B, C, [D], H, W) for inference."""
+        result: Tensor = self.network(image)
+        return result
+
+    # What is the same for all -----------------------------------------------------------------------------------------
+
+    def probabilities(self, image: Tensor) -> Tensor:
+        """Predict class probabilities (B, C, [D], H, W) that sum to 1, background included."""
+        return self.logits(image).float().softmax(dim=1)
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, in [0, 1]: what ramps are made from."""
+        return min(1.0, self.global_step / max(1, self.trainer.max_steps))
+
+    def build_network(self) -> UShaped:
+        """Build the network that the settings describe."""
+        return build_network(self.shape, self.in_channels, self.num_classes)
+
+    def training_step(self, batch: Batch) -> Tensor:
+        """Add up and log the losses.
+
+        Raises:
+            NonFiniteLossError: if the sum is not finite; names the cases of the batch.
+        """
+        terms = self.losses(batch)
+        total = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(total):
+            values = ", ".join(f"{name} {float(term):g}" for name, term in terms.items())
+            raise NonFiniteLossError(
+                f"the loss is not finite at iteration {self.global_step} ({values}); cases of the batch: "
+                f"{', '.join(sorted(set(batch['uid'])))}; check them with lesslabel verify, or lower the learning rate"
+            )
+        logged = {"train/loss": total.detach()} | {f"train/{name}": term.detach() for name, term in terms.items()}
+        self.log_dict(logged, batch_size=len(batch["image"]))
+        return total
+
+    def predict_case(self, batch: EvaluationBatch) -> tuple[Tensor, Tensor]:
+        """Predict a whole case.
+
+        Returns:
+            Class probabilities (C, z, y, x) and labels (z, y, x) uint8, both on the native grid.
+        """
+        on_grid = predict_volume(self.probabilities, batch["image"][0], self.shape.dimensions, self.inference)
+        probabilities = resize_probabilities(on_grid, batch["native_shape"])
+        labels = probabilities.argmax(dim=0).to(torch.uint8)
+        if self.inference.largest_component:
+            labels = keep_largest_components(labels, self.num_classes)
+        return probabilities, labels
+
+    def validation_step(self, batch: EvaluationBatch) -> None:
+        """Score a case by Dice on its native grid."""
+        _, labels = self.predict_case(batch)
+        if "reference" in batch:
+            dice = dice_per_class(labels.cpu().numpy(), batch["reference"].cpu().numpy(), self.num_classes)
+            self._dice[batch["uid"]] = dice[1:].tolist()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean Dice over classes and cases; a class absent from prediction and reference is left out."""
+        scores = torch.tensor(list(self._gathered_dice().values()), dtype=torch.float64)
+        self._dice = {}
+        if not len(scores) or self.trainer.sanity_checking:
+            return
+        for index in range(scores.shape[1]):
+            self.log(f"validation/dice_{index + 1}", float(scores[:, index].nanmean()), rank_zero_only=True)
+        self.log("validation/dice", float(scores.nanmean(dim=0).nanmean()), prog_bar=True, rank_zero_only=True)
+
+    def test_step(self, batch: EvaluationBatch) -> Prediction:  # type: ignore[override]  # callbacks take any outputs
+        """Predict a case; the run's recorder scores and writes it."""
+        return Prediction(batch["uid"], self.predict_case(batch)[1], batch)
+
+    def predict_step(self, batch: EvaluationBatch) -> Prediction:
+        """Predict a case."""
+        return self.test_step(batch)
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and schedule over the whole run."""
+        if self.trainer.max_steps < 1:
+            raise ConfigError("trainer.max_steps must be set: the length of a run is counted in iterations")
+        optimiser = self.optimiser.build(parameter for parameter in self.parameters() if parameter.requires_grad)
+        return {"optimizer": optimiser, "lr_scheduler": self.optimiser.schedule(optimiser, self.trainer.max_steps)}
+
+    def require_data(self, class_names: Sequence[str], in_channels: int, dimensions: int) -> None:
+        """Refuse data that this method was not built for.
+
+        Raises:
+            ConfigError: names the setting to change.
+        """
+        for setting, mine, theirs in (
+            ("model.num_classes", self.num_classes, len(class_names)),
+            ("model.in_channels", self.in_channels, in_channels),
+            ("model.network.dimensions", self.shape.dimensions, dimensions),
+        ):
+            if mine != theirs:
+                raise ConfigError(f"{setting} is {mine}, but the data has {theirs} ({', '.join(class_names)})")
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002  Lightning's signature
+        """Check that data and method fit before anything runs."""
+        data = getattr(self.trainer, "datamodule", None)
+        if data is not None:
+            self.require_data(data.mapping.names, data.in_channels, data.dimensions)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note which method the weights belong to; refuse to write weights that are no numbers."""
+        for name, parameter in self.named_parameters():
+            if not torch.isfinite(parameter).all():
+                raise NonFiniteLossError(f"weights of {name} are not finite; the last good checkpoint is kept")
+        checkpoint[_CHECKPOINT_KEY] = type(self).__name__
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another method."""
+        method = checkpoint.get(_CHECKPOINT_KEY, "another program")
+        if method != type(self).__name__:
+            raise RunError(f"the checkpoint was written by {method}, this run is {type(self).__name__}; use its own")
+
+    def _gathered_dice(self) -> dict[str, list[float]]:
+        if self.trainer.world_size == 1:
+            return self._dice
+        shares: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(shares, self._dice)
+        return {uid: dice for share in shares for uid, dice in share.items()}
+
+
+def dense_target(batch: Batch) -> Tensor:
+    """The target of densely labelled samples; every other sample becomes unknown.
+
+    Losses on shapes and overlaps (Dice, level sets) speak only of dense labels.
+    """
+    dense = batch["kind"] == int(Kind.DENSE)
+    shape = (-1,) + (1,) * (batch["target"].ndim - 1)
+    return torch.where(dense.view(shape), batch["target"], IGNORE)

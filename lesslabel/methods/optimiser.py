@@ -1,0 +1,64 @@
+"""How weights are updated, described by values that a YAML file can hold."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from lesslabel.errors import ConfigError
+from lesslabel.losses import poly
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """Optimiser and learning rate, which changes every iteration.
+
+    Attributes:
+        name: ``sgd`` or ``adam``.
+        learning_rate: at the start.
+        momentum: of SGD.
+        weight_decay: L2 penalty.
+        decay: ``poly`` is (1 − t/t_max)^power over the whole run, ``step`` multiplies by `factor` every `every`
+            iterations, ``none`` keeps the rate.
+        power: of ``poly``.
+        every: iterations between two steps of ``step``.
+        factor: of ``step``.
+    """
+
+    name: Literal["sgd", "adam"] = "sgd"
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    decay: Literal["poly", "step", "none"] = "poly"
+    power: float = 0.9
+    every: int = 2500
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0.0:
+            raise ConfigError(f"optimiser: learning_rate must be positive, got {self.learning_rate}")
+        if self.every < 1:
+            raise ConfigError(f"optimiser: every must be at least 1 iteration, got {self.every}")
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Make the torch optimiser."""
+        if self.name == "adam":
+            return torch.optim.Adam(parameters, self.learning_rate, weight_decay=self.weight_decay)
+        return torch.optim.SGD(parameters, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
+
+    def schedule(self, optimiser: torch.optim.Optimizer, max_steps: int) -> dict[str, Any]:
+        """Make the learning-rate schedule in the form that Lightning takes.
+
+        Args:
+            optimiser: what `build` made.
+            max_steps: iterations of the whole run.
+        """
+
+        def factor_at(step: int) -> float:
+            if self.decay == "poly":
+                return poly(step, max_steps, self.power)
+            return float(self.factor ** (step // self.every)) if self.decay == "step" else 1.0
+
+        return {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimiser, factor_at), "interval": "step"}

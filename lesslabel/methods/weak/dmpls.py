@@ -1,0 +1,100 @@
+"""Dynamically mixed pseudo-label supervision from scribbles."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lesslabel.data.batch import Batch
+from lesslabel.errors import ConfigError
+from lesslabel.losses import (
+    consistency_loss,
+    cross_pseudo_loss,
+    mixed_pseudo_label,
+    partial_cross_entropy,
+    pseudo_label_loss,
+)
+from lesslabel.methods.base import SegmentationMethod
+from lesslabel.methods.inference import Inference
+from lesslabel.methods.optimiser import Optimiser
+from lesslabel.networks import DualDecoder, NetworkShape
+
+Agreement = Literal["mixed", "cross", "consistency"]
+
+
+class DMPLS(SegmentationMethod):
+    """One encoder, two decoders that see different features, each taught by a random mixture of both.
+
+    From "Scribble-Supervised Medical Image Segmentation via Dual-Branch Network and Dynamically Mixed Pseudo Labels
+    Supervision" (Luo et al., MICCAI 2022, arXiv:2203.02106). ``L = ½·(pCE(y₁, s) + pCE(y₂, s)) + λ·L_PLS`` (eq. 4-4).
+    Inference runs the main branch alone. The ablations are `agreement` and `alpha`.
+
+    Args:
+        num_classes: classes, background included.
+        in_channels: channels of the image.
+        pseudo_label_weight: λ.
+        agreement: how the branches teach each other: ``mixed`` pseudo labels (the method), ``cross`` pseudo supervision
+            (CPS) or ``consistency`` regularisation (CR).
+        alpha: share of the main branch in the mixture; None draws it from U(0, 1) in every iteration.
+        dropout: probability of dropout before the auxiliary decoder.
+        dropout_at: ``bottleneck`` as in the thesis, ``all`` maps as in the published code.
+        dropout_element: ``voxel`` as in the thesis, ``channel`` as in the published code.
+        dropout_in_evaluation: keep it on in evaluation, as the published code does; the main branch is not affected.
+        network: shape of the segmentation network.
+        optimiser: optimiser and learning rate.
+        inference: how whole cases are predicted.
+    """
+
+    network: DualDecoder
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 1,
+        pseudo_label_weight: float = 0.5,
+        agreement: Agreement = "mixed",
+        alpha: float | None = None,
+        dropout: float = 0.5,
+        dropout_at: Literal["bottleneck", "all"] = "bottleneck",
+        dropout_element: Literal["voxel", "channel"] = "voxel",
+        dropout_in_evaluation: bool = False,
+        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
+        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
+        inference: Inference = Inference(),  # noqa: B008  frozen
+    ) -> None:
+        super().__init__(num_classes, in_channels, network, optimiser, inference)
+        if alpha is not None and not 0.0 <= alpha <= 1.0:
+            raise ConfigError(f"model.alpha must be in [0, 1] or null, got {alpha}")
+        self.network = DualDecoder(self.build_network(), dropout, dropout_at, dropout_element, dropout_in_evaluation)
+        self.pseudo_label_weight = pseudo_label_weight
+        self.agreement = agreement
+        self.alpha = alpha
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute pCE of both branches and what they teach each other."""
+        main, auxiliary = self.network(batch["image"])
+        known = [
+            partial_cross_entropy(
+                logits, batch["target"], annotated_labels=batch["annotated_labels"], weight=batch.get("weight")
+            )
+            for logits in (main, auxiliary)
+        ]
+        agreement = self._agreement(main.float().softmax(dim=1), auxiliary.float().softmax(dim=1))
+        return {
+            "partial_cross_entropy": 0.5 * (known[0] + known[1]),  # eq. 4-1 for both branches
+            self.agreement: self.pseudo_label_weight * agreement,
+        }
+
+    def logits(self, image: Tensor) -> Tensor:
+        """Predict with the main branch."""
+        return self.network.main(image)
+
+    def _agreement(self, main: Tensor, auxiliary: Tensor) -> Tensor:
+        if self.agreement == "consistency":
+            return consistency_loss(main, auxiliary)
+        if self.agreement == "cross":
+            return cross_pseudo_loss(main, auxiliary)
+        alpha = torch.rand((), device=main.device) if self.alpha is None else self.alpha
+        mixed = mixed_pseudo_label(main, auxiliary, alpha)  # eq. 4-2, no gradient
+        return 0.5 * (pseudo_label_loss(main, mixed) + pseudo_label_loss(auxiliary, mixed))  # eq. 4-3

@@ -1,0 +1,160 @@
+"""The full-resolution U-Net of the weakly supervised literature, 2D and 3D."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import gcd
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lesslabel.networks.u_shaped import UShaped
+
+Normalisation = Literal["batch", "instance", "group"]
+Upsampling = Literal["transposed", "linear"]
+
+_CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
+_POOLING: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_BATCH_NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_INSTANCE_NORM: dict[int, type[nn.InstanceNorm2d] | type[nn.InstanceNorm3d]] = {
+    2: nn.InstanceNorm2d,
+    3: nn.InstanceNorm3d,
+}
+_LINEAR_MODE = {2: "bilinear", 3: "trilinear"}
+_LARGEST_GROUP_COUNT = 8
+
+
+class UNet(UShaped):
+    """U-Net with two convolutions per level, as published with DMPLS (Luo et al., MICCAI 2022).
+
+    Every level is convolution 3 – normalisation – LeakyReLU – dropout – convolution 3 – normalisation – LeakyReLU.
+    Going down, max-pooling halves the map; going up, the map is doubled, joined with the skip map and passed through a
+    level without dropout. The head is one convolution of size 3.
+
+    Any image size works: an odd map of n voxels is pooled to (n + 1) / 2, and the doubled map is cut to the skip's
+    size. Where every size is divisible by 2 to the number of poolings this changes nothing.
+
+    The convolutions before a normalisation have no bias, since the normalisation would subtract it.
+
+    Args:
+        dimensions: 2 for images B×C×H×W, 3 for B×C×D×H×W.
+        in_channels: channels of the image.
+        out_channels: classes, background included.
+        channels: width of each level, finest first.
+        encoder_dropout: dropout probability inside each level of the encoder, finest first; as many as ``channels``.
+        upsampling: ``"transposed"``, a transposed convolution of size and stride 2; ``"linear"``, a convolution of size
+            1 and (bi/tri)linear interpolation. On CUDA the gradient of the interpolation is not deterministic.
+        normalisation: ``"batch"``; ``"instance"``, for batches of one; ``"group"``, at most eight groups.
+    """
+
+    def __init__(
+        self,
+        dimensions: Literal[2, 3],
+        in_channels: int,
+        out_channels: int,
+        channels: Sequence[int],
+        encoder_dropout: Sequence[float],
+        upsampling: Upsampling = "transposed",
+        normalisation: Normalisation = "batch",
+    ) -> None:
+        super().__init__(
+            _Encoder(dimensions, in_channels, channels, encoder_dropout, normalisation),
+            _Decoder(dimensions, channels, upsampling, normalisation),
+            _CONVOLUTION[dimensions](channels[0], out_channels, kernel_size=3, padding=1),
+        )
+
+
+class _Encoder(nn.Module):
+    def __init__(
+        self,
+        dimensions: int,
+        in_channels: int,
+        channels: Sequence[int],
+        dropout: Sequence[float],
+        normalisation: Normalisation,
+    ) -> None:
+        super().__init__()
+        widths = pairwise((in_channels, *channels))
+        self.levels = nn.ModuleList(
+            _level(dimensions, coming, going, probability, normalisation)
+            for (coming, going), probability in zip(widths, dropout, strict=True)
+        )
+        self.pool = _POOLING[dimensions](kernel_size=2, ceil_mode=True)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        features = [self.levels[0](image)]
+        for level in list(self.levels)[1:]:
+            features.append(level(self.pool(features[-1])))
+        return features
+
+
+class _Decoder(nn.Module):
+    def __init__(
+        self, dimensions: int, channels: Sequence[int], upsampling: Upsampling, normalisation: Normalisation
+    ) -> None:
+        super().__init__()
+        steps = [(coarse, fine) for fine, coarse in reversed(list(pairwise(channels)))]
+        upsample = _TransposedUpsampling if upsampling == "transposed" else _LinearUpsampling
+        self.upsamplings = nn.ModuleList(upsample(dimensions, coarse, fine) for coarse, fine in steps)
+        self.levels = nn.ModuleList(_level(dimensions, 2 * fine, fine, 0.0, normalisation) for _, fine in steps)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        result = features[-1]
+        for upsample, level, skip in zip(self.upsamplings, self.levels, reversed(features[:-1]), strict=True):
+            result = level(torch.cat([skip, _cut_to(upsample(result), skip)], dim=1))
+        return result
+
+
+class _TransposedUpsampling(nn.Module):
+    def __init__(self, dimensions: int, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.convolution = _TRANSPOSED[dimensions](in_channels, out_channels, kernel_size=2, stride=2)
+
+    def forward(self, features: Tensor) -> Tensor:
+        doubled: Tensor = self.convolution(features)
+        return doubled
+
+
+class _LinearUpsampling(nn.Module):
+    def __init__(self, dimensions: int, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.convolution = _CONVOLUTION[dimensions](in_channels, out_channels, kernel_size=1)
+        self.mode = _LINEAR_MODE[dimensions]
+
+    def forward(self, features: Tensor) -> Tensor:
+        # A pooled voxel lies between the two it came from, which is what align_corners=False assumes.
+        return F.interpolate(self.convolution(features), scale_factor=2.0, mode=self.mode, align_corners=False)
+
+
+def _level(
+    dimensions: int, in_channels: int, out_channels: int, dropout: float, normalisation: Normalisation
+) -> nn.Sequential:
+    convolution = _CONVOLUTION[dimensions]
+    return nn.Sequential(
+        convolution(in_channels, out_channels, kernel_size=3, padding=1, bias=False),
+        _normalise(dimensions, out_channels, normalisation),
+        nn.LeakyReLU(),
+        nn.Dropout(dropout) if dropout > 0 else nn.Identity(),
+        convolution(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
+        _normalise(dimensions, out_channels, normalisation),
+        nn.LeakyReLU(),
+    )
+
+
+def _normalise(dimensions: int, channels: int, normalisation: Normalisation) -> nn.Module:
+    if normalisation == "batch":
+        return _BATCH_NORM[dimensions](channels)
+    if normalisation == "instance":
+        return _INSTANCE_NORM[dimensions](channels, affine=True)
+    return nn.GroupNorm(gcd(_LARGEST_GROUP_COUNT, channels), channels)
+
+
+def _cut_to(features: Tensor, like: Tensor) -> Tensor:
+    for axis, size in enumerate(like.shape[2:], start=2):
+        features = features.narrow(axis, 0, size)
+    return features

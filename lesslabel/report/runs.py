@@ -1,0 +1,254 @@
+"""Reading finished run folders, and refusing to set side by side what cannot be compared."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from lesslabel.errors import RunError
+
+SCORES = ("dice", "hd95", "asd")
+"""The columns of ``test/metrics.csv`` that the page shows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One tested run folder, read into memory.
+
+    Attributes:
+        folder: the run folder.
+        metrics: one row per case and label: ``uid``, ``patient``, ``label`` (a name), ``dice``, ``hd95``, ``asd``.
+        summary: ``test/summary.json``.
+        data: ``data.json``; empty if absent.
+        environment: ``environment.json``; empty if absent.
+        config: ``config.yaml``; empty if absent.
+        history: ``logs/metrics.csv``; an empty table if absent.
+    """
+
+    folder: Path
+    metrics: pd.DataFrame
+    summary: Mapping[str, Any]
+    data: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    config: Mapping[str, Any]
+    history: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """Base name of the run folder."""
+        return self.folder.resolve().name
+
+    @property
+    def method(self) -> str:
+        """The method's name as the test wrote it, or the folder's name."""
+        return str(self.summary.get("method") or self.name)
+
+    @property
+    def seed(self) -> int | str | None:
+        """The training seed, None if it was not recorded."""
+        seed: int | str | None = _first_known(self.summary.get("seed"), self.environment.get("seed"))
+        return seed
+
+    @property
+    def unit(self) -> str:
+        """Unit of the distances, ``"mm"`` or ``"voxel"``."""
+        return str(_first_known(self.summary.get("unit"), self.data.get("unit")) or "unknown unit")
+
+    @property
+    def label_names(self) -> list[str]:
+        """Names of the labels, background left out, in the order of their codes."""
+        names = self.data.get("label_names")
+        return [str(name) for name in names[1:]] if names else list(dict.fromkeys(self.metrics["label"]))
+
+    @property
+    def label_cost(self) -> dict[str, int]:
+        """How many training cases showed which annotation, ``{"scribble": 56}``."""
+        return dict(sorted(Counter(self.labelled.values()).items()))
+
+    @property
+    def labelled(self) -> dict[str, str]:
+        """The annotation that each labelled training case showed, by uid."""
+        training = self.training_cases
+        pairs = {str(uid): str(name) for uid, name in (self.data.get("labelled") or {}).items()}
+        return pairs if training is None else {uid: name for uid, name in pairs.items() if uid in training}
+
+    @property
+    def training_cases(self) -> set[str] | None:
+        """The uids of the training part, None if they were not recorded."""
+        uids = (self.data.get("parts") or {}).get("train")
+        return None if uids is None else {str(uid) for uid in uids}
+
+    @property
+    def store(self) -> Path | None:
+        """The prepared data set this run read, as its config names it."""
+        try:
+            return Path(self.config["data"]["init_args"]["store"])
+        except (KeyError, TypeError):
+            return None
+
+    @property
+    def reference(self) -> str:
+        """The annotation that the scores were measured against."""
+        return str(self.view.get("reference") or "dense")
+
+    @property
+    def view(self) -> Mapping[str, Any]:
+        """The view as `data.json` records it; empty if it does not."""
+        return self.data.get("view") or {}
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Read run folders that share a test set.
+
+    Raises:
+        RunError: if there is none, one is not tested, a file is damaged, or they cannot be compared.
+    """
+    if not folders:
+        raise RunError("no run folder given; pass at least one tested run")
+    repeated = [folder for folder, times in Counter(Path(folder).resolve() for folder in folders).items() if times > 1]
+    if repeated:
+        raise RunError(f"{repeated[0]}: given twice; pass each run once")
+    runs = [read_run(Path(folder)) for folder in folders]
+    for other in runs[1:]:
+        require_comparable(runs[0], other)
+    return runs
+
+
+def read_run(folder: Path) -> Run:
+    """Read one tested run folder.
+
+    Raises:
+        RunError: if the folder is absent or not tested, or a file in it is damaged.
+    """
+    if not folder.is_dir():
+        raise RunError(f"{folder}: no such run folder")
+    scores = folder / "test" / "metrics.csv"
+    if not scores.is_file():
+        raise RunError(f"{folder}: not tested yet; run `lesslabel test --run {folder}` first")
+    data = _read_mapping(folder / "data.json")
+    _require_types(folder / "data.json", data)
+    return Run(
+        folder=folder,
+        metrics=_read_scores(scores, [str(name) for name in data.get("label_names") or []]),
+        summary=_read_mapping(folder / "test" / "summary.json"),
+        data=data,
+        environment=_read_mapping(folder / "environment.json"),
+        config=_read_mapping(folder / "config.yaml"),
+        history=_read_history(folder / "logs" / "metrics.csv"),
+    )
+
+
+def require_comparable(first: Run, other: Run) -> None:
+    """Check that two runs were scored on the same cases and labels under the same conventions.
+
+    Raises:
+        RunError: naming the difference.
+    """
+    pair = f"{first.folder} and {other.folder}"
+    for column, noun in (("uid", "cases"), ("label", "labels")):
+        ours, theirs = set(first.metrics[column]), set(other.metrics[column])
+        if ours != theirs:
+            only_first, only_other = _some(ours - theirs), _some(theirs - ours)
+            raise RunError(
+                f"{pair} were tested on different {noun} "
+                f"(only the first: {only_first}; only the second: {only_other}); "
+                f"report them apart or test both on the same {noun}"
+            )
+    if dict(zip(first.metrics["uid"], first.metrics["patient"], strict=True)) != dict(
+        zip(other.metrics["uid"], other.metrics["patient"], strict=True)
+    ):
+        raise RunError(f"{pair} give the same test cases to different patients; test both from the same store")
+    for key, noun in (("hd95", "HD95 convention"), ("empty", "empty-mask policy"), ("part", "part")):
+        if first.summary.get(key) != other.summary.get(key):
+            raise RunError(_convention(pair, noun, first.summary.get(key), other.summary.get(key)))
+    if first.unit != other.unit:
+        raise RunError(_convention(pair, "unit of distances", first.unit, other.unit))
+    if first.reference != other.reference:
+        raise RunError(_convention(pair, "reference annotation", first.reference, other.reference))
+
+
+def _convention(pair: str, noun: str, ours: object, theirs: object) -> str:
+    return f"{pair} were scored with another {noun} ({ours}; {theirs}); test both with the same one"
+
+
+def _read_scores(path: Path, label_names: Sequence[str]) -> pd.DataFrame:
+    table = _read_csv(path)
+    missing = [column for column in ("uid", "patient", "label", *SCORES) if column not in table.columns]
+    if missing:
+        raise RunError(f"{path}: column {', '.join(missing)} missing; test the run again")
+    if table.empty:
+        raise RunError(f"{path}: no row; test the run again")
+    table = table[["uid", "patient", "label", *SCORES]].copy()
+    if table[["uid", "patient", "label"]].isna().any(axis=None):
+        raise RunError(f"{path}: a row names no case, patient or label; test the run again")
+    for column in SCORES:
+        try:
+            table[column] = table[column].astype(float)
+        except ValueError as error:
+            raise RunError(f"{path}: column {column} is not a number ({error}); test the run again") from error
+    table["label"] = [_label_name(label, label_names) for label in table["label"]]
+    if table.duplicated(["uid", "label"]).any():
+        uid, label = table.loc[table.duplicated(["uid", "label"]), ["uid", "label"]].iloc[0]
+        raise RunError(f"{path}: case {uid}, label {label} has two rows; test the run again")
+    return table
+
+
+def _label_name(label: str, names: Sequence[str]) -> str:
+    """A code becomes its name; a name stays."""
+    if label in names or not label.isdecimal() or int(label) >= len(names):
+        return label
+    return names[int(label)]
+
+
+def _read_history(path: Path) -> pd.DataFrame:
+    if not path.is_file() or not path.stat().st_size:
+        return pd.DataFrame()
+    history: pd.DataFrame = _read_csv(path).apply(pd.to_numeric, errors="coerce")
+    return history
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Every cell as text, so that a uid ``007`` stays one; only an empty cell is missing."""
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: damaged table ({_one_line(error)}); test or train the run again") from error
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    """JSON or YAML; an absent file is empty, a damaged one is an error."""
+    if not path.is_file():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunError(f"{path}: damaged file ({_one_line(error)}); restore it or train the run again") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: expected a mapping, found {type(content).__name__}; restore it or train the run again")
+    return content
+
+
+def _require_types(path: Path, data: Mapping[str, Any]) -> None:
+    expected = {"label_names": list, "parts": dict, "labelled": dict, "patients": dict, "view": dict}
+    for key, of_type in expected.items():
+        if data.get(key) is not None and not isinstance(data[key], of_type):
+            raise RunError(f"{path}: '{key}' is no {of_type.__name__}; restore it or train the run again")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _first_known(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _some(names: set[str]) -> str:
+    shown = sorted(names)[:3]
+    return (", ".join(shown) or "none") + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,22 @@
+"""Fixtures that several rooms share."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with two real cases in ``acdc/`` (spacing beside them) and all real ones in ``mscmr/``."""
+    script = REAL_DATA / "unpack.py"
+    if not script.exists():
+        pytest.skip(f"the real data are not at hand: no {script}")
+    folder = tmp_path_factory.mktemp("real")
+    subprocess.run([sys.executable, script, folder, "acdc", "mscmr", "--limit", "2"], check=True)
+    shutil.copy(REAL_DATA / "acdc_spacing.json", folder / "acdc")
+    return folder
