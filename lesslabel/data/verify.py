@@ -49,7 +49,7 @@ def verify_store(
     """
     store = Store(path)
     records = list(store.records.values())
-    parts = None if split is None else divide_patients(records, split, fold)
+    parts = {} if split is None else divide_patients(records, split, fold)
     findings: list[Finding] = []
     digests: dict[str, str] = {}
     for done, report in enumerate(_check_cases(store, records, workers), start=1):
@@ -59,8 +59,8 @@ def verify_store(
             progress(done, len(records))
     findings.extend(check_unnamed_files(store))
     findings.extend(check_data_hash(store))
-    findings.extend(check_duplicates(records, digests))
-    if split is not None and parts is not None:
+    findings.extend(check_duplicates(records, digests, parts))
+    if split is not None:
         findings.extend(check_split(records, parts, split))
     return findings
 
@@ -84,27 +84,32 @@ def check_data_hash(store: Store) -> Iterator[Finding]:
         yield Finding(FINGERPRINT, problem, "error", cause, "prepare the store again")
 
 
-def check_duplicates(records: Sequence[CaseRecord], digests: Mapping[str, str]) -> Iterator[Finding]:
-    """Is one image there under two names? Across patients it may end up in training and in test.
+def check_duplicates(
+    records: Sequence[CaseRecord], digests: Mapping[str, str], parts: Mapping[str, Sequence[str]]
+) -> Iterator[Finding]:
+    """Is one image there under two names? An error if the split has the two in different parts.
 
     Args:
         records: rows of the table of cases.
         digests: hash of the image by uid; empty where it could not be read.
+        parts: patients by part; empty if no split is checked.
     """
+    part_of = {patient: part for part, members in parts.items() for patient in members}
     first_with: dict[str, CaseRecord] = {}
     for record in records:
         digest = digests[record.uid]
         first = first_with.setdefault(digest, record) if digest else record
-        if first is not record:
-            other_patient = first.patient != record.patient
-            owner = f"patient {first.patient}" if other_patient else "the same patient"
-            yield Finding(
-                record.uid,
-                f"the image is that of case '{first.uid}' of {owner}",
-                "error" if other_patient else "warning",
-                "the raw data hold a copy under another name",
-                "keep one of the two and prepare the store again",
-            )
+        if first is record:
+            continue
+        among = {part_of[patient] for patient in (first.patient, record.patient) if patient in part_of}
+        owner = "the same patient" if first.patient == record.patient else f"patient {first.patient}"
+        yield Finding(
+            record.uid,
+            f"the image is that of case '{first.uid}' of {owner}" + (", in another part" if len(among) > 1 else ""),
+            "error" if len(among) > 1 else "warning",
+            "the raw data hold a copy under another name",
+            "keep one of the two, or keep both in one part of every split",
+        )
 
 
 def check_split(records: Sequence[CaseRecord], parts: Mapping[str, Sequence[str]], split: str) -> Iterator[Finding]:

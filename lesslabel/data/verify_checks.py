@@ -242,7 +242,7 @@ def _check_coverage(uid: str, name: str, annotation: Annotation, codes: Collecti
 
 
 def _known(annotation: Annotation) -> NDArray[np.bool_]:
-    known = annotation.labels != IGNORE
+    known: NDArray[np.bool_] = annotation.labels != IGNORE
     if annotation.covered_slices is not None:
         known[np.setdiff1d(np.arange(len(known)), annotation.covered_slices)] = False
     return known

@@ -14,6 +14,7 @@ from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.resize import resize_probabilities
 from lesslabel.errors import ConfigError, NonFiniteLossError, RunError
 from lesslabel.evaluation.overlap import dice_per_class
+from lesslabel.losses.pseudo_label import hard_label
 from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import NetworkShape, UShaped, build_network
@@ -28,11 +29,13 @@ class Prediction:
     Attributes:
         uid: the case.
         labels: (z, y, x) uint8 class indices on the native grid.
+        probabilities: (C, z, y, x) float32 on the native grid.
         batch: the evaluation batch it was made from: reference and geometry.
     """
 
     uid: str
     labels: Tensor
+    probabilities: Tensor
     batch: EvaluationBatch
 
 
@@ -125,7 +128,7 @@ class SegmentationMethod(pl.LightningModule):
         """
         on_grid = predict_volume(self.probabilities, batch["image"][0], self.shape.dimensions, self.inference)
         probabilities = resize_probabilities(on_grid, batch["native_shape"])
-        labels = probabilities.argmax(dim=0).to(torch.uint8)
+        labels = hard_label(probabilities[None])[0].to(torch.uint8)
         if self.inference.largest_component:
             labels = keep_largest_components(labels, self.num_classes)
         return probabilities, labels
@@ -149,7 +152,8 @@ class SegmentationMethod(pl.LightningModule):
 
     def test_step(self, batch: EvaluationBatch) -> Prediction:  # type: ignore[override]  # callbacks take any outputs
         """Predict a case; the run's recorder scores and writes it."""
-        return Prediction(batch["uid"], self.predict_case(batch)[1], batch)
+        probabilities, labels = self.predict_case(batch)
+        return Prediction(batch["uid"], labels, probabilities, batch)
 
     def predict_step(self, batch: EvaluationBatch) -> Prediction:
         """Predict a case."""
@@ -177,7 +181,10 @@ class SegmentationMethod(pl.LightningModule):
                 raise ConfigError(f"{setting} is {mine}, but the data has {theirs} ({', '.join(class_names)})")
 
     def setup(self, stage: str) -> None:  # noqa: ARG002  Lightning's signature
-        """Check that data and method fit before anything runs."""
+        """Check that data and method fit before anything runs, and lay the weights out."""
+        if self.shape.dimensions == 2:
+            # the faster layout for slices, on CPU and GPU alike; results stay a function of the seed
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         data = getattr(self.trainer, "datamodule", None)
         if data is not None:
             self.require_data(data.mapping.names, data.in_channels, data.dimensions)

@@ -50,7 +50,7 @@ def predict_volume(forward: Forward, image: Tensor, dimensions: int, inference: 
     if inference.window_voxel is not None:
         probabilities = _slide(forward, batch, inference)
     else:
-        chunks = batch.split(inference.slices_at_once)
+        chunks = torch.split(batch, inference.slices_at_once)
         probabilities = torch.cat([forward(chunk.contiguous()) for chunk in chunks])
     return probabilities.transpose(0, 1) if dimensions == 2 else probabilities[0]
 
@@ -77,7 +77,8 @@ def _slide(forward: Forward, batch: Tensor, inference: Inference) -> Tensor:
     stride = inference.stride_voxel or tuple(max(1, side // 2) for side in window)
     # MONAI steps by int(side · (1 − overlap)); half a voxel more keeps rounding from losing one
     overlap = [max(0.0, 1.0 - (step + 0.5) / side) for step, side in zip(stride, window, strict=True)]
-    result: Tensor = sliding_window_inference(
+    result = sliding_window_inference(
         batch, window, inference.slices_at_once, forward, overlap=overlap, mode="constant"
     )
+    assert isinstance(result, Tensor)  # one output in, one output out
     return result

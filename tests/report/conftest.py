@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.case_file import write_case
 from lesslabel.data.nifti import write_label_map
 from lesslabel.data.store import CaseRecord, write_fingerprint, write_table
+from lesslabel.report import write_report
 
 LABELS = ("RV", "MYO", "LV")
 PATIENTS = {"p1_ED": "Jane Roe", "p1_ES": "Jane Roe", "p2_ED": "Max Doe", "p3_ED": "Ann Poe"}
@@ -182,3 +184,63 @@ def _history() -> list[dict[str, Any]]:
     ]
     checks = [{"step": step, "epoch": 0, "train/pce": "", "validation/dice": step / 100} for step in (49, 99)]
     return losses + checks
+
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Collects what a browser would see; fails on tags that do not nest."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.tables: list[list[list[str]]] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"style", "svg"} & set(self._open):
+            self.texts.append(data)
+        if ("td" in self._open or "th" in self._open) and "svg" not in self._open:
+            cell = self.tables[-1][-1]
+            cell[-1] = " ".join(f"{cell[-1]} {data}".split())
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def attributes(self, name: str) -> list[str]:
+        return [attributes[name] or "" for _, attributes in self.tags if name in attributes]
+
+    def fact(self, name: str) -> str:
+        return next(row[1] for table in self.tables for row in table if row and row[0] == name)
+
+
+@pytest.fixture
+def report() -> Callable[..., Page]:
+    """Write a report and read it as a browser would."""
+
+    def write_and_read(runs: Sequence[Path], output: Path, **options: Any) -> Page:
+        assert write_report(runs, output, **options) == output
+        return Page(output.read_text(encoding="utf-8"))
+
+    return write_and_read

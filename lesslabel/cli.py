@@ -1,0 +1,184 @@
+"""One command, `lesslabel <verb>`. Thin: it parses and calls; nothing heavy is imported before a verb needs it."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lesslabel import __version__
+from lesslabel.errors import LesslabelError
+
+Verb = Callable[[list[str]], int]
+
+_RUN_SETTINGS = """
+settings, from --config FILE.yaml or one by one (the command line wins):
+  --run DIR                  the run folder
+  --seed N                   weights, sampling, augmentation
+  --model.pseudo_label_weight 1.0, --data.store DIR, --data.fold 2, --trainer.max_steps 1500, …
+  --print_config             the whole resolved configuration
+  --help-all                 every setting with its description
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code: 0 done, 1 something to mend (said in one line), 2 not understood."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    verbs: dict[str, tuple[Verb, str]] = {
+        "prepare": (_prepare, "read a public layout or your own table into a store"),
+        "verify": (_verify, "check a store: cause and fix for every flawed case"),
+        "fit": (_fit, "train, or resume with --ckpt_path last"),
+        "validate": (_validate, "score a run on its validation part"),
+        "test": (_test, "score a run on its test part and keep its predictions"),
+        "predict": (_predict, "write label maps as NIfTI, geometry kept"),
+        "evaluate": (_evaluate, "score label maps against references, file by file"),
+        "report": (_report, "one HTML page with tables and pictures for one or more runs"),
+        "demo": (_demo, "the whole way on a generated phantom, in a few minutes"),
+    }
+    parser = argparse.ArgumentParser(
+        "lesslabel",
+        description="Medical image segmentation from few labels.",
+        epilog="verbs:\n" + "\n".join(f"  {name:10}{text}" for name, (_, text) in verbs.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lesslabel {__version__}")
+    parser.add_argument("verb", choices=verbs, metavar="verb", help="what to do; `lesslabel VERB --help` says how")
+    verb = parser.parse_args(given[:1]).verb
+    try:
+        return verbs[verb][0](given[1:])
+    except LesslabelError as error:
+        print(f"lesslabel {verb}: {error}", file=sys.stderr)
+        return 1
+
+
+def _prepare(given: list[str]) -> int:
+    from lesslabel.data.sources import SOURCES
+
+    parser = argparse.ArgumentParser("lesslabel prepare", description="Read raw data into a store.")
+    parser.add_argument("source", choices=SOURCES, help="layout of the raw data")
+    parser.add_argument("raw", type=Path, help="raw folder, table for 'folder', '-' for 'phantom'")
+    parser.add_argument("store", type=Path, help="folder to make")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read; 0 reads in this one")
+    parser.add_argument("--skip-damaged", action="store_true", help="leave damaged cases out and list them")
+    source = SOURCES[given[0]] if given and given[0] in SOURCES else None
+    from lesslabel.commands import add_source_arguments, prepare_store
+
+    if source is not None:
+        add_source_arguments(parser, source)
+    return prepare_store(parser.parse_args(given))
+
+
+def _verify(given: list[str]) -> int:
+    parser = argparse.ArgumentParser("lesslabel verify", description="Check a store; exit code 1 if anything is wrong.")
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--split", default=None, help="also check this split")
+    parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=0, help="processes that read")
+    parser.add_argument("--json", type=Path, default=None, help="also write the findings here")
+    options = parser.parse_args(given)
+    from lesslabel.commands import verify
+
+    return verify(options.store, options.split, options.fold, options.workers, options.json)
+
+
+def _fit(given: list[str]) -> int:
+    if _wants_short_help(given):
+        print("usage: lesslabel fit --config FILE.yaml --run DIR [settings]\n\nTrain a method.\n" + _RUN_SETTINGS)
+        return 0
+    from lesslabel.runs.verbs import run_fit
+
+    folder = run_fit(_full_help(given))
+    print(f"trained: {folder.path}\nnext: lesslabel test --run {folder.path}")
+    return 0
+
+
+def _validate(given: list[str]) -> int:
+    parser = _run_parser("validate", "Score a run on its validation part.")
+    _, rest = parser.parse_known_args(given)
+    from lesslabel.runs.verbs import run_validate
+
+    for name, value in run_validate(rest).items():
+        print(f"{name} {value:.4f}")
+    return 0
+
+
+def _test(given: list[str]) -> int:
+    parser = _run_parser("test", "Score a run on its test part; writes RUN/test.")
+    parser.add_argument("--part", choices=("test", "validation"), default="test")
+    parser.add_argument("--unit", choices=("mm", "voxel"), default="mm", help="of distances")
+    parser.add_argument("--hd95", choices=("pooled", "max-of-directed"), default="pooled")
+    parser.add_argument("--empty", choices=("diagonal", "nan", "inf"), default="diagonal", help="empty-mask policy")
+    options, rest = parser.parse_known_args(given)
+    from lesslabel.commands import print_summary
+    from lesslabel.runs.verbs import run_test
+
+    print_summary(run_test(rest, part=options.part, unit=options.unit, hd95=options.hd95, empty=options.empty))
+    return 0
+
+
+def _predict(given: list[str]) -> int:
+    parser = _run_parser("predict", "Predict the cases of a store; another one with --data.store.")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the NIfTI files")
+    parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
+    parser.add_argument("--probabilities", action="store_true", help="also write class probabilities")
+    options, rest = parser.parse_known_args(given)
+    from lesslabel.runs.verbs import run_predict
+
+    count = run_predict(rest, output=options.output, part=options.part, probabilities=options.probabilities)
+    print(f"predicted {count} cases: {options.output}")
+    return 0
+
+
+def _evaluate(given: list[str]) -> int:
+    parser = argparse.ArgumentParser("lesslabel evaluate", description="Score label maps against references.")
+    parser.add_argument("pred", type=Path, help="NIfTI file, or folder of files")
+    parser.add_argument("ref", type=Path, help="file, or folder with the same names")
+    parser.add_argument("--unit", choices=("mm", "voxel"), default="mm")
+    parser.add_argument("--hd95", choices=("pooled", "max-of-directed"), default="pooled")
+    parser.add_argument("--empty", choices=("diagonal", "nan", "inf"), default="diagonal")
+    parser.add_argument("--csv", type=Path, default=None, help="also write the table here")
+    options = parser.parse_args(given)
+    from lesslabel.commands import evaluate
+
+    return evaluate(options.pred, options.ref, options.unit, options.hd95, options.empty, options.csv)
+
+
+def _report(given: list[str]) -> int:
+    parser = argparse.ArgumentParser("lesslabel report", description="One HTML page for one or more tested runs.")
+    parser.add_argument("runs", type=Path, nargs="+", help="run folders with the same test cases")
+    parser.add_argument("--output", type=Path, default=None, help="HTML file; default RUN/report.html of the first")
+    parser.add_argument("--experiment", type=Path, default=None, help="also add the runs to this experiment folder")
+    options = parser.parse_args(given)
+    from lesslabel.commands import report
+
+    return report(options.runs, options.output, options.experiment)
+
+
+def _demo(given: list[str]) -> int:
+    parser = argparse.ArgumentParser("lesslabel demo", description="Phantom, pCE and DMPLS, test, report: 4 minutes.")
+    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder to make")
+    parser.add_argument("--iterations", type=int, default=None, help="training iterations per method")
+    options = parser.parse_args(given)
+    from lesslabel.demo import run_demo
+
+    return run_demo(options.output, options.iterations)
+
+
+def _run_parser(verb: str, description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        f"lesslabel {verb}",
+        usage=f"lesslabel {verb} --run DIR [--ckpt_path best|last|FILE] [settings]",
+        description=description + " The run's own configuration applies; further settings override it.",
+        allow_abbrev=False,
+    )
+
+
+def _wants_short_help(given: list[str]) -> bool:
+    return "--help" in given or "-h" in given
+
+
+def _full_help(given: list[str]) -> list[str]:
+    return ["--help" if argument == "--help-all" else argument for argument in given]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

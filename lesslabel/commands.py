@@ -1,0 +1,136 @@
+"""What the verbs without a run do, once the command line is parsed."""
+
+import argparse
+import inspect
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from lesslabel.data.sources import SOURCES
+from lesslabel.data.sources.base import Source
+from lesslabel.errors import ConfigError
+from lesslabel.evaluation import EmptyPolicy, HD95Convention, evaluate_files
+from lesslabel.files import write_json, written_aside
+
+
+def add_source_arguments(parser: argparse.ArgumentParser, source: type[Source]) -> None:
+    """Offer a source's constructor arguments as options."""
+    for name, parameter in _options(source).items():
+        kinds = get_args(parameter.annotation) or (parameter.annotation,)
+        kind = next(kind for kind in kinds if kind is not type(None))
+        default = "" if parameter.default is None else f" (default {parameter.default})"
+        parser.add_argument(
+            f"--{name}", type=kind, default=parameter.default, help=f"of the source '{source.name}'{default}"
+        )
+
+
+def prepare_store(options: argparse.Namespace) -> int:
+    """Make a store and say what is in it."""
+    from lesslabel.data.prepare import prepare
+
+    chosen = SOURCES[options.source]
+    source = chosen(options.raw, **{name: getattr(options, name) for name in _options(chosen)})
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("reading")
+        store, skipped = prepare(
+            source,
+            options.store,
+            workers=options.workers,
+            skip_damaged=options.skip_damaged,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for case in skipped:
+        print(f"left out {case.uid}: {case.reason}", file=sys.stderr)
+    fingerprint = store.fingerprint
+    print(f"{store.path}: {fingerprint['cases']} cases of {fingerprint['patients']} patients from '{store.source}'")
+    for name, annotation in fingerprint["annotations"].items():
+        print(f"  {name}: {annotation['cases']} cases")
+    print(f"next: lesslabel verify {store.path}")
+    return 0
+
+
+def verify(store: Path, split: str | None, fold: int, workers: int, json_path: Path | None) -> int:
+    """Check a store; 1 if there is any error."""
+    from lesslabel.data.verify import findings_to_json, render_findings, verify_store
+
+    findings = verify_store(store, split=split, fold=fold, workers=workers)
+    if json_path is not None:
+        write_json(json_path, findings_to_json(findings))
+    errors = sum(finding.severity == "error" for finding in findings)
+    if findings:
+        Console().print(render_findings(findings))
+    print(f"{store}: {errors} errors, {len(findings) - errors} warnings")
+    return 1 if errors else 0
+
+
+def evaluate(
+    pred: Path,
+    ref: Path,
+    unit: Literal["mm", "voxel"],
+    hd95: HD95Convention,
+    empty: EmptyPolicy,
+    csv_path: Path | None,
+) -> int:
+    """Score files and print a row per case and label."""
+    frame = evaluate_files(pred, ref, unit=unit, hd95=hd95, empty=empty)
+    if csv_path is not None:
+        with written_aside(csv_path) as aside:
+            frame.to_csv(aside, index=False)
+    print_frame(frame, f"distances in {unit}")
+    return 0
+
+
+def report(runs: Sequence[Path], output: Path | None, experiment: Path | None) -> int:
+    """Write the HTML page, and if asked the experiment's rows and table."""
+    from lesslabel.report import write_report
+
+    path = write_report(runs, output or runs[0] / "report.html")
+    print(f"report: {path}")
+    if experiment is not None:
+        from lesslabel.evaluation import add_run, write_table
+
+        if not (experiment / "protocol.yaml").is_file():
+            raise ConfigError(
+                f"{experiment}: no protocol.yaml; an experiment says how it was made first (docs/formats.md)"
+            )
+        for run in runs:
+            add_run(experiment, run)
+        print(f"table: {write_table(experiment)}")
+    return 0
+
+
+def print_summary(summary: pd.DataFrame) -> None:
+    """Print mean, deviation and interval of the metrics people read first."""
+    rows = summary[summary["metric"].isin(["dice", "hd95", "asd"])]
+    table = Table("label", "metric", "mean", "std", "95 % interval", "patients", "undefined")
+    for row in rows.itertuples():
+        table.add_row(
+            str(row.label),
+            str(row.metric),
+            f"{row.mean:.4f}",
+            f"{row.std:.4f}",
+            f"{row.low:.4f} – {row.high:.4f}",
+            str(row.patients),
+            str(row.undefined),
+        )
+    Console().print(table)
+
+
+def print_frame(frame: pd.DataFrame, title: str) -> None:
+    """Print a data frame as a table."""
+    table = Table(*(str(column) for column in frame.columns), title=title)
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+    Console().print(table)
+
+
+def _options(source: type[Source]) -> dict[str, inspect.Parameter]:
+    parameters = dict(inspect.signature(source).parameters)
+    parameters.pop("raw")
+    return parameters

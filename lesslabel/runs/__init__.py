@@ -1,0 +1,1 @@
+"""Runs: folder, configuration, training, testing and what they leave behind."""

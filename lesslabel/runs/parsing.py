@@ -1,0 +1,127 @@
+"""Command line and configuration of a run, on LightningCLI in subclass mode."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import yaml
+from jsonargparse import ArgumentError
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+
+from lesslabel.data.module import SegmentationDataModule
+from lesslabel.errors import ConfigError
+from lesslabel.methods import SegmentationMethod
+from lesslabel.runs.folder import flatten
+
+
+class RunCLI(LightningCLI):
+    """Parses a run's configuration and makes its method, data module and trainer.
+
+    Adds to LightningCLI's groups ``model``, ``data`` and ``trainer``: ``--run``, ``--ckpt_path``, ``--seed`` (which
+    seeds everything, sampling included) and ``--wandb``.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        super().__init__(
+            SegmentationMethod,
+            SegmentationDataModule,
+            save_config_callback=None,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            seed_everything_default=False,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            parser_kwargs={"exit_on_error": False},
+            args=list(arguments),
+            run=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the arguments that are ours."""
+        parser.add_argument(
+            "--name", type=str | None, default=None, help="name of the method in tables; else its class"
+        )
+        parser.add_argument("--run", type=Path | None, default=None, help="run folder")
+        parser.add_argument("--ckpt_path", type=str | None, default=None, help="'best', 'last' or a file")
+        parser.add_argument("--seed", type=int, default=0, help="seed of weights, sampling and augmentation")
+        parser.add_argument(
+            "--wandb",
+            type=str | None,
+            default=None,
+            help="log to Weights & Biases: 'offline', or 'online' if you mean it",
+        )
+        parser.link_arguments("seed", "data.init_args.seed")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse; the program's own arguments are passed in, so LightningCLI's warning about them does not apply."""
+        self.config = parser.parse_args(args)
+
+    def before_instantiate_classes(self) -> None:
+        """Seed before the first weight is drawn."""
+        pl.seed_everything(int(self.config["seed"]), verbose=False)
+
+    def instantiate_classes(self) -> None:
+        """Make method and data module; the trainer is left to the verb, which knows the run folder."""
+        self.config_init = self.parser.instantiate_classes(self.config)
+        self.datamodule = self.config_init["data"]
+        self.model = self.config_init["model"]
+
+    @property
+    def trainer_settings(self) -> dict[str, Any]:
+        """The trainer's settings from the configuration, with plugins and callbacks made."""
+        return dict(self.config_init["trainer"])
+
+    def plain_config(self) -> dict[str, Any]:
+        """The resolved configuration as plain values."""
+        content: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        return content
+
+
+def parse_run(arguments: Sequence[str]) -> RunCLI:
+    """Parse the arguments of a run.
+
+    Raises:
+        ConfigError: on an unknown key or a bad value, in one line.
+    """
+    try:
+        return RunCLI(arguments)
+    except ArgumentError as error:
+        raise ConfigError(_one_line(str(error), arguments)) from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(_one_line(str(error), arguments)) from error
+
+
+def _one_line(message: str, arguments: Sequence[str]) -> str:
+    """Condense jsonargparse's message and suggest the nearest known key."""
+    files = [after for before, after in pairwise(arguments) if before in ("--config", "-c")]
+    where = f"{', '.join(files)}: " if files else ""
+    unknown = re.search(r"[Kk]ey '([\w.]+)' is not expected|[Uu]nrecognized arguments?: --([\w.]+)", message)
+    if unknown is None:
+        return where + " ".join(message.split())
+    key = unknown.group(1) or unknown.group(2)
+    near = difflib.get_close_matches(key.rsplit(".", 1)[-1], _known_keys(), n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else "; --print_config lists every setting"
+    return f"{where}unknown setting '{key}'{hint}"
+
+
+def _known_keys() -> list[str]:
+    import inspect
+
+    from lesslabel import methods
+    from lesslabel.data import augment, intensity, view
+
+    classes = [getattr(methods, name) for name in methods.__all__]
+    classes += [
+        SegmentationDataModule,
+        augment.Augmentation,
+        intensity.Intensity,
+        view.View,
+        view.Supervision,
+        pl.Trainer,
+    ]
+    keys = {parameter for entry in classes for parameter in inspect.signature(entry).parameters}
+    return sorted(keys | set(flatten({"model": 0, "data": 0, "trainer": 0, "seed": 0, "run": 0, "ckpt_path": 0})))

@@ -1,0 +1,137 @@
+"""What a tested run leaves behind: metrics per case, predictions and how they were made."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning.callbacks import Callback
+
+from lesslabel.data.nifti import write_label_map, write_probabilities
+from lesslabel.data.store import case_path
+from lesslabel.errors import DataError
+from lesslabel.evaluation import segmentation_metrics
+from lesslabel.methods import Prediction
+
+
+def prediction_path(folder: Path, uid: str) -> Path:
+    """Where the prediction of a case lies; a uid never leads out of the folder."""
+    return folder / case_path(folder, uid).with_suffix(".nii.gz").name
+
+
+def write_prediction(folder: Path, prediction: Prediction) -> None:
+    """Write a label map with the geometry that its image came with."""
+    affine = prediction.batch.get("affine")
+    write_label_map(
+        prediction_path(folder, prediction.uid),
+        prediction.labels.cpu().numpy(),
+        prediction.batch["spacing_mm"],
+        None if affine is None else affine.cpu().numpy(),
+    )
+
+
+class TestRecorder(Callback):
+    """Scores and writes every tested case.
+
+    Args:
+        folder: where predictions go.
+        label_names: class names, background first.
+        unit: ``mm`` or ``voxel``, of the distances.
+        metrics: settings of `segmentation_metrics`: ``hd95``, ``empty`` and ``nsd_tolerance``.
+    """
+
+    __test__ = False  # its name begins like a test's
+
+    def __init__(self, folder: Path, label_names: Sequence[str], unit: str, metrics: dict[str, Any]) -> None:
+        self.folder = folder
+        self.names = dict(enumerate(label_names))
+        self.unit = unit
+        self.metrics = metrics
+        self.frames: list[pd.DataFrame] = []
+
+    def on_test_batch_end(  # type: ignore[override]  # narrower than Lightning's outputs
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Prediction,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Score and write one case.
+
+        Raises:
+            DataError: if the case has no reference to score against.
+        """
+        if "reference" not in outputs.batch:
+            raise DataError(
+                f"case {outputs.uid}: no reference annotation to test against; set view.reference or use predict"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_prediction(self.folder, outputs)
+        self.frames.append(self._score(outputs))
+
+    def result(self) -> pd.DataFrame:
+        """Rows of all processes, in a fixed order."""
+        frames = self.frames
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            shares: list[Any] = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(shares, self.frames)
+            frames = [frame for share in shares for frame in share]
+        return pd.concat(frames).sort_values("uid", kind="stable").reset_index(drop=True)
+
+    def _score(self, prediction: Prediction) -> pd.DataFrame:
+        labels: NDArray[np.uint8] = prediction.labels.cpu().numpy()
+        reference: NDArray[np.uint8] = prediction.batch["reference"].cpu().numpy()
+        spacing: tuple[float, ...] = prediction.batch["spacing_mm"]
+        if len(labels) == 1:  # a single slice has no surface in depth
+            labels, reference, spacing = labels[0], reference[0], spacing[1:]
+        frame = segmentation_metrics(
+            labels,
+            reference,
+            spacing=spacing if self.unit == "mm" else None,
+            labels={code: name for code, name in self.names.items() if code},
+            **self.metrics,
+        )
+        frame.insert(0, "uid", prediction.uid)
+        frame.insert(1, "patient", prediction.batch["patient"])
+        return frame
+
+
+class PredictionWriter(Callback):
+    """Writes the label map, and if asked the probabilities, of every predicted case.
+
+    Args:
+        folder: where they go.
+        probabilities: also write ``<uid>_probabilities.nii.gz``, (x, y, z, class).
+    """
+
+    def __init__(self, folder: Path, *, probabilities: bool = False) -> None:
+        self.folder = folder
+        self.probabilities = probabilities
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Prediction,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write one case."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_prediction(self.folder, outputs)
+        if self.probabilities:
+            path = prediction_path(self.folder, outputs.uid)
+            affine = outputs.batch.get("affine")
+            write_probabilities(
+                path.with_name(path.name.replace(".nii.gz", "_probabilities.nii.gz")),
+                outputs.probabilities.float().cpu().numpy(),
+                outputs.batch["spacing_mm"],
+                None if affine is None else affine.cpu().numpy(),
+            )

@@ -1,0 +1,533 @@
+import csv
+import json
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from handmade_store import SHAPE, make_case, make_store
+from rich.console import Console
+
+from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.case_file import add_annotation, content_hash, read_case, write_case
+from lesslabel.data.prepare import prepare
+from lesslabel.data.sources.acdc import ACDC
+from lesslabel.data.store import Store
+from lesslabel.data.verify import Finding, findings_to_json, render_findings, verify_store
+from lesslabel.data.verify_checks import measure_disagreement
+from lesslabel.errors import DataError
+
+FULL = np.zeros(SHAPE, dtype=np.uint8)
+
+
+def annotated(case: Case, name: str, **changes: object) -> Case:
+    """The case with an annotation changed."""
+    changed = replace(case.annotations[name], **changes)
+    return replace(case, annotations={**case.annotations, name: changed})
+
+
+def painted(case: Case, name: str, value: int, where: object = ...) -> Case:
+    """The case with some labels replaced."""
+    labels = case.annotations[name].labels.copy()
+    labels[where] = value
+    return annotated(case, name, labels=labels)
+
+
+def imaged(case: Case, value: float, where: object = ...) -> Case:
+    """The case with some voxels of the image replaced."""
+    image = case.image.copy()
+    image[where] = value
+    return replace(case, image=image)
+
+
+def turned(case: Case, row: int, values: tuple[float, ...]) -> Case:
+    """The case with a row of its affine replaced."""
+    affine = case.affine.copy()
+    affine[row] = values
+    return replace(case, affine=affine)
+
+
+# what is wrong with a case before it is prepared, and the one finding that this makes
+BAD_CASES: dict[str, tuple[Callable[[Case], Case], str, str]] = {
+    "zero spacing": (
+        lambda case: replace(case, spacing_mm=(10.0, 0.0, 1.25), affine=None),
+        "error",
+        "spacing is (10, 0, 1.25) mm",
+    ),
+    "spacing NaN": (
+        lambda case: replace(case, spacing_mm=(np.nan, 1.0, 1.0), affine=None),
+        "error",
+        "spacing is (nan, 1, 1) mm",
+    ),
+    "huge spacing": (
+        lambda case: replace(case, spacing_mm=(50.1, 1.0, 1.0), affine=None),
+        "warning",
+        "spacing is (50.1, 1, 1) mm",
+    ),
+    "spacing in metres": (
+        lambda case: replace(case, spacing_mm=(0.01, 0.0015, 0.0015), affine=None),
+        "warning",
+        "spacing is (0.01, 0.0015, 0.0015) mm",
+    ),
+    "turned axes": (
+        lambda case: replace(case, spacing_mm=(1.5, 10.0, 1.5), affine=None),
+        "warning",
+        "pixels are (10, 1.5) mm in the plane",
+    ),
+    "affine of another size": (
+        lambda case: replace(case, affine=np.diag([1.25, 1.52, 10.0, 1.0])),
+        "error",
+        "affine has voxels of (10, 1.52, 1.25) mm, spacing says (10, 1.5, 1.25) mm",
+    ),
+    "affine not finite": (
+        lambda case: turned(case, 1, (0.0, 1.5, 0.0, np.inf)),
+        "error",
+        "affine of shape (4, 4) is not 4×4 and finite",
+    ),
+    "affine 3×3": (
+        lambda case: replace(case, affine=np.eye(3)),
+        "error",
+        "affine of shape (3, 3) is not 4×4 and finite",
+    ),
+    "affine singular": (
+        lambda case: replace(case, affine=np.array([[1.25, 1.5, 0, 0], [0, 0, 0, 0], [0, 0, 10, 0], [0, 0, 0, 1.0]])),
+        "error",
+        "affine is singular",
+    ),
+    "image NaN": (
+        lambda case: imaged(case, np.nan, (0, 1, 2, slice(0, 3))),
+        "error",
+        "channel 'image' has 3 voxels that are NaN or infinite",
+    ),
+    "image infinite": (
+        lambda case: imaged(case, -np.inf, (0, 0, 0, 0)),
+        "error",
+        "channel 'image' has 1 voxels that are NaN or infinite",
+    ),
+    "image constant": (
+        lambda case: imaged(case, 2.5),
+        "error",
+        "channel 'image' is 2.5 everywhere",
+    ),
+    "channels": (
+        lambda case: replace(case, image=np.concatenate([case.image, -case.image])),
+        "error",
+        "2 image channels, the store has 1 (image)",
+    ),
+    "unknown label": (
+        lambda case: painted(case, "dense", 7, (0, 0, 0)),
+        "error",
+        "'dense' has label 7, the store knows 1, 2, 3",
+    ),
+    "empty": (
+        lambda case: painted(case, "scribble", IGNORE),
+        "error",
+        "every voxel of 'scribble' is unknown",
+    ),
+    "empty where it covers": (
+        lambda case: annotated(painted(case, "scribble", IGNORE, 2), "scribble", covered_slices=(2,)),
+        "error",
+        "every voxel of 'scribble' is unknown",
+    ),
+    "all background": (
+        lambda case: painted(painted(case, "dense", 0), "scribble", 0, (slice(None), slice(None, None, 2), 4)),
+        "warning",
+        "'dense' is background everywhere",
+    ),
+    # 24 voxels of the scribble are known
+    "scribble disagrees": (
+        lambda case: painted(case, "scribble", 3, (1, 2, 4)),
+        "warning",
+        "'scribble' disagrees with 'dense' on 4.2% of its known voxels",
+    ),
+    "slices outside": (
+        lambda case: annotated(case, "scribble", covered_slices=(-1, 1, 4)),
+        "error",
+        "'scribble' covers slices -1, 4, the image has 0 to 3",
+    ),
+    "labels outside": (
+        lambda case: annotated(case, "dense", covered_labels=(1, 2, 3, 4)),
+        "error",
+        "'dense' covers label 4, the store knows 1, 2, 3",
+    ),
+    "labels not covered": (
+        lambda case: annotated(case, "dense", covered_labels=(1, 2)),
+        "error",
+        "'dense' holds label 3, which it says it does not cover",
+    ),
+    "confidence in percent": (
+        lambda case: annotated(case, "dense", confidence=np.full(SHAPE, 50.0, dtype=np.float32)),
+        "error",
+        "confidence of 'dense' is not within [0, 1]",
+    ),
+    "confidence NaN": (
+        lambda case: annotated(case, "dense", confidence=np.full(SHAPE, np.nan, dtype=np.float32)),
+        "error",
+        "confidence of 'dense' is not within [0, 1]",
+    ),
+    "copy of a case of the same patient": (
+        lambda case: replace(case, image=make_case(2).image),
+        "warning",
+        "the image is that of case 'case2' of the same patient",
+    ),
+    "copy of a case of another patient": (
+        lambda case: replace(case, image=make_case(0).image),
+        "warning",
+        "the image is that of case 'case0' of patient patient0",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("name", BAD_CASES)
+def test_a_bad_case_makes_one_finding(tmp_path: Path, name: str) -> None:
+    damage, severity, problem = BAD_CASES[name]
+    store = make_store(tmp_path / "store", [*(make_case(number) for number in range(3)), damage(make_case(3))])
+    (finding,) = verify_store(store.path)
+    assert (finding.case, finding.severity) == ("case3", severity)
+    assert finding.problem.startswith(problem)
+    assert finding.cause
+    assert finding.fix
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_sound_store_makes_no_finding(tmp_path: Path, workers: int) -> None:
+    cases = [make_case(number) for number in range(4)]
+    cases.append(replace(make_case(4), affine=None, annotations={}))
+    cases.append(annotated(make_case(5), "dense", covered_slices=(0, 2), covered_labels=(1, 2, 3)))
+    seen: list[tuple[int, int]] = []
+    path = make_store(tmp_path / "store", cases).path
+    assert verify_store(path, workers=workers, progress=lambda done, total: seen.append((done, total))) == []
+    assert seen == [(done, 6) for done in range(1, 7)]
+
+
+def test_oblique_and_slightly_rounded_affines_are_sound(tmp_path: Path) -> None:
+    turn = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, -1.0]])
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag([1.25, 1.5 * 1.005, 10.0])
+    store = make_store(tmp_path / "store", [replace(make_case(0), affine=affine)])
+    assert verify_store(store.path) == []
+
+
+def edit_row(store: Store, uid: str, **changes: str) -> None:
+    """Change a row of the table of cases."""
+    path = store.path / "cases.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(row | changes if row["uid"] == uid else row for row in rows)
+
+
+def remove_row(store: Store, uid: str) -> None:
+    path = store.path / "cases.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith(uid)))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def flip_voxel_bit(path: Path) -> None:
+    with h5py.File(path) as file:
+        offset = file["image"].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[offset + 20] ^= 1
+    path.write_bytes(content)
+
+
+def rewrite(path: Path, **changes: object) -> None:
+    write_case(path, replace(read_case(path), **changes))
+
+
+# what happens to a store after it was prepared, and the findings about case1 and the store
+DISK_DAMAGES: dict[str, tuple[Callable[[Store], object], list[tuple[str, str, str]]]] = {
+    "file missing": (
+        lambda store: store.case_path("case1").unlink(),
+        [("case1", "error", "case1.h5 is missing")],
+    ),
+    "file cut short": (
+        lambda store: cut(store.case_path("case1")),
+        [("case1", "error", "case1.h5 cannot be read")],
+    ),
+    "bit flipped": (
+        lambda store: flip_voxel_bit(store.case_path("case1")),
+        [("case1", "error", "case1.h5 cannot be read")],
+    ),
+    "not HDF5": (
+        lambda store: store.case_path("case1").write_text("image"),
+        [("case1", "error", "case1.h5 cannot be read")],
+    ),
+    "empty file": (
+        lambda store: store.case_path("case1").write_bytes(b""),
+        [("case1", "error", "case1.h5 cannot be read")],
+    ),
+    "voxel changed": (
+        lambda store: rewrite(store.case_path("case1"), image=make_case(1).image * 1.5),
+        [("case1", "error", "voxels, labels or geometry are not those of the table")],
+    ),
+    "affine changed": (
+        lambda store: rewrite(store.case_path("case1"), affine=np.diag([-1.25, 1.5, 10.0, 1.0])),
+        [("case1", "error", "voxels, labels or geometry are not those of the table")],
+    ),
+    "annotation added": (
+        lambda store: add_annotation(store.case_path("case1"), "rater1", make_case(1).annotations["dense"]),
+        [("case1", "error", "annotations is 'dense|rater1|scribble' in the file, 'dense|scribble' in the table")],
+    ),
+    "patient changed": (
+        lambda store: rewrite(store.case_path("case1"), patient="patient7"),
+        [("case1", "error", "patient is 'patient7' in the file, 'patient0' in the table")],
+    ),
+    "group changed in the table": (
+        lambda store: edit_row(store, "case1", group="test"),
+        [("case1", "error", "group is 'train' in the file, 'test' in the table")],
+    ),
+    "spacing changed in the table": (
+        lambda store: edit_row(store, "case1", spacing_z_mm="8.0"),
+        [("case1", "error", "spacing in mm (z, y, x) is (10.0, 1.5, 1.25) in the file, (8.0, 1.5, 1.25) in the table")],
+    ),
+    "shape changed in the table": (
+        lambda store: edit_row(store, "case1", height="10", width="12"),
+        [("case1", "error", "shape (channel, z, y, x) is (1, 4, 12, 10) in the file, (1, 4, 10, 12) in the table")],
+    ),
+    "patient changed in the table": (
+        lambda store: edit_row(store, "case1", patient="patient9"),
+        [
+            ("case1", "error", "patient is 'patient0' in the file, 'patient9' in the table"),
+            ("fingerprint.json", "error", "data_hash is not that of the table of cases"),
+        ],
+    ),
+    "hash changed in the table": (
+        lambda store: edit_row(store, "case1", sha256="0" * 64),
+        [
+            ("case1", "error", "voxels, labels or geometry are not those of the table"),
+            ("fingerprint.json", "error", "data_hash is not that of the table of cases"),
+        ],
+    ),
+    "row removed": (
+        lambda store: remove_row(store, "case1"),
+        [
+            ("cases/case1.h5", "warning", "no row of the table names it"),
+            ("fingerprint.json", "error", "data_hash is not that of the table of cases"),
+        ],
+    ),
+    "file left by a killed write": (
+        lambda store: (store.path / "cases" / ".case1.h5.part").touch(),
+        [("cases/.case1.h5.part", "warning", "no row of the table names it")],
+    ),
+    "another case copied over": (
+        lambda store: shutil.copy(store.case_path("case0"), store.case_path("case1")),
+        [
+            ("case1", "error", "the file holds case 'case0'"),
+            ("case1", "error", "voxels, labels or geometry are not those of the table"),
+            ("case1", "warning", "the image is that of case 'case0' of the same patient"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DISK_DAMAGES)
+def test_a_damaged_store_makes_these_findings(tmp_path: Path, name: str) -> None:
+    damage, expected = DISK_DAMAGES[name]
+    store = make_store(tmp_path / "store", [make_case(number) for number in range(3)])
+    damage(store)
+    findings = verify_store(store.path)
+    assert [(finding.case, finding.severity, finding.problem) for finding in findings] == expected
+    assert all("\n" not in text for finding in findings for text in vars(finding).values())
+
+
+def test_every_finding_of_every_case_is_returned_with_workers_too(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(number) for number in range(4)])
+    cut(store.case_path("case0"))
+    store.case_path("case2").unlink()
+    alone, together = (verify_store(store.path, workers=workers) for workers in (0, 2))
+    assert [finding.case for finding in alone] == ["case0", "case2"]
+    assert alone == together
+
+
+def test_a_store_without_its_folder_of_cases(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0), make_case(1)])
+    shutil.rmtree(store.path / "cases")
+    assert [finding.problem for finding in verify_store(store.path)] == ["case0.h5 is missing", "case1.h5 is missing"]
+
+
+@pytest.mark.parametrize("file", ["fingerprint.json", "cases.csv"])
+def test_a_damaged_table_or_fingerprint_is_an_error(tmp_path: Path, file: str) -> None:
+    path = make_store(tmp_path / "store", [make_case(0)]).path
+    content = (path / file).read_bytes()
+    (path / file).write_bytes(content[: len(content) - 75])
+    with pytest.raises(DataError, match=file):
+        verify_store(path)
+    with pytest.raises(DataError, match="no prepared store here"):
+        verify_store(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_damage_is_found_or_harmless(tmp_path: Path, seed: int) -> None:
+    confidence = np.random.default_rng(seed).random(SHAPE, dtype=np.float32)
+    store = make_store(tmp_path / "store", [annotated(make_case(0), "dense", confidence=confidence), make_case(2)])
+    path, rng = store.case_path("case0"), random.Random(seed)
+    content = bytearray(path.read_bytes())
+    if seed % 4 == 0:
+        del content[rng.randrange(len(content)) :]
+    else:
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    path.write_bytes(content)
+    findings = verify_store(store.path)
+    assert {finding.case for finding in findings} <= {"case0"}
+    if not findings:
+        assert content_hash(read_case(path)) == store.records["case0"].sha256
+
+
+def write_split(path: Path, **parts: list[str]) -> str:
+    path.write_text(json.dumps({"folds": {0: parts}}).replace('"0"', "0"))
+    return str(path)
+
+
+@pytest.fixture
+def store_of_three(tmp_path: Path) -> Store:
+    """Patients 0, 1 and 2 with two cases each."""
+    return make_store(tmp_path / "store", [make_case(number) for number in range(6)])
+
+
+def test_a_split_that_fits_makes_no_finding(store_of_three: Store, tmp_path: Path) -> None:
+    split = write_split(tmp_path / "own.yaml", train=["patient0"], validation=["patient1"], test=["patient2"])
+    assert verify_store(store_of_three.path, split=split) == []
+    assert verify_store(store_of_three.path, split="random", fold=3) == []
+
+
+@pytest.mark.parametrize(
+    ("parts", "severity", "about", "problem"),
+    [
+        (
+            {"train": ["patient0", "patient1"], "test": ["patient1", "patient2"]},
+            "error",
+            "patient1",
+            "split '{split}' has this patient in train and in test",
+        ),
+        (
+            {"train": ["patient0", "patient1"], "test": ["patient2", "patient3", "patient4"]},
+            "warning",
+            "{split}",
+            "2 of its patients are not in the store (patient3, patient4)",
+        ),
+        (
+            {"train": ["patient0"], "test": ["patient2"]},
+            "warning",
+            "{split}",
+            "1 patients of the store are in none of its parts (patient1)",
+        ),
+        (
+            {"validation": ["patient0"], "test": ["patient1", "patient2"]},
+            "error",
+            "{split}",
+            "no case of the store is in its training part",
+        ),
+    ],
+    ids=["two parts", "missing", "unused", "nothing to train on"],
+)
+def test_a_split_that_does_not_fit(
+    store_of_three: Store, tmp_path: Path, parts: dict[str, list[str]], severity: str, about: str, problem: str
+) -> None:
+    split = write_split(tmp_path / "own.yaml", **parts)
+    (finding,) = verify_store(store_of_three.path, split=split)
+    assert (finding.severity, finding.case) == (severity, about.format(split=split))
+    assert finding.problem == problem.format(split=split)
+
+
+def test_groups_that_split_a_patient(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0), replace(make_case(1), group="test")])
+    (finding,) = verify_store(store.path, split="groups")
+    assert (finding.case, finding.severity) == ("patient0", "error")
+
+
+@pytest.mark.parametrize(("second_part", "severity"), [("train", "warning"), ("test", "error")])
+def test_copies_across_parts_are_an_error(tmp_path: Path, second_part: str, severity: str) -> None:
+    copy = replace(make_case(2), image=make_case(0).image)
+    store = make_store(tmp_path / "store", [make_case(0), copy])
+    parts = {"train": ["patient0"], "test": []}
+    parts[second_part].append("patient1")
+    (finding,) = verify_store(store.path, split=write_split(tmp_path / "own.yaml", **parts))
+    assert (finding.case, finding.severity) == ("case2", severity)
+    assert finding.problem.endswith(", in another part") is (severity == "error")
+
+
+def test_a_split_that_does_not_exist(store_of_three: Store) -> None:
+    with pytest.raises(DataError, match="no file and no committed list 'acdc/six_fold'"):
+        verify_store(store_of_three.path, split="acdc/six_fold")
+    with pytest.raises(DataError, match="no fold 9"):
+        verify_store(store_of_three.path, split="acdc/five_fold", fold=9)
+
+
+def labelled(values: list[int], kind: Kind, **coverage: tuple[int, ...]) -> Annotation:
+    """Two slices of two voxels."""
+    return Annotation(np.array(values, dtype=np.uint8).reshape(2, 1, 2), kind, **coverage)
+
+
+@pytest.mark.parametrize(
+    ("scribble", "dense", "share"),
+    [
+        (labelled([1, 255, 0, 2], Kind.SCRIBBLE), labelled([1, 3, 0, 2], Kind.DENSE), 0.0),
+        (labelled([1, 255, 0, 2], Kind.SCRIBBLE), labelled([2, 3, 0, 2], Kind.DENSE), 1 / 3),
+        (labelled([1, 1, 0, 2], Kind.SCRIBBLE), labelled([2, 255, 0, 2], Kind.DENSE), 1 / 3),
+        (labelled([255] * 4, Kind.SCRIBBLE), labelled([0] * 4, Kind.DENSE), 0.0),
+        # only the first slice is spoken of by both
+        (labelled([1, 1, 3, 3], Kind.SCRIBBLE, covered_slices=(0,)), labelled([1, 2, 0, 0], Kind.DENSE), 0.5),
+        (labelled([1, 1, 3, 3], Kind.SCRIBBLE), labelled([1, 2, 0, 0], Kind.DENSE, covered_slices=(0,)), 0.5),
+        # background of a scribble that speaks of 1 alone is "not 1"
+        (labelled([1, 0, 0, 0], Kind.SCRIBBLE, covered_labels=(1,)), labelled([1, 2, 3, 1], Kind.DENSE), 0.25),
+        (labelled([1, 2, 3, 0], Kind.SCRIBBLE), labelled([1, 0, 0, 0], Kind.DENSE, covered_labels=(1,)), 0.0),
+    ],
+)
+def test_disagreement_by_hand(scribble: Annotation, dense: Annotation, share: float) -> None:
+    before = scribble.labels.copy(), dense.labels.copy()
+    assert measure_disagreement(scribble, dense) == pytest.approx(share, abs=1e-15)
+    np.testing.assert_array_equal(before, (scribble.labels, dense.labels))
+
+
+def test_one_percent_of_disagreement_passes(tmp_path: Path) -> None:
+    case = make_case(0)
+    scribble = np.full(SHAPE, IGNORE, dtype=np.uint8)
+    scribble.reshape(-1)[:200] = case.annotations["dense"].labels.reshape(-1)[:200]
+    scribble.reshape(-1)[:2] = 1
+    case = annotated(case, "scribble", labels=scribble)
+    assert verify_store(make_store(tmp_path / "two", [case]).path) == []
+    scribble.reshape(-1)[2] = 1
+    assert len(verify_store(make_store(tmp_path / "three", [case]).path)) == 1
+
+
+FINDINGS = [
+    Finding("case[/red]1", "spacing is [1, 2]", "error", "the header", "correct it"),
+    Finding("cases/x.h5", "no row", "warning", "a copy", "remove it"),
+]
+
+
+def test_findings_are_laid_out_as_a_table() -> None:
+    console = Console(width=120, record=True, quiet=True)
+    with console.capture() as capture:
+        Console(width=120, file=console.file)
+    console = Console(width=120, force_terminal=False)
+    with console.capture() as capture:
+        console.print(render_findings(FINDINGS))
+    text = capture.get()
+    for expected in ("case ", "problem", "cause", "fix", "case[/red]1", "error: spacing is [1, 2]", "warning: no row"):
+        assert expected in text
+
+
+def test_findings_are_plain_json() -> None:
+    assert json.loads(findings_to_json(FINDINGS)) == [vars(finding) for finding in FINDINGS]
+    assert findings_to_json([]) == "[]"
+
+
+@pytest.mark.real
+def test_real_cases_make_no_finding(real_data: Path, tmp_path: Path) -> None:
+    source = ACDC(real_data / "acdc")
+    store, _ = prepare(source, tmp_path / "store")
+    assert len(store.records) >= 2
+    assert verify_store(store.path) == []
