@@ -206,10 +206,16 @@ def _label_name(label: str, names: Sequence[str]) -> str:
 
 
 def _read_history(path: Path) -> pd.DataFrame:
+    """The long log (step, name, value) as one column per logged name; empty if there is no log."""
     if not path.is_file() or not path.stat().st_size:
         return pd.DataFrame()
-    history: pd.DataFrame = _read_csv(path).apply(pd.to_numeric, errors="coerce")
-    return history
+    rows = _read_csv(path)
+    if not {"step", "name", "value"} <= set(rows.columns):
+        raise RunError(f"{path}: not a training log with columns step, name, value; train the run again")
+    rows["step"] = pd.to_numeric(rows["step"], errors="coerce")
+    rows["value"] = pd.to_numeric(rows["value"], errors="coerce")
+    history = rows.dropna().pivot_table(index="step", columns="name", values="value", sort=False, aggfunc="last")
+    return history.sort_index().reset_index()
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

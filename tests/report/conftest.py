@@ -115,7 +115,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         if store is not None:
             config["data"] = {"init_args": {"store": str(store)}}
         (run / "config.yaml").write_text(yaml.safe_dump(config))
-        write_csv(run / "logs" / "metrics.csv", history or _history())
+        write_csv(run / "logs" / "metrics.csv", _long(history or _history()))
         for uid in dice if predictions else ():
             path = run / "test" / "predictions" / f"{uid}.nii.gz"
             path.parent.mkdir(exist_ok=True)
@@ -178,12 +178,18 @@ def _environment(seed: int) -> dict[str, Any]:
 
 
 def _history() -> list[dict[str, Any]]:
-    """Sparse, as Lightning writes it: losses and validation on rows of their own."""
-    losses = [
-        {"step": step, "epoch": 0, "train/pce": 1 / (step + 1), "validation/dice": ""} for step in range(0, 100, 10)
+    losses = [{"step": step, "train/pce": 1 / (step + 1)} for step in range(0, 100, 10)]
+    return losses + [{"step": step, "validation/dice": step / 100} for step in (49, 99)]
+
+
+def _long(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row per logged value, as a run writes them."""
+    return [
+        {"step": row["step"], "name": name, "value": value}
+        for row in history
+        for name, value in row.items()
+        if name != "step"
     ]
-    checks = [{"step": step, "epoch": 0, "train/pce": "", "validation/dice": step / 100} for step in (49, 99)]
-    return losses + checks
 
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}

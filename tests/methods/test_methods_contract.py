@@ -1,0 +1,154 @@
+"""What every method promises. A new method adds one row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from batches import CLASSES, batch_of, evaluation_batch
+
+from lesslabel.data.case import Kind
+from lesslabel.errors import ConfigError, RunError
+from lesslabel.methods import DMPLS, PartialCrossEntropy, SegmentationMethod, Supervised
+from lesslabel.networks import NetworkShape
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method, how to make it, and which of its terms are supervised."""
+
+    name: str
+    make: Callable[[NetworkShape], SegmentationMethod]
+    supervised_terms: tuple[str, ...]
+    random_in_evaluation: bool = False
+
+
+ROWS = [
+    Row("supervised", lambda shape: Supervised(CLASSES, network=shape), ("cross_entropy", "dice")),
+    Row("pce", lambda shape: PartialCrossEntropy(CLASSES, network=shape), ("partial_cross_entropy",)),
+    Row(
+        "single branch",
+        lambda shape: PartialCrossEntropy(CLASSES, pseudo_label_weight=0.5, network=shape),
+        ("partial_cross_entropy",),
+    ),
+    Row("dmpls", lambda shape: DMPLS(CLASSES, network=shape), ("partial_cross_entropy",)),
+    Row(
+        "dmpls published",
+        lambda shape: DMPLS(
+            CLASSES, dropout_at="all", dropout_element="channel", dropout_in_evaluation=True, network=shape
+        ),
+        ("partial_cross_entropy",),
+        random_in_evaluation=True,
+    ),
+    Row("dmpls cross", lambda shape: DMPLS(CLASSES, agreement="cross", network=shape), ("partial_cross_entropy",)),
+    Row(
+        "dmpls consistency",
+        lambda shape: DMPLS(CLASSES, agreement="consistency", network=shape),
+        ("partial_cross_entropy",),
+    ),
+    Row("dmpls fixed", lambda shape: DMPLS(CLASSES, alpha=0.5, network=shape), ("partial_cross_entropy",)),
+]
+MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
+
+every_method = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+both_dimensions = pytest.mark.parametrize("dimensions", [2, 3])
+
+
+def make(row: Row, dimensions: int = 2, normalisation: str = "batch") -> SegmentationMethod:
+    torch.manual_seed(0)
+    shape = NetworkShape(
+        dimensions=dimensions,
+        channels=(4, 8),
+        encoder_dropout=(0.0, 0.0),
+        normalisation=normalisation,  # type: ignore[arg-type]
+    )
+    return row.make(shape)
+
+
+@every_method
+@both_dimensions
+def test_a_mixed_batch_gives_finite_terms_and_a_gradient_in_every_weight(row, dimensions):
+    method = make(row, dimensions).train()
+    terms = method.losses(batch_of(MIXED, dimensions))
+    assert all(term.ndim == 0 and torch.isfinite(term) for term in terms.values())
+    sum(terms.values()).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in method.parameters())
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.random_in_evaluation], ids=lambda row: row.name)
+@both_dimensions
+def test_an_unlabelled_sample_changes_no_supervised_term(row, dimensions):
+    method = make(row, dimensions, "instance").eval()
+    torch.manual_seed(1)
+    alone = method.losses(batch_of([Kind.DENSE, Kind.SCRIBBLE], dimensions))
+    torch.manual_seed(1)
+    joined = method.losses(batch_of(MIXED, dimensions))
+    for name in row.supervised_terms:
+        torch.testing.assert_close(joined[name], alone[name])
+
+
+@every_method
+def test_nothing_known_gives_zero_supervised_terms_without_gradient(row):
+    method = make(row).train()
+    terms = method.losses(batch_of([Kind.NONE, Kind.NONE]))
+    for name in row.supervised_terms:
+        assert terms[name].item() == 0.0
+        (gradient,) = torch.autograd.grad(
+            terms[name], [next(method.parameters())], retain_graph=True, allow_unused=True
+        )
+        assert gradient is None or not gradient.any()
+
+
+@every_method
+@both_dimensions
+def test_probabilities_are_a_distribution_over_classes(row, dimensions):
+    method = make(row, dimensions).eval()
+    image = batch_of(MIXED, dimensions)["image"]
+    probabilities = method.probabilities(image)
+    assert probabilities.shape == (3, CLASSES, *image.shape[2:])
+    torch.testing.assert_close(probabilities.sum(1), torch.ones_like(probabilities[:, 0]))
+    torch.testing.assert_close(method.probabilities(image), probabilities, rtol=0, atol=0)
+
+
+@every_method
+@both_dimensions
+@torch.no_grad()
+def test_a_case_is_predicted_on_its_native_grid(row, dimensions):
+    method = make(row, dimensions).eval()
+    probabilities, labels = method.predict_case(evaluation_batch())
+    assert probabilities.shape == (CLASSES, 4, 21, 19)
+    assert labels.dtype == torch.uint8
+    assert torch.equal(labels.long(), probabilities.argmax(0))
+
+
+@every_method
+def test_the_same_seed_gives_the_same_loss(row):
+    def total() -> float:
+        method = make(row).train()
+        torch.manual_seed(3)
+        return float(sum(method.losses(batch_of(MIXED)).values()))
+
+    assert total() == total()
+
+
+@every_method
+def test_settings_are_checked_against_the_data(row):
+    method = make(row)
+    method.require_data(["background", "a", "b"], 1, 2)
+    with pytest.raises(ConfigError, match=r"model.num_classes is 3, but the data has 2"):
+        method.require_data(["background", "a"], 1, 2)
+    with pytest.raises(ConfigError, match=r"model.in_channels is 1, but the data has 4"):
+        method.require_data(["background", "a", "b"], 4, 2)
+    with pytest.raises(ConfigError, match=r"network.dimensions is 2, but the data has 3"):
+        method.require_data(["background", "a", "b"], 1, 3)
+
+
+@every_method
+def test_the_checkpoint_of_another_method_is_refused(row):
+    method, checkpoint = make(row), {}
+    method.on_save_checkpoint(checkpoint)
+    method.on_load_checkpoint(checkpoint)
+    with pytest.raises(RunError, match="written by Other"):
+        method.on_load_checkpoint(dict.fromkeys(checkpoint, "Other"))
+    with pytest.raises(RunError, match="another program"):
+        method.on_load_checkpoint({})

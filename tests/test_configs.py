@@ -1,0 +1,50 @@
+"""Every committed configuration runs through the real command line on a replica of its data set."""
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+import replicas
+
+from lesslabel.cli import main
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))
+TINY = ROOT / "tests/overlays/tiny.yaml"
+PREPARE = {
+    "acdc": lambda raw: (replicas.acdc_h5(raw), ["acdc", str(raw)]),
+    "mscmr": lambda raw: (replicas.mscmr(raw), ["mscmr", str(raw)]),
+    "phantom": lambda _: (None, ["phantom", "-", "--cases", "12", "--size", "32", "--depth", "3"]),
+}
+
+
+@pytest.fixture(scope="session")
+def replica_stores(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("replicas")
+    stores = {}
+    for name, write in PREPARE.items():
+        raw = folder / f"{name}_raw"
+        raw.mkdir()
+        _, (source, location, *options) = write(raw)
+        stores[name] = folder / name
+        assert main(["prepare", source, location, str(stores[name]), *options]) == 0
+    return stores
+
+
+def test_every_config_belongs_to_a_replica():
+    assert CONFIGS
+    assert {config.parts[1] for config in CONFIGS} == set(PREPARE)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_the_config_trains_two_steps(config, replica_stores, tmp_path):
+    run = tmp_path / "run"
+    store = str(replica_stores[config.parts[1]])
+    arguments = ["--config", str(ROOT / config), "--config", str(TINY), "--data.store", store, "--run", str(run)]
+    assert main(["fit", *arguments]) == 0
+    with (run / "logs/metrics.csv").open() as file:
+        losses = [float(row["value"]) for row in csv.DictReader(file) if row["name"] == "train/loss"]
+    assert len(losses) == 2
+    assert all(math.isfinite(loss) for loss in losses)
+    assert (run / "checkpoints/last.ckpt").is_file()
