@@ -1,6 +1,7 @@
 """One command, `lesslabel <verb>`. Thin: it parses and calls; nothing heavy is imported before a verb needs it."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,8 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return verbs[verb][0](given[1:])
     except LesslabelError as error:
-        print(f"lesslabel {verb}: {error}", file=sys.stderr)
-        return 1
+        return _fail(verb, str(error))
+    except OSError as error:
+        return _fail(verb, f"{error.filename or 'disk'}: {error.strerror or error}; check the free space and rights")
+    except KeyboardInterrupt as error:
+        return _fail(verb, str(error) or "interrupted", 130)
+
+
+def _fail(verb: str, message: str, code: int = 1) -> int:
+    """Say what is wrong in one line; what a loader process raised comes with its traceback, of which the end counts."""
+    line = message.strip().splitlines()[-1]
+    print(f"lesslabel {verb}: {re.sub(r'^lesslabel[.]errors[.][A-Za-z]+: ', '', line)}", file=sys.stderr)
+    return code
 
 
 def _prepare(given: list[str]) -> int:
@@ -84,10 +95,11 @@ def _fit(given: list[str]) -> int:
     if _wants_short_help(given):
         print("usage: lesslabel fit --config FILE.yaml --run DIR [settings]\n\nTrain a method.\n" + _RUN_SETTINGS)
         return 0
-    from lesslabel.runs.verbs import run_fit
+    from lesslabel.runs.verbs import is_main_process, run_fit
 
     folder = run_fit(_full_help(given))
-    print(f"trained: {folder.path}\nnext: lesslabel test --run {folder.path}")
+    if is_main_process():
+        print(f"trained: {folder.path}\nnext: lesslabel test --run {folder.path}")
     return 0
 
 
@@ -111,7 +123,8 @@ def _test(given: list[str]) -> int:
     from lesslabel.commands import print_summary
     from lesslabel.runs.verbs import run_test
 
-    print_summary(run_test(rest, part=options.part, unit=options.unit, hd95=options.hd95, empty=options.empty))
+    summary = run_test(rest, part=options.part, unit=options.unit, hd95=options.hd95, empty=options.empty)
+    print_summary(summary, options.unit)
     return 0
 
 

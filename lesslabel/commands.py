@@ -16,6 +16,7 @@ from lesslabel.data.sources import SOURCES
 from lesslabel.data.sources.base import Source
 from lesslabel.errors import ConfigError
 from lesslabel.evaluation import EmptyPolicy, HD95Convention, evaluate_files
+from lesslabel.evaluation.statistics import MEAN_OVER_LABELS
 from lesslabel.files import write_json, written_aside
 
 
@@ -105,21 +106,36 @@ def report(runs: Sequence[Path], output: Path | None, experiment: Path | None) -
     return 0
 
 
-def print_summary(summary: pd.DataFrame) -> None:
-    """Print mean, deviation and interval of the metrics people read first."""
-    rows = summary[summary["metric"].isin(["dice", "hd95", "asd"])]
-    table = Table("label", "metric", "mean", "std", "95 % interval", "patients", "undefined")
-    for row in rows.itertuples():
-        table.add_row(
-            str(row.label),
-            str(row.metric),
-            f"{row.mean:.4f}",
-            f"{row.std:.4f}",
-            f"{row.low:.4f} – {row.high:.4f}",
-            str(row.patients),
-            str(row.undefined),
-        )
+def print_summary(summary: pd.DataFrame, unit: str = "mm") -> None:
+    """Print a row per label: mean ± deviation over patients, and the interval of the mean.
+
+    Args:
+        summary: what `lesslabel.evaluation.summarise` returns.
+        unit: of the distances, ``mm`` or ``voxel``.
+    """
+    shown = {"dice": ("Dice", 4), "hd95": (f"HD95 ({unit})", 2), "asd": (f"ASD ({unit})", 2)}
+    table = Table("", "Dice", "95 % interval", *(title for title, _ in list(shown.values())[1:]))
+    for label in dict.fromkeys(summary["label"]):
+        rows = summary[summary["label"] == label].set_index("metric")
+        cells = {metric: _mean_and_spread(rows.loc[metric], digits) for metric, (_, digits) in shown.items()}
+        low, high = rows.loc["dice", "low"], rows.loc["dice", "high"]
+        interval = "–" if pd.isna(low) else f"{low:.4f} – {high:.4f}"
+        table.add_row(str(label), cells["dice"], interval, cells["hd95"], cells["asd"])
     Console().print(table)
+    patients = summary["patients"].max()
+    print(f"mean ± standard deviation over {patients} patient{'' if patients == 1 else 's'}; {_undefined(summary)}")
+
+
+def _mean_and_spread(row: "pd.Series[float]", digits: int) -> str:
+    spread = "" if pd.isna(row["std"]) else f" ± {row['std']:.{digits}f}"
+    return "undefined" if pd.isna(row["mean"]) else f"{row['mean']:.{digits}f}{spread}"
+
+
+def _undefined(summary: pd.DataFrame) -> str:
+    """How many values of single cases and labels do not exist and are in no mean."""
+    counts = summary[summary["label"] == MEAN_OVER_LABELS].set_index("metric")["undefined"]
+    missing = [f"{metric} {count}" for metric, count in counts.items() if count]
+    return f"left out because undefined: {', '.join(missing)}" if missing else "no value undefined"
 
 
 def print_frame(frame: pd.DataFrame, title: str) -> None:

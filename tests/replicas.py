@@ -11,9 +11,11 @@ from pathlib import Path
 import h5py
 import nibabel as nib
 import numpy as np
+import SimpleITK
 
 from lesslabel.data.case import IGNORE, Case
 from lesslabel.data.sources.phantom import Phantom
+from lesslabel.data.splits import load_split
 
 SPACING_MM = (10.0, 3.25, 3.0)
 """Voxel size (z, y, x) of every replica."""
@@ -76,6 +78,39 @@ def mscmr(root: Path, seed: int = 1) -> Path:
     return root
 
 
+def la_h5(root: Path, cases: int = 8, seed: int = 3) -> Path:
+    """LA as the semi-supervised field ships it, (x, y, z): the first training volumes and one for testing."""
+    for name, case in zip(_names("la/published_80_20", cases), hearts(cases, seed), strict=True):
+        path = root / "2018LA_Seg_Training Set" / name / "mri_norm2.h5"
+        path.parent.mkdir(parents=True)
+        image = case.image[0, :, :, :-8]
+        with h5py.File(path, "w") as file:
+            file["image"] = ((image - image.mean()) / image.std()).T
+            file["label"] = (_codes(case, "dense", np.uint8) == 3).astype(np.uint8).T
+    return root
+
+
+def la_nrrd(root: Path, cases: int = 8, seed: int = 3) -> Path:
+    """LA as the challenge ships it; so small that the published crop leaves it whole."""
+    for name, case in zip(_names("la/published_80_20", cases), hearts(cases, seed), strict=True):
+        write_nrrd(root / name / "lgemri.nrrd", _image(case))
+        write_nrrd(root / name / "laendo.nrrd", np.uint8(255) * (_codes(case, "dense", np.uint8) == 3))
+    return root
+
+
+def msd(root: Path, cases: int = 8, seed: int = 4, described: bool = True) -> Path:
+    """A task of the Decathlon with two labels, its archive made on a Mac."""
+    for name, case in zip(_names("hippocampus/random_160_16_32", cases), hearts(cases, seed), strict=True):
+        dense = _codes(case, "dense", np.uint8)
+        write_nifti(root / "imagesTr" / f"{name}.nii.gz", _image(case))
+        write_nifti(root / "labelsTr" / f"{name}.nii.gz", np.where(dense == 3, np.uint8(0), dense))
+        (root / "imagesTr" / f"._{name}.nii.gz").touch()
+    if described:
+        labels = {"0": "background", "1": "Anterior", "2": "Posterior"}
+        (root / "dataset.json").write_text(json.dumps({"labels": labels, "modality": {"0": "MRI"}}))
+    return root
+
+
 def folder(root: Path, patients: int = 4, seed: int = 2) -> Path:
     """A user's own CSV with every column; the scribbles' unknown value is 255."""
     rows = []
@@ -110,6 +145,24 @@ def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray = OBLIQUE_AFFI
     axes = (2, 1, 0) if array.ndim == 3 else (3, 2, 1, 0)
     nib.Nifti1Image(array.transpose(axes), affine).to_filename(path)
     return path
+
+
+def write_nrrd(path: Path, array: np.ndarray, affine: np.ndarray = OBLIQUE_AFFINE) -> Path:
+    """Write (z, y, x) as NRRD with SimpleITK alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    to_lps = np.diag([-1.0, -1.0, 1.0]) @ affine[:3]
+    image = SimpleITK.GetImageFromArray(array)
+    image.SetSpacing(SPACING_MM[::-1])
+    image.SetDirection((to_lps[:, :3] / SPACING_MM[::-1]).ravel().tolist())
+    image.SetOrigin(to_lps[:, 3].tolist())
+    SimpleITK.WriteImage(image, path)
+    return path
+
+
+def _names(split: str, cases: int) -> list[str]:
+    """Patients of a committed split, all but one from its training part."""
+    parts = load_split(split)
+    return sorted([*parts["train"][: cases - 1], parts["test"][0]])
 
 
 def _acdc_names(patients: int) -> list[str]:

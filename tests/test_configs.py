@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 import replicas
+import yaml
 
 from lesslabel.cli import main
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))
-TINY = ROOT / "tests/overlays/tiny.yaml"
+TINY = {2: ROOT / "tests/overlays/tiny.yaml", 3: ROOT / "tests/overlays/tiny_3d.yaml"}
 PREPARE = {
-    "acdc": lambda raw: (replicas.acdc_h5(raw), ["acdc", str(raw)]),
+    # 16 patients, since the semi-supervised configs show the labels of seven of the training part
+    "acdc": lambda raw: (replicas.acdc_h5(raw, patients=16), ["acdc", str(raw)]),
+    "la": lambda raw: (replicas.la_h5(raw, cases=12), ["la", str(raw)]),
+    "hippocampus": lambda raw: (replicas.msd(raw, cases=14), ["msd", str(raw)]),
     "mscmr": lambda raw: (replicas.mscmr(raw), ["mscmr", str(raw)]),
     "phantom": lambda _: (None, ["phantom", "-", "--cases", "12", "--size", "32", "--depth", "3"]),
 }
@@ -41,7 +45,17 @@ def test_every_config_belongs_to_a_replica():
 def test_the_config_trains_two_steps(config, replica_stores, tmp_path):
     run = tmp_path / "run"
     store = str(replica_stores[config.parts[1]])
-    arguments = ["--config", str(ROOT / config), "--config", str(TINY), "--data.store", store, "--run", str(run)]
+    dimensions = yaml.safe_load((ROOT / config).read_text())["data"]["init_args"].get("dimensions", 2)
+    arguments = [
+        "--config",
+        str(ROOT / config),
+        "--config",
+        str(TINY[dimensions]),
+        "--data.store",
+        store,
+        "--run",
+        str(run),
+    ]
     assert main(["fit", *arguments]) == 0
     with (run / "logs/metrics.csv").open() as file:
         losses = [float(row["value"]) for row in csv.DictReader(file) if row["name"] == "train/loss"]

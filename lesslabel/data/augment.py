@@ -34,6 +34,9 @@ class Augmentation:
         for name in ("turn_flip_probability", "rotation_probability"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"augmentation: {name} must be in [0, 1], got {getattr(self, name)}")
+        for name in ("rotation_degrees", "noise"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"augmentation: {name} must not be negative, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

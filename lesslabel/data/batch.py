@@ -16,6 +16,8 @@ class Batch(TypedDict):
         annotated_labels: (B, C) bool over classes, False where nobody annotated the class in that sample.
         uid: case of each sample.
         weight: optional (B, [D], H, W) float32 confidence of the target.
+        derived: optional (B, K, [D], H, W) float32, maps that the method derives from dense labels (its `recipe`);
+            they mean nothing where the target is unknown.
     """
 
     image: Tensor
@@ -24,6 +26,7 @@ class Batch(TypedDict):
     annotated_labels: Tensor
     uid: list[str]
     weight: NotRequired[Tensor]
+    derived: NotRequired[Tensor]
 
 
 class EvaluationBatch(TypedDict):
@@ -49,7 +52,7 @@ class EvaluationBatch(TypedDict):
 
 
 def collate(samples: list[Batch]) -> Batch:
-    """Stack samples of one; a weight is 1 where a sample of the batch has none."""
+    """Stack samples of one; where a sample of the batch has none, a weight is 1 and derived maps are 0."""
     batch = Batch(
         image=torch.stack([sample["image"] for sample in samples]),
         target=torch.stack([sample["target"] for sample in samples]),
@@ -61,4 +64,12 @@ def collate(samples: list[Batch]) -> Batch:
         batch["weight"] = torch.stack(
             [sample.get("weight", torch.ones_like(sample["target"], dtype=torch.float32)) for sample in samples]
         )
+    derived = next((sample["derived"] for sample in samples if "derived" in sample), None)
+    if derived is not None:
+        batch["derived"] = torch.stack([sample.get("derived", torch.zeros_like(derived)) for sample in samples])
     return batch
+
+
+def one_case(case: EvaluationBatch) -> EvaluationBatch:
+    """Hand a case on as it is, where torch's own conversion would turn tuples into lists."""
+    return case

@@ -1,6 +1,6 @@
 """From stored cases to training samples and evaluation cases."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ from lesslabel.data.augment import Augmentation, apply_to_image, apply_to_labels
 from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.cache import Cache
 from lesslabel.data.case import IGNORE, Case, Kind
+from lesslabel.data.derived import DerivedMaps, Recipe
 from lesslabel.data.intensity import Intensity, normalise
-from lesslabel.data.resize import Interpolation, resize_image, resize_labels, target_shape, to_tensor
+from lesslabel.data.resize import Interpolation, Shape, resize_image, resize_labels, target_shape, to_tensor
 from lesslabel.data.sampling import SampleKey, generator_of
-from lesslabel.data.store import Store
+from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.view import LabelMapping, View, make_target
 
 Window = tuple[tuple[int, int], ...]
@@ -33,6 +34,11 @@ class Grid:
     size_voxel: tuple[int, int] | None = None
     spacing_mm: tuple[float, float, float] | None = None
     interpolation: Interpolation = "linear"
+
+    def shape_of(self, record: CaseRecord) -> Shape:
+        """The shape (z, y, x) of a case on this grid."""
+        native = (record.depth, record.height, record.width)
+        return target_shape(native, record.spacing_mm, self.size_voxel, self.spacing_mm)
 
 
 class CaseLoader:
@@ -57,9 +63,10 @@ class CaseLoader:
         """Read a case from the store."""
         return self.store.read(uid)
 
-    def shape_of(self, case: Case) -> tuple[int, int, int]:
+    def shape_of(self, case: Case) -> Shape:
         """The case's shape (z, y, x) on the network's grid."""
-        return target_shape(case.shape, case.spacing_mm, self.grid.size_voxel, self.grid.spacing_mm)
+        # by the table of cases, as the sampler counts slices: its spacing is rounded, the case's is not
+        return self.grid.shape_of(self.store.records[case.uid])
 
     def image(self, case: Case) -> Tensor:
         """The case's image (C, z, y, x) as the network sees it."""
@@ -78,6 +85,7 @@ class TrainingCase:
         kind: of the target.
         annotated_labels: (C,) bool.
         weight: (z, y, x) float32 or None.
+        derived: (K, z, y, x) float32 or None; on the disk until it is looked at.
     """
 
     image: Tensor
@@ -85,6 +93,7 @@ class TrainingCase:
     kind: Kind
     annotated_labels: Tensor
     weight: Tensor | None = None
+    derived: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
@@ -102,6 +111,7 @@ class TrainingSet(Dataset[Batch]):
         augmentation: how samples vary.
         seed: of the run.
         cache_bytes: memory that cached cases may take, in each worker.
+        recipe: maps to derive from the labels of dense samples.
     """
 
     def __init__(
@@ -112,12 +122,15 @@ class TrainingSet(Dataset[Batch]):
         augmentation: Augmentation,
         seed: int,
         cache_bytes: int,
+        recipe: Recipe | None = None,
     ) -> None:
         self.loader = loader
         self.supervision = supervision
         self.patch_voxel = patch_voxel
         self.augmentation = augmentation
         self.seed = seed
+        self.recipe = recipe
+        self.maps = DerivedMaps(loader.store.path, recipe) if recipe is not None and recipe.whole else None
         self.cache: Cache[TrainingCase] = Cache(self._load, cache_bytes)
 
     def __getitem__(self, key: SampleKey) -> Batch:
@@ -125,22 +138,28 @@ class TrainingSet(Dataset[Batch]):
         where: int | slice = slice(None) if key.unit.slice is None else key.unit.slice
         image, labels = case.image[:, where], case.labels[where]
         weight = None if case.weight is None else case.weight[where]
+        derived = None if case.derived is None else case.derived[:, where]
         generator = generator_of(self.seed, key.step, key.slot)
         if self.patch_voxel is not None:
             window = draw_window(tuple(labels.shape), self.patch_voxel, generator)
             image, labels = crop(image, window, 0), crop(labels, window, IGNORE)
             weight = None if weight is None else crop(weight, window, 0)
+            derived = None if derived is None else crop(derived, window, 0)
         drawn = draw(self.augmentation, generator, square=labels.shape[-1] == labels.shape[-2])
         labels = apply_to_labels(labels, drawn)
         sample = Batch(
             image=apply_to_image(image, drawn).contiguous(),
             target=labels.long(),
-            kind=torch.tensor(int(case.kind)),
-            annotated_labels=case.annotated_labels,
+            kind=torch.tensor(int(case.kind if key.labelled else Kind.NONE)),
+            annotated_labels=case.annotated_labels if key.labelled else torch.ones_like(case.annotated_labels),
             uid=[key.unit.uid],
         )
         if weight is not None:
             sample["weight"] = apply_to_weight(weight, drawn).contiguous()
+        if derived is not None:
+            sample["derived"] = apply_to_image(derived, replace(drawn, noise=0.0)).contiguous()
+        elif self.recipe is not None and key.labelled and case.kind == Kind.DENSE:
+            sample["derived"] = torch.from_numpy(self.recipe.make(labels.numpy(), len(case.annotated_labels)))
         return sample
 
     def _load(self, uid: str) -> TrainingCase:
@@ -150,12 +169,15 @@ class TrainingSet(Dataset[Batch]):
             unknown = torch.full(shape, IGNORE, dtype=torch.uint8)
             return TrainingCase(self.loader.image(case), unknown, Kind.NONE, torch.ones(classes, dtype=torch.bool))
         target = make_target(case.annotations[self.supervision[uid]], self.loader.mapping)
+        labels = resize_labels(target.labels, shape)
+        maps = self.maps if target.kind == Kind.DENSE else None
         return TrainingCase(
             image=self.loader.image(case),
-            labels=torch.from_numpy(resize_labels(target.labels, shape)),
+            labels=torch.from_numpy(labels),
             kind=target.kind,
             annotated_labels=torch.from_numpy(target.annotated_labels),
             weight=None if target.confidence is None else resize_image(to_tensor(target.confidence)[None], shape)[0],
+            derived=None if maps is None else torch.from_numpy(maps.read(labels, classes)),
         )
 
 

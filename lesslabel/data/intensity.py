@@ -17,7 +17,8 @@ class Intensity:
         name: ``percentile`` clips at an upper percentile and scales to [0, 1], as the scribble benchmark does for ACDC;
             ``zscore`` gives zero mean and unit variance; ``window`` clips to `window` and scales to [0, 1]; ``none``
             leaves values alone.
-        upper_percentile: for ``percentile``, in (0, 100]. On a volume that was clipped before it changes nothing.
+        upper_percentile: for ``percentile``, in (0, 100]; the limit is a value of the volume that at least this share
+            of its voxels does not exceed. On a volume that was clipped there before it changes nothing.
         window: for ``window``, lower and upper value (−150, 250 HU for the abdomen).
     """
 
@@ -42,10 +43,17 @@ def normalise(image: NDArray[np.float32], intensity: Intensity) -> NDArray[np.fl
 
 def _normalise_channel(channel: NDArray[np.float32], intensity: Intensity) -> NDArray[np.float32]:
     if intensity.name == "zscore":
-        deviation = float(channel.std(dtype=np.float64))
-        return (channel - np.float32(channel.mean(dtype=np.float64))) / np.float32(deviation or 1.0)
+        return _scale(channel - np.float32(channel.mean(dtype=np.float64)), float(channel.std(dtype=np.float64)))
     if intensity.name == "window" and intensity.window is not None:
         low, high = intensity.window
     else:
-        low, high = float(channel.min()), float(np.percentile(channel, intensity.upper_percentile))
-    return (np.clip(channel, low, high) - np.float32(low)) / np.float32(high - low or 1.0)
+        # a value that occurs, not one between two: clipping a second time then finds the same one
+        low, high = float(channel.min()), float(np.percentile(channel, intensity.upper_percentile, method="higher"))
+        if high == low:
+            high = float(channel.max())  # nearly all voxels share one value; the others still count
+    return _scale(np.clip(channel, low, high) - np.float32(low), high - low)
+
+
+def _scale(values: NDArray[np.float32], width: float) -> NDArray[np.float32]:
+    # a width that float32 cannot tell from 0 is that of a constant channel
+    return values / (np.float32(width) or np.float32(1.0))

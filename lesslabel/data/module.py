@@ -7,15 +7,23 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from lesslabel.data.augment import Augmentation
-from lesslabel.data.batch import Batch, EvaluationBatch, collate
-from lesslabel.data.case_file import read_covered_slices
+from lesslabel.data.batch import Batch, EvaluationBatch, collate, one_case
 from lesslabel.data.datasets import CaseLoader, EvaluationSet, Grid, TrainingSet
+from lesslabel.data.derived import Recipe
 from lesslabel.data.intensity import Intensity
+from lesslabel.data.pools import divide_units
 from lesslabel.data.resize import Interpolation
-from lesslabel.data.sampling import StepSampler, Streams, Unit
+from lesslabel.data.sampling import StepSampler, Streams
 from lesslabel.data.splits import Partition, partition
 from lesslabel.data.store import CaseRecord, Store
-from lesslabel.data.view import LabelMapping, View, assign_supervision, map_labels
+from lesslabel.data.view import (
+    LabelMapping,
+    View,
+    assign_supervision,
+    map_labels,
+    require_reference,
+    select_channels,
+)
 from lesslabel.errors import ConfigError
 
 _GIB = 1024**3
@@ -41,7 +49,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         unlabelled_batch_size: unlabelled samples per batch and process.
         steps_per_epoch: batches in an epoch; validation and checkpoints happen once an epoch.
         workers: loader processes; 0 loads in the training process.
-        cache_gib: memory that cached training cases may take, per worker.
+        cache_gib: memory that cached training cases may take, in each worker; 0 reads every case anew.
         seed: of sampling, cropping and augmentation; the command line sets it to the run's seed.
     """
 
@@ -111,7 +119,7 @@ class SegmentationDataModule(pl.LightningDataModule):
     @property
     def in_channels(self) -> int:
         """Number of image channels that the network sees."""
-        return len(self.store.channels if self.view.channels is None else self.view.channels)
+        return len(select_channels(self.view, self.store.channels))
 
     def divide(self) -> Partition:
         """The store's cases by part."""
@@ -134,8 +142,14 @@ class SegmentationDataModule(pl.LightningDataModule):
         return CaseLoader(self.store, self.view, self.mapping, self.grid, self.intensity)
 
     def describe(self) -> dict[str, Any]:
-        """What the run folder records of the data: `data.json` in docs/formats.md."""
+        """What the run folder records of the data: `data.json` in docs/formats.md.
+
+        Raises:
+            LesslabelError: if the store cannot show what the split and the view ask for.
+        """
         divided = self.divide()
+        select_channels(self.view, self.store.channels)
+        require_reference(self.view, self.records("validation"), "validation")
         return {
             "source": self.store.source,
             "data_hash": self.store.data_hash,
@@ -161,29 +175,27 @@ class SegmentationDataModule(pl.LightningDataModule):
         Raises:
             ConfigError: if a pool that the batch draws from is empty.
         """
-        supervision = self.supervision()
-        labelled: list[Unit] = []
-        unlabelled: list[Unit] = []
-        for record in self.records("train"):
-            known = self._known_slices(record, supervision)
-            if self.dimensions == 3:
-                (labelled if known else unlabelled).append(Unit(record.uid, None))
-            else:
-                for index in range(self._depth(record)):
-                    (labelled if index in known else unlabelled).append(Unit(record.uid, index))
-        for pool, count, setting in (
-            (labelled, self.batch_size, "batch_size"),
-            (unlabelled, self.unlabelled_batch_size, "unlabelled_batch_size"),
+        labelled, unlabelled = divide_units(
+            self.store, self.records("train"), self.supervision(), self.grid, self.dimensions
+        )
+        for pool, count, setting, kind in (
+            (labelled, self.batch_size, "batch_size", "labelled"),
+            (unlabelled, self.unlabelled_batch_size, "unlabelled_batch_size", "unlabelled"),
         ):
             if count and not pool:
-                kind = "labelled" if setting == "batch_size" else "unlabelled"
                 raise ConfigError(f"data.{setting} is {count}, but the view leaves no {kind} training case")
         return Streams(labelled, unlabelled, self.batch_size, self.unlabelled_batch_size)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless batches, cut into epochs of `steps_per_epoch`."""
         training = TrainingSet(
-            self.loader(), self.supervision(), self.patch_voxel, self.augmentation, self.seed, self.cache_bytes
+            self.loader(),
+            self.supervision(),
+            self.patch_voxel,
+            self.augmentation,
+            self.seed,
+            self.cache_bytes,
+            self._recipe(),
         )
         sampler = StepSampler(
             self.streams(), self.seed, self.steps_per_epoch, self._batches_seen, self._rank(), self._world()
@@ -207,40 +219,52 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def evaluation_loader(self, uids: tuple[str, ...], *, with_reference: bool = True) -> DataLoader[EvaluationBatch]:
         """Whole cases in a fixed order; over several processes each takes every n-th."""
-        mine = uids[self._rank() :: self._world()]
+        # a process without a case would not join the others where they meet, so it repeats one
+        mine = uids[self._rank() :: self._world()] or uids[:1]
         cases = EvaluationSet(self.loader(), mine, self.view.reference if with_reference else None)
-        return DataLoader(cases, batch_size=None, num_workers=min(self.workers, 1), pin_memory=self._on_gpu())
+        return DataLoader(
+            cases,
+            batch_size=None,
+            num_workers=min(self.workers, 1),
+            collate_fn=one_case,  # type: ignore[arg-type]  # without a batch size it takes one sample
+            pin_memory=False,  # pinning would turn tuples into lists
+        )
 
     def _check_arguments(self) -> None:
         if self.dimensions not in (2, 3):
             raise ConfigError(f"data.dimensions must be 2 or 3, got {self.dimensions}")
         if self.patch_voxel is not None and len(self.patch_voxel) != self.dimensions:
             raise ConfigError(f"data.patch_voxel needs {self.dimensions} sides, got {list(self.patch_voxel)}")
-        for name in ("batch_size", "steps_per_epoch"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"data.{name} must be at least 1, got {getattr(self, name)}")
-        if self.unlabelled_batch_size < 0:
-            raise ConfigError(f"data.unlabelled_batch_size must not be negative, got {self.unlabelled_batch_size}")
-
-    def _depth(self, record: CaseRecord) -> int:
-        """Slices of a case on the network's grid."""
-        if self.grid.size_voxel is not None or self.grid.spacing_mm is None:
-            return record.depth
-        return max(1, round(record.depth * record.spacing_z_mm / self.grid.spacing_mm[0]))
-
-    def _known_slices(self, record: CaseRecord, supervision: dict[str, str]) -> range | set[int]:
-        """Slices that the case's annotation speaks of; a volume is labelled if there is any."""
-        if record.uid not in supervision:
-            return range(0)
-        covered = read_covered_slices(self.store.case_path(record.uid), supervision[record.uid])
-        depth = self._depth(record)
-        return range(depth) if covered is None else {round(index * depth / record.depth) for index in covered}
+        for name, value in (
+            ("batch_size", self.batch_size),
+            ("steps_per_epoch", self.steps_per_epoch),
+            ("patch_voxel", min(self.patch_voxel or (1,))),
+            ("size_voxel", min(self.grid.size_voxel or (1,))),
+        ):
+            if value < 1:
+                raise ConfigError(f"data.{name} must be at least 1, got {value}")
+        for name, value in (
+            ("unlabelled_batch_size", self.unlabelled_batch_size),
+            ("workers", self.workers),
+            ("cache_gib", self.cache_bytes),
+            ("seed", self.seed),
+        ):
+            if value < 0:
+                raise ConfigError(f"data.{name} must not be negative, got {value}")
+        if self.grid.spacing_mm is not None and min(self.grid.spacing_mm) <= 0.0:
+            raise ConfigError(f"data.spacing_mm must be positive, got {list(self.grid.spacing_mm)}")
 
     def _batches_seen(self) -> int:
         """Batches that training has seen, so that a resumed run draws what an uninterrupted one would."""
         if self.trainer is None:
             return 0
-        return self.trainer.global_step * self.trainer.accumulate_grad_batches
+        # not global_step: that counts updates, of which accumulated gradients need fewer and two optimisers more
+        progress = self.trainer.fit_loop.epoch_loop.batch_progress.total
+        return int(progress.processed)  # type: ignore[attr-defined]  # Lightning annotates its base class
+
+    def _recipe(self) -> Recipe | None:
+        """The maps that the method in training wants derived from dense labels."""
+        return None if self.trainer is None else getattr(self.trainer.lightning_module, "recipe", None)
 
     def _rank(self) -> int:
         return 0 if self.trainer is None else self.trainer.global_rank

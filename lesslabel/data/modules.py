@@ -15,6 +15,18 @@ class MSCMRDataModule(SegmentationDataModule):
     source = "mscmr"
 
 
+class LADataModule(SegmentationDataModule):
+    """Late-enhancement MR of the left atrium (2018 challenge), cropped and normalised."""
+
+    source = "la"
+
+
+class MSDDataModule(SegmentationDataModule):
+    """A task of the Medical Segmentation Decathlon, such as the hippocampus."""
+
+    source = "msd"
+
+
 class PhantomDataModule(SegmentationDataModule):
     """The generated cardiac phantom: several centres, dense labels and scribbles."""
 

@@ -50,16 +50,15 @@ def resize_labels(labels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
     voxels was, and takes the majority of the known labels, ties going to the rarer class. A stroke one pixel wide thus
     survives any reduction, where nearest-neighbour sampling erases it.
     """
+    voxels_of = np.bincount(labels.reshape(-1), minlength=IGNORE + 1)[:IGNORE]
     for axis, size in enumerate(shape):
         if labels.shape[axis] < size:
             labels = np.take(labels, _nearest_index(labels.shape[axis], size), axis=axis)
     if labels.shape == shape:
         return labels
-    present = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=IGNORE + 1)[:IGNORE])
     best = np.zeros(shape, dtype=np.int64)
     result = np.full(shape, IGNORE, dtype=np.uint8)
-    rarest_first = sorted(present, key=lambda code: int((labels == code).sum()))
-    for code in rarest_first:
+    for code in sorted(np.flatnonzero(voxels_of), key=voxels_of.__getitem__):
         count = _gather(labels == code, shape)
         wins = count > best
         result[wins] = code
@@ -95,11 +94,12 @@ def _nearest_index(old: int, new: int) -> NDArray[np.int64]:
 
 
 def _gather(mask: NDArray[np.bool_], shape: Shape) -> NDArray[np.int64]:
-    """Count, for every target voxel, the True source voxels that fall into it."""
+    """Count, for every target voxel, the True source voxels whose centres fall into it."""
     count = mask.astype(np.int64)
     for axis, size in enumerate(shape):
         if count.shape[axis] != size:
-            # the smallest source index that falls into each target voxel
-            starts = np.ceil(np.arange(size) * count.shape[axis] / size).astype(np.int64)
+            old = count.shape[axis]
+            # the first source index j with (j + ½) / old ≥ i / size, in integers so that no tie is left to rounding
+            starts = -((size - 2 * old * np.arange(size)) // (2 * size))
             count = np.add.reduceat(count, starts, axis=axis)
     return count

@@ -88,16 +88,52 @@ class Target:
     confidence: NDArray[np.float32] | None = None
 
 
+def select_channels(view: View, channels: Sequence[str]) -> tuple[int, ...]:
+    """Resolve the channels of a view against a store's.
+
+    Args:
+        view: the view.
+        channels: names of the store's channels.
+
+    Returns:
+        Indices of the channels that the network sees, in its order.
+
+    Raises:
+        ConfigError: if the view names a channel that the store does not have, or none.
+    """
+    chosen = tuple(range(len(channels)) if view.channels is None else view.channels)
+    if not chosen or not set(chosen) <= set(range(len(channels))):
+        known = ", ".join(f"{index} {name}" for index, name in enumerate(channels))
+        raise ConfigError(f"view.channels is {list(chosen)}; choose among {known}")
+    return chosen
+
+
+def require_reference(view: View, records: Sequence[CaseRecord], part: str) -> None:
+    """Refuse a reference that no case of a part has; a part without cases needs none.
+
+    Raises:
+        ConfigError: names the annotations there are.
+    """
+    if records and not any(view.reference in record.annotation_names for record in records):
+        known = sorted({name for record in records for name in record.annotation_names})
+        raise ConfigError(
+            f"view.reference: no {part} case has an annotation '{view.reference}'; "
+            f"they have {', '.join(known) or 'none'}"
+        )
+
+
 def map_labels(view: View, labels: Mapping[int, str]) -> LabelMapping:
     """Resolve the classes of a view against a store's labels.
 
     Raises:
-        ConfigError: if a class names a code that the store does not have, or two classes share one.
+        ConfigError: if a class names a code that the store does not have, or none, or two classes share one.
     """
     classes = {name: [code] for code, name in labels.items()} if view.labels is None else view.labels
     table = np.zeros(256, dtype=np.uint8)
     table[IGNORE] = IGNORE
     for index, (name, codes) in enumerate(classes.items(), start=1):
+        if not codes:
+            raise ConfigError(f"view.labels: class '{name}' names no code; give it one or leave it out")
         for code in codes:
             if code not in labels:
                 known = ", ".join(f"{known} {label}" for known, label in labels.items())

@@ -1,19 +1,40 @@
 """Losses: pure functions that average over known voxels. `IGNORE` voxels never count, whatever their prediction."""
 
+from lesslabel.losses.certainty import certain_consistency_loss, certain_voxels, certainty_threshold
 from lesslabel.losses.consistency import consistency_loss, cross_pseudo_loss
 from lesslabel.losses.cross_entropy import partial_cross_entropy
 from lesslabel.losses.dice import dice_loss
+from lesslabel.losses.entropy import entropy_loss, voxel_entropy
+from lesslabel.losses.level_set import (
+    LevelSetRecipe,
+    level_set,
+    level_set_loss,
+    level_set_targets,
+    level_set_to_probability,
+    level_sets,
+)
 from lesslabel.losses.pseudo_label import hard_label, mixed_pseudo_label, pseudo_label_loss
 from lesslabel.losses.ramps import gaussian_ramp, poly
 
 __all__ = [
+    "LevelSetRecipe",
+    "certain_consistency_loss",
+    "certain_voxels",
+    "certainty_threshold",
     "consistency_loss",
     "cross_pseudo_loss",
     "dice_loss",
+    "entropy_loss",
     "gaussian_ramp",
     "hard_label",
+    "level_set",
+    "level_set_loss",
+    "level_set_targets",
+    "level_set_to_probability",
+    "level_sets",
     "mixed_pseudo_label",
     "partial_cross_entropy",
     "poly",
     "pseudo_label_loss",
+    "voxel_entropy",
 ]

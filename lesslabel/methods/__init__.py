@@ -3,16 +3,28 @@
 from lesslabel.methods.base import Prediction, SegmentationMethod
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
+from lesslabel.methods.semi.bidirectional_copy_paste import BidirectionalCopyPaste
+from lesslabel.methods.semi.cross_pseudo_supervision import CrossPseudoSupervision
+from lesslabel.methods.semi.dtc import DTC
+from lesslabel.methods.semi.entropy_minimisation import EntropyMinimisation
+from lesslabel.methods.semi.mean_teacher import MeanTeacher
+from lesslabel.methods.semi.uncertainty_aware import UncertaintyAwareMeanTeacher
 from lesslabel.methods.supervised import Supervised
 from lesslabel.methods.weak.dmpls import DMPLS
 from lesslabel.methods.weak.partial_cross_entropy import PartialCrossEntropy
 
 __all__ = [
     "DMPLS",
+    "DTC",
+    "BidirectionalCopyPaste",
+    "CrossPseudoSupervision",
+    "EntropyMinimisation",
     "Inference",
+    "MeanTeacher",
     "Optimiser",
     "PartialCrossEntropy",
     "Prediction",
     "SegmentationMethod",
     "Supervised",
+    "UncertaintyAwareMeanTeacher",
 ]

@@ -1,20 +1,23 @@
 """The base of every method: what is common to all papers, so that a method's file holds only its own idea."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.case import IGNORE, Kind
+from lesslabel.data.derived import Recipe
 from lesslabel.data.resize import resize_probabilities
 from lesslabel.errors import ConfigError, NonFiniteLossError, RunError
 from lesslabel.evaluation.overlap import dice_per_class
 from lesslabel.losses.pseudo_label import hard_label
+from lesslabel.losses.ramps import gaussian_ramp
 from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import NetworkShape, UShaped, build_network
@@ -75,6 +78,7 @@ class SegmentationMethod(pl.LightningModule):
         self.optimiser = optimiser
         self.inference = inference
         self._dice: dict[str, list[float]] = {}
+        self._cases: list[str] = []
 
     # What a method may say ------------------------------------------------------------------------------------------
 
@@ -87,6 +91,18 @@ class SegmentationMethod(pl.LightningModule):
         result: Tensor = self.network(image)
         return result
 
+    @property
+    def recipe(self) -> Recipe | None:
+        """The maps that the data module derives from dense labels for this method; None for none."""
+        return None
+
+    def after_update(self) -> None:
+        """Do what follows an update of the weights, such as moving a teacher.
+
+        Called once per update, also where gradients are accumulated over several batches. `global_step` counts the
+        updates before this one.
+        """
+
     # What is the same for all -----------------------------------------------------------------------------------------
 
     def probabilities(self, image: Tensor) -> Tensor:
@@ -95,8 +111,15 @@ class SegmentationMethod(pl.LightningModule):
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, in [0, 1]: what ramps are made from."""
-        return min(1.0, self.global_step / max(1, self.trainer.max_steps))
+        """Share of the run that is done, in [0, 1]: what ramps are made from; 0 outside a run."""
+        step = self.global_step
+        return min(1.0, step / max(1, self.trainer.max_steps)) if step else 0.0
+
+    def ramp_up(self, iterations: int | None) -> float:
+        """How far a weight has risen, exp(−5·(1 − t/T)²), after T iterations 1; None is the length of the run."""
+        if iterations is None:
+            return gaussian_ramp(self.progress, 1.0)
+        return gaussian_ramp(self.global_step, iterations)
 
     def build_network(self) -> UShaped:
         """Build the network that the settings describe."""
@@ -110,15 +133,27 @@ class SegmentationMethod(pl.LightningModule):
         """
         terms = self.losses(batch)
         total = torch.stack(list(terms.values())).sum()
+        self._cases = sorted(set(batch["uid"]))
         if not torch.isfinite(total):
-            values = ", ".join(f"{name} {float(term):g}" for name, term in terms.items())
+            values = ", ".join(f"{name} {float(term.detach()):g}" for name, term in terms.items())
             raise NonFiniteLossError(
                 f"the loss is not finite at iteration {self.global_step} ({values}); cases of the batch: "
-                f"{', '.join(sorted(set(batch['uid'])))}; check them with lesslabel verify, or lower the learning rate"
+                f"{', '.join(self._cases)}; check them with lesslabel verify, or lower the learning rate"
             )
         logged = {"train/loss": total.detach()} | {f"train/{name}": term.detach() for name, term in terms.items()}
         self.log_dict(logged, batch_size=len(batch["image"]))
         return total
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: torch.optim.Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Update the weights, then what depends on them."""
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.after_update()
 
     def predict_case(self, batch: EvaluationBatch) -> tuple[Tensor, Tensor]:
         """Predict a whole case.
@@ -147,8 +182,9 @@ class SegmentationMethod(pl.LightningModule):
         if not len(scores) or self.trainer.sanity_checking:
             return
         for index in range(scores.shape[1]):
-            self.log(f"validation/dice_{index + 1}", float(scores[:, index].nanmean()), rank_zero_only=True)
-        self.log("validation/dice", float(scores.nanmean(dim=0).nanmean()), prog_bar=True, rank_zero_only=True)
+            self.log(f"validation/dice_{index + 1}", float(scores[:, index].nanmean()))
+        # on every process alike: each decides by it whether this is the best checkpoint
+        self.log("validation/dice", float(scores.nanmean(dim=0).nanmean()), prog_bar=True)
 
     def test_step(self, batch: EvaluationBatch) -> Prediction:  # type: ignore[override]  # callbacks take any outputs
         """Predict a case; the run's recorder scores and writes it."""
@@ -184,23 +220,35 @@ class SegmentationMethod(pl.LightningModule):
         """Check that data and method fit before anything runs, and lay the weights out."""
         if self.shape.dimensions == 2:
             # the faster layout for slices, on CPU and GPU alike; results stay a function of the seed
-            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+            for module in self.children():
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         data = getattr(self.trainer, "datamodule", None)
         if data is not None:
             self.require_data(data.mapping.names, data.in_channels, data.dimensions)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note which method the weights belong to; refuse to write weights that are no numbers."""
-        for name, parameter in self.named_parameters():
-            if not torch.isfinite(parameter).all():
-                raise NonFiniteLossError(f"weights of {name} are not finite; the last good checkpoint is kept")
+        for name, tensor in self.state_dict().items():
+            if not torch.isfinite(tensor).all():
+                raise NonFiniteLossError(
+                    f"weights of {name} are not finite after iteration {self.global_step}; cases of the last batch: "
+                    f"{', '.join(self._cases)}; the last good checkpoint is kept, lower the learning rate"
+                )
         checkpoint[_CHECKPOINT_KEY] = type(self).__name__
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the checkpoint of another method."""
+        """Refuse the checkpoint of another method or of a network of another shape."""
         method = checkpoint.get(_CHECKPOINT_KEY, "another program")
         if method != type(self).__name__:
             raise RunError(f"the checkpoint was written by {method}, this run is {type(self).__name__}; use its own")
+        mine = {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()}
+        theirs = {name: tuple(tensor.shape) for name, tensor in checkpoint["state_dict"].items()}
+        for name in sorted(mine.keys() | theirs.keys()):
+            if mine.get(name) != theirs.get(name):
+                raise RunError(
+                    f"the checkpoint has {name} of shape {theirs.get(name)}, this run {mine.get(name)}; "
+                    "use its own, or the same model.network"
+                )
 
     def _gathered_dice(self) -> dict[str, list[float]]:
         if self.trainer.world_size == 1:
@@ -218,3 +266,8 @@ def dense_target(batch: Batch) -> Tensor:
     dense = batch["kind"] == int(Kind.DENSE)
     shape = (-1,) + (1,) * (batch["target"].ndim - 1)
     return torch.where(dense.view(shape), batch["target"], IGNORE)
+
+
+def unlabelled_samples(batch: Batch) -> Tensor:
+    """Which samples the experiment sees without labels: (B,) bool, from `kind` and never from pixels."""
+    return batch["kind"] == int(Kind.NONE)

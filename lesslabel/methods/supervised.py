@@ -39,10 +39,22 @@ class Supervised(SegmentationMethod):
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """Compute ½ cross-entropy and ½ Dice."""
-        logits = self.network(batch["image"])
-        annotated = batch["annotated_labels"]
-        cross_entropy = partial_cross_entropy(
-            logits, batch["target"], annotated_labels=annotated, weight=batch.get("weight")
-        )
-        dice = dice_loss(logits.float().softmax(dim=1), dense_target(batch), annotated_labels=annotated)
-        return {"cross_entropy": 0.5 * cross_entropy, "dice": 0.5 * dice}
+        return supervised_terms(self.network(batch["image"]), batch)
+
+
+def supervised_terms(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """Compute what the labels of a batch ask for: ½ cross-entropy on known voxels and ½ Dice on dense samples.
+
+    Args:
+        logits: B×C×[D×]H×W.
+        batch: the labels; a sample without any changes nothing.
+
+    Returns:
+        The terms ``cross_entropy`` and ``dice``.
+    """
+    annotated = batch["annotated_labels"]
+    cross_entropy = partial_cross_entropy(
+        logits, batch["target"], annotated_labels=annotated, weight=batch.get("weight")
+    )
+    dice = dice_loss(logits.float().softmax(dim=1), dense_target(batch), annotated_labels=annotated)
+    return {"cross_entropy": 0.5 * cross_entropy, "dice": 0.5 * dice}

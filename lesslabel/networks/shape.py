@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lesslabel.errors import ConfigError
+from lesslabel.networks.layers import Normalisation
 from lesslabel.networks.u_shaped import UShaped
-from lesslabel.networks.unet import Normalisation, UNet, Upsampling
+from lesslabel.networks.unet import UNet, Upsampling
+from lesslabel.networks.vnet import VNet
 
-NetworkName = Literal["unet"]
+NetworkName = Literal["unet", "vnet"]
 Dimensions = Literal[2, 3]
 
 
@@ -21,9 +23,11 @@ class NetworkShape:
         dimensions: 2 for slices, 3 for volumes.
         channels: width of each level, finest first; at least two levels.
         encoder_dropout: dropout probability in each level of the encoder, in [0, 1); as many as ``channels``. The
-            published code of DMPLS uses (0.05, 0.1, 0.2, 0.3, 0.5).
-        upsampling: transposed convolution, or convolution of size 1 and linear interpolation.
+            published code of DMPLS uses (0.05, 0.1, 0.2, 0.3, 0.5), the V-Net of DTC (0, 0, 0, 0, 0.5). A U-Net drops
+            single elements inside the level, a V-Net whole channels after it.
+        upsampling: transposed convolution, or (U-Net alone) convolution of size 1 and linear interpolation.
         normalisation: batch, instance (for batches of one) or group normalisation.
+        decoder_dropout: of a V-Net, probability that a channel is dropped before the head; the V-Net of DTC uses 0.5.
 
     Raises:
         ConfigError: if a value is out of its range or the lengths disagree.
@@ -35,6 +39,7 @@ class NetworkShape:
     encoder_dropout: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
     upsampling: Upsampling = "transposed"
     normalisation: Normalisation = "batch"
+    decoder_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         _check_choice("name", self.name, get_args(NetworkName))
@@ -48,8 +53,16 @@ class NetworkShape:
                 f"network.encoder_dropout: {len(self.encoder_dropout)} values for {len(self.channels)} levels in "
                 "network.channels; give one per level"
             )
-        if not all(0 <= probability < 1 for probability in self.encoder_dropout):
-            raise ConfigError(f"network.encoder_dropout: {self.encoder_dropout} must lie in [0, 1)")
+        for name, probabilities in (
+            ("encoder_dropout", self.encoder_dropout),
+            ("decoder_dropout", (self.decoder_dropout,)),
+        ):
+            if not all(0 <= probability < 1 for probability in probabilities):
+                raise ConfigError(f"network.{name}: {getattr(self, name)} must lie in [0, 1)")
+        if self.name == "unet" and self.decoder_dropout:
+            raise ConfigError("network.decoder_dropout: a U-Net has none; set it to 0 or network.name to vnet")
+        if self.name == "vnet" and self.upsampling != "transposed":
+            raise ConfigError("network.upsampling: a V-Net has transposed convolutions only; set it to transposed")
 
 
 def build_network(shape: NetworkShape, in_channels: int, out_channels: int) -> UShaped:
@@ -83,9 +96,24 @@ def _build_unet(shape: NetworkShape, in_channels: int, out_channels: int) -> USh
     )
 
 
+def _build_vnet(shape: NetworkShape, in_channels: int, out_channels: int) -> UShaped:
+    return VNet(
+        dimensions=shape.dimensions,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        channels=shape.channels,
+        encoder_dropout=shape.encoder_dropout,
+        decoder_dropout=shape.decoder_dropout,
+        normalisation=shape.normalisation,
+    )
+
+
 def _check_choice(field: str, value: object, choices: tuple[object, ...]) -> None:
     if value not in choices:
         raise ConfigError(f"network.{field}: {value!r} is not one of {', '.join(map(repr, choices))}")
 
 
-_BUILDERS: Mapping[NetworkName, Callable[[NetworkShape, int, int], UShaped]] = {"unet": _build_unet}
+_BUILDERS: Mapping[NetworkName, Callable[[NetworkShape, int, int], UShaped]] = {
+    "unet": _build_unet,
+    "vnet": _build_vnet,
+}

@@ -2,31 +2,19 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import gcd
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lesslabel.networks.layers import CONVOLUTION, TRANSPOSED_CONVOLUTION, Normalisation, cut_to, normalise
 from lesslabel.networks.u_shaped import UShaped
 
-Normalisation = Literal["batch", "instance", "group"]
 Upsampling = Literal["transposed", "linear"]
 
-_CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
-_TRANSPOSED: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
-    2: nn.ConvTranspose2d,
-    3: nn.ConvTranspose3d,
-}
 _POOLING: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
-_BATCH_NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-_INSTANCE_NORM: dict[int, type[nn.InstanceNorm2d] | type[nn.InstanceNorm3d]] = {
-    2: nn.InstanceNorm2d,
-    3: nn.InstanceNorm3d,
-}
 _LINEAR_MODE = {2: "bilinear", 3: "trilinear"}
-_LARGEST_GROUP_COUNT = 8
 
 
 class UNet(UShaped):
@@ -65,7 +53,7 @@ class UNet(UShaped):
         super().__init__(
             _Encoder(dimensions, in_channels, channels, encoder_dropout, normalisation),
             _Decoder(dimensions, channels, upsampling, normalisation),
-            _CONVOLUTION[dimensions](channels[0], out_channels, kernel_size=3, padding=1),
+            CONVOLUTION[dimensions](channels[0], out_channels, kernel_size=3, padding=1),
         )
 
 
@@ -106,14 +94,14 @@ class _Decoder(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         result = features[-1]
         for upsample, level, skip in zip(self.upsamplings, self.levels, reversed(features[:-1]), strict=True):
-            result = level(torch.cat([skip, _cut_to(upsample(result), skip)], dim=1))
+            result = level(torch.cat([skip, cut_to(upsample(result), skip)], dim=1))
         return result
 
 
 class _TransposedUpsampling(nn.Module):
     def __init__(self, dimensions: int, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.convolution = _TRANSPOSED[dimensions](in_channels, out_channels, kernel_size=2, stride=2)
+        self.convolution = TRANSPOSED_CONVOLUTION[dimensions](in_channels, out_channels, kernel_size=2, stride=2)
 
     def forward(self, features: Tensor) -> Tensor:
         doubled: Tensor = self.convolution(features)
@@ -123,7 +111,7 @@ class _TransposedUpsampling(nn.Module):
 class _LinearUpsampling(nn.Module):
     def __init__(self, dimensions: int, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.convolution = _CONVOLUTION[dimensions](in_channels, out_channels, kernel_size=1)
+        self.convolution = CONVOLUTION[dimensions](in_channels, out_channels, kernel_size=1)
         self.mode = _LINEAR_MODE[dimensions]
 
     def forward(self, features: Tensor) -> Tensor:
@@ -134,27 +122,13 @@ class _LinearUpsampling(nn.Module):
 def _level(
     dimensions: int, in_channels: int, out_channels: int, dropout: float, normalisation: Normalisation
 ) -> nn.Sequential:
-    convolution = _CONVOLUTION[dimensions]
+    convolution = CONVOLUTION[dimensions]
     return nn.Sequential(
         convolution(in_channels, out_channels, kernel_size=3, padding=1, bias=False),
-        _normalise(dimensions, out_channels, normalisation),
+        normalise(dimensions, out_channels, normalisation),
         nn.LeakyReLU(),
         nn.Dropout(dropout) if dropout > 0 else nn.Identity(),
         convolution(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
-        _normalise(dimensions, out_channels, normalisation),
+        normalise(dimensions, out_channels, normalisation),
         nn.LeakyReLU(),
     )
-
-
-def _normalise(dimensions: int, channels: int, normalisation: Normalisation) -> nn.Module:
-    if normalisation == "batch":
-        return _BATCH_NORM[dimensions](channels)
-    if normalisation == "instance":
-        return _INSTANCE_NORM[dimensions](channels, affine=True)
-    return nn.GroupNorm(gcd(_LARGEST_GROUP_COUNT, channels), channels)
-
-
-def _cut_to(features: Tensor, like: Tensor) -> Tensor:
-    for axis, size in enumerate(like.shape[2:], start=2):
-        features = features.narrow(axis, 0, size)
-    return features

@@ -1,5 +1,6 @@
 """What a run does beside training: replayable steps, safe checkpoints, a word per epoch."""
 
+import pickle
 import sys
 import time
 from pathlib import Path
@@ -31,7 +32,8 @@ class ReplayableSteps(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Seed the step."""
-        torch.manual_seed(step_seed(self.seed, trainer.global_step, trainer.global_rank))
+        seen = trainer.fit_loop.epoch_loop.batch_progress.total.processed  # type: ignore[attr-defined]  # Lightning annotates its base class
+        torch.manual_seed(step_seed(self.seed, int(seen), trainer.global_rank))
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:
@@ -44,9 +46,18 @@ class SafeCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or absent, and that load without running code."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write aside, then rename."""
-        with written_aside(Path(path)) as aside:
-            torch.save(checkpoint, aside)
+        """Write aside, then rename.
+
+        Raises:
+            DataError: if the disk refuses.
+        """
+        with written_aside(Path(path)) as aside, aside.open("wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:
+                # torch has words of its own for what the disk said
+                refusal = error.__context__
+                raise refusal if isinstance(refusal, OSError) else error from None
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """Read tensors and plain values only.
@@ -55,10 +66,16 @@ class SafeCheckpointIO(TorchCheckpointIO):
             RunError: if the file is damaged or holds anything else.
         """
         try:
-            content: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+            content = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise RunError(
+                f"{path}: refused, it is damaged or holds objects that could run code; use a checkpoint of lesslabel"
+            ) from error
         except Exception as error:  # torch raises a different type for each kind of damage
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise RunError(f"{path}: not a readable checkpoint ({reason}); use another checkpoint") from error
+            raise RunError(f"{path}: damaged checkpoint ({reason}); use another with --ckpt_path") from error
+        if not isinstance(content, dict) or not {"state_dict", "global_step"} <= content.keys():
+            raise RunError(f"{path}: not a checkpoint of lesslabel; use one from RUN/checkpoints")
         return content
 
 
@@ -79,7 +96,13 @@ def checkpoint_callbacks(folder: Path, *, validated: bool) -> list[Callback]:
 
 
 class ForgetUnsaved(Callback):
-    """On resuming, drops from the curves what was logged after the checkpoint."""
+    """Makes a resumed run log as an uninterrupted one: each step once, under its own number."""
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take one off the count of logged steps: on resuming, Lightning adds the one that an epoch's end has added."""
+        checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Cut the curves back to the resumed step."""
@@ -92,7 +115,7 @@ class EpochLine(Callback):
     """One line an epoch, for logs and terminals without a progress bar."""
 
     def __init__(self) -> None:
-        self._since = time.monotonic()
+        self._since: float | None = None
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
@@ -100,9 +123,11 @@ class EpochLine(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the line."""
-        if not trainer.is_global_zero:
+        # a resumed run first ends the epoch once more that it was saved in
+        if not trainer.is_global_zero or self._since is None:
             return
         metrics = trainer.callback_metrics
         parts = [f"iteration {trainer.global_step}/{trainer.max_steps}"]
         parts += [f"{name} {float(metrics[name]):.4f}" for name in ("train/loss", "validation/dice") if name in metrics]
         print(" · ".join([*parts, f"{time.monotonic() - self._since:.0f} s"]), file=sys.stderr, flush=True)
+        self._since = None

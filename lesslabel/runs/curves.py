@@ -7,6 +7,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from lesslabel.errors import RunError
 from lesslabel.files import written_aside
 
 _COLUMNS = ("step", "name", "value")
@@ -41,14 +42,21 @@ class CurveLogger(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append one row per metric."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = not self.path.exists()
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(_COLUMNS)
-            writer.writerows((step, name, f"{value:.6g}") for name, value in metrics.items() if name != "epoch")
+        """Append one row per metric.
+
+        Raises:
+            RunError: if the disk refuses.
+        """
+        rows = [(step, name, f"{value:.6g}") for name, value in metrics.items() if name != "epoch"]
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            new = not self.path.exists()
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([_COLUMNS, *rows] if new else rows)
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written ({error.strerror}); free some space, then resume the run"
+            ) from error
 
     @rank_zero_only
     def forget_after(self, step: int) -> None:

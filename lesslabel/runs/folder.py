@@ -1,11 +1,12 @@
 """The run folder: where everything about one training lies. `docs/formats.md` says what is in it."""
 
 import importlib.metadata
+import json
 import os
 import platform
+import re
 import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import yaml
 
 from lesslabel import __version__
 from lesslabel.errors import ConfigError, RunError
-from lesslabel.files import write_json, write_text
+from lesslabel.files import read_json, written_aside
 
 _PACKAGES = (
     "torch",
@@ -29,6 +30,7 @@ _PACKAGES = (
     "nibabel",
     "scikit-image",
 )
+_ABSOLUTE_PATH = re.compile(r"""(?<![\w.~/-])/(?:[^\s"',\]}/]+/)*([^\s"',\]}/]+)""")
 _FREE_KEYS = ("run", "ckpt_path", "config", "wandb")
 
 
@@ -48,8 +50,16 @@ class RunFolder:
         self.logs = path / "logs"
         self.test = path / "test"
 
-    def start(self, config: Mapping[str, Any], data: Mapping[str, Any], seed: int) -> None:
-        """Make the folder of a new run.
+    def start(
+        self, config: Mapping[str, Any], data: Mapping[str, Any], seed: int, arguments: Sequence[str] = ()
+    ) -> None:
+        """Make the folder of a new run; it appears with all its descriptions or not at all.
+
+        Args:
+            config: the resolved configuration.
+            data: what the run sees of its data.
+            seed: of the run.
+            arguments: those of `lesslabel fit`.
 
         Raises:
             RunError: if it exists.
@@ -59,10 +69,15 @@ class RunFolder:
                 f"{self.path}: exists already; choose another folder, or resume it with the same command and "
                 "--ckpt_path last"
             )
-        self.path.mkdir(parents=True)
-        write_text(self.config, yaml.safe_dump(dict(config), sort_keys=False))
-        write_json(self.data, data)
-        write_json(self.environment, describe_environment(seed))
+        texts = {
+            self.config.name: yaml.safe_dump(dict(config), sort_keys=False),
+            self.data.name: _json(data),
+            self.environment.name: _json(describe_environment(seed, arguments)),
+        }
+        with written_aside(self.path) as aside:
+            aside.mkdir(parents=True)
+            for name, text in texts.items():
+                (aside / name).write_text(text, encoding="utf-8")
 
     def resume(self, config: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         """Check that a run may go on with this configuration and this data.
@@ -104,10 +119,15 @@ class RunFolder:
             for path in (own, Path(candidate)):
                 if path.is_file():
                     return path
-        present = ", ".join(sorted(path.stem for path in self.checkpoints.glob("*.ckpt"))) or "none"
-        raise RunError(
-            f"{self.checkpoints}: no checkpoint '{name}' (there is {present}); the first appears after an epoch"
-        )
+        present = ", ".join(sorted(path.stem for path in self.checkpoints.glob("*.ckpt")))
+        fix = f"there is {present}" if present else "there is none yet; remove the folder and start the run again"
+        raise RunError(f"{self.checkpoints}: no checkpoint '{name}'; {fix}")
+
+    def after_interruption(self) -> str:
+        """What to do when the training was interrupted."""
+        if (self.checkpoints / "last.ckpt").is_file():
+            return f"interrupted; go on with the same command and --ckpt_path last (run folder {self.path})"
+        return f"{self.path}: interrupted before the first epoch was saved; remove the folder and start again"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -119,24 +139,30 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a configuration file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ConfigError(f"{path}: not a YAML file ({place}{reason}); correct it") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a configuration is a mapping of keys to values")
+        raise ConfigError(f"{path}: a configuration holds the keys model, data and trainer, and this file does not")
     return content
 
 
 def read_data(folder: RunFolder) -> dict[str, Any]:
     """Read what a run saw of its data."""
-    from lesslabel.files import read_json
-
     content: dict[str, Any] = read_json(folder.data, "the data of a run")
     return content
 
 
-def describe_environment(seed: int) -> dict[str, Any]:
-    """What made a run: versions, machine, code state. No host name, user name or absolute path."""
+def describe_environment(seed: int, arguments: Sequence[str] = ()) -> dict[str, Any]:
+    """What made a run: versions, machine, code state. No host name, user name or absolute path.
+
+    Args:
+        seed: of the run.
+        arguments: those of `lesslabel fit`.
+    """
     return {
         "lesslabel": __version__,
         "python": platform.python_version(),
@@ -146,10 +172,18 @@ def describe_environment(seed: int) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         **git_state(Path(__file__).parent),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join(["lesslabel", "fit", *(without_folders(argument) for argument in arguments)]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
     }
+
+
+def without_folders(argument: str) -> str:
+    """Shorten the absolute paths in an argument to their last part: folders tell of people and machines."""
+    name, equals, value = argument.rpartition("=")
+    if Path(value).is_absolute():
+        return f"{name}{equals}{Path(value).name}"
+    return _ABSOLUTE_PATH.sub(r"\1", argument)
 
 
 def git_state(folder: Path) -> dict[str, Any]:
@@ -170,6 +204,10 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _git(folder: Path, *arguments: str) -> str:

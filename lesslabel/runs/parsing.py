@@ -1,9 +1,6 @@
 """Command line and configuration of a run, on LightningCLI in subclass mode."""
 
-import difflib
-import re
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,8 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.errors import ConfigError
 from lesslabel.methods import SegmentationMethod
-from lesslabel.runs.folder import flatten
+from lesslabel.runs.folder import read_yaml
+from lesslabel.runs.messages import config_files, explain
 
 
 class RunCLI(LightningCLI):
@@ -35,7 +33,7 @@ class RunCLI(LightningCLI):
             seed_everything_default=False,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            parser_kwargs={"exit_on_error": False},
+            parser_kwargs={"exit_on_error": False, "allow_abbrev": False},
             args=list(arguments),
             run=False,
         )
@@ -76,52 +74,20 @@ class RunCLI(LightningCLI):
         return dict(self.config_init["trainer"])
 
     def plain_config(self) -> dict[str, Any]:
-        """The resolved configuration as plain values."""
+        """The resolved configuration as plain values, without what belongs to one call of the command line."""
         content: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
-        return content
+        return {key: value for key, value in content.items() if key not in ("config", "run", "ckpt_path")}
 
 
 def parse_run(arguments: Sequence[str]) -> RunCLI:
     """Parse the arguments of a run.
 
     Raises:
-        ConfigError: on an unknown key or a bad value, in one line.
+        ConfigError: on an unreadable file, an unknown key or a bad value, in one line.
     """
+    for file in config_files(arguments):
+        read_yaml(file)
     try:
         return RunCLI(arguments)
-    except ArgumentError as error:
-        raise ConfigError(_one_line(str(error), arguments)) from error
-    except (TypeError, ValueError) as error:
-        raise ConfigError(_one_line(str(error), arguments)) from error
-
-
-def _one_line(message: str, arguments: Sequence[str]) -> str:
-    """Condense jsonargparse's message and suggest the nearest known key."""
-    files = [after for before, after in pairwise(arguments) if before in ("--config", "-c")]
-    where = f"{', '.join(files)}: " if files else ""
-    unknown = re.search(r"[Kk]ey '([\w.]+)' is not expected|[Uu]nrecognized arguments?: --([\w.]+)", message)
-    if unknown is None:
-        return where + " ".join(message.split())
-    key = unknown.group(1) or unknown.group(2)
-    near = difflib.get_close_matches(key.rsplit(".", 1)[-1], _known_keys(), n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else "; --print_config lists every setting"
-    return f"{where}unknown setting '{key}'{hint}"
-
-
-def _known_keys() -> list[str]:
-    import inspect
-
-    from lesslabel import methods
-    from lesslabel.data import augment, intensity, view
-
-    classes = [getattr(methods, name) for name in methods.__all__]
-    classes += [
-        SegmentationDataModule,
-        augment.Augmentation,
-        intensity.Intensity,
-        view.View,
-        view.Supervision,
-        pl.Trainer,
-    ]
-    keys = {parameter for entry in classes for parameter in inspect.signature(entry).parameters}
-    return sorted(keys | set(flatten({"model": 0, "data": 0, "trainer": 0, "seed": 0, "run": 0, "ckpt_path": 0})))
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise ConfigError(explain(str(error), arguments)) from error

@@ -1,33 +1,24 @@
 """What the command line does with a run: fit, validate, test, predict."""
 
-import logging
 import shutil
-import sys
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pandas as pd
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, RichProgressBar
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 from lesslabel.errors import ConfigError, DataError, RunError
 from lesslabel.evaluation import summarise
-from lesslabel.files import write_json
-from lesslabel.runs.callbacks import (
-    EpochLine,
-    ForgetUnsaved,
-    ReplayableSteps,
-    SafeCheckpointIO,
-    checkpoint_callbacks,
-)
-from lesslabel.runs.curves import CurveLogger
+from lesslabel.files import write_json, written_aside
+from lesslabel.runs.callbacks import SafeCheckpointIO
 from lesslabel.runs.folder import RunFolder
+from lesslabel.runs.messages import values_of
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.runs.recorder import PredictionWriter, TestRecorder
+from lesslabel.runs.trainer import looking_trainer, training_trainer
 
 
 def run_fit(arguments: Sequence[str]) -> RunFolder:
@@ -35,27 +26,31 @@ def run_fit(arguments: Sequence[str]) -> RunFolder:
 
     Raises:
         LesslabelError: on bad configuration, bad data, an existing run folder, or a loss that is not finite.
+        KeyboardInterrupt: if the training was interrupted; says how to go on.
     """
     run = parse_run(arguments)
     folder = _folder_of(run)
     config, data = run.plain_config(), run.datamodule.describe()
-    run.datamodule.streams()
-    _require_files(run)
+    _require_training(run)
+    trainer = training_trainer(run, folder, validated=bool(data["parts"]["validation"]))
     checkpoint = None
-    if run.config["ckpt_path"] is None:
-        folder.start(config, data, int(run.config["seed"]))
-    else:
+    if run.config["ckpt_path"] is not None:
         folder.resume(config, data)
         checkpoint = folder.checkpoint(run.config["ckpt_path"])
-    trainer = _training_trainer(run, folder, validated=bool(data["parts"]["validation"]))
-    trainer.fit(run.model, run.datamodule, ckpt_path=checkpoint, weights_only=True)
+    elif is_main_process():
+        folder.start(config, data, int(run.config["seed"]), arguments)
+    try:
+        trainer.fit(run.model, run.datamodule, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as error:  # what Lightning makes of Ctrl-C and SIGTERM
+        raise KeyboardInterrupt(folder.after_interruption()) from error
     return folder
 
 
 def run_validate(arguments: Sequence[str]) -> dict[str, float]:
     """Score a run on its validation part and return the mean Dice values."""
-    run, _, checkpoint = _reopen(arguments)
-    scores = _quiet_trainer(run, []).validate(
+    run, folder, checkpoint = _reopen(arguments)
+    _uids_of(run, folder, "validation")
+    scores = looking_trainer(run, []).validate(
         run.model, run.datamodule, ckpt_path=checkpoint, verbose=False, weights_only=True
     )
     return {name: float(value) for name, value in scores[0].items()}
@@ -77,32 +72,20 @@ def run_test(
         Mean, deviation and interval per label and metric.
     """
     run, folder, checkpoint = _reopen(arguments)
-    uids = run.datamodule.divide().cases[part]
-    if not uids:
-        raise DataError(f"{folder.path}: the {part} part holds no case of this store")
-    aside = folder.path / f".{part}.part"
-    if aside.exists():
-        shutil.rmtree(aside)
+    loader = run.datamodule.evaluation_loader(_uids_of(run, folder, part))
     metrics = {"hd95": hd95, "empty": empty, "nsd_tolerance": 1.0}
-    recorder = TestRecorder(aside / "predictions", run.datamodule.mapping.names, unit, metrics)
-    trainer = _quiet_trainer(run, [recorder])
-    since = time.monotonic()
-    trainer.test(
-        run.model,
-        run.datamodule.evaluation_loader(uids),
-        ckpt_path=checkpoint,
-        verbose=False,
-        weights_only=True,
-    )
-    frame = recorder.result()
-    if trainer.is_global_zero:
+    final = folder.path / part
+    with written_aside(final) as aside:
+        recorder = TestRecorder(aside / "predictions", run.datamodule.mapping.names, unit, metrics)
+        trainer = looking_trainer(run, [recorder])
+        since = time.monotonic()
+        trainer.test(run.model, loader, ckpt_path=checkpoint, verbose=False, weights_only=True)
+        frame = recorder.result()
         frame.to_csv(aside / "metrics.csv", index=False)
         minutes = round((time.monotonic() - since) / 60, 2)
         write_json(aside / "summary.json", _summary(run, checkpoint, part, unit, metrics, minutes))
-        final = folder.path / part
         if final.exists():
             shutil.rmtree(final)
-        aside.rename(final)
     return summarise(frame)
 
 
@@ -118,14 +101,17 @@ def run_predict(arguments: Sequence[str], *, output: Path, part: str = "test", p
     Returns:
         Number of cases.
     """
-    run, _, checkpoint = _reopen(arguments)
-    uids = tuple(record.uid for record in run.datamodule.records(part))
-    if not uids:
-        raise DataError(f"{run.datamodule.store_path}: no case in part '{part}'")
-    trainer = _quiet_trainer(run, [PredictionWriter(output, probabilities=probabilities)])
+    run, folder, checkpoint = _reopen(arguments)
+    uids = _uids_of(run, folder, part)
+    trainer = looking_trainer(run, [PredictionWriter(output, probabilities=probabilities)])
     loader = run.datamodule.evaluation_loader(uids, with_reference=False)
     trainer.predict(run.model, loader, ckpt_path=checkpoint, return_predictions=False, weights_only=True)
     return len(uids)
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes and speaks; with several devices there are others."""
+    return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]  # set by Lightning on import
 
 
 def _folder_of(run: RunCLI) -> RunFolder:
@@ -136,94 +122,42 @@ def _folder_of(run: RunCLI) -> RunFolder:
 
 def _reopen(arguments: Sequence[str]) -> tuple[RunCLI, RunFolder, Path]:
     """Make a finished run again from its folder; further arguments override its configuration."""
-    try:
-        path = Path(arguments[list(arguments).index("--run") + 1])
-    except (ValueError, IndexError) as error:
-        raise ConfigError("--run is missing: name the folder of the run") from error
-    folder = RunFolder(path)
+    named = values_of("--run", arguments)
+    if not named:
+        raise ConfigError("--run is missing: name the folder of the run")
+    folder = RunFolder(Path(named[-1]))
     if not folder.config.is_file():
-        raise RunError(f"{path}: no run here (no config.yaml); make one with `lesslabel fit`")
+        raise RunError(f"{folder.path}: no run here (no config.yaml); make one with `lesslabel fit`")
     run = parse_run(["--config", str(folder.config), "--ckpt_path", "auto", *arguments])
-    return run, folder, folder.checkpoint(str(run.config["ckpt_path"]))
+    checkpoint = folder.checkpoint(str(run.config["ckpt_path"]))
+    _require_fit(run)
+    return run, folder, checkpoint
 
 
-def _training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.Trainer:
-    settings = run.trainer_settings
-    if settings.get("max_steps", -1) < 1:
-        raise ConfigError("trainer.max_steps is not set: say how many iterations the run has")
-    callbacks = [
-        *(settings.get("callbacks") or []),
-        ReplayableSteps(int(run.config["seed"])),
-        ForgetUnsaved(),
-        *checkpoint_callbacks(folder.checkpoints, validated=validated),
-        RichProgressBar() if sys.stderr.isatty() else EpochLine(),
-    ]
-    loggers: list[Logger] = [
-        CurveLogger(folder.logs / "metrics.csv"),
-        TensorBoardLogger(folder.logs, name="tensorboard", version=""),
-    ]
-    if run.config["wandb"] is not None:
-        loggers.append(_wandb(str(run.config["wandb"]), folder))
-    return _trainer(settings, callbacks, loggers, progress_bar=sys.stderr.isatty())
+def _uids_of(run: RunCLI, folder: RunFolder, part: str) -> tuple[str, ...]:
+    uids = tuple(record.uid for record in run.datamodule.records(part))
+    if not uids:
+        raise DataError(f"{folder.path}: the {part} part holds no case of {run.datamodule.store_path}")
+    return uids
 
 
-def _quiet_trainer(run: RunCLI, callbacks: list[Callback]) -> pl.Trainer:
-    if sys.stderr.isatty():
-        callbacks = [*callbacks, RichProgressBar()]
-    return _trainer(run.trainer_settings, callbacks, [], progress_bar=sys.stderr.isatty())
+def _require_fit(run: RunCLI) -> None:
+    data = run.datamodule
+    run.model.require_data(data.mapping.names, data.in_channels, data.dimensions)
 
 
-def _trainer(
-    settings: dict[str, Any], callbacks: list[Callback], loggers: list[Logger], *, progress_bar: bool
-) -> pl.Trainer:
-    _quieten()
-    ours = {
-        "callbacks": callbacks,
-        "logger": loggers or False,
-        "plugins": [*(settings.get("plugins") or []), SafeCheckpointIO()],
-        "num_sanity_val_steps": 0,
-        "use_distributed_sampler": False,  # the data module shares samples and cases out itself
-        "enable_progress_bar": progress_bar,
-        "enable_model_summary": False,
-        "enable_checkpointing": bool(loggers),
-        "default_root_dir": settings.get("default_root_dir") or ".",
-    }
-    return pl.Trainer(**{**settings, **ours})
-
-
-def _quieten() -> None:
-    """Silence advice of Lightning that does not apply here, or that our own messages replace."""
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers.*",
-        ".*LeafSpec.*is deprecated.*",
-        ".*Checkpoint directory.*exists and is not empty.*",
-        ".*callbacks used to create the checkpoint need to be provided.*",
-    ):
-        warnings.filterwarnings("ignore", message)
-
-
-def _wandb(mode: str, folder: RunFolder) -> Logger:
-    if mode not in ("offline", "online"):
-        raise ConfigError(f"--wandb is 'offline' or 'online', got '{mode}'")
-    try:
-        from pytorch_lightning.loggers import WandbLogger
-
-        return WandbLogger(project="lesslabel", name=folder.path.name, save_dir=folder.logs, offline=mode == "offline")
-    except ModuleNotFoundError as error:
-        raise ConfigError("--wandb needs the package wandb; install it with pip install 'lesslabel[wandb]'") from error
-
-
-def _require_files(run: RunCLI) -> None:
-    """Nothing fails late: every case of the run has its file before the first step."""
+def _require_training(run: RunCLI) -> None:
+    """Nothing fails late: method and data fit, and every case of the run can be opened, before anything is written."""
+    _require_fit(run)
+    run.datamodule.streams()
     store = run.datamodule.store
-    missing = [
-        uid for uids in run.datamodule.divide().cases.values() for uid in uids if not store.case_path(uid).is_file()
-    ]
-    if missing:
-        raise DataError(
-            f"{store.path}: {len(missing)} case files are missing ({', '.join(missing[:3])}); run `lesslabel verify`"
-        )
+    for uid in (uid for uids in run.datamodule.divide().cases.values() for uid in uids):
+        path = store.case_path(uid)
+        try:
+            h5py.File(path, "r").close()
+        except OSError as error:
+            reason = "missing" if not path.is_file() else "cut short or no HDF5 file"
+            raise DataError(f"{path}: {reason}; run `lesslabel verify {store.path}`, then prepare it again") from error
 
 
 def _summary(

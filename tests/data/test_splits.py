@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from handmade_store import make_case
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,7 +77,7 @@ def test_semi_supervised_lists_are_70_10_20() -> None:
 def test_committed_lists_keep_every_patient_in_one_part() -> None:
     for path in LISTS.rglob("*.yaml"):
         name = str(path.relative_to(LISTS).with_suffix(""))
-        for fold in (0,) if "ssl4mis" in name else range(1, 6):
+        for fold in yaml.safe_load(path.read_text())["folds"]:
             assert find_overlaps(load_split(name, fold)) == {}
 
 
@@ -86,6 +87,39 @@ def test_committed_orders_are_those_drawn(seed: int) -> None:
     assert order == draw_order(ACDC, seed)
     by_hand = sorted(ACDC, key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).digest())
     assert order == by_hand
+
+
+def test_left_atrium_is_80_20_in_the_published_order() -> None:
+    parts = load_split("la/published_80_20")
+    assert [len(parts[part]) for part in PARTS] == [80, 0, 20]
+    assert list(parts["train"]) == sorted(parts["train"])  # the published lists are in alphabetical order
+    assert load_order("la/order_published") == list(parts["train"])
+
+
+def test_the_subset_of_the_left_atrium_is_the_first_forty() -> None:
+    published, subset = load_split("la/published_80_20")["train"], load_split("la/subset_32_8")
+    assert subset == {"train": published[:32], "validation": (), "test": published[32:40]}
+
+
+@pytest.mark.real
+def test_the_published_order_of_the_left_atrium_is_that_of_the_list_at_hand() -> None:
+    path = Path(__file__).resolve().parents[3] / "shared" / "data" / "la_train.list"
+    if not path.exists():
+        pytest.skip(f"the real data are not at hand: no {path}")
+    listed = path.read_text().split()
+    assert load_order("la/order_published")[: len(listed)] == listed
+
+
+def test_hippocampus_is_drawn_160_16_32() -> None:
+    parts = load_split("hippocampus/random_160_16_32")
+    order = draw_order([patient for members in parts.values() for patient in members], 0)
+    assert {part: sorted(members) for part, members in parts.items()} == {
+        "train": sorted(order[:160]),
+        "validation": sorted(order[160:176]),
+        "test": sorted(order[176:208]),
+    }
+    for seed in range(3):
+        assert load_order(f"hippocampus/order_seed{seed}") == draw_order(parts["train"], seed)
 
 
 @given(patients=st.lists(st.text(max_size=4), unique=True, max_size=8), seed=st.integers(0, 9), data=st.data())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from batches import CLASSES, batch_of, sample_targets
+from numpy_losses import numpy_dice_loss, numpy_partial_cross_entropy, softmax
 
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError
@@ -12,25 +13,6 @@ from lesslabel.methods.base import dense_target
 from lesslabel.networks import NetworkShape
 
 SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(1, keepdims=True))
-    return exponentials / exponentials.sum(1, keepdims=True)
-
-
-def numpy_partial_cross_entropy(probabilities: np.ndarray, target: np.ndarray) -> float:
-    losses = [-np.log(probabilities[(b, target[b, y, x], y, x)]) for b, y, x in np.argwhere(target != IGNORE)]
-    return float(np.mean(losses))
-
-
-def numpy_dice_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    known = labels != IGNORE
-    scores = []
-    for index in range(CLASSES):
-        p, t = probabilities[:, index][known], (labels[known] == index).astype(float)
-        scores.append((2 * (p * t).sum() + 1e-5) / ((p**2).sum() + (t**2).sum() + 1e-5))
-    return 1 - float(np.mean(scores))
 
 
 @pytest.fixture

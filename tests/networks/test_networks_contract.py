@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lesslabel.networks import DualDecoder, NetworkShape, UShaped, build_network
+from lesslabel.networks import DualDecoder, NetworkShape, TwoHeads, UShaped, build_network
 
 NARROW = (4, 6, 8)
 NO_DROPOUT = (0.0, 0.0, 0.0)
@@ -20,6 +20,12 @@ SHAPES = [
     )
     for dimensions in (2, 3)
     for upsampling in ("transposed", "linear")
+    for normalisation in ("batch", "instance", "group")
+] + [
+    NetworkShape(
+        name="vnet", dimensions=dimensions, channels=NARROW, encoder_dropout=NO_DROPOUT, normalisation=normalisation
+    )
+    for dimensions in (2, 3)
     for normalisation in ("batch", "instance", "group")
 ]
 SIZES = {2: [(16, 16), (13, 18), (5, 7), (21, 1)], 3: [(8, 8, 8), (5, 9, 7), (1, 11, 6)]}
@@ -110,6 +116,21 @@ def test_dual_decoder_sends_a_gradient_to_every_parameter(shape: NetworkShape, n
     dual = DualDecoder(network, dropout=0.2)
     main, auxiliary = dual(image_for(shape))
     assert_every_gradient_is_alive(dual, main.square().mean() + auxiliary.square().mean())
+
+
+def test_two_heads_keep_the_first_and_add_another_on_the_same_features(shape: NetworkShape, network: UShaped) -> None:
+    heads = TwoHeads(network, features=NARROW[0], out_channels=5, dimensions=shape.dimensions).eval()
+    image = image_for(shape)
+    first, second = heads(image)
+    assert torch.equal(first, network(image))
+    assert torch.equal(second, heads.second_head(network.features(image)))
+    assert second.shape == (2, 5, *image.shape[2:])
+
+
+def test_two_heads_send_a_gradient_to_every_parameter(shape: NetworkShape, network: UShaped) -> None:
+    heads = TwoHeads(network, features=NARROW[0], out_channels=2, dimensions=shape.dimensions)
+    first, second = heads(image_for(shape))
+    assert_every_gradient_is_alive(heads, first.square().mean() + second.square().mean())
 
 
 def assert_every_gradient_is_alive(module: nn.Module, loss: torch.Tensor) -> None:

@@ -1,0 +1,51 @@
+# One environment in .venv, made once; `make` alone says what there is.
+PYTHON ?= python3
+# pytest's worker processes, one thread each; 0 runs the tests in one process
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help demo test check environment clean
+
+help:
+	@echo "make demo         the whole way on a generated phantom; ends with demo/report.html"
+	@echo "make test         every check: ruff, mypy, pytest (make test WORKERS=4 on a larger machine)"
+	@echo "make check        ruff and mypy alone"
+	@echo "make environment  .venv with everything the checks need"
+	@echo "make clean        remove .venv, demo and caches; data, stores and runs stay"
+
+demo: $(VENV)/.installed
+	rm -rf demo
+	$(BIN)/lesslabel demo --output demo
+
+test: check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+check: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+environment: $(VENV)/.installed-dev
+
+# An empty file says what is installed, so that the second time is instant; a change of either input installs again.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
+	$(INSTALL) --editable '.[dev]'
+	touch $@ $(VENV)/.installed
+
+# pip is the last thing that venv makes: a half-made environment is made again
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "lesslabel needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1);" \
+			"install one and say which: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find lesslabel tests benchmarks notebooks -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,196 @@
+"""A DMPLS training step through Lightning beside a bare PyTorch loop, and what loading its batches costs.
+
+    python benchmarks/training.py --store stores/acdc --size 96 --batch 8 --rounds 8
+
+Both loops train the same network with the same losses, optimiser and schedule on the same batches in memory, in turns
+within one process: a block of steps through Lightning, a block by hand, and so on. What is compared is the median of
+the blocks' ratios, so that a machine busy with other work slows both. Loading is timed in turns with them: batches from
+the data module, in the training process, from a cache that holds every case. Without ``--store`` a phantom is made.
+"""
+
+import argparse
+import copy
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from lesslabel.data.batch import Batch, one_case
+from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.prepare import prepare
+from lesslabel.data.sources import Phantom
+from lesslabel.data.view import Supervision, View
+from lesslabel.methods import DMPLS
+from lesslabel.runs.callbacks import ReplayableSteps
+from lesslabel.runs.curves import CurveLogger
+
+LOG_EVERY = 10
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    pl.seed_everything(0, verbose=False)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        data = data_module(arguments, folder)
+        load = endless(data)
+        seconds_to_fill = fill_cache(load, data)
+        batches = list(islice(load, arguments.steps))
+        rounds = train_in_turns(arguments, batches, load, folder)
+    report(arguments, rounds, seconds_to_fill)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, help="a prepared store with scribbles; without it a phantom is generated")
+    parser.add_argument("--size", type=int, default=96, help="side of the square slices in voxels")
+    parser.add_argument("--batch", type=int, default=8, help="slices in a batch")
+    parser.add_argument("--steps", type=int, default=10, help="steps in a block")
+    parser.add_argument("--rounds", type=int, default=8, help="blocks of each kind, after one to warm up")
+    parser.add_argument("--accelerator", default="cpu", help="as Lightning names it")
+    return parser.parse_args()
+
+
+def data_module(arguments: argparse.Namespace, folder: Path) -> SegmentationDataModule:
+    store = arguments.store
+    if store is None:
+        store = folder / "store"
+        prepare(Phantom(size=max(arguments.size, 96)), store)
+    return SegmentationDataModule(
+        str(store),
+        view=View([Supervision("scribble")]),
+        size_voxel=(arguments.size, arguments.size),
+        batch_size=arguments.batch,
+        steps_per_epoch=1000,
+    )
+
+
+def endless(data: SegmentationDataModule) -> Iterator[Batch]:
+    loader = data.train_dataloader()
+    while True:
+        yield from loader
+
+
+def fill_cache(load: Iterator[Batch], data: SegmentationDataModule) -> float:
+    """Draw batches until every case has been read once; a run pays this once."""
+    unseen = {record.uid for record in data.records("train")}
+    begin = time.perf_counter()
+    while unseen:
+        unseen -= set(next(load)["uid"])
+    return time.perf_counter() - begin
+
+
+def train_in_turns(
+    arguments: argparse.Namespace, batches: list[Batch], load: Iterator[Batch], folder: Path
+) -> "BlocksByHand":
+    """Train through Lightning, where each epoch is a block, as `lesslabel fit` sets it up; by hand in between."""
+    method = DMPLS(num_classes=4)
+    steps = arguments.steps * (arguments.rounds + 1)
+    by_hand = BlocksByHand(copy.deepcopy(method), batches, load, steps)
+    trainer = pl.Trainer(
+        accelerator=arguments.accelerator,
+        devices=1,
+        max_steps=steps,
+        log_every_n_steps=LOG_EVERY,
+        logger=[CurveLogger(folder / "metrics.csv"), TensorBoardLogger(folder, name="tensorboard", version="")],
+        callbacks=[by_hand, ReplayableSteps(0)],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        default_root_dir=folder,
+    )
+    trainer.fit(method, DataLoader(batches, batch_size=None, collate_fn=one_case))
+    return by_hand
+
+
+class BlocksByHand(Callback):
+    """After each epoch of Lightning, trains a twin of the method by hand and loads as many batches, and notes times.
+
+    Attributes:
+        lightning: seconds of Lightning's blocks.
+        bare: seconds of the blocks by hand that follow them.
+        loading: seconds to load as many batches.
+    """
+
+    def __init__(self, twin: DMPLS, batches: list[Batch], load: Iterator[Batch], max_steps: int) -> None:
+        self.twin = twin
+        self.batches = batches
+        self.load = load
+        self.max_steps = max_steps
+        self.lightning: list[float] = []
+        self.bare: list[float] = []
+        self.loading: list[float] = []
+        self._begin = 0.0
+
+    def on_train_start(self, *trainer_and_method: pl.Trainer | pl.LightningModule) -> None:
+        self.device = trainer_and_method[1].device
+        self.twin.to(self.device)
+        self.twin.network.to(memory_format=torch.channels_last)
+        self.twin.train()
+        self.optimiser = self.twin.optimiser.build(self.twin.parameters())
+        self.schedule = self.twin.optimiser.schedule(self.optimiser, self.max_steps)["scheduler"]
+
+    def on_train_epoch_start(self, *_: object) -> None:
+        self._begin = self._now()
+
+    def on_train_epoch_end(self, *_: object) -> None:
+        self.lightning.append(self._now() - self._begin)
+        begin = self._now()
+        for batch in self.batches:
+            self._step(batch)
+        self.bare.append(self._now() - begin)
+        begin = self._now()
+        for _ in self.batches:
+            next(self.load)
+        self.loading.append(self._now() - begin)
+
+    def _step(self, batch: Batch) -> None:
+        batch = {name: value if name == "uid" else value.to(self.device) for name, value in batch.items()}
+        self.optimiser.zero_grad()
+        torch.stack(list(self.twin.losses(batch).values())).sum().backward()
+        self.optimiser.step()
+        self.schedule.step()
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+def report(arguments: argparse.Namespace, blocks: BlocksByHand, seconds_to_fill: float) -> None:
+    lightning, bare, loading = (
+        1000 * np.array(seconds[1:]) / arguments.steps for seconds in (blocks.lightning, blocks.bare, blocks.loading)
+    )
+    # each block of Lightning beside the mean of the blocks by hand before and after it, so that a drift cancels
+    every_bare = 1000 * np.array(blocks.bare) / arguments.steps
+    ratios = lightning / ((every_bare[:-1] + every_bare[1:]) / 2)
+    shares = loading / bare
+    print(
+        f"{arguments.store or 'phantom'}, {arguments.size}×{arguments.size}, batch {arguments.batch}, "
+        f"{arguments.rounds} rounds of {arguments.steps} steps, {torch.get_num_threads()} threads; "
+        f"filling the cache took {seconds_to_fill:.1f} s\n\n"
+        "| | median | quarter | three quarters |\n|---|---|---|---|"
+    )
+    for name, values, form in (
+        ("step through Lightning (ms)", lightning, ".1f"),
+        ("bare step (ms)", bare, ".1f"),
+        ("Lightning / bare", ratios, ".3f"),
+        ("loading a batch (ms)", loading, ".1f"),
+        ("loading / bare step", shares, ".3f"),
+    ):
+        median, low, high = np.quantile(values, [0.5, 0.25, 0.75])
+        print(f"| {name} | {median:{form}} | {low:{form}} | {high:{form}} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Maps that a method derives from the labels of a case, made once and kept beside it."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.files import written_aside
+
+
+class Recipe(Protocol):
+    """How a method derives maps from a label map. The data know no more of it than this."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the maps come from the whole case, once, or from each augmented sample anew."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Everything that the values depend on besides the labels; fit to name a folder."""
+        ...
+
+    def make(self, labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+        """Make K maps (K, [D,] H, W) of class indices ([D,] H, W), in which `IGNORE` may occur."""
+        ...
+
+
+class DerivedMaps:
+    """Maps of whole cases in ``STORE/derived/<recipe>``; see docs/formats.md.
+
+    A file is found by the hash of the labels that it was made from, on the network's grid and in its classes. So it is
+    never out of date, and may be removed at any time.
+
+    Args:
+        store: folder of the store.
+        recipe: how the maps are made.
+    """
+
+    def __init__(self, store: Path, recipe: Recipe) -> None:
+        self.folder = store / "derived" / recipe.name
+        self.recipe = recipe
+
+    def read(self, labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+        """The maps (K, z, y, x) of a label map, mapped from the disk; made and kept if they are not there.
+
+        Args:
+            labels: (z, y, x) class indices, `IGNORE` where unknown.
+            classes: classes, background included.
+
+        Raises:
+            DataError: if they have to be made and the store cannot be written.
+        """
+        path = self.folder / f"{self._key(labels, classes)}.npy"
+        maps = _mapped(path)
+        if maps is None:
+            self._write(path, self.recipe.make(labels, classes))
+            maps = np.load(path, mmap_mode="c")
+        return maps
+
+    def _key(self, labels: NDArray[np.uint8], classes: int) -> str:
+        digest = hashlib.sha256(f"{self.recipe.name} {classes} {labels.shape}".encode())
+        digest.update(np.ascontiguousarray(labels).data)
+        return digest.hexdigest()
+
+    def _write(self, path: Path, maps: NDArray[np.float32]) -> None:
+        # under a name of its own first: several loader processes may make the same maps at once
+        own = path.with_name(f"{path.stem}-{os.getpid()}.npy")
+        with written_aside(own) as aside, aside.open("wb") as file:
+            np.save(file, maps)
+        own.replace(path)
+
+
+def _mapped(path: Path) -> NDArray[np.float32] | None:
+    """Copy-on-write, since torch asks for memory that it may write to; None if absent or damaged."""
+    try:
+        maps: NDArray[np.float32] = np.load(path, mmap_mode="c")
+    except (OSError, ValueError):
+        return None
+    return maps

@@ -1,0 +1,171 @@
+"""Dual-task consistency: a segmentation and a level set that must agree, also where nothing is labelled."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lesslabel.data.batch import Batch
+from lesslabel.data.case import Kind
+from lesslabel.errors import ConfigError
+from lesslabel.losses import (
+    LevelSetRecipe,
+    consistency_loss,
+    dice_loss,
+    gaussian_ramp,
+    level_set_loss,
+    level_set_targets,
+    level_set_to_probability,
+)
+from lesslabel.methods.base import SegmentationMethod, dense_target
+from lesslabel.methods.inference import Inference
+from lesslabel.methods.optimiser import Optimiser
+from lesslabel.networks import NetworkShape, TwoHeads, build_network
+
+
+class DTC(SegmentationMethod):
+    """One network with two heads: the probability of each class, and its level set, which is negative inside.
+
+    From "Semi-supervised Medical Image Segmentation through Dual-task Consistency" (Luo et al., AAAI 2021,
+    arXiv:2009.04448). ``L = L_Dice + β·L_LSF + λ(t)·L_DTC``: Dice and the squared error of the level set on dense
+    labels, and on every sample, labelled or not, the squared difference of the first head and T⁻¹ of the second. All
+    samples of a batch pass the network together, so batch normalisation sees both streams.
+
+    Two classes: one channel for each head, as published. More: one softmax channel per class and one level set per
+    foreground class, each compared with the probability of its class. The ablations are weights of 0: Seg (β = λ = 0),
+    LSF (`segmentation_weight` = λ = 0, `predict_with` the level set), Seg + LSF (λ = 0).
+
+    Args:
+        num_classes: classes, background included.
+        in_channels: channels of the image.
+        segmentation_weight: of L_Dice; 1, or 0 for the LSF ablation.
+        level_set_weight: β; the thesis has 1, the public code 0.3.
+        consistency_weight: the value that λ(t) = exp(−5·(1 − t/T)²) reaches, 1 in both.
+        ramp_iterations: T; None is the length of the run. The public code has 6000, its length.
+        ramp_every: iterations between two changes of λ; 1 is a smooth ramp, the public code has 150.
+        steepness: k of T⁻¹(z) = sigmoid(−k·z).
+        level_set: targets of the whole case (``volume``, the thesis; made once and kept in the store) or of what the
+            sample shows (``patch``, the public code; made anew for every sample).
+        empty: target of a class that is absent: +1 everywhere (``outside``), or ``zeros`` as in the public code.
+        squared_dice: squared sums in the denominator of Dice, as in the public code; the thesis has plain ones.
+        per_sample: average both supervised losses over samples instead of the batch, so that several processes with
+            small batches learn what one with a large batch does.
+        predict_with: the head that predicts; with ``level_set`` a voxel belongs to the class whose value is lowest and
+            below 0.
+        network: shape of the segmentation network.
+        optimiser: optimiser and learning rate.
+        inference: how whole cases are predicted.
+    """
+
+    network: TwoHeads
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 1,
+        segmentation_weight: float = 1.0,
+        level_set_weight: float = 1.0,
+        consistency_weight: float = 1.0,
+        ramp_iterations: int | None = None,
+        ramp_every: int = 1,
+        steepness: float = 1500.0,
+        level_set: Literal["volume", "patch"] = "patch",
+        empty: Literal["outside", "zeros"] = "outside",
+        squared_dice: bool = False,
+        per_sample: bool = False,
+        predict_with: Literal["segmentation", "level_set"] = "segmentation",
+        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
+        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
+        inference: Inference = Inference(),  # noqa: B008  frozen
+    ) -> None:
+        super().__init__(num_classes, in_channels, network, optimiser, inference)
+        self.weights = {
+            "segmentation_weight": segmentation_weight,
+            "level_set_weight": level_set_weight,
+            "consistency_weight": consistency_weight,
+        }
+        self._check(steepness, ramp_iterations, ramp_every)
+        segmentation_channels = 1 if num_classes == 2 else num_classes
+        backbone = build_network(network, in_channels, segmentation_channels)
+        self.network = TwoHeads(backbone, network.channels[0], num_classes - 1, network.dimensions)
+        self.ramp_iterations = ramp_iterations
+        self.ramp_every = ramp_every
+        self.steepness = steepness
+        self._recipe = LevelSetRecipe(level_set == "volume", network.dimensions, empty)
+        self.squared_dice = squared_dice
+        self.per_sample = per_sample
+        self.predict_with = predict_with
+
+    @property
+    def recipe(self) -> LevelSetRecipe:
+        """The level sets that the data module hands over in ``batch["derived"]``."""
+        return self._recipe
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute the supervised losses of both heads and their agreement on every sample."""
+        segmentation, signed = self._heads(batch["image"])
+        probabilities = segmentation.float().softmax(dim=1)
+        target, annotated = dense_target(batch), batch["annotated_labels"]
+        dice = dice_loss(  # eq. 5-5
+            probabilities,
+            target,
+            squared=self.squared_dice,
+            include_background=False,
+            annotated_labels=annotated,
+            per_sample=self.per_sample,
+        )
+        regression = level_set_loss(  # eq. 5-6
+            signed, self._level_sets(batch, target), target, annotated_labels=annotated, per_sample=self.per_sample
+        )
+        from_level_set = level_set_to_probability(signed, self.steepness)  # eq. 5-2
+        agreement = consistency_loss(probabilities[:, 1:], from_level_set)  # eq. 5-4
+        return {  # eq. 5-7
+            "dice": self.weights["segmentation_weight"] * dice,
+            "level_set": self.weights["level_set_weight"] * regression,
+            "consistency": self.weights["consistency_weight"] * self._ramp() * agreement,
+        }
+
+    def logits(self, image: Tensor) -> Tensor:
+        """Predict with the head that the settings name."""
+        segmentation, signed = self._heads(image)
+        return segmentation if self.predict_with == "segmentation" else _after_background(-self.steepness * signed)
+
+    def _heads(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of all classes, B×C, and level sets of the foreground ones, B×(C − 1), in [−1, 1]."""
+        segmentation, level_sets = self.network(image)
+        if self.num_classes == 2:
+            segmentation = _after_background(segmentation)
+        return segmentation, torch.tanh(level_sets.float())
+
+    def _level_sets(self, batch: Batch, target: Tensor) -> Tensor:
+        """Those of the batch; without a data module they are made here, from what the samples show."""
+        if "derived" in batch:
+            return batch["derived"]
+        if self._recipe.whole and bool((batch["kind"] == int(Kind.DENSE)).any()):
+            raise ConfigError("model.level_set is volume, but the batch has no level sets; train with a data module")
+        return level_set_targets(target, self.num_classes, self._recipe.empty)
+
+    def _ramp(self) -> float:
+        step = self.global_step // self.ramp_every * self.ramp_every
+        length = self.ramp_iterations
+        if length is None:
+            length = self.trainer.max_steps if step else 1  # outside a run the ramp is at its start
+        return gaussian_ramp(step, length)
+
+    def _check(self, steepness: float, ramp_iterations: int | None, ramp_every: int) -> None:
+        for name, weight in self.weights.items():
+            if weight < 0.0:
+                raise ConfigError(f"model.{name} must not be negative, got {weight}")
+        if steepness <= 0.0:
+            raise ConfigError(f"model.steepness must be positive, got {steepness}; the sign is in the formula")
+        if ramp_every < 1 or (ramp_iterations is not None and ramp_iterations < 0):
+            raise ConfigError(
+                f"model.ramp_every must be at least 1 and ramp_iterations not negative, got {ramp_every} and "
+                f"{ramp_iterations}"
+            )
+
+
+def _after_background(foreground: Tensor) -> Tensor:
+    """Logits of all classes whose softmax is, for one foreground class, the sigmoid of its logit."""
+    return torch.cat([torch.zeros_like(foreground[:, :1]), foreground], dim=1)

@@ -1,0 +1,97 @@
+"""Mean Teacher: agree with the average of one's own past."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from lesslabel.data.batch import Batch
+from lesslabel.errors import ConfigError
+from lesslabel.losses import consistency_loss
+from lesslabel.methods.base import unlabelled_samples
+from lesslabel.methods.inference import Inference
+from lesslabel.methods.optimiser import Optimiser
+from lesslabel.methods.semi.teacher import Predictor, RunningStatistics, TeacherMethod
+from lesslabel.methods.supervised import supervised_terms
+from lesslabel.networks import NetworkShape
+
+
+class MeanTeacher(TeacherMethod):
+    """A student that learns from labels, and from a teacher that is the exponential average of its weights.
+
+    From "Mean teachers are better role models: weight-averaged consistency targets improve semi-supervised deep
+    learning results" (Tarvainen and Valpola, NeurIPS 2017, arXiv:1703.01780), as the semi-supervised segmentation
+    benchmarks have it: ``L = ½·(L_CE + L_Dice) + λ(t)·mean (y − y')²``. The student sees labelled and unlabelled
+    samples in one forward pass, the teacher sees the unlabelled ones with noise, and the last term is over those.
+
+    Args:
+        num_classes: classes, background included.
+        in_channels: channels of the image.
+        consistency_weight: λ, where the ramp ends.
+        ramp_iterations: T, after which λ(t) = λ·exp(−5·(1 − t/T)²) stays; None is the length of the run.
+        noise: standard deviation of what is added to the teacher's image, in units of the normalised image; clipped at
+            two deviations.
+        teacher_decay: of the exponential average.
+        running_statistics: the teacher's policy for buffers, see `Teacher`.
+        predict_with: which network predicts; the published code takes the student.
+        network: shape of the segmentation network.
+        optimiser: optimiser and learning rate.
+        inference: how whole cases are predicted.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 1,
+        consistency_weight: float = 0.1,
+        ramp_iterations: int | None = None,
+        noise: float = 0.1,
+        teacher_decay: float = 0.99,
+        running_statistics: RunningStatistics = "averaged",
+        predict_with: Predictor = "student",
+        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
+        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
+        inference: Inference = Inference(),  # noqa: B008  frozen
+    ) -> None:
+        super().__init__(
+            num_classes, in_channels, teacher_decay, running_statistics, predict_with, network, optimiser, inference
+        )
+        for name, value in (
+            ("consistency_weight", consistency_weight),
+            ("ramp_iterations", ramp_iterations or 0),
+            ("noise", noise),
+        ):
+            if value < 0.0:
+                raise ConfigError(f"model.{name} must not be negative, got {value}")
+        self.consistency_weight = consistency_weight
+        self.ramp_iterations = ramp_iterations
+        self.noise = noise
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute the supervised terms and the consistency on unlabelled samples."""
+        logits = self.network(batch["image"])
+        terms = supervised_terms(logits, batch)
+        unlabelled = unlabelled_samples(batch)
+        if unlabelled.any():
+            student = logits[unlabelled].float().softmax(dim=1)
+            weight = self.consistency_weight * self.ramp_up(self.ramp_iterations)
+            terms["consistency"] = weight * self.consistency(student, batch["image"][unlabelled])
+        return terms
+
+    def consistency(self, student: Tensor, image: Tensor) -> Tensor:
+        """Compare the student with the teacher.
+
+        Args:
+            student: probabilities of the student, B×C×[D×]H×W.
+            image: what it saw, B×C×[D×]H×W, without the teacher's noise.
+
+        Returns:
+            Scalar.
+        """
+        return consistency_loss(student, self.taught(image))
+
+    def taught(self, image: Tensor) -> Tensor:
+        """Predict the probabilities of the teacher for an image with fresh noise."""
+        noise = (self.noise * torch.randn_like(image)).clamp(-2 * self.noise, 2 * self.noise)
+        logits: Tensor = self.teacher(image + noise)
+        return logits.float().softmax(dim=1)

@@ -1,0 +1,133 @@
+"""A teacher that is the exponential average of its student, and the base of the methods that have one."""
+
+from copy import deepcopy
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lesslabel.errors import ConfigError
+from lesslabel.methods.base import SegmentationMethod
+from lesslabel.methods.inference import Inference
+from lesslabel.methods.optimiser import Optimiser
+from lesslabel.networks import NetworkShape
+
+RunningStatistics = Literal["averaged", "copied", "own"]
+Predictor = Literal["student", "teacher"]
+
+
+class Teacher(nn.Module):
+    """A network whose weights follow another's; no gradient and no optimiser ever reaches them.
+
+    Its weights are part of the method's state, so checkpoints hold them and a resumed run goes on with them. In
+    training it behaves as the published teachers do: dropout is on and batch normalisation uses the batch's own
+    statistics. What becomes of the running statistics, which only a teacher in evaluation uses, is declared:
+
+    - ``averaged``: exponential average of the student's, like the weights;
+    - ``copied``: the student's;
+    - ``own``: moved by the teacher's own forward passes, as in the published code of Mean Teacher.
+
+    Args:
+        student: what the teacher starts as a copy of.
+        running_statistics: policy for the buffers.
+
+    Raises:
+        ConfigError: if the policy is unknown.
+    """
+
+    def __init__(self, student: nn.Module, running_statistics: RunningStatistics = "averaged") -> None:
+        super().__init__()
+        if running_statistics not in get_args(RunningStatistics):
+            raise ConfigError(f"running_statistics: {running_statistics!r} is not 'averaged', 'copied' or 'own'")
+        self.network = deepcopy(student).requires_grad_(False)
+        self.running_statistics = running_statistics
+        if running_statistics != "own":
+            _hold_running_statistics(self.network)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        """Predict what the student's forward pass would, without a gradient."""
+        result: Tensor = self.network(image)
+        return result
+
+    @torch.no_grad()
+    def update(self, student: nn.Module, decay: float) -> None:
+        """Move towards the student: decay·teacher + (1 − decay)·student.
+
+        Args:
+            student: the network that was just updated, of the same shape.
+            decay: in [0, 1]; 0 makes the teacher a copy.
+        """
+        for mine, theirs in zip(self.network.parameters(), student.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - decay)
+        if self.running_statistics == "own":
+            return
+        for statistic, current in zip(self.network.buffers(), student.buffers(), strict=True):
+            if self.running_statistics == "averaged" and statistic.is_floating_point():
+                statistic.lerp_(current, 1 - decay)
+            else:
+                statistic.copy_(current)
+
+
+def warmed_up_decay(step: int, decay: float) -> float:
+    """Compute min(1 − 1 / (step + 1), decay): the true average until the exponential one is more correct.
+
+    Args:
+        step: updates before this one; the first makes the teacher a copy of the student.
+        decay: where the warm-up ends.
+    """
+    return min(1 - 1 / (step + 1), decay)
+
+
+class TeacherMethod(SegmentationMethod):
+    """The base of methods whose network has a teacher.
+
+    Args:
+        num_classes: classes, background included.
+        in_channels: channels of the image.
+        teacher_decay: of the exponential average, in [0, 1).
+        running_statistics: the teacher's policy for buffers, see `Teacher`.
+        predict_with: which of the two predicts in validation and test.
+        network: shape of the segmentation network.
+        optimiser: optimiser and learning rate.
+        inference: how whole cases are predicted.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        teacher_decay: float,
+        running_statistics: RunningStatistics,
+        predict_with: Predictor,
+        network: NetworkShape,
+        optimiser: Optimiser,
+        inference: Inference,
+    ) -> None:
+        super().__init__(num_classes, in_channels, network, optimiser, inference)
+        if not 0.0 <= teacher_decay < 1.0:
+            raise ConfigError(f"model.teacher_decay must be in [0, 1), got {teacher_decay}")
+        if predict_with not in get_args(Predictor):
+            raise ConfigError(f"model.predict_with: {predict_with!r} is not 'student' or 'teacher'")
+        self.network = self.build_network()
+        self.teacher = Teacher(self.network, running_statistics)
+        self.teacher_decay = teacher_decay
+        self.predict_with = predict_with
+
+    def logits(self, image: Tensor) -> Tensor:
+        """Predict with the student, or with the teacher if so set."""
+        result: Tensor = self.network(image) if self.predict_with == "student" else self.teacher(image)
+        return result
+
+    def after_update(self) -> None:
+        """Move the teacher."""
+        self.teacher.update(self.network, warmed_up_decay(self.global_step, self.teacher_decay))
+
+
+def _hold_running_statistics(network: nn.Module) -> None:
+    """Let batch normalisation use its running statistics in evaluation, but never move them."""
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            # in training the layer then reads the batch alone; momentum 0 would still count the batches
+            module.track_running_stats = False

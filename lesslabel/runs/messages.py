@@ -1,0 +1,147 @@
+"""What is wrong with a configuration, in one line: where it stands, what it is, and the fix."""
+
+import dataclasses
+import difflib
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytorch_lightning as pl
+
+from lesslabel import methods
+from lesslabel.data import module, modules
+from lesslabel.methods import SegmentationMethod
+
+TOP_LEVEL = ("model", "data", "trainer", "name", "run", "ckpt_path", "seed", "wandb")
+_LIST_THEM = "--print_config lists every setting"
+
+
+def explain(message: str, arguments: Sequence[str]) -> str:
+    """Condense what jsonargparse says.
+
+    Args:
+        message: of its error, over many lines.
+        arguments: the command line; it and the files that it names are searched for the setting.
+    """
+    text = " ".join(message.split()).partition(" Given value type:")
+    given = _short(text[2].partition("Given value: ")[2])
+    said = re.sub(r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: - ", "", text[0])
+    said = said.removesuffix(" - Expected a <class 'NoneType'>")
+    path = ".".join(re.findall(r'Parser key "([\w.]+)":', said))
+    reason = re.sub(r"""Parser key "[\w.]+": (- )?|Problem with given class_path '[\w.]+': """, "", said).strip()
+    problem = (
+        _unknown(path, reason) or _missing(path, reason) or _class(path, said) or _value(path, reason, given)
+    ) or reason
+    return _where(problem, arguments) + problem
+
+
+def config_files(arguments: Sequence[str]) -> list[Path]:
+    """The configuration files that a command line names."""
+    return [Path(name) for flag in ("--config", "-c") for name in values_of(flag, arguments)]
+
+
+def values_of(flag: str, arguments: Sequence[str]) -> list[str]:
+    """Every value that a command line gives to a flag, as ``--flag value`` or ``--flag=value``."""
+    values = [after for before, after in pairwise(arguments) if before == flag]
+    return values + [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{flag}=")]
+
+
+@cache
+def known_settings() -> tuple[str, ...]:
+    """Every setting by its dotted name: of the run, of all methods, of the data and of the trainer."""
+    owners = [("model", entry) for entry in _classes(SegmentationMethod, methods)]
+    owners += [("data", entry) for entry in _classes(module.SegmentationDataModule, modules)]
+    owners += [("trainer", pl.Trainer)]
+    return tuple(sorted({*TOP_LEVEL, *(name for prefix, entry in owners for name in _settings(entry, prefix))}))
+
+
+def _unknown(path: str, reason: str) -> str | None:
+    group = re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", reason)
+    single = re.search(r"Option '([\w.]+)' is not accepted|[Uu]nrecognized arguments?: --([\w.-]+)", reason)
+    if group is None and single is None:
+        stray = re.search(r"[Uu]nrecognized arguments?: (.+)", reason)
+        return stray and f"'{stray.group(1)}' belongs to no setting; settings are written --name value"
+    found = ".".join(group.groups()) if group else next(filter(None, single.groups()))  # type: ignore[union-attr]  # one of both
+    name = re.sub(r"\binit_args\.", "", f"{path}.{found}" if path else found)
+    return f"unknown setting '{name}'; {_suggestion(name, known_settings())}"
+
+
+def _missing(path: str, reason: str) -> str | None:
+    required = re.search(r"following arguments are required: (.+)", reason)
+    if required is None:
+        return None
+    if not path:
+        return f"{required.group(1)} missing; name a configuration file with --config"
+    names = [f"{path}.{name}" for name in required.group(1).split(", ")]
+    return f"{', '.join(names)} missing; set it in the configuration file, or with --{names[0]}"
+
+
+def _class(path: str, said: str) -> str | None:
+    if "Not a valid subclass" in said:
+        return f"{path}: needs class_path, the name of its class, and init_args, the settings of that class"
+    patterns = (
+        r"module '([\w.]+)' has no attribute '(\w+)'",
+        r"No module named '([\w.]+)'",
+        r"Import path ([\w.]+) does not correspond",
+    )
+    found = next(filter(None, (re.search(pattern, said) for pattern in patterns)), None)
+    if found is None:
+        return None
+    named = re.search(r"Problem with given class_path '([\w.]+)'", said)
+    name = named.group(1) if named else found.group(1)
+    if path == "data":
+        kind, room, names = "data module", "lesslabel.data.modules", _classes(module.SegmentationDataModule, modules)
+    else:
+        kind, room, names = "method", "lesslabel.methods", _classes(SegmentationMethod, methods)
+    known = [f"{room}.{entry.__name__}" for entry in names]
+    there_are = f"{room} has {', '.join(entry.__name__ for entry in names)}"
+    return f"{path}.class_path: no {kind} '{name}'; {_suggestion(name, known, there_are)}"
+
+
+def _value(path: str, reason: str, given: str) -> str | None:
+    expected = re.findall(r"Expected an? (<class '\w+'>|typing\.Literal\[.*?\])", reason)
+    if not expected:
+        return None
+    choices = ", ".join(re.sub(r"<class '(\w+)'>|typing\.Literal\[(.*)\]", r"\1\2", entry) for entry in expected)
+    got = re.search(r"Got value: (.*)", reason)
+    one_of = "one of " if "," in choices else ""
+    return f"{path}: expected {one_of}{choices}, got {got.group(1) if got else given}"
+
+
+def _where(problem: str, arguments: Sequence[str]) -> str:
+    """Name the files that hold the setting, unless it stands on the command line."""
+    quoted = re.match(r"unknown setting '([\w.-]+)'|([\w.]+): expected", problem)
+    key = next(filter(None, quoted.groups())).rsplit(".", 1)[-1] if quoted else ""
+    if key and any(argument.startswith("--") and argument.partition("=")[0].endswith(key) for argument in arguments):
+        return ""
+    files = config_files(arguments)
+    holders = [file for file in files if key and key in file.read_text(encoding="utf-8")] or files
+    return f"{', '.join(map(str, holders))}: " if holders else ""
+
+
+def _suggestion(name: str, known: Sequence[str], otherwise: str = _LIST_THEM) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"did you mean '{near[0]}'?" if near else otherwise
+
+
+def _short(value: str) -> str:
+    return value if len(value) < 40 else f"{value[:40]}…"
+
+
+def _classes(base: type, room: Any) -> list[type]:
+    """Classes of a module that a configuration may name; the base of all methods is not one."""
+    found = [entry for entry in vars(room).values() if inspect.isclass(entry) and issubclass(entry, base)]
+    return [entry for entry in found if entry is not SegmentationMethod]
+
+
+def _settings(entry: type, prefix: str) -> Iterator[str]:
+    hints = get_type_hints(entry if dataclasses.is_dataclass(entry) else entry.__init__)  # type: ignore[misc]  # of a class, not an instance
+    for name in inspect.signature(entry).parameters:
+        yield f"{prefix}.{name}"
+        for kind in (hints.get(name), *get_args(hints.get(name))):
+            if inspect.isclass(kind) and dataclasses.is_dataclass(kind):
+                yield from _settings(kind, f"{prefix}.{name}")

@@ -1,0 +1,279 @@
+"""What the pages say is true: their commands run as printed, their files exist, their tables are complete.
+
+A fenced block of a page carries a marker, a comment on the line before it:
+
+- ``run SCENE``: every line is a `lesslabel` command; they run in order in a generated workspace.
+- ``file SCENE PATH``: the block is written to PATH in that workspace first.
+- ``python``, ``view``, ``split``: executed, or parsed as the library would.
+- ``method-…``: the worked example of CONTRIBUTING.md.
+- ``shown: …``: not run, and why.
+"""
+
+import csv
+import importlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import replicas
+import yaml
+
+import lesslabel.methods
+from lesslabel.cli import main
+from lesslabel.data.splits import load_order, load_split
+from lesslabel.data.view import View
+from lesslabel.methods import SegmentationMethod
+from lesslabel.runs.parsing import parse_run
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+MARKED_LANGUAGES = ("sh", "yaml", "python", "csv")
+MARKERS = ("run", "file", "python", "view", "split", "method-file", "method-export", "method-row", "shown:")
+
+# What shrinks every `fit` of the pages to a moment: small slices, a narrow network, two iterations.
+SMALL = shlex.split(
+    "--data.size_voxel '[32, 32]' --data.batch_size 2 --data.steps_per_epoch 1 --data.workers 0 "
+    "--model.network.channels '[4, 8]' --model.network.encoder_dropout '[0, 0]' "
+    "--trainer.max_steps 2 --trainer.log_every_n_steps 1 --trainer.accelerator cpu"
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    marker: tuple[str, ...]
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks_of(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(r"^(?:<!-- ([^\n]+?) -->\n)?```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [
+        Block(page, text.count("\n", 0, match.start()) + 1, match[2], tuple((match[1] or "").split()), match[3])
+        for match in found
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def marked(word: str) -> list[Block]:
+    return [block for block in BLOCKS if block.marker[:1] == (word,)]
+
+
+def only(word: str) -> str:
+    (block,) = marked(word)
+    return block.text
+
+
+SCENES = sorted({(block.page, block.marker[1]) for block in marked("run")})
+
+
+def make_acdc(workspace: Path) -> None:
+    replicas.acdc_h5(workspace / "data" / "acdc")
+
+
+def make_mscmr(workspace: Path) -> None:
+    replicas.mscmr(workspace / "data" / "mscmr")
+
+
+def make_own_data(workspace: Path) -> None:
+    replicas.folder(workspace / "hearts")
+    table = replicas.folder(workspace / "new", patients=1)
+    images = [row["image"] for row in csv.DictReader(table.open())]
+    table.write_text("\n".join(["image", *images]))
+
+
+def make_evaluation(workspace: Path) -> None:
+    labels = np.zeros((3, 16, 12), dtype=np.uint8)
+    labels[1:, 4:9, 3:8] = 1
+    replicas.write_nifti(workspace / "references" / "a1.nii.gz", labels)
+    replicas.write_nifti(workspace / "predictions" / "a1.nii.gz", np.roll(labels, 1, axis=1))
+
+
+def make_nothing(_: Path) -> None:
+    """The scene's own commands generate its data."""
+
+
+WORKSPACES: dict[str, Callable[[Path], None]] = {
+    "acdc": make_acdc,
+    "mscmr": make_mscmr,
+    "own-data": make_own_data,
+    "evaluation": make_evaluation,
+    "phantom": make_nothing,
+    "method": make_nothing,
+}
+
+
+@pytest.fixture
+def example_method(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[SegmentationMethod]:
+    """The method of CONTRIBUTING.md, exported as it says."""
+    path = tmp_path / "pi_model.py"
+    path.write_text(only("method-file"))
+    name = "lesslabel.methods.weak.pi_model"
+    monkeypatch.setitem(sys.modules, name, load_module(name, path))
+    namespace: dict[str, type[SegmentationMethod]] = {}
+    exec(only("method-export"), namespace)
+    method = namespace["PiModel"]
+    monkeypatch.setattr(lesslabel.methods, "PiModel", method, raising=False)
+    return method
+
+
+def load_module(name: str, path: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language in MARKED_LANGUAGES], ids=lambda block: block.name)
+def test_a_block_says_what_a_test_does_with_it(block: Block) -> None:
+    assert block.marker[:1], f"{block.name}: put one of {', '.join(MARKERS)} into a comment on the line before"
+    assert block.marker[0] in MARKERS
+
+
+@pytest.mark.parametrize(("page", "scene"), SCENES, ids=[f"{page.name}-{scene}" for page, scene in SCENES])
+def test_commands_run_as_printed(
+    page: Path, scene: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if scene == "method":
+        request.getfixturevalue("example_method")
+    workspace = tmp_path / "workspace"
+    for folder in ("configs", "experiments"):
+        shutil.copytree(ROOT / folder, workspace / folder)
+    WORKSPACES[scene](workspace)
+    monkeypatch.chdir(workspace)
+    for block in BLOCKS:
+        if block.page == page and block.marker[:2] == ("file", scene):
+            target = workspace / block.marker[2]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(block.text)
+        if block.page == page and block.marker[:2] == ("run", scene):
+            for line in block.text.splitlines():
+                program, verb, *arguments = shlex.split(line)
+                assert program == "lesslabel", line
+                assert main([verb, *arguments, *(SMALL if verb == "fit" else [])]) == 0, line
+
+
+@pytest.mark.parametrize("block", marked("python"), ids=lambda block: block.name)
+def test_python_runs(block: Block) -> None:
+    exec(compile(block.text, block.name, "exec"), {})
+
+
+@pytest.mark.parametrize("block", marked("view"), ids=lambda block: block.name)
+def test_a_view_is_one(block: Block, tmp_path: Path) -> None:
+    written = yaml.safe_load(block.text)
+    config = {
+        "model": {"class_path": "lesslabel.methods.Supervised", "init_args": {"num_classes": 4}},
+        "data": {
+            "class_path": "lesslabel.data.modules.ACDCDataModule",
+            "init_args": {"store": "stores/acdc", "view": written},
+        },
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    view = parse_run(["--config", str(path)]).datamodule.view
+    assert isinstance(view, View)
+    assert [entry.annotation for entry in view.supervision] == [entry["annotation"] for entry in written["supervision"]]
+    for entry in view.supervision:
+        assert not entry.order or load_order(entry.order)
+
+
+@pytest.mark.parametrize("block", marked("split"), ids=lambda block: block.name)
+def test_a_split_is_one(block: Block, tmp_path: Path) -> None:
+    path = tmp_path / "split.yaml"
+    path.write_text(block.text)
+    assert all(load_split(str(path)).values())
+
+
+def test_the_example_method_keeps_the_contract(tmp_path: Path) -> None:
+    contract = (ROOT / "tests" / "methods" / "test_methods_contract.py").read_text()
+    head, rows = contract.split("ROWS = [\n")
+    imported = "from pi_model import PiModel\n\n"
+    (tmp_path / "pi_model.py").write_text(only("method-file"))
+    (tmp_path / "test_with_the_row.py").write_text(f"{head}{imported}ROWS = [\n{only('method-row').strip()},\n{rows}")
+    shutil.copy(ROOT / "tests" / "methods" / "batches.py", tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "pi-model", "-p", "no:cacheprovider", tmp_path]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert int(re.findall(r"(\d+) passed", result.stdout)[-1]) >= 8
+
+
+def test_the_example_method_keeps_the_style() -> None:
+    name = "lesslabel/methods/weak/pi_model.py"
+    for command in (["check"], ["format", "--check"]):
+        subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--stdin-filename", name, "-"],
+            input=only("method-file"),
+            text=True,
+            cwd=ROOT,
+            check=True,
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_files_and_classes_exist(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    example = ("pi_model", "PiModel")
+    for name in re.findall(r"`([\w./-]+)`", text):
+        if re.match(r"(lesslabel|configs|docs|experiments|tests|notebooks|benchmarks)/", name):
+            assert (ROOT / name).exists() or any(part in name for part in example), name
+        elif name.startswith("lesslabel."):
+            module, _, member = name.rpartition(".")
+            assert hasattr(importlib.import_module(module), member), name
+
+
+def test_the_readme_lists_every_method_verb_and_room(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for config in (ROOT / "configs" / "acdc").glob("*.yaml"):
+        assert f"`configs/acdc/{config.name}`" in readme
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    verbs = re.findall(r"^  (\w+) {2,}", capsys.readouterr().out.partition("verbs:")[2], re.MULTILINE)
+    rows = readme.partition("## Verbs")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)`", rows, re.MULTILINE) == verbs
+    rooms = readme.partition("## Rooms")[2]
+    for package in (ROOT / "lesslabel").glob("*/__init__.py"):
+        assert f"\n  {package.parent.name}/ " in rooms
+
+
+def test_the_readme_shows_the_table_of_the_experiment() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("<!-- dmpls-acdc -->")[2].partition("<!-- /dmpls-acdc -->")[0]
+    table = ROOT / "experiments" / "dmpls-acdc" / "table.md"
+    assert "<!-- /dmpls-acdc -->" in readme
+    expected = table_lines(table.read_text(encoding="utf-8").partition("\n## Results")[2]) if table.exists() else []
+    assert table_lines(shown) == expected
+
+
+def table_lines(text: str) -> list[str]:
+    """The lines of the first table."""
+    match = re.search(r"(^\|.*\n)+", text, re.MULTILINE)
+    return match[0].splitlines() if match else []
+
+
+def test_the_makefile_has_the_targets_that_the_pages_name() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        name for page in PAGES for name in re.findall(r"^(?:make|.*`make) ([a-z]+)", page.read_text(), re.MULTILINE)
+    }
+    assert named
+    assert named <= targets
