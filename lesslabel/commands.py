@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -18,6 +19,9 @@ from lesslabel.errors import ConfigError
 from lesslabel.evaluation import EmptyPolicy, HD95Convention, evaluate_files
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS
 from lesslabel.files import write_json, written_aside
+
+_SHOWN = {"dice": 3, "hd95": 2, "asd": 2}
+"""The metrics that people read first, with the digits that are printed."""
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, source: type[Source]) -> None:
@@ -113,14 +117,14 @@ def print_summary(summary: pd.DataFrame, unit: str = "mm") -> None:
         summary: what `lesslabel.evaluation.summarise` returns.
         unit: of the distances, ``mm`` or ``voxel``.
     """
-    shown = {"dice": ("Dice", 4), "hd95": (f"HD95 ({unit})", 2), "asd": (f"ASD ({unit})", 2)}
-    table = Table("", "Dice", "95 % interval", *(title for title, _ in list(shown.values())[1:]))
+    table = Table(
+        "", "Dice", "95 % interval", f"HD95 ({unit})", f"ASD ({unit})", box=SIMPLE_HEAD, show_edge=False, pad_edge=False
+    )
     for label in dict.fromkeys(summary["label"]):
         rows = summary[summary["label"] == label].set_index("metric")
-        cells = {metric: _mean_and_spread(rows.loc[metric], digits) for metric, (_, digits) in shown.items()}
+        dice, hd95, asd = (_mean_and_spread(rows.loc[name], digits) for name, digits in _SHOWN.items())
         low, high = rows.loc["dice", "low"], rows.loc["dice", "high"]
-        interval = "–" if pd.isna(low) else f"{low:.4f} – {high:.4f}"
-        table.add_row(str(label), cells["dice"], interval, cells["hd95"], cells["asd"])
+        table.add_row(str(label), dice, "–" if pd.isna(low) else f"{low:.3f} – {high:.3f}", hd95, asd)
     Console().print(table)
     patients = summary["patients"].max()
     print(f"mean ± standard deviation over {patients} patient{'' if patients == 1 else 's'}; {_undefined(summary)}")
@@ -140,9 +144,11 @@ def _undefined(summary: pd.DataFrame) -> str:
 
 def print_frame(frame: pd.DataFrame, title: str) -> None:
     """Print a data frame as a table."""
-    table = Table(*(str(column) for column in frame.columns), title=title)
+    table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in frame.columns:
+        table.add_column(str(column), no_wrap=True, overflow="fold" if column == frame.columns[0] else "ellipsis")
     for row in frame.itertuples(index=False):
-        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
     Console().print(table)
 
 

@@ -93,6 +93,14 @@ def make_mscmr(workspace: Path) -> None:
     replicas.mscmr(workspace / "data" / "mscmr")
 
 
+def make_la(workspace: Path) -> None:
+    replicas.la_h5(workspace / "data" / "la")
+
+
+def make_msd(workspace: Path) -> None:
+    replicas.msd(workspace / "data" / "hippocampus")
+
+
 def make_own_data(workspace: Path) -> None:
     replicas.folder(workspace / "hearts")
     table = replicas.folder(workspace / "new", patients=1)
@@ -114,6 +122,8 @@ def make_nothing(_: Path) -> None:
 WORKSPACES: dict[str, Callable[[Path], None]] = {
     "acdc": make_acdc,
     "mscmr": make_mscmr,
+    "la": make_la,
+    "msd": make_msd,
     "own-data": make_own_data,
     "evaluation": make_evaluation,
     "phantom": make_nothing,

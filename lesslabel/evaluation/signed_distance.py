@@ -1,8 +1,10 @@
 """The exact distance of every voxel to the other side of a mask, inside and outside in one go.
 
-The squared distance separates into axes (Felzenszwalb and Huttenlocher, "Distance transforms of sampled functions",
-2012). A line of voxels falls into runs of one side. The voxel that ends a run is on the other side and nearer than
-anything behind it, so each run is a problem of its own: one pass per axis gives what two whole transforms would.
+The squared distance separates into axes (Meijster et al., "A general algorithm for computing distance transforms in
+linear time", 2000; Felzenszwalb and Huttenlocher, "Distance transforms of sampled functions", 2012). A line of voxels
+falls into runs of one side. The voxel that ends a run is on the other side and nearer than anything behind it, so each
+run is a problem of its own: one pass per axis gives what two whole transforms would. Everything but one division per
+parabola is done in integers.
 """
 
 import numpy as np
@@ -10,10 +12,11 @@ from numpy.typing import NDArray
 
 from lesslabel.evaluation.compiled import compiled
 
-FAR = np.int32(1 << 30)
+FAR = 1 << 30
 """Squared distance where the other side does not occur; more than any image has."""
 
-Envelope = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+Envelope = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
+"""Where each parabola of a lower envelope has its apex, how high it lies, and the first voxel where it is lowest."""
 
 
 @compiled
@@ -31,7 +34,7 @@ def squared_distance_to_other_side(mask: NDArray[np.bool_]) -> NDArray[np.int32]
     squared = np.empty(mask.shape, np.int32)
     longest = max(depth, height)
     side, values = np.empty(longest, np.bool_), np.empty(longest, np.int32)
-    envelope = np.empty(longest + 2, np.int64), np.empty(longest + 2, np.int64), np.empty(longest + 3, np.float64)
+    envelope = np.empty(longest, np.int32), np.empty(longest, np.int32), np.empty(longest, np.int32)
     for z in range(depth):
         for y in range(height):
             _along_row(mask[z, y], squared[z, y])
@@ -47,6 +50,33 @@ def squared_distance_to_other_side(mask: NDArray[np.bool_]) -> NDArray[np.int32]
                 _along_line(side[:depth], values[:depth], envelope)
                 squared[:, y, x] = values[:depth]
     return squared
+
+
+@compiled
+def scaled_by_side(squared: NDArray[np.int32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Turn squared distances into distances that span [−1, 0] inside and (0, 1] outside.
+
+    Args:
+        squared: flat result of `squared_distance_to_other_side` for a mask that has both sides.
+        mask: the same voxels.
+
+    Returns:
+        Flat float32; inside, the voxels at distance 1 are 0.
+    """
+    farthest_inside, farthest_outside = 1, 1
+    for i in range(squared.size):
+        if mask[i]:
+            farthest_inside = max(farthest_inside, squared[i])
+        else:
+            farthest_outside = max(farthest_outside, squared[i])
+    scaled = np.empty(squared.size, np.float32)
+    for i in range(squared.size):
+        if mask[i]:
+            # scaled before the root: in double precision, so that the farthest voxel is at 1 and none beyond
+            scaled[i] = 0.0 if squared[i] == 1 else -np.sqrt(np.float32(squared[i] * (1.0 / farthest_inside)))
+        else:
+            scaled[i] = np.sqrt(np.float32(squared[i] * (1.0 / farthest_outside)))
+    return scaled
 
 
 @compiled
@@ -67,14 +97,16 @@ def _along_row(side: NDArray[np.bool_], squared: NDArray[np.int32]) -> None:
 @compiled
 def _along_line(side: NDArray[np.bool_], squared: NDArray[np.int32], envelope: Envelope) -> None:
     """Lower every value to min over the run of (distance along the line)² + value; the run's ends stand at 0."""
-    length = len(side)
     first = 0
-    while first < length:
+    while first < len(side):
         end = _end_of_run(side, first)
-        if end - first > 1:
-            _lower_run(squared, first, end, envelope)
-        elif length > 1:
-            squared[first] = 1
+        last = _lower_envelope(squared, first, end, envelope)
+        apex, lift, start = envelope
+        i = end - 1
+        for piece in range(last, -1, -1):
+            while i >= start[piece]:
+                squared[i] = lift[piece] + (i - apex[piece]) ** 2
+                i -= 1
         first = end
 
 
@@ -87,29 +119,21 @@ def _end_of_run(side: NDArray[np.bool_], first: int) -> int:
 
 
 @compiled
-def _lower_run(squared: NDArray[np.int32], first: int, end: int, envelope: Envelope) -> None:
-    """Replace the values of a run by the lower envelope of their parabolas and those at its two ends."""
+def _lower_envelope(squared: NDArray[np.int32], first: int, end: int, envelope: Envelope) -> int:
+    """Find the lower envelope of the parabolas of a run and of the two that stand at its ends; -1 if there are none."""
     apex, lift, start = envelope
     last = -1
     for i in range(max(first - 1, 0), min(end + 1, len(squared))):
         height = squared[i] if first <= i < end else 0
         if height >= FAR:
             continue
-        crossing = -np.inf
-        while last >= 0:
-            crossing = 0.5 * (i + apex[last] + (height - lift[last]) / (i - apex[last]))
-            if crossing > start[last]:
-                break
+        while last >= 0 and lift[last] + (start[last] - apex[last]) ** 2 > height + (start[last] - i) ** 2:
             last -= 1
-        if last < 0:
-            crossing = -np.inf
-        last += 1
-        apex[last], lift[last], start[last] = i, height, crossing
-    if last < 0:
-        return
-    start[last + 1] = np.inf
-    piece = 0
-    for i in range(first, end):
-        while start[piece + 1] < i:
-            piece += 1
-        squared[i] = lift[piece] + (i - apex[piece]) ** 2
+        begin = first
+        if last >= 0:
+            rise = i * i - apex[last] * apex[last] + height - lift[last]
+            begin = max(first, int(np.floor(rise / (2 * (i - apex[last])))) + 1)
+        if begin < end:
+            last += 1
+            apex[last], lift[last], start[last] = i, height, begin
+    return last

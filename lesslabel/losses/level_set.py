@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError
-from lesslabel.evaluation.signed_distance import squared_distance_to_other_side
+from lesslabel.evaluation.signed_distance import scaled_by_side, squared_distance_to_other_side
 from lesslabel.losses.rules import at_least_float32, over_grid
 
 Empty = Literal["outside", "zeros"]
@@ -40,13 +40,8 @@ def level_set(mask: NDArray[np.bool_], empty: Empty = "outside") -> NDArray[np.f
     if mask.all():
         return np.full(mask.shape, -1.0, np.float32)
     volume = np.ascontiguousarray(mask if mask.ndim == 3 else mask[None])
-    squared = squared_distance_to_other_side(volume).reshape(mask.shape)
-    distance = np.sqrt(squared, dtype=np.float32)
-    scale_inside = -1.0 / distance.max(where=mask, initial=0.0)
-    scale_outside = 1.0 / distance.max(where=~mask, initial=0.0)
-    distance *= np.where(mask, np.float32(scale_inside), np.float32(scale_outside))
-    distance[mask & (squared == 1)] = 0.0
-    return distance
+    squared = squared_distance_to_other_side(volume)
+    return scaled_by_side(squared.reshape(-1), volume.reshape(-1)).reshape(mask.shape)
 
 
 def level_sets(labels: NDArray[Any], classes: int, empty: Empty = "outside") -> NDArray[np.float32]:

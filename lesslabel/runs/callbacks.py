@@ -16,6 +16,7 @@ from lesslabel.files import written_aside
 from lesslabel.runs.curves import CurveLogger
 
 _GOLDEN = 0x9E3779B97F4A7C15
+_PATHS = ("best_model_path", "last_model_path", "kth_best_model_path")
 
 
 class ReplayableSteps(Callback):
@@ -79,12 +80,30 @@ class SafeCheckpointIO(TorchCheckpointIO):
         return content
 
 
+class PortableCheckpoint(ModelCheckpoint):
+    """Remembers its files by name, so that a run folder may be moved and a checkpoint tells of no other folder."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs to know."""
+        state = super().state_dict()
+        names = {key: Path(state[key]).name for key in _PATHS if state[key]}
+        best = {Path(path).name: score for path, score in state["best_k_models"].items()}
+        return {**state, **names, "best_k_models": best, "dirpath": ""}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Find the files in the folder where the run lies now."""
+        folder = Path(str(self.dirpath))
+        paths = {key: str(folder / state_dict[key]) for key in _PATHS if state_dict[key]}
+        best = {str(folder / name): score for name, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
+
+
 def checkpoint_callbacks(folder: Path, *, validated: bool) -> list[Callback]:
     """Keep the end of the last epoch, and the best on validation if there is a validation part."""
-    last = ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    last = PortableCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     if not validated:
         return [last]
-    best = ModelCheckpoint(
+    best = PortableCheckpoint(
         folder,
         "best",
         monitor="validation/dice",

@@ -95,6 +95,7 @@ def _quieten() -> None:
         ".*could not find the monitored key.*",  # a run shorter than an epoch is not validated
         ".*sync_dist=True.*",  # validation gathers the cases itself
         ".*GPU available but not used.*",
+        ".*Total length of `DataLoader` across ranks is zero.*",  # a split may have no validation part
     ):
         warnings.filterwarnings("ignore", message)
 

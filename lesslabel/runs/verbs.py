@@ -10,6 +10,7 @@ import h5py
 import pandas as pd
 from pytorch_lightning.utilities import rank_zero_only
 
+from lesslabel.data.view import require_reference
 from lesslabel.errors import ConfigError, DataError, RunError
 from lesslabel.evaluation import summarise
 from lesslabel.files import write_json, written_aside
@@ -50,6 +51,7 @@ def run_validate(arguments: Sequence[str]) -> dict[str, float]:
     """Score a run on its validation part and return the mean Dice values."""
     run, folder, checkpoint = _reopen(arguments)
     _uids_of(run, folder, "validation")
+    require_reference(run.datamodule.view, run.datamodule.records("validation"), "validation")
     scores = looking_trainer(run, []).validate(
         run.model, run.datamodule, ckpt_path=checkpoint, verbose=False, weights_only=True
     )
@@ -73,6 +75,7 @@ def run_test(
     """
     run, folder, checkpoint = _reopen(arguments)
     loader = run.datamodule.evaluation_loader(_uids_of(run, folder, part))
+    require_reference(run.datamodule.view, run.datamodule.records(part), part)
     metrics = {"hd95": hd95, "empty": empty, "nsd_tolerance": 1.0}
     final = folder.path / part
     with written_aside(final) as aside:

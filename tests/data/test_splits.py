@@ -102,11 +102,8 @@ def test_the_subset_of_the_left_atrium_is_the_first_forty() -> None:
 
 
 @pytest.mark.real
-def test_the_published_order_of_the_left_atrium_is_that_of_the_list_at_hand() -> None:
-    path = Path(__file__).resolve().parents[3] / "shared" / "data" / "la_train.list"
-    if not path.exists():
-        pytest.skip(f"the real data are not at hand: no {path}")
-    listed = path.read_text().split()
+def test_the_published_order_of_the_left_atrium_is_that_of_the_list_at_hand(real_data: Path) -> None:
+    listed = (real_data / "la" / "la_train.list").read_text().split()
     assert load_order("la/order_published")[: len(listed)] == listed
 
 

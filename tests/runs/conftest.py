@@ -1,5 +1,7 @@
 """A tiny store, its configuration and a trained run."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,11 @@ def trained_run(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "trained"
     assert fit(config, path, "--trainer.max_steps", "60", "--data.steps_per_epoch", "20") == 0
     return path
+
+
+@pytest.fixture(autouse=True)
+def _keep_signal_handlers() -> Iterator[None]:
+    """Lightning ignores Ctrl-C after the first one."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 import torch
 import yaml
 
 from lesslabel.cli import main
+from lesslabel.data.batch import Batch
+from lesslabel.methods import DMPLS
 
 SETTINGS: dict[str, Any] = {
     "name": "DMPLS",
@@ -118,3 +121,24 @@ def require_same_training(first: Path, second: Path) -> None:
     for part in ("global_step", "epoch", "state_dict", "optimizer_states", "lr_schedulers"):
         require_equal(one[part], other[part], part)
     pd.testing.assert_frame_equal(curves(first), curves(second))
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed to stderr, which must be one line without a traceback."""
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert len(lines[0]) < 400
+    assert lines[0].startswith("lesslabel ")
+    return lines[0]
+
+
+def interrupt_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Press Ctrl-C before the losses of a step."""
+    losses = DMPLS.losses
+
+    def interrupted(self: DMPLS, batch: Batch) -> object:
+        if self.global_step == step:
+            raise KeyboardInterrupt
+        return losses(self, batch)
+
+    monkeypatch.setattr(DMPLS, "losses", interrupted)

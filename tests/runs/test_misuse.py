@@ -8,21 +8,11 @@ from typing import Any
 
 import h5py
 import pytest
-import torch
-from running import checkpoint, fit, write_config
+from running import fit, one_line, write_config
 
 from lesslabel.cli import main
 
 Change = Callable[[dict[str, Any]], None]
-
-
-def one_line(capsys: pytest.CaptureFixture[str]) -> str:
-    """What was printed to stderr, which must be one line without a traceback."""
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1, lines
-    assert len(lines[0]) < 400
-    assert lines[0].startswith("lesslabel ")
-    return lines[0]
 
 
 def renamed(path: str, new: str) -> Change:
@@ -243,88 +233,8 @@ def test_a_case_that_breaks_during_the_run_is_named(
     assert re.fullmatch(r"lesslabel fit: \S+\.h5: damaged case file .*; prepare the store again", one_line(capsys))
 
 
-class Bomb:
-    """Runs code when it is unpickled."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return Path.touch, (self.mark,)
-
-
-def test_a_checkpoint_that_holds_code_is_refused_without_running_it(
-    plain_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, mark = tmp_path / "evil.ckpt", tmp_path / "ran"
-    torch.save({**checkpoint(plain_run), "bomb": Bomb(mark)}, path)
-    assert main(["test", "--run", str(plain_run), "--ckpt_path", str(path)]) == 1
-    assert f"{path}: refused, it is damaged or holds objects that could run code" in one_line(capsys)
-    assert not mark.exists()
-    assert not (plain_run / "test").exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ([1.0, 2.0], "not a checkpoint of lesslabel"),
-        ({"state_dict": {}}, "not a checkpoint of lesslabel"),
-        ({"state_dict": {}, "global_step": 3, "pytorch-lightning_version": "2.6.0"}, "written by another program"),
-    ],
-)
-def test_a_checkpoint_of_another_program_is_refused(
-    content: object, said: str, plain_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "foreign.ckpt"
-    torch.save(content, path)
-    assert main(["validate", "--run", str(plain_run), "--ckpt_path", str(path)]) == 1
-    assert said in one_line(capsys)
-
-
-def test_a_checkpoint_of_another_method_or_network_is_refused(
-    config: Path, plain_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = tmp_path / "other"
-    method = ["--model", "lesslabel.methods.PartialCrossEntropy", "--model.num_classes", "4"]
-    network = ["--model.network.channels", "[4, 8]", "--model.network.encoder_dropout", "[0, 0]"]
-    assert fit(config, other, *method, *network, "--trainer.max_steps", "4") == 0
-    capsys.readouterr()
-    foreign = other / "checkpoints" / "last.ckpt"
-    assert main(["test", "--run", str(plain_run), "--ckpt_path", str(foreign)]) == 1
-    assert "written by PartialCrossEntropy, this run is DMPLS" in one_line(capsys)
-    assert main(["test", "--run", str(plain_run), "--model.network.channels", "[4, 6]"]) == 1
-    assert "the same model.network" in one_line(capsys)
-    assert not (plain_run / "test").exists()
-    assert not list(plain_run.glob(".*"))
-
-
-def test_a_checkpoint_that_was_cut_short_is_named(
-    config: Path, plain_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = Path(shutil.copytree(plain_run, tmp_path / "run"))
-    last = run / "checkpoints" / "last.ckpt"
-    last.write_bytes(last.read_bytes()[:20_000])
-    assert fit(config, run, "--ckpt_path", "last") == 1
-    assert re.search(rf"{last}: (refused, it is )?damaged", one_line(capsys))
-    assert main(["test", "--run", str(run), "--ckpt_path", "last"]) == 1
-    assert str(last) in one_line(capsys)
-    assert not (run / "test").exists()
-
-
-def test_a_checkpoint_that_does_not_exist_is_named(
-    config: Path, plain_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["predict", "--run", str(plain_run), "--output", str(tmp_path / "p"), "--ckpt_path", "lost"]) == 1
-    assert "no checkpoint 'lost'; there is best, last" in one_line(capsys)
-    run = Path(shutil.copytree(plain_run, tmp_path / "run"))
-    shutil.rmtree(run / "checkpoints")
-    assert fit(config, run, "--ckpt_path", "last") == 1
-    assert "there is none yet; remove the folder and start the run again" in one_line(capsys)
-    assert not (tmp_path / "p").exists()
-
-
 def test_a_changed_configuration_or_store_is_not_resumed(
-    config: Path, store: Path, plain_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config: Path, plain_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = ["--ckpt_path", "last", "--seed", "3", "--model.pseudo_label_weight", "1"]
     assert fit(config, plain_run, *settings) == 1

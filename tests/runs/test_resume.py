@@ -3,35 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import checkpoint, curves, fit, logged_steps, require_same_training, start, wait_for_step
+from running import checkpoint, curves, fit, interrupt_before, logged_steps, require_same_training, start, wait_for_step
 
 from lesslabel.cli import main
-from lesslabel.data.batch import Batch
-from lesslabel.methods import DMPLS
-
-
-@pytest.fixture(autouse=True)
-def _keep_signal_handlers() -> Iterator[None]:
-    """Lightning ignores Ctrl-C after the first one."""
-    handler = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
-def interrupt_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Press Ctrl-C before the losses of a step."""
-    losses = DMPLS.losses
-
-    def interrupted(self: DMPLS, batch: Batch) -> object:
-        if self.global_step == step:
-            raise KeyboardInterrupt
-        return losses(self, batch)
-
-    monkeypatch.setattr(DMPLS, "losses", interrupted)
 
 
 @pytest.mark.parametrize(("step", "workers"), [(4, 0), (6, 0), (7, 2), (11, 0)])
@@ -107,6 +84,7 @@ def test_the_best_checkpoint_survives_a_resume(config: Path, tmp_path: Path, mon
     assert checkpoint(tmp_path / "whole", "best")["global_step"] == best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_kill_nine_in_the_middle_of_an_epoch(workers: int, config: Path, tmp_path: Path) -> None:
     settings = ["--trainer.max_steps", "120", "--data.steps_per_epoch", "40", "--data.workers", str(workers)]
@@ -127,6 +105,7 @@ def test_kill_nine_in_the_middle_of_an_epoch(workers: int, config: Path, tmp_pat
     assert not list(run.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_of_a_whole_process_group_ends_within_seconds(config: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     settings = ["--trainer.max_steps", "100000", "--data.steps_per_epoch", "20", "--data.workers", "2"]

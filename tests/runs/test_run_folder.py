@@ -1,0 +1,122 @@
+"""What a run folder says about its run, and what it keeps to itself."""
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from running import checkpoint, fit
+
+from lesslabel.errors import RunError
+from lesslabel.runs.callbacks import step_seed
+from lesslabel.runs.curves import CurveLogger
+from lesslabel.runs.folder import RunFolder, flatten, without_folders
+
+
+def test_the_folder_holds_what_the_documentation_says(plain_run: Path, store: Path) -> None:
+    files = {str(path.relative_to(plain_run)) for path in plain_run.rglob("*") if path.is_file()}
+    expected = {"config.yaml", "data.json", "environment.json", "logs/metrics.csv"}
+    expected |= {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+    assert {file for file in files if not file.startswith(("logs/tensorboard/", "test/"))} == expected
+    config = yaml.safe_load((plain_run / "config.yaml").read_text())
+    assert config["data"]["init_args"]["store"] == str(store)
+    assert config["seed"] == 0
+    assert not {"run", "ckpt_path", "config"} & config.keys()
+    data = json.loads((plain_run / "data.json").read_text())
+    assert data["label_names"] == ["background", "RV", "Myo", "LV"]
+    assert data["labelled"] == dict.fromkeys(data["parts"]["train"], "scribble")
+    assert {part: len(uids) for part, uids in data["parts"].items()} == {"train": 10, "validation": 2, "test": 4}
+
+
+def test_the_environment_names_no_person_and_no_machine(plain_run: Path) -> None:
+    text = (plain_run / "environment.json").read_text()
+    environment = json.loads(text)
+    assert environment["command"] == "lesslabel fit --config tiny.yaml --run plain"
+    assert environment["threads"] == torch.get_num_threads()
+    assert environment["packages"]["torch"] == torch.__version__
+    assert environment["seed"] == 0
+    words = re.findall(r"[\w.-]+", text)
+    assert socket.gethostname() not in words
+    assert str(Path.home()) not in text
+    assert not re.search(r'[ "=]/\w', text), "an absolute path"
+
+
+@pytest.mark.parametrize(
+    ("argument", "kept"),
+    [
+        ("/home/jane/hearts.yaml", "hearts.yaml"),
+        ("--data.store=/home/jane/my stores/acdc", "--data.store=acdc"),
+        (
+            "--data.init_args={'store': '/home/jane/stores/acdc', 'fold': 1}",
+            "--data.init_args={'store': 'acdc', 'fold': 1}",
+        ),
+        ("configs/acdc/dmpls.yaml", "configs/acdc/dmpls.yaml"),
+        ("../shared/x.yaml", "../shared/x.yaml"),
+        ("0.5", "0.5"),
+        ("[16, 32]", "[16, 32]"),
+    ],
+)
+def test_absolute_paths_shrink_to_their_last_part(argument: str, kept: str) -> None:
+    assert without_folders(argument) == kept
+
+
+def test_a_checkpoint_is_found_by_name_or_path(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.checkpoints.mkdir()
+    for name in ("best", "last"):
+        (folder.checkpoints / f"{name}.ckpt").touch()
+    other = tmp_path / "other.ckpt"
+    other.touch()
+    assert folder.checkpoint("auto").name == "best.ckpt"
+    assert folder.checkpoint("last").name == "last.ckpt"
+    assert folder.checkpoint(str(other)) == other
+    (folder.checkpoints / "best.ckpt").unlink()
+    assert folder.checkpoint("auto").name == "last.ckpt"
+    with pytest.raises(RunError, match="no checkpoint 'best'; there is last"):
+        folder.checkpoint("best")
+
+
+def test_a_run_without_validation_part_keeps_its_last_checkpoint(config: Path, tmp_path: Path) -> None:
+    run, split = tmp_path / "run", tmp_path / "split.yaml"
+    split.write_text("folds: {0: {train: [phantom001, phantom002], test: [phantom003]}}")
+    assert fit(config, run, "--data.split", str(split)) == 0
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert checkpoint(run)["global_step"] == 12
+
+
+def test_curves_forget_what_came_after_the_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    logger = CurveLogger(path)
+    for step in range(3):
+        logger.log_metrics({"train/loss": 1.0 / 3, "epoch": 0.0}, step)
+    with path.open("a") as file:
+        file.write("3,train/lo")  # killed in the middle of a line
+    logger.forget_after(2)
+    assert path.read_text().split() == ["step,name,value", "0,train/loss,0.333333", "1,train/loss,0.333333"]
+
+
+def test_curves_that_cannot_be_written_are_named(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").mkdir()
+    with pytest.raises(RunError, match=r"metrics\.csv: cannot be written \(Is a directory\); free some space"):
+        CurveLogger(tmp_path / "metrics.csv").log_metrics({"train/loss": 1.0}, 0)
+
+
+def test_step_seeds_differ_by_seed_step_and_process() -> None:
+    seeds = [step_seed(seed, step, rank) for seed in range(5) for step in range(200) for rank in range(4)]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_flatten() -> None:
+    assert flatten({"a": {"b": 1, "c": {}}, "d": [1]}) == {"a.b": 1, "a.c": {}, "d": [1]}
+
+
+def test_wandb_offline_writes_a_local_run(config: Path, tmp_path: Path) -> None:
+    wandb = pytest.importorskip("wandb")
+    run = tmp_path / "run"
+    assert fit(config, run, "--wandb", "offline", "--trainer.max_steps", "4") == 0
+    assert list((run / "logs" / "wandb").glob("offline-run-*/run-*.wandb"))
+    wandb.teardown()
