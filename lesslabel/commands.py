@@ -2,12 +2,12 @@
 
 import argparse
 import inspect
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
@@ -16,9 +16,12 @@ from rich.table import Table
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.sources.base import Source
 from lesslabel.errors import ConfigError
-from lesslabel.evaluation import EmptyPolicy, HD95Convention, evaluate_files
-from lesslabel.evaluation.statistics import MEAN_OVER_LABELS
 from lesslabel.files import write_json, written_aside
+
+if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
+    import pandas as pd
+
+    from lesslabel.evaluation import EmptyPolicy, HD95Convention
 
 _SHOWN = {"dice": 3, "hd95": 2, "asd": 2}
 """The metrics that people read first, with the digits that are printed."""
@@ -78,11 +81,13 @@ def evaluate(
     pred: Path,
     ref: Path,
     unit: Literal["mm", "voxel"],
-    hd95: HD95Convention,
-    empty: EmptyPolicy,
+    hd95: "HD95Convention",
+    empty: "EmptyPolicy",
     csv_path: Path | None,
 ) -> int:
     """Score files and print a row per case and label."""
+    from lesslabel.evaluation import evaluate_files
+
     frame = evaluate_files(pred, ref, unit=unit, hd95=hd95, empty=empty)
     if csv_path is not None:
         with written_aside(csv_path) as aside:
@@ -110,7 +115,7 @@ def report(runs: Sequence[Path], output: Path | None, experiment: Path | None) -
     return 0
 
 
-def print_summary(summary: pd.DataFrame, unit: str = "mm") -> None:
+def print_summary(summary: "pd.DataFrame", unit: str = "mm") -> None:
     """Print a row per label: mean ± deviation over patients, and the interval of the mean.
 
     Args:
@@ -124,25 +129,27 @@ def print_summary(summary: pd.DataFrame, unit: str = "mm") -> None:
         rows = summary[summary["label"] == label].set_index("metric")
         dice, hd95, asd = (_mean_and_spread(rows.loc[name], digits) for name, digits in _SHOWN.items())
         low, high = rows.loc["dice", "low"], rows.loc["dice", "high"]
-        table.add_row(str(label), dice, "–" if pd.isna(low) else f"{low:.3f} – {high:.3f}", hd95, asd)
+        table.add_row(str(label), dice, "–" if math.isnan(low) else f"{low:.3f} – {high:.3f}", hd95, asd)
     Console().print(table)
     patients = summary["patients"].max()
     print(f"mean ± standard deviation over {patients} patient{'' if patients == 1 else 's'}; {_undefined(summary)}")
 
 
 def _mean_and_spread(row: "pd.Series[float]", digits: int) -> str:
-    spread = "" if pd.isna(row["std"]) else f" ± {row['std']:.{digits}f}"
-    return "undefined" if pd.isna(row["mean"]) else f"{row['mean']:.{digits}f}{spread}"
+    spread = "" if math.isnan(row["std"]) else f" ± {row['std']:.{digits}f}"
+    return "undefined" if math.isnan(row["mean"]) else f"{row['mean']:.{digits}f}{spread}"
 
 
-def _undefined(summary: pd.DataFrame) -> str:
+def _undefined(summary: "pd.DataFrame") -> str:
     """How many values of single cases and labels do not exist and are in no mean."""
+    from lesslabel.evaluation import MEAN_OVER_LABELS
+
     counts = summary[summary["label"] == MEAN_OVER_LABELS].set_index("metric")["undefined"]
     missing = [f"{metric} {count}" for metric, count in counts.items() if count]
     return f"left out because undefined: {', '.join(missing)}" if missing else "no value undefined"
 
 
-def print_frame(frame: pd.DataFrame, title: str) -> None:
+def print_frame(frame: "pd.DataFrame", title: str) -> None:
     """Print a data frame as a table."""
     table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in frame.columns:

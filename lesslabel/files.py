@@ -26,6 +26,8 @@ def written_aside(path: Path) -> Iterator[Path]:
         yield aside
         aside.replace(path)
     except OSError as error:
+        if error.filename is not None and not Path(str(error.filename)).is_relative_to(path.parent):
+            raise DataError(f"{error.filename}: {error.strerror}; needed to write {path}") from error
         reason = " ".join(str(error.strerror or error).split())
         raise DataError(f"{path}: cannot be written ({reason}); check the free space and rights") from error
     finally:

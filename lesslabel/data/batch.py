@@ -35,6 +35,7 @@ class EvaluationBatch(TypedDict):
     Attributes:
         image: (1, C, z, y, x) float32 on the network's grid.
         reference: (z, y, x) uint8 class indices on the native grid; absent where a case has no reference.
+        annotated_labels: (C,) bool, False where the reference does not speak of the class; goes with `reference`.
         uid: the case.
         patient: its patient.
         native_shape: (z, y, x) in voxels.
@@ -48,6 +49,7 @@ class EvaluationBatch(TypedDict):
     native_shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     reference: NotRequired[Tensor]
+    annotated_labels: NotRequired[Tensor]
     affine: NotRequired[Tensor]
 
 

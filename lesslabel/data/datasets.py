@@ -210,9 +210,9 @@ class EvaluationSet(Dataset[EvaluationBatch]):
         if case.affine is not None:
             batch["affine"] = torch.from_numpy(case.affine)
         if self.reference is not None and self.reference in case.annotations:
-            batch["reference"] = torch.from_numpy(
-                make_target(case.annotations[self.reference], self.loader.mapping).labels
-            )
+            target = make_target(case.annotations[self.reference], self.loader.mapping)
+            batch["reference"] = torch.from_numpy(target.labels)
+            batch["annotated_labels"] = torch.from_numpy(target.annotated_labels)
         return batch
 
 

@@ -13,9 +13,10 @@ import yaml
 
 from lesslabel.errors import DataError, RunError
 from lesslabel.evaluation.metrics import METRICS
-from lesslabel.files import read_json, write_text
+from lesslabel.files import read_json, write_json, write_text
 
 RESULT_COLUMNS = ("method", "case", "label", "fold", "seed", "metric", "value", "commit")
+SCORING_KEYS = ("part", "unit", "hd95", "empty", "nsd_tolerance")
 PUBLISHED_COLUMNS = ("method", "setting", "metric", "value", "source")
 PROTOCOL_KEYS = (
     "name",
@@ -31,17 +32,18 @@ PROTOCOL_KEYS = (
 )
 
 
-def add_run(folder: Path, run: Path, *, fold: str = "", method: str | None = None) -> None:
+def add_run(folder: Path, run: Path, *, fold: str | None = None, method: str | None = None) -> None:
     """Take the test metrics of a run folder into an experiment.
 
     Args:
         folder: the experiment folder; made if absent.
         run: a tested run folder.
-        fold: name of the fold, empty for a single split.
+        fold: name of the fold; None takes the one in ``data.json``.
         method: name of the method in the table; None takes the one in ``test/summary.json``.
 
     Raises:
-        RunError: if the run is not tested or does not say its method, seed and commit.
+        RunError: if the run is not tested on its test part, was scored by other conventions than the experiment's other
+            runs, or does not say its method, seed and commit.
         DataError: if a file is damaged, and as `add_results`.
     """
     metrics_file = run / "test" / "metrics.csv"
@@ -52,14 +54,32 @@ def add_run(folder: Path, run: Path, *, fold: str = "", method: str | None = Non
     metrics = _read_csv(metrics_file, numbers=METRICS)
     try:
         name, seed = str(method or summary["method"]), int(summary["seed"])
-        commit = str(environment["commit"] or "unknown") + ("-dirty" if environment.get("dirty") else "")
+        commit = str(environment["commit"] or "unknown")[:10] + ("-dirty" if environment.get("dirty") else "")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{run}: summary.json lacks method or seed, or environment.json commit; test again") from error
+    if fold is None:
+        fold = str(read_json(run / "data.json", "the data of a run").get("fold", ""))
+    _require_same_scoring(folder, run, summary)
     add_results(folder, metrics, method=name, fold=fold, seed=seed, commit=commit)
+
+
+def _require_same_scoring(folder: Path, run: Path, summary: Mapping[str, Any]) -> None:
+    """Note how the first run was scored, in ``scoring.json``, and refuse a run that was scored differently."""
+    scoring = {key: summary.get(key) for key in SCORING_KEYS}
+    noted = folder / "scoring.json"
+    if not noted.is_file():
+        write_json(noted, scoring)
+    elif (first := read_json(noted, "how an experiment is scored")) != scoring:
+        differing = "; ".join(
+            f"{key} {scoring[key]}, not {first.get(key)}" for key in scoring if scoring[key] != first.get(key)
+        )
+        raise RunError(f"{run}: scored differently from the other runs of {folder} ({differing}); test it like them")
 
 
 def add_results(folder: Path, metrics: pd.DataFrame, *, method: str, fold: str, seed: int, commit: str) -> None:
     """Put the rows of one tested run into ``results.csv`` in place of those of the same method, fold and seed.
+
+    Values are kept to six significant digits: what a person reads, and small enough to commit.
 
     Args:
         folder: the experiment folder; made if absent.
@@ -89,7 +109,7 @@ def add_results(folder: Path, metrics: pd.DataFrame, *, method: str, fold: str, 
         rows = pd.concat([old[~same], rows]) if not same.all() else rows
     order = ["method", "fold", "seed"]
     write_text(folder / "cases.csv", cases.sort_values("case").to_csv(index=False))
-    write_text(folder / "results.csv", rows.sort_values(order, kind="stable").to_csv(index=False))
+    write_text(folder / "results.csv", rows.sort_values(order, kind="stable").to_csv(index=False, float_format="%.6g"))
 
 
 def read_results(folder: Path) -> pd.DataFrame:

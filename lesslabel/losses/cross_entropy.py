@@ -25,7 +25,7 @@ def partial_cross_entropy(
         logits: B×C×[D×]H×W, background at index 0.
         target: B×[D×]H×W int64, class indices or `IGNORE`.
         annotated_labels: B×C bool; None, the fast path, means that every class is annotated in every sample.
-        weight: B or B×[D×]H×W, not negative. The result is the weighted mean: a weight of 0 is the same as unknown.
+        weight: B or B×[D×]H×W, not negative; a weight of 0 is the same as unknown.
 
     Returns:
         Scalar, float32 or wider: the sum of losses divided by the known voxels' count (or weight), at least 1.

@@ -1,5 +1,6 @@
 """The base of every method: what is common to all papers, so that a method's file holds only its own idea."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,11 @@ class SegmentationMethod(pl.LightningModule):
         super().__init__()
         if num_classes < 2:
             raise ConfigError(f"model.num_classes counts the background too and must be at least 2, got {num_classes}")
+        if inference.window_voxel is not None and len(inference.window_voxel) != network.dimensions:
+            raise ConfigError(
+                f"model.inference.window_voxel {inference.window_voxel} must have as many sides as the network has "
+                f"dimensions, {network.dimensions}"
+            )
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.shape = network
@@ -173,6 +179,7 @@ class SegmentationMethod(pl.LightningModule):
         _, labels = self.predict_case(batch)
         if "reference" in batch:
             dice = dice_per_class(labels.cpu().numpy(), batch["reference"].cpu().numpy(), self.num_classes)
+            dice[~batch["annotated_labels"].cpu().numpy()] = math.nan  # the reference does not speak of these
             self._dice[batch["uid"]] = dice[1:].tolist()
 
     def on_validation_epoch_end(self) -> None:

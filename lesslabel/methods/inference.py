@@ -30,6 +30,8 @@ class Inference:
     def __post_init__(self) -> None:
         if self.slices_at_once < 1:
             raise ConfigError(f"inference: slices_at_once must be at least 1, got {self.slices_at_once}")
+        if min((*(self.window_voxel or (1,)), *(self.stride_voxel or (1,)))) < 1:
+            raise ConfigError(f"inference: window {self.window_voxel} and stride {self.stride_voxel} must be positive")
         if self.stride_voxel is not None and len(self.stride_voxel) != len(self.window_voxel or ()):
             raise ConfigError(f"inference: stride {self.stride_voxel} and window {self.window_voxel} differ in length")
 

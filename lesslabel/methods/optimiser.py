@@ -1,5 +1,6 @@
 """How weights are updated, described by values that a YAML file can hold."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -37,8 +38,12 @@ class Optimiser:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0.0:
-            raise ConfigError(f"optimiser: learning_rate must be positive, got {self.learning_rate}")
+        for name in ("learning_rate", "power"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"optimiser: {name} must be positive, got {getattr(self, name)}")
+        for name in ("momentum", "weight_decay", "factor"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"optimiser: {name} must not be negative, got {getattr(self, name)}")
         if self.every < 1:
             raise ConfigError(f"optimiser: every must be at least 1 iteration, got {self.every}")
 

@@ -32,6 +32,12 @@ _PACKAGES = (
 )
 _ABSOLUTE_PATH = re.compile(r"""(?<![\w.~/-])/(?:[^\s"',\]}/]+/)*([^\s"',\]}/]+)""")
 _FREE_KEYS = ("run", "ckpt_path", "config", "wandb")
+_DATA_OF_A_RUN = {
+    "data_hash": "the content of the store",
+    "label_names": "the list of classes",
+    "parts": "the division into training, validation and test",
+    "labelled": "the labels that the run may see",
+}
 
 
 class RunFolder:
@@ -99,10 +105,25 @@ class RunFolder:
             raise RunError(
                 f"{self.path}: the configuration changed ({changes}); resume with the same, or start another run"
             )
-        if read_data(self)["data_hash"] != data["data_hash"]:
-            raise RunError(
-                f"{self.data}: the store changed since the run started; prepare the same data, or start another run"
-            )
+        self.require_same_data(data)
+
+    def require_same_data(self, data: Mapping[str, Any], keys: Sequence[str] = tuple(_DATA_OF_A_RUN)) -> None:
+        """Check that the data are those the run started with, so that no training patient is ever tested.
+
+        Args:
+            data: what the data module describes now.
+            keys: what must be the same: the store's content, the parts, the labels shown, the class names.
+
+        Raises:
+            RunError: names what changed.
+        """
+        recorded = read_data(self)
+        for key in keys:
+            if recorded.get(key) != data.get(key):
+                raise RunError(
+                    f"{self.data}: {_DATA_OF_A_RUN[key]} changed since the run started; use the same store, split and "
+                    "view, or start another run"
+                )
 
     def checkpoint(self, name: str) -> Path:
         """Find a checkpoint.

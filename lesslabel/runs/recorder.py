@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import Callback
 from lesslabel.data.nifti import write_label_map, write_probabilities
 from lesslabel.data.store import case_path
 from lesslabel.errors import DataError
-from lesslabel.evaluation import segmentation_metrics
+from lesslabel.evaluation import METRICS, segmentation_metrics
 from lesslabel.methods import Prediction
 
 
@@ -91,6 +91,9 @@ class TestRecorder(Callback):
             labels={code: name for code, name in self.names.items() if code},
             **self.metrics,
         )
+        annotated = prediction.batch["annotated_labels"].tolist()
+        unspoken = [name for code, name in self.names.items() if not annotated[code]]
+        frame.loc[frame["label"].isin(unspoken), list(METRICS)] = np.nan  # the reference does not speak of these
         frame.insert(0, "uid", prediction.uid)
         frame.insert(1, "patient", prediction.batch["patient"])
         return frame

@@ -48,8 +48,13 @@ def run_fit(arguments: Sequence[str]) -> RunFolder:
 
 
 def run_validate(arguments: Sequence[str]) -> dict[str, float]:
-    """Score a run on its validation part and return the mean Dice values."""
+    """Score a run on its validation part and return the mean Dice values.
+
+    Raises:
+        RunError: if store, split or view are not those that the run was trained with.
+    """
     run, folder, checkpoint = _reopen(arguments)
+    folder.require_same_data(run.datamodule.describe())
     _uids_of(run, folder, "validation")
     require_reference(run.datamodule.view, run.datamodule.records("validation"), "validation")
     scores = looking_trainer(run, []).validate(
@@ -72,8 +77,12 @@ def run_test(
 
     Returns:
         Mean, deviation and interval per label and metric.
+
+    Raises:
+        RunError: if store, split or view are not those that the run was trained with.
     """
     run, folder, checkpoint = _reopen(arguments)
+    folder.require_same_data(run.datamodule.describe())
     loader = run.datamodule.evaluation_loader(_uids_of(run, folder, part))
     require_reference(run.datamodule.view, run.datamodule.records(part), part)
     metrics = {"hd95": hd95, "empty": empty, "nsd_tolerance": 1.0}
@@ -105,6 +114,7 @@ def run_predict(arguments: Sequence[str], *, output: Path, part: str = "test", p
         Number of cases.
     """
     run, folder, checkpoint = _reopen(arguments)
+    folder.require_same_data({"label_names": list(run.datamodule.mapping.names)}, ["label_names"])
     uids = _uids_of(run, folder, part)
     trainer = looking_trainer(run, [PredictionWriter(output, probabilities=probabilities)])
     loader = run.datamodule.evaluation_loader(uids, with_reference=False)

@@ -58,14 +58,14 @@ def folder(tmp_path):
     return folder
 
 
-def test_results_come_back_bit_for_bit(folder):
+def test_results_come_back_to_six_digits(folder):
     results = read_results(folder)
     assert list(results.columns) == ["method", "case", "label", "fold", "seed", "metric", "value", "commit"]
     assert len(results) == 6 * 24 * len(METRICS)
     scores = read_scores(folder)
     one = scores[(scores["method"] == "dmpls") & (scores["seed"] == 2)].sort_values(["uid", "label"])
     expected = metrics(12, shift=0.5).sort_values(["uid", "label"])
-    np.testing.assert_array_equal(one[list(METRICS)], expected[list(METRICS)])
+    np.testing.assert_allclose(one[list(METRICS)], expected[list(METRICS)], rtol=5e-6)
     assert list(one["patient"]) == list(expected["patient"])
     assert len(read_cases(folder)) == 12
     assert not list(folder.glob(".*"))

@@ -1,6 +1,7 @@
 """Small runs through the command line, in this process or in another."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -66,6 +67,8 @@ def start(arguments: Sequence[object], *, threads: int | None = None) -> "subpro
         text=True,
         env=environment,
         start_new_session=True,
+        # a shell that runs the tests in the background has them ignore Ctrl-C, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )
 
 

@@ -108,13 +108,15 @@ def test_validate_prints_the_dice_that_was_logged(trained_run: Path, capsys: pyt
 
 
 def test_a_part_without_cases_is_an_error(
-    trained_run: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     patients = {record.patient for record in Store(store).records.values()}
     split = tmp_path / "split.yaml"
     split.write_text(yaml.safe_dump({"folds": {0: {"train": sorted(patients)}}}))
+    run = tmp_path / "run"
+    assert fit(config, run, "--data.split", str(split)) == 0
     for verb in (["validate"], ["test"], ["predict", "--output", str(tmp_path / "out")]):
-        assert main([*verb, "--run", str(trained_run), "--data.split", str(split)]) == 1
+        assert main([*verb, "--run", str(run)]) == 1
         part = "validation" if verb == ["validate"] else "test"
         assert f"the {part} part holds no case of {store}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

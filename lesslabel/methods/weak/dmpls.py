@@ -64,6 +64,8 @@ class DMPLS(SegmentationMethod):
         inference: Inference = Inference(),  # noqa: B008  frozen
     ) -> None:
         super().__init__(num_classes, in_channels, network, optimiser, inference)
+        if pseudo_label_weight < 0.0:
+            raise ConfigError(f"model.pseudo_label_weight must not be negative, got {pseudo_label_weight}")
         if alpha is not None and not 0.0 <= alpha <= 1.0:
             raise ConfigError(f"model.alpha must be in [0, 1] or null, got {alpha}")
         self.network = DualDecoder(self.build_network(), dropout, dropout_at, dropout_element, dropout_in_evaluation)

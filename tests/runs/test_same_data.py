@@ -1,0 +1,89 @@
+"""A run is scored on the data it was divided into, or not at all."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesslabel.cli import main
+from lesslabel.data.case import Annotation, Case
+from lesslabel.data.case_file import read_case, write_case
+from lesslabel.data.datasets import CaseLoader, EvaluationSet, Grid
+from lesslabel.data.intensity import Intensity
+from lesslabel.data.store import Store
+from lesslabel.data.view import View, map_labels
+from lesslabel.errors import RunError
+from lesslabel.evaluation import add_run, read_results
+from lesslabel.methods import Prediction
+from lesslabel.runs.folder import RunFolder
+from lesslabel.runs.recorder import TestRecorder
+
+
+@pytest.mark.parametrize("verb", ["test", "validate"])
+def test_another_fold_would_test_training_patients_and_is_refused(verb, plain_run, capsys):
+    capsys.readouterr()
+    assert main([verb, "--run", str(plain_run), "--data.fold", "1"]) == 1
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "the division into training, validation and test changed" in message
+
+
+def test_another_store_is_refused_for_testing(plain_run, tmp_path, capsys):
+    other = tmp_path / "other"
+    assert main(["prepare", "phantom", "-", str(other), "--cases", "8", "--size", "32", "--depth", "2"]) == 0
+    capsys.readouterr()
+    assert main(["test", "--run", str(plain_run), "--data.store", str(other)]) == 1
+    assert "the content of the store changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["data_hash", "label_names", "parts", "labelled"])
+def test_each_part_of_the_data_is_compared(key, plain_run):
+    folder = RunFolder(plain_run)
+    recorded = json.loads(folder.data.read_text())
+    folder.require_same_data(recorded)
+    with pytest.raises(RunError, match="changed since the run started"):
+        folder.require_same_data(recorded | {key: "something else"})
+
+
+def test_folds_lie_beside_one_another_and_other_scoring_is_refused(plain_run, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(plain_run, first)
+    assert main(["test", "--run", str(first)]) == 0
+    shutil.copytree(first, second)
+    data = json.loads((second / "data.json").read_text())
+    (second / "data.json").write_text(json.dumps(data | {"fold": 3}))
+    experiment = tmp_path / "experiment"
+    add_run(experiment, first)
+    add_run(experiment, second)
+    rows = read_results(experiment)
+    assert sorted(set(rows["fold"])) == ["0", "3"]
+    assert (rows["fold"] == "0").sum() == (rows["fold"] == "3").sum()
+    summary = json.loads((second / "test/summary.json").read_text())
+    (second / "test/summary.json").write_text(json.dumps(summary | {"unit": "voxel"}))
+    with pytest.raises(RunError, match="unit voxel, not mm"):
+        add_run(experiment, second)
+
+
+def test_a_label_that_the_reference_does_not_speak_of_is_not_scored(store, tmp_path):
+    copy = tmp_path / "store"
+    shutil.copytree(store, copy)
+    uid = next(iter(Store(copy).records))
+    case = read_case(Store(copy).case_path(uid))
+    dense = case.annotations["dense"]
+    partial = Annotation(dense.labels, dense.kind, covered_labels=(1,))
+    write_case(
+        Store(copy).case_path(uid),
+        Case(case.uid, case.patient, case.image, case.spacing_mm, annotations={"dense": partial}),
+    )
+    view = View()
+    mapping = map_labels(view, Store(copy).labels)
+    loader = CaseLoader(Store(copy), view, mapping, Grid(), Intensity())
+    batch = EvaluationSet(loader, (uid,), "dense")[0]
+    prediction = Prediction(uid, batch["reference"], batch["image"][0], batch)
+    frame: pd.DataFrame = TestRecorder(tmp_path, mapping.names, "mm", {})._score(prediction)
+    dice = dict(zip(frame["label"], frame["dice"], strict=True))
+    assert dice["RV"] == 1.0
+    assert np.isnan(dice["Myo"])
+    assert np.isnan(dice["LV"])
