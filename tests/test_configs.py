@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import replicas
+import torch
 import yaml
 
 from lesslabel.cli import main
+from lesslabel.runs.parsing import parse_run
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))
@@ -39,6 +41,18 @@ def replica_stores(tmp_path_factory):
 def test_every_config_belongs_to_a_replica():
     assert CONFIGS
     assert {config.parts[1] for config in CONFIGS} == set(PREPARE)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_the_config_can_be_made_as_it_stands(config, replica_stores):
+    """Without the overlay: every setting exists, and the network of the published size predicts a small image."""
+    run = parse_run(["--config", str(ROOT / config), "--data.store", str(replica_stores[config.parts[1]])])
+    side = (32,) * run.model.shape.dimensions
+    image = torch.zeros(1, run.model.in_channels, *side)
+    with torch.no_grad():
+        probabilities = run.model.eval().probabilities(image)
+    assert probabilities.shape == (1, run.model.num_classes, *side)
+    run.model.require_data(run.datamodule.mapping.names, run.datamodule.in_channels, run.datamodule.dimensions)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)

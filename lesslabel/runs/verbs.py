@@ -112,7 +112,12 @@ def run_predict(arguments: Sequence[str], *, output: Path, part: str = "test", p
 
     Returns:
         Number of cases.
+
+    Raises:
+        DataError: if the folder exists, so that the predictions of two runs never mix.
     """
+    if output.exists():
+        raise DataError(f"{output}: exists already; remove it, or choose another folder with --output")
     run, folder, checkpoint = _reopen(arguments)
     folder.require_same_data({"label_names": list(run.datamodule.mapping.names)}, ["label_names"])
     uids = _uids_of(run, folder, part)

@@ -87,3 +87,10 @@ def test_a_label_that_the_reference_does_not_speak_of_is_not_scored(store, tmp_p
     assert dice["RV"] == 1.0
     assert np.isnan(dice["Myo"])
     assert np.isnan(dice["LV"])
+
+
+def test_predictions_of_two_runs_never_mix(plain_run, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    capsys.readouterr()
+    assert main(["predict", "--run", str(plain_run), "--output", str(tmp_path / "out")]) == 1
+    assert "exists already" in capsys.readouterr().err
