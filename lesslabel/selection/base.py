@@ -1,0 +1,72 @@
+"""What every strategy shares."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.errors import ConfigError
+from lesslabel.selection.budget import Budget, count_units
+from lesslabel.selection.pool import Pool
+from lesslabel.selection.ranking import Ranking
+
+_SEEDS = 2**32  # what scikit-learn takes
+
+
+class Strategy(ABC):
+    """Ranks the units of a pool; the same seed and pool give the same ranking, ties are broken by order.
+
+    A strategy gives its `name`, and ranks in `choose`.
+
+    Args:
+        seed: of what is drawn; a strategy that draws nothing ignores it.
+
+    Raises:
+        ConfigError: if the seed is no integer in [0, 2³²).
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, seed: int = 0) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < _SEEDS:
+            raise ConfigError(f"seed: {seed!r} is no seed; pass an integer from 0 to {_SEEDS - 1}")
+        self.seed = int(seed)
+
+    def fit(self, source: NDArray[np.floating[Any]]) -> Self:  # noqa: ARG002  for strategies that know the source
+        """Learn what the source looks like; a strategy that does not look at it learns nothing.
+
+        Args:
+            source: (M, D) features of source images; a row of NaN where there is none.
+
+        Returns:
+            Itself.
+        """
+        return self
+
+    def rank(self, target: Pool | NDArray[np.floating[Any]], budget: Budget) -> Ranking:
+        """Rank as many units as the budget allows.
+
+        Args:
+            target: the pool, or its features alone, (N, D).
+            budget: share of the units (float in [0, 1], rounded to the nearest count, halves up, above 0 at least one
+                unit) or count (int); more than there are is all of them.
+
+        Returns:
+            The most wanted first.
+
+        Raises:
+            ConfigError: if the budget is no budget, or the strategy lacks what it ranks by.
+            DataError: if the features are damaged or do not fit what was learnt.
+        """
+        pool = target if isinstance(target, Pool) else Pool(target)
+        return self.choose(pool, count_units(budget, pool.unit_count))
+
+    @abstractmethod
+    def choose(self, pool: Pool, count: int) -> Ranking:
+        """Rank a number of units.
+
+        Args:
+            pool: what there is.
+            count: how many, from 0 to all of its units.
+        """

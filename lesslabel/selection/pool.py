@@ -1,0 +1,163 @@
+"""What there is to choose from."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lesslabel.errors import DataError
+
+BLOCK_ROWS = 4096
+"""Rows looked at together, so that no pass over the features needs a second copy of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Images to choose from, one per row, and the units in which they are annotated.
+
+    Without `groups` every image is a unit, and the index of a unit is its row. With `groups` a unit is all images of
+    one name (the slices of a case), and the units are the sorted names.
+
+    Attributes:
+        features: (N, D), kept as float32; a row of NaN where the image has no feature, because no foreground was
+            predicted.
+        foreground_voxel: (N,) predicted foreground of each image; None takes an image to have some if it has a feature.
+        entropy: (N,) mean entropy per pixel, 0 or more.
+        margin: (N,) mean difference of the two largest probabilities per pixel, in [0, 1].
+        least_confidence: (N,) mean of 1 − the largest probability per pixel, in [0, 1].
+        groups: (N,) name of each image's unit.
+        has_feature: (N,) bool, which images have a feature.
+        unit_names: sorted names of the units, or None without groups.
+        unit_of_row: (N,) int64, index of each image's unit.
+
+    Raises:
+        DataError: if a column does not have N finite values, or a feature is infinite or NaN in part.
+    """
+
+    features: NDArray[np.float32]
+    foreground_voxel: NDArray[np.integer[Any]] | None = None
+    entropy: NDArray[np.floating[Any]] | None = None
+    margin: NDArray[np.floating[Any]] | None = None
+    least_confidence: NDArray[np.floating[Any]] | None = None
+    groups: NDArray[np.str_] | None = None
+    has_feature: NDArray[np.bool_] = field(init=False, repr=False)
+    unit_names: NDArray[np.str_] | None = field(init=False, repr=False)
+    unit_of_row: NDArray[np.int64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        features, has_feature = check_features(self.features, "features")
+        rows = len(features)
+        for name in ("foreground_voxel", "entropy", "margin", "least_confidence"):
+            if getattr(self, name) is not None:
+                _set(self, name, _check_column(getattr(self, name), rows, name))
+        names, unit_of_row = None, np.arange(rows)
+        if self.groups is not None:
+            groups = np.asarray(self.groups, dtype=np.str_)
+            _require_length(groups, rows, "groups")
+            _set(self, "groups", groups)
+            names, unit_of_row = np.unique(groups, return_inverse=True)
+        _set(self, "features", features)
+        _set(self, "has_feature", has_feature)
+        _set(self, "unit_names", names)
+        _set(self, "unit_of_row", unit_of_row)
+
+    @property
+    def unit_count(self) -> int:
+        """How many units there are."""
+        return len(self.features) if self.unit_names is None else len(self.unit_names)
+
+    @property
+    def has_foreground(self) -> NDArray[np.bool_]:
+        """Which images have predicted foreground: (N,) bool."""
+        return self.has_feature if self.foreground_voxel is None else self.foreground_voxel > 0
+
+    @property
+    def unit_has_feature(self) -> NDArray[np.bool_]:
+        """Which units have an image with a feature: (units,) bool."""
+        return self.any_in_unit(self.has_feature)
+
+    def any_in_unit(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which units have one of these rows: (units,) bool."""
+        result: NDArray[np.bool_] = np.bincount(self.unit_of_row, rows, self.unit_count) > 0
+        return result
+
+    def unit_means(self, values: NDArray[np.floating[Any]], rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Average one value per image over the chosen images of each unit.
+
+        Args:
+            values: (N,).
+            rows: (N,) bool, the chosen images.
+
+        Returns:
+            (units,); NaN for a unit without a chosen image.
+        """
+        units = self.unit_of_row[rows]
+        totals = np.bincount(units, values[rows], self.unit_count)
+        counts = np.bincount(units, minlength=self.unit_count)
+        means: NDArray[np.float64] = np.divide(totals, counts, out=np.full(self.unit_count, np.nan), where=counts > 0)
+        return means
+
+    def unit_features(self) -> NDArray[np.float32]:
+        """Average the features of each unit's images that have one.
+
+        Returns:
+            (units, D) float32, a row of NaN for a unit that has none; without groups the features themselves.
+        """
+        if self.groups is None:
+            return self.features
+        means = np.full((self.unit_count, self.features.shape[1]), np.nan, np.float32)
+        rows = np.flatnonzero(self.has_feature)
+        rows = rows[np.argsort(self.unit_of_row[rows], kind="stable")]
+        units, starts, counts = np.unique(self.unit_of_row[rows], return_index=True, return_counts=True)
+        for unit, start, count in zip(units, starts, counts, strict=True):
+            means[unit] = self.features[rows[start : start + count]].mean(axis=0, dtype=np.float64)
+        return means
+
+
+def check_features(features: ArrayLike, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Check features, and see which rows hold one.
+
+    Args:
+        features: (N, D) numbers; a row of NaN means that there is no feature.
+        name: what to call them in an error.
+
+    Returns:
+        The features as contiguous float32, not copied if they are that already, and (N,) bool.
+
+    Raises:
+        DataError: if they are not laid out so, or a row is infinite or NaN in part.
+    """
+    given = np.asarray(features)
+    if given.ndim != 2 or given.shape[1] == 0 or given.dtype.kind not in "fiu":
+        raise DataError(f"{name}: {given.dtype} of shape {given.shape}; pass numbers, one row per image")
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite and is refused below
+        checked = np.ascontiguousarray(given, dtype=np.float32)
+    has_feature = np.empty(len(checked), np.bool_)
+    for start in range(0, len(checked), BLOCK_ROWS):
+        block = checked[start : start + BLOCK_ROWS]
+        finite = np.isfinite(block).all(axis=1)
+        has_feature[start : start + BLOCK_ROWS] = finite
+        for row in np.flatnonzero(~finite):
+            if not np.isnan(block[row]).all():
+                raise DataError(f"{name}: row {start + row} is infinite or NaN in part; extract this image again")
+    return checked, has_feature
+
+
+def _check_column(values: ArrayLike, rows: int, name: str) -> NDArray[Any]:
+    column = np.asarray(values)
+    if column.dtype.kind not in "fiu":
+        raise DataError(f"{name}: {column.dtype}; pass numbers, one for each image")
+    _require_length(column, rows, name)
+    if not np.isfinite(column).all():
+        raise DataError(f"{name}: row {int(np.argmin(np.isfinite(column)))} is not finite; predict this image again")
+    return column
+
+
+def _require_length(column: NDArray[Any], rows: int, name: str) -> None:
+    if column.shape != (rows,):
+        raise DataError(f"{name}: shape {column.shape}; pass one value for each of the {rows} images")
+
+
+def _set(pool: Pool, name: str, value: object) -> None:
+    object.__setattr__(pool, name, value)  # a frozen instance is completed once, when it is made

@@ -1,0 +1,45 @@
+"""Pools that the tests of strategies share."""
+
+import numpy as np
+
+from lesslabel.selection import STRATEGIES, Pool, Strategy
+
+LENGTH = 6
+SOURCE = np.random.default_rng(7).normal(size=(40, LENGTH)).astype(np.float32)
+
+
+def made(name: str, seed: int = 0) -> Strategy:
+    """A strategy as the command line makes it, with a source where it wants one."""
+    return STRATEGIES[name](seed=seed).fit(SOURCE)
+
+
+def random_pool(
+    images: int, seed: int = 0, *, featureless: int = 0, per_case: int | None = None, levels: int | None = None
+) -> Pool:
+    """Random features and probabilities; the images of a case lie together.
+
+    Args:
+        images: rows.
+        seed: of everything.
+        featureless: rows without predicted foreground, drawn.
+        per_case: images of a case; None makes every image a unit.
+        levels: few values, so that there are ties.
+    """
+    rng = np.random.default_rng(seed)
+    if levels is None:
+        features = rng.normal(size=(images, LENGTH)).astype(np.float32)
+        scores = rng.uniform(size=(3, images)).astype(np.float32)
+    else:
+        features = rng.integers(0, levels, (images, LENGTH)).astype(np.float32)
+        scores = (rng.integers(0, levels, (3, images)) / levels).astype(np.float32)
+    foreground = rng.integers(1, 50, images)
+    nothing = rng.choice(images, featureless, replace=False)
+    features[nothing], foreground[nothing] = np.nan, 0
+    groups = None if per_case is None else np.array([f"case{row // per_case:03d}" for row in range(images)])
+    return Pool(features, foreground, *scores, groups=groups)
+
+
+def reordered(pool: Pool, order: np.ndarray) -> Pool:
+    """The same images in another order."""
+    columns = (pool.features, pool.foreground_voxel, pool.entropy, pool.margin, pool.least_confidence, pool.groups)
+    return Pool(*(None if column is None else column[order] for column in columns))
