@@ -4,7 +4,7 @@ from lesslabel.losses.certainty import certain_consistency_loss, certain_voxels,
 from lesslabel.losses.consistency import consistency_loss, cross_pseudo_loss
 from lesslabel.losses.cross_entropy import partial_cross_entropy
 from lesslabel.losses.dice import dice_loss
-from lesslabel.losses.entropy import entropy_loss, voxel_entropy
+from lesslabel.losses.entropy import class_share_divergence, entropy_loss, voxel_entropy
 from lesslabel.losses.level_set import (
     LevelSetRecipe,
     level_set,
@@ -21,6 +21,7 @@ __all__ = [
     "certain_consistency_loss",
     "certain_voxels",
     "certainty_threshold",
+    "class_share_divergence",
     "consistency_loss",
     "cross_pseudo_loss",
     "dice_loss",

@@ -1,5 +1,7 @@
 """Methods: one paper, one file, one base."""
 
+from lesslabel.methods.adapt.adami import AdaMI
+from lesslabel.methods.adapt.tent import Tent
 from lesslabel.methods.base import Prediction, SegmentationMethod
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
@@ -16,6 +18,7 @@ from lesslabel.methods.weak.partial_cross_entropy import PartialCrossEntropy
 __all__ = [
     "DMPLS",
     "DTC",
+    "AdaMI",
     "BidirectionalCopyPaste",
     "CrossPseudoSupervision",
     "EntropyMinimisation",
@@ -26,5 +29,6 @@ __all__ = [
     "Prediction",
     "SegmentationMethod",
     "Supervised",
+    "Tent",
     "UncertaintyAwareMeanTeacher",
 ]

@@ -118,14 +118,19 @@ class SegmentationMethod(pl.LightningModule):
     @property
     def progress(self) -> float:
         """Share of the run that is done, in [0, 1]: what ramps are made from; 0 outside a run."""
-        step = self.global_step
-        return min(1.0, step / max(1, self.trainer.max_steps)) if step else 0.0
+        return self._progress_at(self.global_step)
 
-    def ramp_up(self, iterations: int | None) -> float:
-        """How far a weight has risen, exp(−5·(1 − t/T)²), after T iterations 1; None is the length of the run."""
+    def ramp_up(self, iterations: int | None, every: int = 1) -> float:
+        """How far a weight has risen, exp(−5·(1 − t/T)²), after T iterations 1.
+
+        Args:
+            iterations: T; None is the length of the run.
+            every: iterations between two changes; in between the value stays.
+        """
+        step = self.global_step // every * every
         if iterations is None:
-            return gaussian_ramp(self.progress, 1.0)
-        return gaussian_ramp(self.global_step, iterations)
+            return gaussian_ramp(self._progress_at(step), 1.0)
+        return gaussian_ramp(step, iterations)
 
     def build_network(self) -> UShaped:
         """Build the network that the settings describe."""
@@ -257,6 +262,9 @@ class SegmentationMethod(pl.LightningModule):
                     "use its own, or the same model.network"
                 )
 
+    def _progress_at(self, step: int) -> float:
+        return min(1.0, step / max(1, self.trainer.max_steps)) if step else 0.0
+
     def _gathered_dice(self) -> dict[str, list[float]]:
         if self.trainer.world_size == 1:
             return self._dice
@@ -270,9 +278,14 @@ def dense_target(batch: Batch) -> Tensor:
 
     Losses on shapes and overlaps (Dice, level sets) speak only of dense labels.
     """
-    dense = batch["kind"] == int(Kind.DENSE)
+    return target_of_kinds(batch, (Kind.DENSE,))
+
+
+def target_of_kinds(batch: Batch, kinds: Sequence[Kind]) -> Tensor:
+    """The target of samples of the given kinds; every other sample becomes unknown."""
+    wanted = torch.isin(batch["kind"], torch.tensor([int(kind) for kind in kinds], device=batch["kind"].device))
     shape = (-1,) + (1,) * (batch["target"].ndim - 1)
-    return torch.where(dense.view(shape), batch["target"], IGNORE)
+    return torch.where(wanted.view(shape), batch["target"], IGNORE)
 
 
 def unlabelled_samples(batch: Batch) -> Tensor:

@@ -17,6 +17,7 @@ import yaml
 from lesslabel import __version__
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import read_json, written_aside
+from lesslabel.runs.weights import describe_weights
 
 _PACKAGES = (
     "torch",
@@ -57,7 +58,12 @@ class RunFolder:
         self.test = path / "test"
 
     def start(
-        self, config: Mapping[str, Any], data: Mapping[str, Any], seed: int, arguments: Sequence[str] = ()
+        self,
+        config: Mapping[str, Any],
+        data: Mapping[str, Any],
+        seed: int,
+        arguments: Sequence[str] = (),
+        weights: Path | None = None,
     ) -> None:
         """Make the folder of a new run; it appears with all its descriptions or not at all.
 
@@ -66,6 +72,7 @@ class RunFolder:
             data: what the run sees of its data.
             seed: of the run.
             arguments: those of `lesslabel fit`.
+            weights: file that the training starts from.
 
         Raises:
             RunError: if it exists.
@@ -78,7 +85,9 @@ class RunFolder:
         texts = {
             self.config.name: yaml.safe_dump(dict(config), sort_keys=False),
             self.data.name: _json(data),
-            self.environment.name: _json(describe_environment(seed, arguments)),
+            self.environment.name: _json(
+                describe_environment(seed, arguments) | ({"weights": describe_weights(weights)} if weights else {})
+            ),
         }
         with written_aside(self.path) as aside:
             aside.mkdir(parents=True)

@@ -16,7 +16,7 @@ from lesslabel import methods
 from lesslabel.data import module, modules
 from lesslabel.methods import SegmentationMethod
 
-TOP_LEVEL = ("model", "data", "trainer", "name", "run", "ckpt_path", "seed", "wandb")
+TOP_LEVEL = ("model", "data", "trainer", "name", "run", "ckpt_path", "weights", "seed", "wandb")
 _LIST_THEM = "--print_config lists every setting"
 
 

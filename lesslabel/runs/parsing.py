@@ -19,8 +19,8 @@ from lesslabel.runs.messages import config_files, explain
 class RunCLI(LightningCLI):
     """Parses a run's configuration and makes its method, data module and trainer.
 
-    Adds to LightningCLI's groups ``model``, ``data`` and ``trainer``: ``--run``, ``--ckpt_path``, ``--seed`` (which
-    seeds everything, sampling included) and ``--wandb``.
+    Adds to LightningCLI's groups ``model``, ``data`` and ``trainer``: ``--run``, ``--ckpt_path``, ``--weights``,
+    ``--seed`` (which seeds everything, sampling included) and ``--wandb``.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
@@ -45,6 +45,9 @@ class RunCLI(LightningCLI):
         )
         parser.add_argument("--run", type=Path | None, default=None, help="run folder")
         parser.add_argument("--ckpt_path", type=str | None, default=None, help="'best', 'last' or a file")
+        parser.add_argument(
+            "--weights", type=Path | None, default=None, help="safetensors file whose weights training starts from"
+        )
         parser.add_argument("--seed", type=int, default=0, help="seed of weights, sampling and augmentation")
         parser.add_argument(
             "--wandb",
@@ -76,7 +79,7 @@ class RunCLI(LightningCLI):
     def plain_config(self) -> dict[str, Any]:
         """The resolved configuration as plain values, without what belongs to one call of the command line."""
         content: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
-        return {key: value for key, value in content.items() if key not in ("config", "run", "ckpt_path")}
+        return {key: value for key, value in content.items() if key not in ("config", "run", "ckpt_path", "weights")}
 
 
 def parse_run(arguments: Sequence[str]) -> RunCLI:

@@ -20,6 +20,7 @@ from lesslabel.runs.messages import values_of
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.runs.recorder import PredictionWriter, TestRecorder
 from lesslabel.runs.trainer import looking_trainer, training_trainer
+from lesslabel.runs.weights import load_weights
 
 
 def run_fit(arguments: Sequence[str]) -> RunFolder:
@@ -38,13 +39,55 @@ def run_fit(arguments: Sequence[str]) -> RunFolder:
     if run.config["ckpt_path"] is not None:
         folder.resume(config, data)
         checkpoint = folder.checkpoint(run.config["ckpt_path"])
-    elif is_main_process():
-        folder.start(config, data, int(run.config["seed"]), arguments)
+    else:
+        start_from = None if run.config["weights"] is None else Path(str(run.config["weights"]))
+        if start_from is not None:
+            load_weights(run.model, start_from)
+        if is_main_process():
+            folder.start(config, data, int(run.config["seed"]), arguments, start_from)
     try:
         trainer.fit(run.model, run.datamodule, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as error:  # what Lightning makes of Ctrl-C and SIGTERM
         raise KeyboardInterrupt(folder.after_interruption()) from error
     return folder
+
+
+def run_adopt(arguments: Sequence[str]) -> RunFolder:
+    """Make a run of given weights that is not trained; `arguments` are those of `run_fit`, with ``--weights``.
+
+    Raises:
+        LesslabelError: on bad configuration, bad data, bad weights or an existing run folder.
+    """
+    run = parse_run(arguments)
+    folder = _folder_of(run)
+    if run.config["ckpt_path"] is not None:  # it was complete when it appeared
+        folder.resume(run.plain_config(), run.datamodule.describe())
+        return folder
+    if run.config["weights"] is None:
+        raise ConfigError("--weights is missing: name the weights that the run has")
+    weights = Path(str(run.config["weights"]))
+    _require_fit(run)
+    load_weights(run.model, weights)
+    folder.start(run.plain_config(), run.datamodule.describe(), int(run.config["seed"]), arguments, weights)
+    trainer = training_trainer(run, folder, validated=False)
+    trainer.strategy.connect(run.model)
+    trainer.save_checkpoint(folder.checkpoints / "last.ckpt")
+    return folder
+
+
+def load_run(folder: RunFolder) -> RunCLI:
+    """Make a finished run again, its method with the weights of the best or else the last checkpoint.
+
+    Raises:
+        RunError: if there is no finished run, or its data changed.
+    """
+    run, folder, checkpoint = _reopen(["--run", str(folder.path)])
+    folder.require_same_data(run.datamodule.describe())
+    content = SafeCheckpointIO().load_checkpoint(checkpoint)
+    run.model.on_load_checkpoint(content)
+    run.model.load_state_dict(content["state_dict"])
+    run.model.eval()
+    return run
 
 
 def run_validate(arguments: Sequence[str]) -> dict[str, float]:

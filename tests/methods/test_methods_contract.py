@@ -12,6 +12,7 @@ from lesslabel.errors import ConfigError, RunError
 from lesslabel.methods import (
     DMPLS,
     DTC,
+    AdaMI,
     BidirectionalCopyPaste,
     CrossPseudoSupervision,
     EntropyMinimisation,
@@ -19,6 +20,7 @@ from lesslabel.methods import (
     PartialCrossEntropy,
     SegmentationMethod,
     Supervised,
+    Tent,
     UncertaintyAwareMeanTeacher,
 )
 from lesslabel.networks import NetworkShape
@@ -83,6 +85,8 @@ ROWS = [
     Row("bcp pre-training", lambda shape: BidirectionalCopyPaste(CLASSES, network=shape), ("cross_entropy", "dice")),
     # pasted together, labelled and unlabelled voxels share an image: no term is independent of the unlabelled samples
     Row("bcp", lambda shape: BidirectionalCopyPaste(CLASSES, pretrain_iterations=0, network=shape), ()),
+    Row("tent", lambda shape: Tent(CLASSES, network=shape), ()),
+    Row("adami", lambda shape: AdaMI(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
 ]
 MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
 

@@ -1,6 +1,7 @@
 """Cross pseudo supervision against NumPy."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,7 +37,8 @@ def test_the_networks_start_apart() -> None:
 @pytest.mark.parametrize("loss", ["cross_entropy", "dice"])
 @torch.no_grad()
 def test_each_network_learns_from_labels_and_from_the_other(loss, places, monkeypatch) -> None:
-    monkeypatch.setattr(CrossPseudoSupervision, "progress", 0.5)
+    monkeypatch.setattr(CrossPseudoSupervision, "global_step", 5)
+    monkeypatch.setattr(CrossPseudoSupervision, "trainer", SimpleNamespace(max_steps=10))
     batch = batch_of(MIXED)
     method = make(pseudo_label_weight=0.3, pseudo_label_loss=loss, pseudo_label_on=places).eval()
     terms = method.losses(batch)

@@ -1,6 +1,7 @@
 """DTC: its equations in NumPy, both heads, edge cases, ablations, two processes."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,37 @@ def test_the_ramp_rises_as_published(
     assert make(**settings).losses(batch)["consistency"].item() == pytest.approx(expected * full, rel=1e-6)
 
 
+@pytest.mark.parametrize(("step", "held"), [(0, 0), (19, 0), (20, 20), (459, 440), (800, 800), (815, 800)])
+def test_the_length_of_the_run_is_the_length_of_its_ramp_in_steps_or_smooth(
+    step: int, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DTC, "global_step", step)
+    monkeypatch.setattr(DTC, "trainer", SimpleNamespace(max_steps=800))
+    batch = batch_of(BOTH)
+    full = make(ramp_iterations=0).losses(batch)["consistency"].item()
+    for every, counted in ((20, held), (1, min(step, 800))):
+        expected = np.exp(-5 * (1 - counted / 800) ** 2) * full
+        assert make(ramp_every=every).losses(batch)["consistency"].item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_inverse_is_taken_in_float32_under_autocast(classes: int) -> None:
+    method, seen = make(classes, ramp_iterations=0), []
+    with torch.no_grad():  # into the few thousandths in which T⁻¹ rises
+        for parameter in method.network.second_head.parameters():
+            parameter *= 0.002
+    method.network.register_forward_hook(lambda *call: seen.extend(call[-1]))
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = method.losses(batch_for(classes, BOTH))
+    sum(terms.values()).backward()
+    assert [head.dtype for head in seen] == [torch.bfloat16] * 2
+    first, second = (head.detach().double().numpy() for head in seen)
+    foreground = special.expit(first) if classes == 2 else softmax(first)[:, 1:]
+    agreement = ((foreground - special.expit(-1500 * np.tanh(second))) ** 2).mean()
+    assert terms["consistency"].item() == pytest.approx(agreement, rel=1e-5)
+    assert all(torch.isfinite(parameter.grad).all() for parameter in method.parameters())
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 @torch.no_grad()
 def test_the_level_set_head_predicts_the_lowest_value_below_zero(classes: int) -> None:
@@ -194,16 +226,44 @@ def test_level_sets_of_the_data_module_are_used() -> None:
     method.losses(batch_of([Kind.NONE]))  # nothing dense, nothing missed
 
 
-def test_two_processes_with_half_the_batch_learn_what_one_does(tmp_path: Path) -> None:
-    method = make(dimensions=3, per_sample=True, normalisation="instance", ramp_iterations=0).train()
+def batch_of_two_halves() -> Batch:
+    """Two labelled samples whose objects differ in size and place, and two unlabelled ones."""
     batch = batch_of([Kind.DENSE, Kind.DENSE, Kind.NONE, Kind.NONE], dimensions=3)
     batch["target"][1] = batch["target"][1].roll(2, -1)
+    batch["target"][1, :3] = 0
+    return batch
+
+
+def test_two_processes_with_half_the_batch_learn_what_one_does(tmp_path: Path) -> None:
+    method = make(dimensions=3, per_sample=True, normalisation="instance", ramp_iterations=0).train()
+    batch = batch_of_two_halves()
     shared = gradients_over_processes(method, [pick(batch, [0, 2]), pick(batch, [1, 3])], tmp_path)
     alone = gradients(Loss(method), batch)
     assert alone.keys() == shared.keys()
     assert max(gradient.abs().max() for gradient in alone.values()) > 0.01
     for name, gradient in alone.items():
         torch.testing.assert_close(shared[name], gradient, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_same"),
+    [
+        ({"per_sample": True, "normalisation": "instance"}, True),
+        ({"per_sample": True, "normalisation": "batch"}, False),
+        ({"per_sample": False, "normalisation": "instance"}, False),
+    ],
+)
+def test_halves_of_a_batch_are_the_whole_without_batch_statistics_and_batch_sums(
+    settings: dict[str, Any], is_same: bool
+) -> None:
+    """What several processes do: the mean of the gradients of their shares."""
+    batch = batch_of_two_halves()
+    first, second, whole = (
+        gradients(Loss(make(dimensions=3, ramp_iterations=0, **settings).train()), pick(batch, samples))
+        for samples in ([0, 2], [1, 3], [0, 1, 2, 3])
+    )
+    difference = max((whole[name] - (first[name] + second[name]) / 2).abs().max().item() for name in whole)
+    assert difference < 1e-5 if is_same else difference > 1e-3, difference
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Mean Teacher, UA-MT and entropy minimisation against NumPy, and a resumed run against an uninterrupted one."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,7 +31,8 @@ def batch():
 @pytest.fixture
 def _halfway(monkeypatch):
     for method in (MeanTeacher, UncertaintyAwareMeanTeacher, EntropyMinimisation):
-        monkeypatch.setattr(method, "progress", 0.5)
+        monkeypatch.setattr(method, "global_step", 5)
+        monkeypatch.setattr(method, "trainer", SimpleNamespace(max_steps=10))
 
 
 def make(method, **settings):

@@ -132,6 +132,17 @@ def test_a_teacher_never_moves_its_own_running_statistics(policy) -> None:
     assert is_same(statistics(teacher), before)
 
 
+def test_synchronised_layers_keep_the_policy_and_the_names_of_the_weights() -> None:
+    """What `trainer.sync_batchnorm` makes of a method; without other processes they act as the plain ones."""
+    method = MeanTeacher(CLASSES, network=SHAPE)
+    names, before = list(method.state_dict()), statistics(method.teacher)
+    method = torch.nn.SyncBatchNorm.convert_sync_batchnorm(method).train()
+    assert list(method.state_dict()) == names
+    assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in method.teacher.modules())
+    method.losses(batch_of(MIXED))
+    assert is_same(statistics(method.teacher), before)
+
+
 def test_unless_that_is_declared() -> None:
     student = network()
     teacher, free = Teacher(student, "own").train(), deepcopy(student).train()

@@ -13,7 +13,6 @@ from lesslabel.losses import (
     LevelSetRecipe,
     consistency_loss,
     dice_loss,
-    gaussian_ramp,
     level_set_loss,
     level_set_targets,
     level_set_to_probability,
@@ -120,10 +119,11 @@ class DTC(SegmentationMethod):
         )
         from_level_set = level_set_to_probability(signed, self.steepness)  # eq. 5-2
         agreement = consistency_loss(probabilities[:, 1:], from_level_set)  # eq. 5-4
+        ramp = self.ramp_up(self.ramp_iterations, self.ramp_every)
         return {  # eq. 5-7
             "dice": self.weights["segmentation_weight"] * dice,
             "level_set": self.weights["level_set_weight"] * regression,
-            "consistency": self.weights["consistency_weight"] * self._ramp() * agreement,
+            "consistency": self.weights["consistency_weight"] * ramp * agreement,
         }
 
     def logits(self, image: Tensor) -> Tensor:
@@ -145,13 +145,6 @@ class DTC(SegmentationMethod):
         if self._recipe.whole and bool((batch["kind"] == int(Kind.DENSE)).any()):
             raise ConfigError("model.level_set is volume, but the batch has no level sets; train with a data module")
         return level_set_targets(target, self.num_classes, self._recipe.empty)
-
-    def _ramp(self) -> float:
-        step = self.global_step // self.ramp_every * self.ramp_every
-        length = self.ramp_iterations
-        if length is None:
-            length = self.trainer.max_steps if step else 1  # outside a run the ramp is at its start
-        return gaussian_ramp(step, length)
 
     def _check(self, steepness: float, ramp_iterations: int | None, ramp_every: int) -> None:
         for name, weight in self.weights.items():

@@ -19,7 +19,8 @@ class UncertaintyAwareMeanTeacher(MeanTeacher):
 
     From "Uncertainty-Aware Self-ensembling Model for Semi-supervised 3D Left Atrium Segmentation" (Yu et al., MICCAI
     2019, arXiv:1907.07034). The teacher predicts `passes` times with fresh noise and dropout; a voxel counts where the
-    entropy of the mean prediction is below a threshold that rises from ¾ to 1 of `largest_entropy` over the run.
+    entropy of the mean prediction is below a threshold that rises from ¾ to 1 of `largest_entropy` over the run. The
+    student sees labelled and unlabelled samples in one forward pass, the teacher the unlabelled ones.
 
     Args:
         num_classes: classes, background included.

@@ -1,0 +1,71 @@
+"""AdaMI: sure predictions whose share of each class is that of the source."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from lesslabel.data.batch import Batch
+from lesslabel.errors import ConfigError
+from lesslabel.losses import class_share_divergence, entropy_loss
+from lesslabel.methods.base import SegmentationMethod
+from lesslabel.methods.inference import Inference
+from lesslabel.methods.optimiser import Optimiser
+from lesslabel.networks import NetworkShape
+
+
+class AdaMI(SegmentationMethod):
+    """Low entropy in every voxel, and a share of each class that stays near what the source knew.
+
+    After "Source-free domain adaptation for image segmentation" (Bateson et al., Medical Image Analysis 2022,
+    arXiv:2108.03152): ``L = H_ν(y) + λ·KL(τ̂ ‖ τ)``. H_ν weights the entropy of class k by 1/τ_k, normalised; τ̂ is the
+    mean prediction, τ the class shares of the source. The paper takes τ̂ of each image and needs to be told which
+    classes an image holds; here τ̂ is that of the batch, which needs no such tag. No label is used.
+
+    Start from a trained network (`lesslabel fit --weights`, `lesslabel adapt`).
+
+    Args:
+        num_classes: classes, background included.
+        class_shares: τ, the share of voxels of each class in the source, background first; positive, sums to 1.
+        in_channels: channels of the image.
+        share_weight: λ.
+        network: shape of the segmentation network.
+        optimiser: optimiser and learning rate.
+        inference: how whole cases are predicted.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        class_shares: list[float],
+        in_channels: int = 1,
+        share_weight: float = 1.0,
+        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
+        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
+        inference: Inference = Inference(),  # noqa: B008  frozen
+    ) -> None:
+        super().__init__(num_classes, in_channels, network, optimiser, inference)
+        if (
+            len(class_shares) != num_classes
+            or min(class_shares) <= 0.0
+            or not math.isclose(sum(class_shares), 1.0, rel_tol=1e-6)
+        ):
+            raise ConfigError(
+                f"model.class_shares needs {num_classes} positive shares that sum to 1, background first, got "
+                f"{class_shares}"
+            )
+        if share_weight < 0.0:
+            raise ConfigError(f"model.share_weight must not be negative, got {share_weight}")
+        self.network = self.build_network()
+        self.class_shares = class_shares
+        self.share_weight = share_weight
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute the weighted entropy and the divergence of the class shares."""
+        probabilities = self.probabilities(batch["image"])
+        shares = torch.tensor(self.class_shares, dtype=probabilities.dtype, device=probabilities.device)
+        return {
+            "entropy": entropy_loss(probabilities, class_weights=(1.0 / shares) / (1.0 / shares).sum()),
+            "class_shares": self.share_weight * class_share_divergence(probabilities, shares),
+        }

@@ -1,0 +1,62 @@
+"""Tent: a trained network becomes sure of itself on new images by its normalisation layers alone."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from lesslabel.data.batch import Batch
+from lesslabel.losses import entropy_loss
+from lesslabel.methods.base import SegmentationMethod
+from lesslabel.methods.inference import Inference
+from lesslabel.methods.optimiser import Optimiser
+from lesslabel.networks import NetworkShape
+
+_NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)  # batch and instance norm share a base
+_DROPOUTS = (nn.modules.dropout._DropoutNd,)
+
+
+class Tent(SegmentationMethod):
+    """Entropy minimisation by the scale and shift of the normalisation layers; every other weight keeps its value.
+
+    From "Tent: Fully Test-Time Adaptation by Entropy Minimization" (Wang et al., ICLR 2021, arXiv:2006.10726):
+    ``L = mean H(y)``, with batch normalisation on the statistics of the new images. The paper adapts on the very images
+    that it predicts; here the unlabelled images of the target's training part adapt, and running statistics move to
+    them, so that the test images are not looked at. No label is used, whatever a batch holds. Dropout is off.
+
+    Start from a trained network (`lesslabel fit --weights`, `lesslabel adapt`): from random weights it only becomes
+    sure of nonsense.
+
+    Args:
+        num_classes: classes, background included.
+        in_channels: channels of the image.
+        network: shape of the segmentation network.
+        optimiser: optimiser and learning rate.
+        inference: how whole cases are predicted.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 1,
+        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
+        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
+        inference: Inference = Inference(),  # noqa: B008  frozen
+    ) -> None:
+        super().__init__(num_classes, in_channels, network, optimiser, inference)
+        self.network = self.build_network()
+        self.network.requires_grad_(False)
+        for module in self.network.modules():
+            if isinstance(module, _NORMALISATIONS):
+                module.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> "Tent":
+        """Set the mode of every layer but dropout, which stays off."""
+        super().train(mode)
+        for module in self.network.modules():
+            if isinstance(module, _DROPOUTS):
+                module.eval()
+        return self
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute the entropy of every sample."""
+        return {"entropy": entropy_loss(self.probabilities(batch["image"]))}

@@ -1,0 +1,59 @@
+"""Weights as safetensors, to hand on and to start a training from: nothing in the file is code."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from lesslabel.errors import RunError
+
+
+def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write the weights of a model.
+
+    Args:
+        state: its `state_dict`.
+        path: safetensors file to make.
+    """
+    # the file knows one layout; networks for slices hold theirs channels-last
+    safetensors.torch.save_file({name: tensor.cpu().contiguous() for name, tensor in state.items()}, path)
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Give a model the weights of a file; every tensor must fit.
+
+    Args:
+        model: takes the weights.
+        path: safetensors file, such as that of a bundle.
+
+    Raises:
+        RunError: if the file cannot be read, or holds other tensors than the model has; names the first.
+    """
+    weights = _read(path)
+    mine = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    theirs = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in sorted(mine.keys() | theirs.keys()):
+        if mine.get(name) != theirs.get(name):
+            raise RunError(
+                f"{path}: has {name} of shape {theirs.get(name)}, this model {mine.get(name)}; use the weights of the "
+                "same method and model.network"
+            )
+    model.load_state_dict(weights)
+
+
+def describe_weights(path: Path) -> dict[str, Any]:
+    """What a run records of the weights that it started from: the file's name and the hash of its content."""
+    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: no weights here; name a safetensors file") from error
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path}: not a whole safetensors file ({error}); fetch it again") from error
