@@ -1,18 +1,24 @@
-"""A DMPLS training step through Lightning beside a bare PyTorch loop, and what loading its batches costs.
+"""A training step through Lightning beside a bare PyTorch loop, and what loading its batches costs.
 
     python benchmarks/training.py --store stores/acdc --size 96 --batch 8 --rounds 8
+    python benchmarks/training.py --config configs/la/dtc.yaml --data.patch_voxel "[48, 64, 64]" --data.workers 0
+
+The first trains DMPLS on slices; without ``--store`` a phantom is made. The second trains what a configuration says:
+every argument that is not listed below overrides it, as for `lesslabel fit`.
 
 Both loops train the same network with the same losses, optimiser and schedule on the same batches in memory, in turns
 within one process: a block of steps through Lightning, a block by hand, and so on. What is compared is the median of
 the blocks' ratios, so that a machine busy with other work slows both. Loading is timed in turns with them: batches from
-the data module, in the training process, from a cache that holds every case. Without ``--store`` a phantom is made.
+the data module, in the training process, from a cache that holds every case.
+
+``--clock cpu`` counts the seconds that the process itself computed, for a machine busy with other work.
 """
 
 import argparse
 import copy
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -28,49 +34,73 @@ from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.prepare import prepare
 from lesslabel.data.sources import Phantom
 from lesslabel.data.view import Supervision, View
-from lesslabel.methods import DMPLS
+from lesslabel.methods import DMPLS, SegmentationMethod
 from lesslabel.runs.callbacks import ReplayableSteps
 from lesslabel.runs.curves import CurveLogger
+from lesslabel.runs.parsing import parse_run
 
 LOG_EVERY = 10
+CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def main() -> None:
-    arguments = parse_arguments()
+    arguments, overrides = parse_arguments()
     pl.seed_everything(0, verbose=False)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        data = data_module(arguments, folder)
+        method, data = configured(arguments.config, overrides) if arguments.config else dmpls(arguments, folder)
+        introduce(method, data)
         load = endless(data)
         seconds_to_fill = fill_cache(load, data)
         batches = list(islice(load, arguments.steps))
-        rounds = train_in_turns(arguments, batches, load, folder)
-    report(arguments, rounds, seconds_to_fill)
+        rounds = train_in_turns(arguments, method, batches, load, folder)
+    report(arguments, batches[0], rounds, seconds_to_fill)
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
+    """What this program understands, and what overrides the configuration."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", action="append", help="configuration of a run; may be given several times")
     parser.add_argument("--store", type=Path, help="a prepared store with scribbles; without it a phantom is generated")
     parser.add_argument("--size", type=int, default=96, help="side of the square slices in voxels")
     parser.add_argument("--batch", type=int, default=8, help="slices in a batch")
     parser.add_argument("--steps", type=int, default=10, help="steps in a block")
     parser.add_argument("--rounds", type=int, default=8, help="blocks of each kind, after one to warm up")
     parser.add_argument("--accelerator", default="cpu", help="as Lightning names it")
-    return parser.parse_args()
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="whose seconds count")
+    arguments, overrides = parser.parse_known_args()
+    if overrides and arguments.config is None:
+        parser.error(f"without --config nothing is overridden: {' '.join(overrides)}")
+    return arguments, overrides
 
 
-def data_module(arguments: argparse.Namespace, folder: Path) -> SegmentationDataModule:
+def configured(configs: list[str], overrides: list[str]) -> tuple[SegmentationMethod, SegmentationDataModule]:
+    """Method and data of a configuration, made as `lesslabel fit` makes them."""
+    named = [argument for config in configs for argument in ("--config", config)]
+    run = parse_run([*named, *overrides])
+    return run.model, run.datamodule
+
+
+def dmpls(arguments: argparse.Namespace, folder: Path) -> tuple[SegmentationMethod, SegmentationDataModule]:
+    """DMPLS and slices with scribbles."""
     store = arguments.store
     if store is None:
         store = folder / "store"
         prepare(Phantom(size=max(arguments.size, 96)), store)
-    return SegmentationDataModule(
+    data = SegmentationDataModule(
         str(store),
         view=View([Supervision("scribble")]),
         size_voxel=(arguments.size, arguments.size),
         batch_size=arguments.batch,
         steps_per_epoch=1000,
     )
+    return DMPLS(num_classes=4), data
+
+
+def introduce(method: SegmentationMethod, data: SegmentationDataModule) -> None:
+    """Name the method to the data module, as a trainer does, so that batches hold the maps that the method derives."""
+    data.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    data.trainer.strategy.connect(method)
 
 
 def endless(data: SegmentationDataModule) -> Iterator[Batch]:
@@ -89,12 +119,11 @@ def fill_cache(load: Iterator[Batch], data: SegmentationDataModule) -> float:
 
 
 def train_in_turns(
-    arguments: argparse.Namespace, batches: list[Batch], load: Iterator[Batch], folder: Path
+    arguments: argparse.Namespace, method: SegmentationMethod, batches: list[Batch], load: Iterator[Batch], folder: Path
 ) -> "BlocksByHand":
     """Train through Lightning, where each epoch is a block, as `lesslabel fit` sets it up; by hand in between."""
-    method = DMPLS(num_classes=4)
     steps = arguments.steps * (arguments.rounds + 1)
-    by_hand = BlocksByHand(copy.deepcopy(method), batches, load, steps)
+    by_hand = BlocksByHand(copy.deepcopy(method), batches, load, steps, CLOCKS[arguments.clock])
     trainer = pl.Trainer(
         accelerator=arguments.accelerator,
         devices=1,
@@ -122,11 +151,19 @@ class BlocksByHand(Callback):
         loading: seconds to load as many batches.
     """
 
-    def __init__(self, twin: DMPLS, batches: list[Batch], load: Iterator[Batch], max_steps: int) -> None:
+    def __init__(
+        self,
+        twin: SegmentationMethod,
+        batches: list[Batch],
+        load: Iterator[Batch],
+        max_steps: int,
+        clock: Callable[[], float],
+    ) -> None:
         self.twin = twin
         self.batches = batches
         self.load = load
         self.max_steps = max_steps
+        self.clock = clock
         self.lightning: list[float] = []
         self.bare: list[float] = []
         self.loading: list[float] = []
@@ -135,9 +172,11 @@ class BlocksByHand(Callback):
     def on_train_start(self, *trainer_and_method: pl.Trainer | pl.LightningModule) -> None:
         self.device = trainer_and_method[1].device
         self.twin.to(self.device)
-        self.twin.network.to(memory_format=torch.channels_last)
+        if self.twin.shape.dimensions == 2:
+            for module in self.twin.children():
+                module.to(memory_format=torch.channels_last)
         self.twin.train()
-        self.optimiser = self.twin.optimiser.build(self.twin.parameters())
+        self.optimiser = self.twin.optimiser.build(weight for weight in self.twin.parameters() if weight.requires_grad)
         self.schedule = self.twin.optimiser.schedule(self.optimiser, self.max_steps)["scheduler"]
 
     def on_train_epoch_start(self, *_: object) -> None:
@@ -160,14 +199,15 @@ class BlocksByHand(Callback):
         torch.stack(list(self.twin.losses(batch).values())).sum().backward()
         self.optimiser.step()
         self.schedule.step()
+        self.twin.after_update()
 
     def _now(self) -> float:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
-        return time.perf_counter()
+        return self.clock()
 
 
-def report(arguments: argparse.Namespace, blocks: BlocksByHand, seconds_to_fill: float) -> None:
+def report(arguments: argparse.Namespace, batch: Batch, blocks: BlocksByHand, seconds_to_fill: float) -> None:
     lightning, bare, loading = (
         1000 * np.array(seconds[1:]) / arguments.steps for seconds in (blocks.lightning, blocks.bare, blocks.loading)
     )
@@ -175,11 +215,11 @@ def report(arguments: argparse.Namespace, blocks: BlocksByHand, seconds_to_fill:
     every_bare = 1000 * np.array(blocks.bare) / arguments.steps
     ratios = lightning / ((every_bare[:-1] + every_bare[1:]) / 2)
     shares = loading / bare
+    shape = "×".join(map(str, batch["image"].shape))
     print(
-        f"{arguments.store or 'phantom'}, {arguments.size}×{arguments.size}, batch {arguments.batch}, "
-        f"{arguments.rounds} rounds of {arguments.steps} steps, {torch.get_num_threads()} threads; "
-        f"filling the cache took {seconds_to_fill:.1f} s\n\n"
-        "| | median | quarter | three quarters |\n|---|---|---|---|"
+        f"{type(blocks.twin).__name__}, batch {shape}, {arguments.rounds} rounds of {arguments.steps} steps, "
+        f"{torch.get_num_threads()} threads, {arguments.clock} clock; filling the cache took {seconds_to_fill:.1f} s\n"
+        "\n| | median | quarter | three quarters |\n|---|---|---|---|"
     )
     for name, values, form in (
         ("step through Lightning (ms)", lightning, ".1f"),

@@ -27,12 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs: dict[str, tuple[Verb, str]] = {
         "prepare": (_prepare, "read a public layout or your own table into a store"),
         "verify": (_verify, "check a store: cause and fix for every flawed case"),
+        "import": (_import, "bring the label maps of a queue into a store"),
         "fit": (_fit, "train, or resume with --ckpt_path last"),
         "validate": (_validate, "score a run on its validation part"),
         "test": (_test, "score a run on its test part and keep its predictions"),
         "predict": (_predict, "write label maps as NIfTI, geometry kept"),
         "evaluate": (_evaluate, "score label maps against references, file by file"),
+        "raters": (_raters, "how far several raters of a store agree, pair by pair"),
         "report": (_report, "one HTML page with tables and pictures for one or more runs"),
+        "bundle": (_bundle, "export, inspect or verify what may leave a hospital: weights, never an image"),
         "demo": (_demo, "the whole way on a generated phantom, in a few minutes"),
     }
     parser = argparse.ArgumentParser(
@@ -89,6 +92,23 @@ def _verify(given: list[str]) -> int:
     from lesslabel.commands import verify
 
     return verify(options.store, options.split, options.fold, options.workers, options.json)
+
+
+def _import(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "lesslabel import", description="Check the label maps drawn on a queue's images, then add all of them or none."
+    )
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--queue", type=Path, required=True, help="queue.csv: which slices or cases were to be drawn")
+    parser.add_argument("--from", type=Path, required=True, dest="folder", help="folder of the label maps")
+    parser.add_argument("--annotation", required=True, help="name of the new annotation")
+    parser.add_argument("--author", required=True, help="who drew it, without patient data")
+    parser.add_argument("--allow-empty", action="store_true", help="also take queued units without any label")
+    parser.add_argument("--replace", action="store_true", help="keep an annotation of that name as NAME@1 and go on")
+    options = parser.parse_args(given)
+    from lesslabel.commands import import_label_maps
+
+    return import_label_maps(options)
 
 
 def _fit(given: list[str]) -> int:
@@ -155,6 +175,17 @@ def _evaluate(given: list[str]) -> int:
     return evaluate(options.pred, options.ref, options.unit, options.hd95, options.empty, options.csv)
 
 
+def _raters(given: list[str]) -> int:
+    parser = argparse.ArgumentParser("lesslabel raters", description="Dice and HD95 between the raters of a store.")
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--annotations", nargs="+", default=[], help="names of two or more; default every dense one")
+    parser.add_argument("--output", type=Path, default=None, help="also write the table here, .md or .csv")
+    options = parser.parse_args(given)
+    from lesslabel.commands import raters
+
+    return raters(options.store, options.annotations, options.output)
+
+
 def _report(given: list[str]) -> int:
     parser = argparse.ArgumentParser("lesslabel report", description="One HTML page for one or more tested runs.")
     parser.add_argument("runs", type=Path, nargs="+", help="run folders with the same test cases")
@@ -164,6 +195,26 @@ def _report(given: list[str]) -> int:
     from lesslabel.commands import report
 
     return report(options.runs, options.output, options.experiment)
+
+
+def _bundle(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "lesslabel bundle", description="A trained model for another hospital: weights, references, recipe; no image."
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="export|inspect|verify")
+    export = actions.add_parser("export", help="make a bundle from a finished run")
+    export.add_argument("run", type=Path, help="run folder")
+    export.add_argument("out", type=Path, help="folder to make")
+    export.add_argument("--store", type=Path, required=True, help="the store that the run was trained on")
+    export.add_argument("--references", type=int, default=10, help="how many references (default 10)")
+    export.add_argument("--seed", type=int, default=0, help="of the clustering")
+    export.add_argument("--mask", choices=("predicted", "background-softmax"), default="predicted", help="of features")
+    for name, text in (("inspect", "check a bundle and print its card"), ("verify", "check a bundle")):
+        actions.add_parser(name, help=text).add_argument("bundle", type=Path)
+    options = parser.parse_args(given)
+    from lesslabel.commands import bundle
+
+    return bundle(options)
 
 
 def _demo(given: list[str]) -> int:

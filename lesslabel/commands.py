@@ -5,6 +5,7 @@ import inspect
 import math
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -12,11 +13,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.sources.base import Source
 from lesslabel.errors import ConfigError
-from lesslabel.files import write_json, written_aside
+from lesslabel.files import write_json, write_text, written_aside
 
 if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
     import pandas as pd
@@ -77,6 +79,36 @@ def verify(store: Path, split: str | None, fold: int, workers: int, json_path: P
     return 1 if errors else 0
 
 
+def import_label_maps(options: argparse.Namespace) -> int:
+    """Bring the label maps of a queue into a store and say what came back, case by case; 1 if any was refused."""
+    from lesslabel.data.annotation_import import import_annotations
+    from lesslabel.data.queue import read_queue
+    from lesslabel.data.store import Store
+
+    store = Store(options.store)
+    returned = import_annotations(
+        store,
+        read_queue(options.queue, store),
+        options.folder,
+        options.annotation,
+        author=options.author,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        allow_empty=options.allow_empty,
+        replace=options.replace,
+    )
+    table = Table("case", "slices", "voxels", "problem", show_lines=True)
+    for case in returned:
+        slices = "all" if case.slices is None else ", ".join(map(str, case.slices))
+        voxels = "\n".join(f"{label}: {count}" for label, count in case.voxels.items())
+        table.add_row(*map(Text, (case.uid, slices, voxels, case.problem)))
+    Console().print(table)
+    if refused := sum(bool(case.problem) for case in returned):
+        print(f"{options.store}: nothing was added, {refused} of {len(returned)} cases were refused", file=sys.stderr)
+        return 1
+    print(f"{options.store}: '{options.annotation}' added to {len(returned)} cases")
+    return 0
+
+
 def evaluate(
     pred: Path,
     ref: Path,
@@ -96,6 +128,28 @@ def evaluate(
     return 0
 
 
+def raters(store: Path, annotations: Sequence[str], output: Path | None) -> int:
+    """Print how far the raters of a store agree: a table per label."""
+    from lesslabel.data.store import Store
+    from lesslabel.evaluation.raters import (
+        CONVENTIONS,
+        compare_raters,
+        render_raters,
+        summarise_raters,
+        tabulate_raters,
+    )
+
+    if output is not None and output.suffix not in (".md", ".csv"):
+        raise ConfigError(f"output: {output} is neither .md nor .csv; give it one of these endings")
+    summary = summarise_raters(compare_raters(Store(store), annotations))
+    if output is not None:
+        write_text(output, render_raters(summary) if output.suffix == ".md" else summary.to_csv(index=False))
+    for title, table in tabulate_raters(summary).items():
+        print_frame(table, title)
+    print(CONVENTIONS)
+    return 0
+
+
 def report(runs: Sequence[Path], output: Path | None, experiment: Path | None) -> int:
     """Write the HTML page, and if asked the experiment's rows and table."""
     from lesslabel.report import write_report
@@ -112,6 +166,31 @@ def report(runs: Sequence[Path], output: Path | None, experiment: Path | None) -
         for run in runs:
             add_run(experiment, run)
         print(f"table: {write_table(experiment)}")
+    return 0
+
+
+def bundle(options: argparse.Namespace) -> int:
+    """Export, inspect or verify a bundle."""
+    from lesslabel.bundle import export_bundle, load_bundle
+
+    if options.action == "export":
+        made = export_bundle(
+            options.run,
+            options.out,
+            options.store,
+            n_references=options.references,
+            seed=options.seed,
+            mask=options.mask,
+        )
+        single = sum(patients == 1 for patients in made.recipe.references.patients)
+        print(f"{made.path}: {len(made.references)} references, {single} of them from a single patient each")
+        print(f"next: lesslabel bundle inspect {made.path}")
+        return 0
+    found = load_bundle(options.bundle)
+    if options.action == "inspect":
+        print((found.path / "CARD.md").read_text(encoding="utf-8"), end="")
+    else:
+        print(f"{found.path}: whole and unchanged; sha256 of the weights {found.model_sha256}")
     return 0
 
 

@@ -31,6 +31,9 @@ OBLIQUE_AFFINE = np.array(
 ).astype(np.float64)
 """Voxel (x, y, z, 1) to RAS+ mm, turned in the plane, with the voxel size above; rounded to what NIfTI-1 holds."""
 
+CT_AFFINE = (OBLIQUE_AFFINE @ np.diag([0.2, 0.2, 0.2, 1.0])).astype(np.float32).astype(np.float64)
+"""The same with the voxels of a CT: 2 mm in z, 0.65 in y, 0.6 in x."""
+
 _MSCMR_SUBJECTS = {"train": (13, 14, 15, 18), "val": (1, 29), "TestSet": (10, 11)}
 
 
@@ -111,6 +114,37 @@ def msd(root: Path, cases: int = 8, seed: int = 4, described: bool = True) -> Pa
     return root
 
 
+def pancreas_dicom(root: Path, cases: int = 8, seed: int = 5) -> Path:
+    """Pancreas-CT as the archive ships it, a folder of slices a case; so small that the crop leaves it whole."""
+    for name, case in zip(_names("pancreas/published_62_18", cases), hearts(cases, seed), strict=True):
+        write_series(root / "Pancreas-CT" / name / "study" / "series", _hounsfield(case), CT_AFFINE)
+        write_nifti(root / "labels" / f"label{name[-4:]}.nii.gz", _organ(case), CT_AFFINE)
+    return root
+
+
+def pancreas_nifti(root: Path, cases: int = 8, seed: int = 5) -> Path:
+    """The same, converted."""
+    for name, case in zip(_names("pancreas/published_62_18", cases), hearts(cases, seed), strict=True):
+        write_nifti(root / f"{name}.nii.gz", _hounsfield(case), CT_AFFINE)
+        write_nifti(root / f"label{name[-4:]}.nii.gz", _organ(case), CT_AFFINE)
+    return root
+
+
+def npc(root: Path, patients: int = 4, seed: int = 5) -> Path:
+    """Tumours of two hospitals: SCH by patient, each by three raters; SMU by kind of file, with one label map."""
+    for index, case in enumerate(hearts(2 * patients, seed)):
+        tumour = (_codes(case, "dense", np.uint8) == 3).astype(np.uint8)
+        number = f"{index // 2 + 1:03d}"
+        if index % 2:
+            write_nifti(root / "SMU" / "images" / f"{number}.nii.gz", _image(case))
+            write_nifti(root / "SMU" / "labels" / f"{number}.nii.gz", tumour)
+            continue
+        write_nifti(root / "SCH" / number / "image.nii.gz", _image(case))
+        for rater in (1, 2, 3):
+            write_nifti(root / "SCH" / number / f"label_{rater}.nii.gz", np.roll(tumour, rater, axis=2))
+    return root
+
+
 def folder(root: Path, patients: int = 4, seed: int = 2) -> Path:
     """A user's own CSV with every column; the scribbles' unknown value is 255."""
     rows = []
@@ -159,6 +193,34 @@ def write_nrrd(path: Path, array: np.ndarray, affine: np.ndarray = OBLIQUE_AFFIN
     return path
 
 
+def write_series(folder: Path, array: np.ndarray, affine: np.ndarray = OBLIQUE_AFFINE) -> Path:
+    """Write (z, y, x) int16 as DICOM with SimpleITK alone, a slice a file, numbered from 1."""
+    folder.mkdir(parents=True, exist_ok=True)
+    axes = np.diag([-1.0, -1.0, 1.0]) @ affine[:3]
+    spacing_mm = np.linalg.norm(axes[:, :3], axis=0)
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    for index, values in enumerate(array):
+        image = SimpleITK.GetImageFromArray(values)
+        image.SetSpacing(spacing_mm[:2].tolist())
+        tags = {
+            "0008|0016": "1.2.840.10008.5.1.4.1.1.2",
+            "0008|0018": f"1.2.3.{index + 1}",
+            "0008|0060": "CT",
+            "0020|000e": "1.2.3",
+            "0020|0013": str(index + 1),
+            "0020|0032": _decimals(axes @ [0, 0, index, 1]),
+            "0020|0037": _decimals((axes[:, :2] / spacing_mm[:2]).T.ravel()),
+            "0028|1052": "-1024",
+            "0028|1053": "1",
+        }
+        for tag, text in tags.items():
+            image.SetMetaData(tag, text)
+        writer.SetFileName(str(folder / f"1-{index + 1:03d}.dcm"))
+        writer.Execute(image)
+    return folder
+
+
 def _names(split: str, cases: int) -> list[str]:
     """Patients of a committed split, all but one from its training part."""
     parts = load_split(split)
@@ -173,6 +235,19 @@ def _image(case: Case) -> np.ndarray:
     """(z, y, x) int16, as scanners give it."""
     image = case.image[0, :, :, :-8]
     return np.rint(1000.0 * image / image.max()).astype(np.int16)
+
+
+def _hounsfield(case: Case) -> np.ndarray:
+    """(z, y, x) int16, −200 to 300 HU."""
+    return _image(case) // 2 - np.int16(200)
+
+
+def _organ(case: Case) -> np.ndarray:
+    return (_codes(case, "dense", np.uint8) == 3).astype(np.uint8)
+
+
+def _decimals(values: np.ndarray) -> str:
+    return "\\".join(f"{value:.10g}" for value in values)
 
 
 def _codes(case: Case, role: str, dtype: type, unknown: int = 4) -> np.ndarray:

@@ -14,7 +14,7 @@ from lesslabel.cli import main
 from lesslabel.commands import print_summary
 from lesslabel.evaluation import summarise
 
-VERBS = ("prepare", "verify", "fit", "validate", "test", "predict", "evaluate", "report", "demo")
+VERBS = ("prepare", "verify", "fit", "validate", "test", "predict", "evaluate", "raters", "report", "demo")
 HEAVY = ("torch", "pytorch_lightning", "monai", "numba", "pandas", "jsonargparse")
 MODEL = ["--model", "lesslabel.methods.DMPLS", "--model.num_classes", "4"]
 DATA = ["--data", "lesslabel.data.modules.PhantomDataModule", "--data.store", "nowhere"]

@@ -20,6 +20,9 @@ PREPARE = {
     "acdc": lambda raw: (replicas.acdc_h5(raw, patients=16), ["acdc", str(raw)]),
     "la": lambda raw: (replicas.la_h5(raw, cases=12), ["la", str(raw)]),
     "hippocampus": lambda raw: (replicas.msd(raw, cases=14), ["msd", str(raw)]),
+    "npc": lambda raw: (replicas.npc(raw), ["npc", str(raw)]),
+    # 12 labelled, two unlabelled and one for testing
+    "pancreas": lambda raw: (replicas.pancreas_nifti(raw, cases=15), ["pancreas", str(raw)]),
     "mscmr": lambda raw: (replicas.mscmr(raw), ["mscmr", str(raw)]),
     "phantom": lambda _: (None, ["phantom", "-", "--cases", "12", "--size", "32", "--depth", "3"]),
 }

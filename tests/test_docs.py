@@ -97,8 +97,16 @@ def make_la(workspace: Path) -> None:
     replicas.la_h5(workspace / "data" / "la")
 
 
+def make_pancreas(workspace: Path) -> None:
+    replicas.pancreas_dicom(workspace / "data" / "pancreas")
+
+
 def make_msd(workspace: Path) -> None:
     replicas.msd(workspace / "data" / "hippocampus")
+
+
+def make_npc(workspace: Path) -> None:
+    replicas.npc(workspace / "data" / "npc")
 
 
 def make_own_data(workspace: Path) -> None:
@@ -123,7 +131,9 @@ WORKSPACES: dict[str, Callable[[Path], None]] = {
     "acdc": make_acdc,
     "mscmr": make_mscmr,
     "la": make_la,
+    "pancreas": make_pancreas,
     "msd": make_msd,
+    "npc": make_npc,
     "own-data": make_own_data,
     "evaluation": make_evaluation,
     "phantom": make_nothing,

@@ -1,7 +1,8 @@
 """One case as one HDF5 file: `docs/formats.md`."""
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from math import ceil, prod
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,25 @@ _VERSION = ("v110", "v110")
 _VOXELS = {"compression": "lzf", "fletcher32": True}
 _DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError, DataError)
 """What h5py raises on damaged bytes; `Case` adds its own `DataError`."""
+
+
+@dataclass(frozen=True)
+class AnnotationHeader:
+    """What an annotation that lies in a file of its own says of itself.
+
+    Attributes:
+        uid: the case it belongs to.
+        name: its name.
+        shape: of its labels, (z, y, x).
+        covered_slices: the z indices it speaks of; None means all.
+        sha256: of its labels, kind, coverage and confidence.
+    """
+
+    uid: str
+    name: str
+    shape: tuple[int, ...]
+    covered_slices: tuple[int, ...] | None
+    sha256: str
 
 
 def write_case(path: Path, case: Case) -> str:
@@ -54,7 +74,7 @@ def read_case(path: Path) -> Case:
                 modality=_text(file, "modality"),
                 group=_text(file, "group"),
                 annotations={
-                    _decode(name): _read_annotation(group) for name, group in file.get("annotations", {}).items()
+                    decode_name(name): _read_annotation(group) for name, group in file.get("annotations", {}).items()
                 },
             )
     except FileNotFoundError as error:
@@ -71,23 +91,62 @@ def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
     """
     try:
         with h5py.File(path, "r") as file:
-            return _covered(file["annotations"][_encode(annotation)], "covered_slices")
+            return _covered(file["annotations"][encode_name(annotation)], "covered_slices")
     except _DAMAGE as error:
         raise DataError(
             f"{path}: annotation '{annotation}' cannot be read ({_one_line(error)}); run lesslabel verify"
         ) from error
 
 
-def add_annotation(path: Path, name: str, annotation: Annotation) -> None:
-    """Add an annotation to a case file; the file is replaced in one step.
+def write_annotation_file(path: Path, uid: str, name: str, annotation: Annotation) -> None:
+    """Write one annotation without its image, laid out as in a case file, in one step.
 
     Raises:
-        DataError: if the case already has an annotation of that name (nothing overwrites another) or the grids differ.
+        DataError: if the annotation has no usable name or is not uint8, or the disk refuses.
     """
-    case = read_case(path)
-    if name in case.annotations:
-        raise DataError(f"{path}: case {case.uid} already has an annotation '{name}'; choose another name")
-    write_case(path, replace(case, annotations={**case.annotations, name: annotation}))
+    _require_writable(uid, name, annotation)
+    with _in_memory(uid) as file:
+        _write_text(file, "uid", uid)
+        _write_text(file, "sha256", _annotation_hash(name, annotation))
+        _write_annotation(file, name, annotation)
+        content = _bytes_of(file)
+    with written_aside(path) as aside:
+        aside.write_bytes(content)
+
+
+def read_annotation_file(path: Path) -> Annotation:
+    """Read the annotation of a file that `write_annotation_file` wrote.
+
+    Raises:
+        DataError: if the file is absent, damaged, or was changed since.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            ((name, group),) = file["annotations"].items()
+            annotation = _read_annotation(group)
+            unchanged = _text(file, "sha256") == _annotation_hash(decode_name(name), annotation)
+    except _DAMAGE as error:
+        raise DataError(f"{path}: not a readable annotation ({_one_line(error)}); write it again") from error
+    if not unchanged:
+        raise DataError(f"{path}: changed after it was written; write it again")
+    return annotation
+
+
+def read_annotation_header(path: Path) -> AnnotationHeader:
+    """Read what an annotation file says of itself, without a voxel.
+
+    Raises:
+        DataError: if the file is absent or damaged.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            ((name, group),) = file["annotations"].items()
+            shape: tuple[int, ...] = group["labels"].shape
+            return AnnotationHeader(
+                _text(file, "uid"), decode_name(name), shape, _covered(group, "covered_slices"), _text(file, "sha256")
+            )
+    except _DAMAGE as error:
+        raise DataError(f"{path}: not a readable annotation ({_one_line(error)}); write it again") from error
 
 
 def content_hash(case: Case) -> str:
@@ -99,12 +158,32 @@ def content_hash(case: Case) -> str:
         # adding 0 turns -0 into 0
         _digest_array(digest, np.round(case.affine, 6) + 0.0, np.float64)
     for name in sorted(case.annotations):
-        annotation = case.annotations[name]
-        digest.update(f"{name}:{annotation.kind.name}:{annotation.covered_labels}:{annotation.covered_slices}".encode())
-        _digest_array(digest, annotation.labels, np.uint8)
-        if annotation.confidence is not None:
-            _digest_array(digest, annotation.confidence, np.float32)
+        _digest_annotation(digest, name, case.annotations[name])
     return digest.hexdigest()
+
+
+def encode_name(name: str) -> str:
+    """A name as it can name a file or an HDF5 group: it never leads elsewhere."""
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def decode_name(name: str) -> str:
+    """The name that `encode_name` encoded."""
+    return name.replace("%2F", "/").replace("%25", "%")
+
+
+def _annotation_hash(name: str, annotation: Annotation) -> str:
+    digest = hashlib.sha256()
+    _digest_annotation(digest, name, annotation)
+    return digest.hexdigest()
+
+
+def _digest_annotation(digest: "hashlib._Hash", name: str, annotation: Annotation) -> None:
+    labels, slices = _plain(annotation.covered_labels), _plain(annotation.covered_slices)
+    digest.update(f"{name}:{annotation.kind.name}:{labels}:{slices}".encode())
+    _digest_array(digest, annotation.labels, np.uint8)
+    if annotation.confidence is not None:
+        _digest_array(digest, annotation.confidence, np.float32)
 
 
 def _digest_array(digest: "hashlib._Hash", array: NDArray[Any], dtype: type[np.generic]) -> None:
@@ -113,15 +192,23 @@ def _digest_array(digest: "hashlib._Hash", array: NDArray[Any], dtype: type[np.g
 
 
 def _to_bytes(case: Case) -> bytes:
-    # in memory first: HDF5 crashes the process when the disk is full
-    with h5py.File(case.uid, "w", driver="core", backing_store=False, libver=_VERSION) as file:
+    with _in_memory(case.uid) as file:
         _write_image(file, case)
         for name, annotation in case.annotations.items():
             _require_writable(case.uid, name, annotation)
             _write_annotation(file, name, annotation)
-        file.flush()
-        content: bytes = file.id.get_file_image()
-        return content
+        return _bytes_of(file)
+
+
+def _in_memory(name: str) -> h5py.File:
+    # in memory first: HDF5 crashes the process when the disk is full
+    return h5py.File(name, "w", driver="core", backing_store=False, libver=_VERSION)
+
+
+def _bytes_of(file: h5py.File) -> bytes:
+    file.flush()
+    content: bytes = file.id.get_file_image()
+    return content
 
 
 def _require_writable(uid: str, name: str, annotation: Annotation) -> None:
@@ -145,7 +232,7 @@ def _write_image(file: h5py.File, case: Case) -> None:
 
 
 def _write_annotation(file: h5py.File, name: str, annotation: Annotation) -> None:
-    group = file.create_group(f"annotations/{_encode(name)}")
+    group = file.create_group(f"annotations/{encode_name(name)}")
     chunk = (1, *annotation.labels.shape[1:])
     group.create_dataset("labels", data=annotation.labels, chunks=chunk, **_VOXELS)
     if annotation.confidence is not None:
@@ -193,21 +280,17 @@ def _read_annotation(group: h5py.Group) -> Annotation:
 
 
 def _covered(group: h5py.Group, key: str) -> tuple[int, ...] | None:
-    return tuple(int(value) for value in group.attrs[key]) if key in group.attrs else None
+    return _plain(group.attrs.get(key))
+
+
+def _plain(values: Iterable[Any] | None) -> tuple[int, ...] | None:
+    return None if values is None else tuple(int(value) for value in values)
 
 
 def _spacing(file: h5py.File) -> tuple[float, float, float]:
     values: NDArray[np.float64] = np.asarray(file.attrs["spacing_mm"], dtype=np.float64)
     z, y, x = (float(value) for value in values)
     return z, y, x
-
-
-def _encode(name: str) -> str:
-    return name.replace("%", "%25").replace("/", "%2F")
-
-
-def _decode(name: str) -> str:
-    return name.replace("%2F", "/").replace("%25", "%")
 
 
 def _one_line(error: BaseException) -> str:

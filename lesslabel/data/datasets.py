@@ -1,6 +1,8 @@
 """From stored cases to training samples and evaluation cases."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,11 +14,13 @@ from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.cache import Cache
 from lesslabel.data.case import IGNORE, Case, Kind
 from lesslabel.data.derived import DerivedMaps, Recipe
+from lesslabel.data.histogram_matching import match_histogram, read_quantiles
 from lesslabel.data.intensity import Intensity, normalise
-from lesslabel.data.resize import Interpolation, Shape, resize_image, resize_labels, target_shape, to_tensor
+from lesslabel.data.merge import describe_volume, merge_annotations
+from lesslabel.data.resize import Interpolation, Shape, resize_image, target_shape, to_tensor
 from lesslabel.data.sampling import SampleKey, generator_of
 from lesslabel.data.store import CaseRecord, Store
-from lesslabel.data.view import LabelMapping, View, make_target
+from lesslabel.data.view import LabelMapping, Shown, View, make_target, select_channels
 
 Window = tuple[tuple[int, int], ...]
 
@@ -58,6 +62,9 @@ class CaseLoader:
         self.mapping = mapping
         self.grid = grid
         self.intensity = intensity
+        self.quantiles = None
+        if intensity.match is not None:
+            self.quantiles = read_quantiles(Path(intensity.match), len(select_channels(view, store.channels)))
 
     def read(self, uid: str) -> Case:
         """Read a case from the store."""
@@ -71,6 +78,8 @@ class CaseLoader:
     def image(self, case: Case) -> Tensor:
         """The case's image (C, z, y, x) as the network sees it."""
         channels = case.image if self.view.channels is None else case.image[self.view.channels]
+        if self.quantiles is not None:
+            channels = match_histogram(channels, self.quantiles)
         normalised = to_tensor(normalise(channels, self.intensity))
         return resize_image(normalised, self.shape_of(case), self.grid.interpolation)
 
@@ -82,18 +91,24 @@ class TrainingCase:
     Attributes:
         image: (C, z, y, x) float32.
         labels: (z, y, x) uint8.
-        kind: of the target.
-        annotated_labels: (C,) bool.
+        kinds: (z,) int64, kind of the target of each slice.
+        annotated_labels: (z, C) bool.
         weight: (z, y, x) float32 or None.
         derived: (K, z, y, x) float32 or None; on the disk until it is looked at.
     """
 
     image: Tensor
     labels: Tensor
-    kind: Kind
+    kinds: Tensor
     annotated_labels: Tensor
     weight: Tensor | None = None
     derived: Tensor | None = None
+
+    def target_of(self, index: int | None) -> tuple[Tensor, Kind, Tensor]:
+        """Labels, kind and annotated classes (C,) of one slice, or of the whole case."""
+        if index is None:
+            return describe_volume(self.labels, self.kinds, self.annotated_labels)
+        return self.labels[index], Kind(int(self.kinds[index])), self.annotated_labels[index]
 
     @property
     def nbytes(self) -> int:
@@ -106,7 +121,7 @@ class TrainingSet(Dataset[Batch]):
 
     Args:
         loader: reads cases.
-        supervision: annotation by uid, for the cases that show one.
+        shown: annotations by uid, for the cases that show any.
         patch_voxel: crop, ([d,] h, w) in the network's grid; None takes the slice or volume whole.
         augmentation: how samples vary.
         seed: of the run.
@@ -117,7 +132,7 @@ class TrainingSet(Dataset[Batch]):
     def __init__(
         self,
         loader: CaseLoader,
-        supervision: dict[str, str],
+        shown: Mapping[str, Sequence[Shown]],
         patch_voxel: tuple[int, ...] | None,
         augmentation: Augmentation,
         seed: int,
@@ -125,7 +140,7 @@ class TrainingSet(Dataset[Batch]):
         recipe: Recipe | None = None,
     ) -> None:
         self.loader = loader
-        self.supervision = supervision
+        self.shown = shown
         self.patch_voxel = patch_voxel
         self.augmentation = augmentation
         self.seed = seed
@@ -136,7 +151,8 @@ class TrainingSet(Dataset[Batch]):
     def __getitem__(self, key: SampleKey) -> Batch:
         case = self.cache.get(key.unit.uid)
         where: int | slice = slice(None) if key.unit.slice is None else key.unit.slice
-        image, labels = case.image[:, where], case.labels[where]
+        image = case.image[:, where]
+        labels, kind, annotated = case.target_of(key.unit.slice)
         weight = None if case.weight is None else case.weight[where]
         derived = None if case.derived is None else case.derived[:, where]
         generator = generator_of(self.seed, key.step, key.slot)
@@ -150,34 +166,33 @@ class TrainingSet(Dataset[Batch]):
         sample = Batch(
             image=apply_to_image(image, drawn).contiguous(),
             target=labels.long(),
-            kind=torch.tensor(int(case.kind if key.labelled else Kind.NONE)),
-            annotated_labels=case.annotated_labels if key.labelled else torch.ones_like(case.annotated_labels),
+            kind=torch.tensor(int(kind if key.labelled else Kind.NONE)),
+            annotated_labels=annotated if key.labelled else torch.ones_like(annotated),
             uid=[key.unit.uid],
         )
         if weight is not None:
             sample["weight"] = apply_to_weight(weight, drawn).contiguous()
         if derived is not None:
             sample["derived"] = apply_to_image(derived, replace(drawn, noise=0.0)).contiguous()
-        elif self.recipe is not None and key.labelled and case.kind == Kind.DENSE:
-            sample["derived"] = torch.from_numpy(self.recipe.make(labels.numpy(), len(case.annotated_labels)))
+        elif self.recipe is not None and key.labelled and kind == Kind.DENSE:
+            sample["derived"] = torch.from_numpy(self.recipe.make(labels.numpy(), len(annotated)))
         return sample
 
     def _load(self, uid: str) -> TrainingCase:
         case = self.loader.read(uid)
-        shape, classes = self.loader.shape_of(case), len(self.loader.mapping.names)
-        if uid not in self.supervision:
-            unknown = torch.full(shape, IGNORE, dtype=torch.uint8)
-            return TrainingCase(self.loader.image(case), unknown, Kind.NONE, torch.ones(classes, dtype=torch.bool))
-        target = make_target(case.annotations[self.supervision[uid]], self.loader.mapping)
-        labels = resize_labels(target.labels, shape)
-        maps = self.maps if target.kind == Kind.DENSE else None
+        target = merge_annotations(case, self.shown.get(uid, ()), self.loader.mapping, self.loader.shape_of(case))
+        dense = target.kinds == int(Kind.DENSE)
+        derived = None
+        if self.maps is not None and dense.any():
+            dense_labels = np.where(dense[:, None, None], target.labels, np.uint8(IGNORE))
+            derived = torch.from_numpy(self.maps.read(dense_labels, len(self.loader.mapping.names)))
         return TrainingCase(
             image=self.loader.image(case),
-            labels=torch.from_numpy(labels),
-            kind=target.kind,
+            labels=torch.from_numpy(target.labels),
+            kinds=torch.from_numpy(target.kinds),
             annotated_labels=torch.from_numpy(target.annotated_labels),
-            weight=None if target.confidence is None else resize_image(to_tensor(target.confidence)[None], shape)[0],
-            derived=None if maps is None else torch.from_numpy(maps.read(labels, classes)),
+            weight=None if target.weight is None else torch.from_numpy(target.weight),
+            derived=derived,
         )
 
 

@@ -1,7 +1,8 @@
 """What a data set looks like, in numbers: per case on reading, then for the whole set."""
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,33 @@ def hash_records(records: Sequence[CaseRecord]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def retotal_annotations(totals: Mapping[str, Any], before: Case, after: Case) -> dict[str, Any]:
+    """Bring the totals of annotations up to date when one case of the store changes.
+
+    Args:
+        totals: the entry ``annotations`` of `fingerprint.json`.
+        before: the case as it was counted.
+        after: the case as it will be.
+    """
+    cases = Counter({name: entry["cases"] for name, entry in totals.items()})
+    voxels = {name: Counter(entry["voxels"]) for name, entry in totals.items()}
+    for case, sign in ((before, -1), (after, 1)):
+        for name, annotation in case.annotations.items():
+            cases[name] += sign
+            counts = voxels.setdefault(name, Counter())
+            for code, count in _count(annotation.labels).items():
+                counts[_key(code)] += sign * count
+    return {
+        name: {"cases": cases[name], "voxels": {key: count for key, count in voxels[name].items() if count}}
+        for name in voxels
+        if cases[name]
+    }
+
+
+def _key(code: int) -> str:
+    return "unknown" if code == IGNORE else str(code)
+
+
 def _count(labels: np.ndarray[Any, np.dtype[np.uint8]]) -> dict[int, int]:
     counts = np.bincount(labels.reshape(-1), minlength=IGNORE + 1)
     return {int(code): int(counts[code]) for code in np.flatnonzero(counts)}
@@ -99,6 +127,5 @@ def _annotation_totals(numbers: Sequence[CaseNumbers]) -> dict[str, Any]:
             entry = totals.setdefault(name, {"cases": 0, "voxels": {}})
             entry["cases"] += 1
             for code, count in voxels.items():
-                key = "unknown" if code == IGNORE else str(code)
-                entry["voxels"][key] = entry["voxels"].get(key, 0) + count
+                entry["voxels"][_key(code)] = entry["voxels"].get(_key(code), 0) + count
     return totals

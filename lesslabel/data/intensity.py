@@ -20,11 +20,14 @@ class Intensity:
         upper_percentile: for ``percentile``, in (0, 100]; the limit is a value of the volume that at least this share
             of its voxels does not exceed. On a volume that was clipped there before it changes nothing.
         window: for ``window``, lower and upper value (−150, 250 HU for the abdomen).
+        match: file of quantiles, such as those of a bundle, to whose distribution each channel is brought before
+            anything else; None leaves the image's own.
     """
 
     name: Literal["percentile", "zscore", "window", "none"] = "percentile"
     upper_percentile: float = 99.0
     window: tuple[float, float] | None = None
+    match: str | None = None
 
     def __post_init__(self) -> None:
         if self.name == "window" and (self.window is None or self.window[0] >= self.window[1]):

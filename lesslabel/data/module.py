@@ -10,14 +10,17 @@ from lesslabel.data.augment import Augmentation
 from lesslabel.data.batch import Batch, EvaluationBatch, collate, one_case
 from lesslabel.data.datasets import CaseLoader, EvaluationSet, Grid, TrainingSet
 from lesslabel.data.derived import Recipe
+from lesslabel.data.description import describe_overlays, describe_view, list_slices, name_annotations
 from lesslabel.data.intensity import Intensity
+from lesslabel.data.overlaid_store import OverlaidStore
 from lesslabel.data.pools import divide_units
 from lesslabel.data.resize import Interpolation
 from lesslabel.data.sampling import StepSampler, Streams
-from lesslabel.data.splits import Partition, partition
+from lesslabel.data.splits import PARTS, Partition, keep_centres, partition
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.view import (
     LabelMapping,
+    Shown,
     View,
     assign_supervision,
     map_labels,
@@ -34,9 +37,12 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     Args:
         store: folder made by `lesslabel prepare`.
-        split: committed list, YAML file, ``groups`` or ``random``; see `lesslabel.data.splits.partition`.
+        split: committed list, YAML file, ``groups``, ``random`` or ``random_by_centre``; see
+            `lesslabel.data.splits.partition`.
         fold: fold of the split.
         allow_missing: drop patients that the split names and the store does not have; the run's tables say so.
+        centres: use only the cases of these centres; the split is that of the whole store. None uses all.
+        test_centres: the same for the test part alone; None takes `centres`.
         view: which annotations, labels and channels the experiment sees.
         dimensions: 2 trains on slices, 3 on volumes.
         size_voxel: (height, width) that every slice is resized to.
@@ -45,7 +51,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         interpolation: of the image when resized.
         intensity: normalisation of the image.
         augmentation: how training samples vary.
-        batch_size: labelled samples per batch and process.
+        batch_size: labelled samples per batch and process; 0 where only unlabelled ones are wanted.
         unlabelled_batch_size: unlabelled samples per batch and process.
         steps_per_epoch: batches in an epoch; validation and checkpoints happen once an epoch.
         workers: loader processes; 0 loads in the training process.
@@ -62,6 +68,8 @@ class SegmentationDataModule(pl.LightningDataModule):
         split: str = "random",
         fold: int = 0,
         allow_missing: bool = False,
+        centres: list[str] | None = None,
+        test_centres: list[str] | None = None,
         view: View = View(),  # noqa: B008  frozen
         dimensions: int = 2,
         size_voxel: tuple[int, int] | None = None,
@@ -80,6 +88,9 @@ class SegmentationDataModule(pl.LightningDataModule):
         super().__init__()
         self.store_path = Path(store)
         self.split, self.fold, self.allow_missing = split, fold, allow_missing
+        self.centres = {} if centres is None else dict.fromkeys(PARTS, centres)
+        if test_centres is not None:
+            self.centres["test"] = test_centres
         self.view = view
         self.dimensions = dimensions
         self.patch_voxel = None if patch_voxel is None else tuple(patch_voxel)
@@ -93,6 +104,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.seed = seed
         self._check_arguments()
         self._store: Store | None = None
+        self._training_store: OverlaidStore | None = None
 
     @property
     def store(self) -> Store:
@@ -112,6 +124,17 @@ class SegmentationDataModule(pl.LightningDataModule):
         return self._store
 
     @property
+    def training_store(self) -> OverlaidStore:
+        """The store with the annotation folders of the view laid over it; training alone sees them.
+
+        Raises:
+            DataError: if a folder does not fit the store.
+        """
+        if self._training_store is None:
+            self._training_store = OverlaidStore(self.store.path, self.view.overlays)
+        return self._training_store
+
+    @property
     def mapping(self) -> LabelMapping:
         """Class names and codes, background first."""
         return map_labels(self.view, self.store.labels)
@@ -122,10 +145,10 @@ class SegmentationDataModule(pl.LightningDataModule):
         return len(select_channels(self.view, self.store.channels))
 
     def divide(self) -> Partition:
-        """The store's cases by part."""
-        return partition(
-            list(self.store.records.values()), self.split, fold=self.fold, allow_missing=self.allow_missing
-        )
+        """The store's cases by part, those of other centres left out."""
+        records = list(self.store.records.values())
+        divided = partition(records, self.split, fold=self.fold, allow_missing=self.allow_missing)
+        return keep_centres(divided, records, self.centres)
 
     def records(self, part: str) -> list[CaseRecord]:
         """Rows of the table of cases for one part, or for ``"all"``."""
@@ -133,13 +156,19 @@ class SegmentationDataModule(pl.LightningDataModule):
             return list(self.store.records.values())
         return [self.store.records[uid] for uid in self.divide().cases[part]]
 
-    def supervision(self) -> dict[str, str]:
-        """Annotation by uid, for the training cases that show one."""
-        return assign_supervision(self.view, self.records("train"))
+    def shown(self) -> dict[str, tuple[Shown, ...]]:
+        """Annotations by uid, best first, with their slices, for the training cases that show any."""
+        store = self.training_store
+        records = [store.records[uid] for uid in self.divide().cases["train"]]
+        return assign_supervision(self.view, records, store.covered_slices)
 
-    def loader(self) -> CaseLoader:
-        """What reads a case and brings it to the network's grid."""
-        return CaseLoader(self.store, self.view, self.mapping, self.grid, self.intensity)
+    def supervision(self) -> dict[str, str]:
+        """Annotation by uid, for the training cases that show one; several names are joined by " + "."""
+        return {uid: name_annotations(entries) for uid, entries in self.shown().items()}
+
+    def loader(self, store: Store | None = None) -> CaseLoader:
+        """What reads a case, of this store or another, and brings it to the network's grid."""
+        return CaseLoader(store or self.store, self.view, self.mapping, self.grid, self.intensity)
 
     def describe(self) -> dict[str, Any]:
         """What the run folder records of the data: `data.json` in docs/formats.md.
@@ -150,7 +179,8 @@ class SegmentationDataModule(pl.LightningDataModule):
         divided = self.divide()
         select_channels(self.view, self.store.channels)
         require_reference(self.view, self.records("validation"), "validation")
-        return {
+        shown = self.shown()
+        described: dict[str, Any] = {
             "source": self.store.source,
             "data_hash": self.store.data_hash,
             "label_names": list(self.mapping.names),
@@ -159,15 +189,15 @@ class SegmentationDataModule(pl.LightningDataModule):
             "parts": {part: list(uids) for part, uids in divided.cases.items()},
             "patients": {uid: record.patient for uid, record in self.store.records.items()},
             "missing_patients": list(divided.missing_patients),
-            "labelled": self.supervision(),
-            "view": {
-                "supervision": [vars(entry) for entry in self.view.supervision],
-                "reference": self.view.reference,
-                "labels": self.view.labels,
-                "channels": self.view.channels,
-            },
+            "labelled": {uid: name_annotations(entries) for uid, entries in shown.items()},
+            "view": describe_view(self.view),
             "unit": "mm",
         }
+        if slices := list_slices(shown):
+            described["labelled_slices"] = slices
+        if self.view.overlays:
+            described["overlays"] = describe_overlays(self.training_store.overlays)
+        return described
 
     def streams(self) -> Streams:
         """The pools of labelled and unlabelled slices or volumes.
@@ -175,9 +205,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         Raises:
             ConfigError: if a pool that the batch draws from is empty.
         """
-        labelled, unlabelled = divide_units(
-            self.store, self.records("train"), self.supervision(), self.grid, self.dimensions
-        )
+        labelled, unlabelled = divide_units(self.records("train"), self.shown(), self.grid, self.dimensions)
         for pool, count, setting, kind in (
             (labelled, self.batch_size, "batch_size", "labelled"),
             (unlabelled, self.unlabelled_batch_size, "unlabelled_batch_size", "unlabelled"),
@@ -189,8 +217,8 @@ class SegmentationDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless batches, cut into epochs of `steps_per_epoch`."""
         training = TrainingSet(
-            self.loader(),
-            self.supervision(),
+            self.loader(self.training_store),
+            self.shown(),
             self.patch_voxel,
             self.augmentation,
             self.seed,
@@ -236,7 +264,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         if self.patch_voxel is not None and len(self.patch_voxel) != self.dimensions:
             raise ConfigError(f"data.patch_voxel needs {self.dimensions} sides, got {list(self.patch_voxel)}")
         for name, value in (
-            ("batch_size", self.batch_size),
+            ("batch_size + unlabelled_batch_size", self.batch_size + self.unlabelled_batch_size),
             ("steps_per_epoch", self.steps_per_epoch),
             ("patch_voxel", min(self.patch_voxel or (1,))),
             ("size_voxel", min(self.grid.size_voxel or (1,))),
@@ -244,6 +272,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             if value < 1:
                 raise ConfigError(f"data.{name} must be at least 1, got {value}")
         for name, value in (
+            ("batch_size", self.batch_size),
             ("unlabelled_batch_size", self.unlabelled_batch_size),
             ("workers", self.workers),
             ("cache_gib", self.cache_bytes),

@@ -27,6 +27,18 @@ class MSDDataModule(SegmentationDataModule):
     source = "msd"
 
 
+class NPCDataModule(SegmentationDataModule):
+    """Nasopharyngeal tumours in contrast-enhanced T1 MR: any number of hospitals, one or several raters."""
+
+    source = "npc"
+
+
+class PancreasDataModule(SegmentationDataModule):
+    """Contrast-enhanced CT of the pancreas (Pancreas-CT), windowed, cropped, normalised, at 1 mm."""
+
+    source = "pancreas"
+
+
 class PhantomDataModule(SegmentationDataModule):
     """The generated cardiac phantom: several centres, dense labels and scribbles."""
 

@@ -112,6 +112,18 @@ def write_label_map(
     _write(Path(path), labels.T, spacing_mm, affine)
 
 
+def write_image(
+    path: Path, image: NDArray[np.float32], spacing_mm: Spacing, affine: NDArray[np.float64] | None = None
+) -> None:
+    """Write one channel of an image (z, y, x) as float32 NIfTI-1.
+
+    Args and errors are those of `write_label_map`.
+    """
+    if image.ndim != 3:
+        raise DataError(f"{path}: an image is written one channel at a time as (z, y, x), got shape {image.shape}")
+    _write(Path(path), image.astype(np.float32, copy=False).T, spacing_mm, affine)
+
+
 def write_probabilities(
     path: Path, probabilities: NDArray[np.float32], spacing_mm: Spacing, affine: NDArray[np.float64] | None = None
 ) -> None:

@@ -46,8 +46,9 @@ def partition(records: Sequence[CaseRecord], split: str, *, fold: int = 0, allow
     Args:
         records: rows of the store's table of cases.
         split: a committed list (``"acdc/five_fold"``), a YAML file of one's own, ``"groups"`` for the official parts
-            that the source noted, or ``"random"`` for a seeded 70/10/20.
-        fold: which fold of the list; for ``"random"`` the seed.
+            that the source noted, ``"random"`` for a seeded 70/10/20, or ``"random_by_centre"`` for one inside every
+            centre, whatever other centres the store has.
+        fold: which fold of the list; of a random split the seed.
         allow_missing: drop patients that the store does not have instead of refusing.
 
     Raises:
@@ -80,8 +81,35 @@ def divide_patients(records: Sequence[CaseRecord], split: str, fold: int = 0) ->
     if split == "groups":
         return _by_group(records)
     if split == "random":
-        return _by_chance(list(dict.fromkeys(record.patient for record in records)), fold)
+        return _by_chance(list(dict.fromkeys(record.patient for record in records)), fold, "the store")
+    if split == "random_by_centre":
+        return _by_chance_inside_centres(records, fold)
     return load_split(split, fold)
+
+
+def keep_centres(divided: Partition, records: Sequence[CaseRecord], centres: Mapping[str, Sequence[str]]) -> Partition:
+    """Leave out the cases of all but some centres; the part of those that stay is what it was.
+
+    Args:
+        divided: the division of the whole store.
+        records: rows of the store's table of cases.
+        centres: the centres to keep, by part; a part that is not in it keeps all.
+
+    Raises:
+        DataError: if the store has no such centre, or training is left empty.
+    """
+    centre_of = {record.uid: record.centre for record in records}
+    for centre in (centre for chosen in centres.values() for centre in chosen):
+        if centre not in centre_of.values():
+            known = ", ".join(sorted(set(centre_of.values()) - {""})) or "none"
+            raise DataError(f"the store has no centre '{centre}'; its centres are {known}")
+    kept = {
+        part: tuple(uid for uid in uids if part not in centres or centre_of[uid] in centres[part])
+        for part, uids in divided.cases.items()
+    }
+    if not kept["train"]:
+        raise DataError(f"no training case is of {', '.join(centres['train']) or 'no centre'}; choose another centre")
+    return Partition(kept, divided.missing_patients)
 
 
 def find_overlaps(parts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
@@ -170,18 +198,32 @@ def _by_group(records: Sequence[CaseRecord]) -> dict[str, tuple[str, ...]]:
     return {part: tuple(members) for part, members in parts.items()}
 
 
-def _by_chance(patients: Sequence[str], seed: int) -> dict[str, tuple[str, ...]]:
+def _by_chance(patients: Sequence[str], seed: int, where: str) -> dict[str, tuple[str, ...]]:
     order = draw_order(patients, seed)
     test = max(1, round(_RANDOM_SHARES[2] * len(order)))
     validation = max(1, round(_RANDOM_SHARES[1] * len(order)))
     if len(order) < 3:
-        raise DataError(f"a random split needs at least 3 patients, the store has {len(order)}; write a split file")
+        raise DataError(f"a random split needs at least 3 patients, {where} has {len(order)}; write a split file")
     bounds = np.cumsum([len(order) - test - validation, validation])
     return {
         "train": tuple(order[: bounds[0]]),
         "validation": tuple(order[bounds[0] : bounds[1]]),
         "test": tuple(order[bounds[1] :]),
     }
+
+
+def _by_chance_inside_centres(records: Sequence[CaseRecord], seed: int) -> dict[str, tuple[str, ...]]:
+    patients: dict[str, dict[str, None]] = {}
+    centre_of: dict[str, str] = {}
+    for record in records:
+        if (centre := centre_of.setdefault(record.patient, record.centre)) != record.centre:
+            raise DataError(
+                f"split 'random_by_centre': patient {record.patient} is of centre '{centre}' and of '{record.centre}'; "
+                "give each its own name, or use split 'random'"
+            )
+        patients.setdefault(record.centre, {})[record.patient] = None
+    divided = [_by_chance(list(patients[centre]), seed, f"centre '{centre}'") for centre in sorted(patients)]
+    return {part: tuple(patient for parts in divided for patient in parts[part]) for part in PARTS}
 
 
 def _read_folds(path: Path) -> dict[Any, Any]:

@@ -1,20 +1,23 @@
 """The prepared store: HDF5 per case, one readable table of cases, one fingerprint."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lesslabel.data.case import Case
-from lesslabel.data.case_file import read_case
+from lesslabel.data.case import Annotation, Case
+from lesslabel.data.case_file import encode_name, read_case, read_covered_slices
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_json, written_aside
 
 FORMAT = 1
 TABLE = "cases.csv"
 FINGERPRINT = "fingerprint.json"
+UPDATE = "update"
+"""Folder of files that are decided and on their way into the store; it is there only while, or if killed when, that
+happens."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class CaseRecord:
 class Store:
     """A prepared data set on disk.
 
+    An addition of annotations that was killed midway is finished first, so that what is opened is always whole.
+
     Args:
         path: the folder that `lesslabel prepare` made.
 
@@ -81,6 +86,10 @@ class Store:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        if (self.path / UPDATE).is_dir():
+            from lesslabel.data.additions import finish_addition  # it needs this module
+
+            finish_addition(self.path)
         if not (self.path / FINGERPRINT).is_file():
             raise DataError(
                 f"{self.path}: no prepared store here; make one with `lesslabel prepare SOURCE RAW {self.path}`"
@@ -114,7 +123,11 @@ class Store:
         Raises:
             DataError: if the table is absent or damaged.
         """
-        return {record.uid: record for record in read_table(self.path / TABLE)}
+        return {record.uid: record for record in self.list_records()}
+
+    def list_records(self) -> list[CaseRecord]:
+        """Read the table of cases."""
+        return read_table(self.path / TABLE)
 
     def case_path(self, uid: str) -> Path:
         """Where a case lies."""
@@ -130,10 +143,46 @@ class Store:
             raise DataError(f"{self.path / TABLE}: no case '{uid}'")
         return read_case(self.case_path(uid))
 
+    def covered_slices(self, uid: str, annotation: str) -> tuple[int, ...] | None:
+        """The slices that an annotation of a case speaks of, without reading a voxel; None means all.
+
+        Raises:
+            DataError: if the file or the annotation cannot be read.
+        """
+        return read_covered_slices(self.case_path(uid), annotation)
+
+    def add_annotation(self, uid: str, name: str, annotation: Annotation, *, replace: bool = False) -> None:
+        """Add an annotation to one case; see `add_annotations`."""
+        self.add_annotations(name, [(uid, annotation)], replace=replace)
+
+    def add_annotations(
+        self, name: str, annotations: Iterable[tuple[str, Annotation]], *, replace: bool = False
+    ) -> None:
+        """Add an annotation of one name to several cases: to all of them or, whatever happens, to none.
+
+        Case files, table and fingerprint change together. A process that is killed meanwhile leaves the store as it was
+        or as it was to be, as soon as it is opened again. Runs that are training should end first.
+
+        Args:
+            name: of the annotation.
+            annotations: uid and annotation of each case; taken one at a time, so that they need not fit into memory.
+            replace: where a case has an annotation of that name, keep it under ``<name>@1``, ``@2`` … and take the new
+                one; otherwise such a case is refused.
+
+        Raises:
+            DataError: if another process is adding, a case is unknown, not what the table says or has such an
+                annotation already, or an annotation does not fit its case or the store's labels.
+        """
+        from lesslabel.data.additions import add_annotations  # it needs this module
+
+        add_annotations(self.path, name, annotations, replace=replace)
+        self.fingerprint = _read_fingerprint(self.path / FINGERPRINT)
+        self.__dict__.pop("records", None)
+
 
 def case_path(store: Path, uid: str) -> Path:
     """Where a store keeps a case; a uid never leads out of the store."""
-    return store / "cases" / (uid.replace("%", "%25").replace("/", "%2F") + ".h5")
+    return store / "cases" / f"{encode_name(uid)}.h5"
 
 
 def read_table(path: Path) -> list[CaseRecord]:

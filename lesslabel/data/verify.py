@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lesslabel.data.fingerprint import hash_records
+from lesslabel.data.sources import SOURCES
 from lesslabel.data.splits import divide_patients, find_overlaps
-from lesslabel.data.store import FINGERPRINT, CaseRecord, Store
+from lesslabel.data.store import FINGERPRINT, UPDATE, CaseRecord, Store
 from lesslabel.data.verify_checks import CaseReport, Finding, check_case
 from lesslabel.errors import DataError
 
@@ -59,6 +60,8 @@ def verify_store(
     findings.extend(check_unnamed_files(store))
     findings.extend(check_data_hash(store))
     findings.extend(check_duplicates(records, digests, parts))
+    if store.source in SOURCES:
+        findings.extend(check_withdrawn(records, SOURCES[store.source].withdrawn, parts))
     if split is not None:
         findings.extend(check_split(records, parts, split))
     return findings
@@ -73,6 +76,11 @@ def check_unnamed_files(store: Store) -> Iterator[Finding]:
         if name not in expected:
             cause = "it was copied here, or a write was killed midway"
             yield Finding(f"cases/{name}", "no row of the table names it", "warning", cause, "remove it")
+    undecided = f".{UPDATE}.part"
+    if (store.path / undecided).exists():
+        cause = "a process that was adding was killed, or is at it now"
+        fix = "remove it if no process is adding, then add them again: nothing of it is in the store"
+        yield Finding(undecided, "annotations that were never added", "warning", cause, fix)
 
 
 def check_data_hash(store: Store) -> Iterator[Finding]:
@@ -108,6 +116,32 @@ def check_duplicates(
             "error" if len(among) > 1 else "warning",
             "the raw data hold a copy under another name",
             "keep one of the two, or keep both in one part of every split",
+        )
+
+
+def check_withdrawn(
+    records: Sequence[CaseRecord], withdrawn: Mapping[str, str], parts: Mapping[str, Sequence[str]]
+) -> Iterator[Finding]:
+    """Is there a patient whom the publisher took back? An error if the split has its copies in different parts.
+
+    Args:
+        records: rows of the table of cases.
+        withdrawn: withdrawn patients, and whom each repeats.
+        parts: patients by part; empty if no split is checked.
+    """
+    present = dict.fromkeys(record.patient for record in records)
+    part_of = {patient: part for part, members in parts.items() for patient in members}
+    for patient in (patient for patient in present if patient in withdrawn):
+        original = withdrawn[patient]
+        copies = [other for other in present if withdrawn.get(other, other) == original]
+        apart = len({part_of[copy] for copy in copies if copy in part_of}) > 1
+        yield Finding(
+            patient,
+            f"withdrawn by the publisher: it repeats patient {original}"
+            + (f", and the split has {' and '.join(copies)} in different parts" if apart else ""),
+            "error" if apart else "warning",
+            "the raw data were downloaded before that",
+            "leave it out and use a split without it, or keep it to repeat published figures and say so in your table",
         )
 
 

@@ -1,7 +1,7 @@
 """``table.md``: what an experiment showed, made from its protocol, its results and the published figures."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from lesslabel.evaluation.experiment import (
     read_published,
     read_results,
 )
+from lesslabel.evaluation.markdown import markdown_table
 from lesslabel.evaluation.metrics import METRICS
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
@@ -115,7 +116,7 @@ def _results_table(scores: pd.DataFrame, summary: pd.DataFrame) -> str:
         rows.append(
             [method, runs["patient"].nunique(), runs["uid"].nunique(), runs["seed"].nunique(), *cells, undefined]
         )
-    return _markdown(["method", "patients", "cases", "seeds", *metrics, "undefined"], rows)
+    return markdown_table(["method", "patients", "cases", "seeds", *metrics, "undefined"], rows)
 
 
 def _per_label_table(summary: pd.DataFrame, metric: str) -> str:
@@ -125,7 +126,7 @@ def _per_label_table(summary: pd.DataFrame, metric: str) -> str:
     for method, scores in chosen.groupby("method", sort=True):
         of_label = scores.set_index("label")
         rows.append([method, *(_spread(of_label.loc[label]) if label in of_label.index else "–" for label in labels)])
-    return _markdown(["method", *labels], rows)
+    return markdown_table(["method", *labels], rows)
 
 
 def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, seed: int) -> str:
@@ -153,11 +154,11 @@ def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, seed: int) 
         "undefined",
         "unpaired",
     ]
-    return _markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def _published_table(published: pd.DataFrame) -> str:
-    return _markdown(list(published.columns), published.to_numpy().tolist())
+    return markdown_table(list(published.columns), published.to_numpy().tolist())
 
 
 def _spread(row: "pd.Series[Any]") -> str:
@@ -168,8 +169,3 @@ def _p_value(p: float) -> str:
     if math.isnan(p):
         return "–"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _markdown(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,10 +1,23 @@
-"""Networks: U-shaped architectures and the wrappers that extend any of them."""
+"""Networks: U-shaped architectures, and the wrappers and heads that extend any of them."""
 
 from lesslabel.networks.dual_decoder import DualDecoder
+from lesslabel.networks.gaussian_process import GaussianProcessHead, gaussian_process_loss
+from lesslabel.networks.penultimate import penultimate_maps
 from lesslabel.networks.shape import NetworkShape, build_network
 from lesslabel.networks.two_heads import TwoHeads
 from lesslabel.networks.u_shaped import UShaped
 from lesslabel.networks.unet import UNet
 from lesslabel.networks.vnet import VNet
 
-__all__ = ["DualDecoder", "NetworkShape", "TwoHeads", "UNet", "UShaped", "VNet", "build_network"]
+__all__ = [
+    "DualDecoder",
+    "GaussianProcessHead",
+    "NetworkShape",
+    "TwoHeads",
+    "UNet",
+    "UShaped",
+    "VNet",
+    "build_network",
+    "gaussian_process_loss",
+    "penultimate_maps",
+]

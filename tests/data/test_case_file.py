@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lesslabel.data.case import Annotation, Case, Kind
-from lesslabel.data.case_file import add_annotation, content_hash, read_case, read_covered_slices, write_case
+from lesslabel.data.case_file import content_hash, read_case, read_covered_slices, write_case
 from lesslabel.errors import DataError
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.integers(1, 5))
@@ -155,17 +155,6 @@ def test_case_refuses_grids_that_differ() -> None:
         replace(case, annotations={"dense": unsure})
     with pytest.raises(DataError, match="image must be"):
         replace(case, image=case.image[0])
-
-
-def test_add_annotation_keeps_the_others(tmp_path: Path) -> None:
-    path = tmp_path / "case.h5"
-    case = make_case(0)
-    write_case(path, case)
-    add_annotation(path, "rater1", case.annotations["dense"])
-    assert_equal(replace(case, annotations={**case.annotations, "rater1": case.annotations["dense"]}), read_case(path))
-    with pytest.raises(DataError, match="already has an annotation 'rater1'"):
-        add_annotation(path, "rater1", case.annotations["scribble"])
-    assert read_case(path).annotations["rater1"].kind is Kind.DENSE
 
 
 def _write_float_labels(file: h5py.File) -> None:

@@ -18,7 +18,7 @@ from lesslabel.data.intensity import Intensity, normalise
 from lesslabel.data.resize import Interpolation, resize_labels
 from lesslabel.data.sampling import SampleKey, Unit
 from lesslabel.data.store import Store
-from lesslabel.data.view import View, map_labels
+from lesslabel.data.view import Shown, View, map_labels
 
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
 AS_IT_IS = Intensity("none")
@@ -60,7 +60,8 @@ def training_set(
 ) -> TrainingSet:
     view = view or View()
     loader = CaseLoader(store, view, map_labels(view, store.labels), grid or Grid(), intensity)
-    return TrainingSet(loader, shown, patch, augmentation, 0, cache_bytes)
+    entries = {uid: (Shown(name),) for uid, name in shown.items()}
+    return TrainingSet(loader, entries, patch, augmentation, 0, cache_bytes)
 
 
 def key(uid: str, index: int | None, *, step: int = 0, slot: int = 0, labelled: bool = True) -> SampleKey:

@@ -20,13 +20,13 @@ from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.sampling import SampleKey, Unit
 from lesslabel.data.store import Store
 from lesslabel.data.verify import verify_store
-from lesslabel.data.view import View, map_labels
+from lesslabel.data.view import Shown, View, map_labels
 from lesslabel.errors import DataError
 from lesslabel.losses import LevelSetRecipe, level_sets
 
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
 TURNED = Augmentation(turn_flip_probability=1.0, noise=5.0)
-SHOWN = {"case0": "dense", "case1": "scribble"}
+SHOWN = {"case0": (Shown("dense"),), "case1": (Shown("scribble"),)}
 
 
 @dataclass

@@ -224,7 +224,7 @@ class TestFolder:
     def test_another_number_of_channels_is_refused(self, table: Path) -> None:
         both = "images/phantom001-0.nii.gz|images/phantom001-1.nii.gz"
         source = Folder(self.write(table, "image,case", f"{both},two", "images/phantom001-0.nii.gz,one"), labels="1=RV")
-        refuse(source, "case one has 1 channels, the first case 2", index=1)
+        refuse(source, r"case one has 1 channels, not 2 \(image 1, image 2\)", index=1)
 
     def test_unknown_value_must_be_passed_if_it_is_not_255(self, table: Path) -> None:
         path = table.parent / "images" / "phantom001-0-scribble.nii.gz"

@@ -13,7 +13,7 @@ import replicas
 
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.nifti import read_image, read_label_map, write_label_map
-from lesslabel.data.sources import ACDC, LA, MSCMR, MSD, SOURCES, Folder, Phantom, Source
+from lesslabel.data.sources import ACDC, LA, MSCMR, MSD, NPC, SOURCES, Folder, Pancreas, Phantom, Source
 from lesslabel.errors import DataError
 
 MAKERS: dict[str, Callable[[Path], Source]] = {
@@ -23,6 +23,9 @@ MAKERS: dict[str, Callable[[Path], Source]] = {
     "la_h5": lambda root: LA(replicas.la_h5(root), spacing_mm="10,3.25,3"),
     "la_nrrd": lambda root: LA(replicas.la_nrrd(root)),
     "msd": lambda root: MSD(replicas.msd(root)),
+    "npc": lambda root: NPC(replicas.npc(root)),
+    "pancreas_dicom": lambda root: Pancreas(replicas.pancreas_dicom(root)),
+    "pancreas_nifti": lambda root: Pancreas(replicas.pancreas_nifti(root)),
     "folder": lambda root: Folder(replicas.folder(root)),
     "phantom": lambda _: Phantom(cases=8, size=64, depth=6),
 }
@@ -72,12 +75,11 @@ def test_every_case_reads_as_it_was_listed(source: Source) -> None:
 
 
 def test_annotations_hold_nothing_but_labels_and_unknown(source: Source) -> None:
-    kinds = {"dense": Kind.DENSE, "scribble": Kind.SCRIBBLE}
     for raw in source.list_cases():
         case = source.read(raw)
         assert case.annotations
         for name, annotation in case.annotations.items():
-            assert annotation.kind == kinds[name]
+            assert annotation.kind == (Kind.SCRIBBLE if name == "scribble" else Kind.DENSE)
             assert annotation.labels.dtype == np.uint8
             assert annotation.labels.shape == case.shape
             allowed = {0, *source.labels} | ({IGNORE} if name == "scribble" else set())
@@ -87,7 +89,7 @@ def test_annotations_hold_nothing_but_labels_and_unknown(source: Source) -> None
 def test_scribbles_have_unknown_voxels_annotated_background_and_every_label(source: Source) -> None:
     cases = [source.read(raw) for raw in source.list_cases()]
     scribbles = [case.annotations["scribble"].labels for case in cases if "scribble" in case.annotations]
-    assert scribbles or source.name in ("la", "msd")  # dense labels alone
+    assert scribbles or source.name in ("la", "msd", "npc", "pancreas")  # dense labels alone
     for labels in scribbles:
         assert set(np.unique(labels)) == {0, *source.labels, IGNORE}
         assert 0.9 < (labels == IGNORE).mean() < 1.0
@@ -96,7 +98,7 @@ def test_scribbles_have_unknown_voxels_annotated_background_and_every_label(sour
 def test_scribbles_agree_with_dense_labels(source: Source) -> None:
     for raw in source.list_cases():
         annotations = source.read(raw).annotations
-        if len(annotations) == 2:
+        if {"dense", "scribble"} <= annotations.keys():
             scribble, dense = annotations["scribble"].labels, annotations["dense"].labels
             assert (scribble == dense)[scribble != IGNORE].all()
 
@@ -106,6 +108,9 @@ def test_spacing_is_in_the_order_of_the_axes(source: Source) -> None:
         case = source.read(raw)
         if source.name == "phantom":
             assert case.spacing_mm[0] > case.spacing_mm[1] == case.spacing_mm[2] > 0
+        elif source.name == "pancreas":
+            assert case.spacing_mm == (1.0, 1.0, 1.0)
+            assert case.shape == (11, 41, 34)  # what 6×64×56 voxels of 2×0.65×0.6 mm are at 1 mm
         else:
             assert case.shape[1] - case.shape[2] == 8  # the replicas are higher than wide
             assert case.spacing_mm == pytest.approx(replicas.SPACING_MM, rel=1e-6)
@@ -118,7 +123,7 @@ def test_affine_agrees_with_spacing_and_survives_a_round_trip(source: Source, tm
         return
     assert np.linalg.norm(case.affine[:3, :3], axis=0)[::-1] == pytest.approx(case.spacing_mm, rel=1e-6)
     path = tmp_path / "labels.nii.gz"
-    labels = case.annotations.get("dense", case.annotations.get("scribble")).labels
+    labels = next(iter(case.annotations.values())).labels
     write_label_map(path, labels, case.spacing_mm, case.affine)
     again = read_label_map(path)
     np.testing.assert_array_equal(again.array, labels)
@@ -143,13 +148,13 @@ def test_travels_to_another_process(source: Source) -> None:
     np.testing.assert_array_equal(copy.read(pickle.loads(pickle.dumps(raw))).image, source.read(raw).image)
 
 
-@pytest.mark.parametrize("cls", [ACDC, LA, MSCMR])
+@pytest.mark.parametrize("cls", [ACDC, LA, MSCMR, NPC, Pancreas])
 def test_a_folder_without_the_layout_is_named(cls: type[Source], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"{tmp_path}: no .* data; expected"):
         cls(tmp_path).list_cases()
 
 
-@pytest.mark.parametrize("cls", [ACDC, LA, MSCMR, MSD, Folder])
+@pytest.mark.parametrize("cls", [ACDC, LA, MSCMR, MSD, NPC, Pancreas, Folder])
 def test_an_absent_path_is_named(cls: type[Source], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"{tmp_path / 'absent'}: no such file or folder"):
         cls(tmp_path / "absent")

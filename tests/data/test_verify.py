@@ -12,7 +12,7 @@ import pytest
 from handmade_store import SHAPE, annotated, make_case, make_store
 from rich.console import Console
 
-from lesslabel.data.case_file import add_annotation, content_hash, read_case, write_case
+from lesslabel.data.case_file import content_hash, read_case, write_case
 from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.acdc import ACDC
 from lesslabel.data.store import Store
@@ -103,7 +103,10 @@ DISK_DAMAGES: dict[str, tuple[Callable[[Store], object], list[tuple[str, str, st
         [("case1", "error", "voxels, labels or geometry are not those of the table")],
     ),
     "annotation added": (
-        lambda store: add_annotation(store.case_path("case1"), "rater1", make_case(1).annotations["dense"]),
+        lambda store: rewrite(
+            store.case_path("case1"),
+            annotations={**make_case(1).annotations, "rater1": make_case(1).annotations["dense"]},
+        ),
         [("case1", "error", "annotations is 'dense|rater1|scribble' in the file, 'dense|scribble' in the table")],
     ),
     "patient changed": (

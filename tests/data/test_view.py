@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,13 @@ from lesslabel.errors import ConfigError, DataError
 LABELS = {1: "core", 2: "oedema", 4: "enhancing"}
 
 
+def assign(view: View, records: Sequence[CaseRecord]) -> dict[str, str]:
+    """The annotation of each case that shows one, where each shows one whole."""
+    shown = assign_supervision(view, records)
+    assert all(entry.slices is None for (entry,) in shown.values())
+    return {uid: entry.annotation for uid, (entry,) in shown.items()}
+
+
 def record(uid: str, patient: str, *annotations: str) -> CaseRecord:
     return CaseRecord(uid, patient, "", "", "", 1, 4, 12, 10, 10.0, 1.5, 1.25, "|".join(annotations), "")
 
@@ -44,19 +52,19 @@ def dense_first(order: str, dense: int | None, scribble: int | None = None) -> V
 
 
 def test_default_shows_every_dense_label() -> None:
-    assert assign_supervision(View(), training(2)) == dict.fromkeys(["p0_a", "p0_b", "p1_a", "p1_b"], "dense")
+    assert assign(View(), training(2)) == dict.fromkeys(["p0_a", "p0_b", "p1_a", "p1_b"], "dense")
 
 
 def test_budget_takes_the_first_training_patients_that_have_the_annotation(tmp_path: Path) -> None:
     records = [*training(4), record("p4_a", "p4", "scribble")]
     order = write_order(tmp_path, "elsewhere", "p4", "p3", "p1", "p0", "p2")
     view = View([Supervision("dense", 2, order)])
-    assert assign_supervision(view, records) == dict.fromkeys(["p1_a", "p1_b", "p3_a", "p3_b"], "dense")
+    assert assign(view, records) == dict.fromkeys(["p1_a", "p1_b", "p3_a", "p3_b"], "dense")
 
 
 def test_few_dense_then_scribbles_then_nothing(tmp_path: Path) -> None:
     order = write_order(tmp_path, "p5", "p4", "p3", "p2", "p1", "p0")
-    assigned = assign_supervision(dense_first(order, 3, 2), training(6))
+    assigned = assign(dense_first(order, 3, 2), training(6))
     shown = {
         patient: {assigned.get(f"{patient}_{frame}") for frame in "ab"} for patient in ("p5", "p3", "p2", "p1", "p0")
     }
@@ -64,19 +72,19 @@ def test_few_dense_then_scribbles_then_nothing(tmp_path: Path) -> None:
 
 
 def test_dense_for_some_and_scribbles_for_all_others(tmp_path: Path) -> None:
-    assigned = assign_supervision(dense_first(write_order(tmp_path, "p1", "p0"), 1), training(2))
+    assigned = assign(dense_first(write_order(tmp_path, "p1", "p0"), 1), training(2))
     assert assigned == {"p1_a": "dense", "p1_b": "dense", "p0_a": "scribble", "p0_b": "scribble"}
 
 
 def test_each_case_of_a_patient_shows_the_best_it_has(tmp_path: Path) -> None:
     records = [record("p0_a", "p0", "dense", "scribble"), record("p0_b", "p0", "scribble")]
-    assigned = assign_supervision(dense_first(write_order(tmp_path, "p0"), 1, 1), records)
+    assigned = assign(dense_first(write_order(tmp_path, "p0"), 1, 1), records)
     assert assigned == {"p0_a": "dense", "p0_b": "scribble"}
 
 
 def test_budget_of_zero_hides_all_even_what_does_not_exist(tmp_path: Path) -> None:
     view = View([Supervision("pseudo/run", 0, write_order(tmp_path, "p0"))])
-    assert assign_supervision(view, training(1)) == {}
+    assert assign(view, training(1)) == {}
 
 
 @given(patients=st.integers(1, 9), budget=st.integers(0, 8), seed=st.integers(0, 99))
@@ -86,7 +94,7 @@ def test_larger_budgets_contain_the_smaller(
     names = np.random.default_rng(seed).permutation([f"p{number}" for number in range(patients)])
     order = write_order(tmp_path_factory.mktemp("order"), *names)
     shown = [
-        set(assign_supervision(View([Supervision("dense", size, order)]), training(patients)))
+        set(assign(View([Supervision("dense", size, order)]), training(patients)))
         for size in (min(budget, patients), min(budget + 1, patients))
     ]
     assert shown[0] <= shown[1]
@@ -96,7 +104,7 @@ def test_larger_budgets_contain_the_smaller(
 def test_committed_order_of_acdc() -> None:
     patients = [f"patient{number:03d}" for number in range(1, 101)]
     records = [record(f"{patient}_frame01", patient, "dense") for patient in patients[20:]]
-    assigned = assign_supervision(View([Supervision("dense", 7, "acdc/order_seed0")]), records)
+    assigned = assign(View([Supervision("dense", 7, "acdc/order_seed0")]), records)
     expected = [patient for patient in load_order("acdc/order_seed0") if patient > "patient020"][:7]
     assert sorted(assigned) == sorted(f"{patient}_frame01" for patient in expected)
 
@@ -104,19 +112,19 @@ def test_committed_order_of_acdc() -> None:
 def test_budget_beyond_the_order_is_refused(tmp_path: Path) -> None:
     view = View([Supervision("dense", 3, write_order(tmp_path, "p0", "p1", "elsewhere"))])
     with pytest.raises(ConfigError, match=r"budget of 3 patients for 'dense'.*lists only 2 of the training patients"):
-        assign_supervision(view, training(4))
+        assign(view, training(4))
 
 
 def test_annotation_that_no_training_case_has_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"no training case has an annotation 'dence'; the store has dense, scribble"):
-        assign_supervision(View([Supervision("dence")]), training(2))
+        assign(View([Supervision("dence")]), training(2))
     with pytest.raises(ConfigError, match="the store has none"):
-        assign_supervision(View(), [record("p0_a", "p0")])
+        assign(View(), [record("p0_a", "p0")])
 
 
 def test_unknown_order_is_refused() -> None:
     with pytest.raises(DataError, match=r"no file and no committed list 'acdc/order_seed9'.*acdc/order_seed0"):
-        assign_supervision(View([Supervision("dense", 1, "acdc/order_seed9")]), training(2))
+        assign(View([Supervision("dense", 1, "acdc/order_seed9")]), training(2))
 
 
 def test_budget_needs_a_committed_order_and_a_size() -> None:

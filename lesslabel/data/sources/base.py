@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from lesslabel.data.case import Case
@@ -42,6 +43,8 @@ class Source(ABC):
     labels: Mapping[int, str]
     """Label codes and names, background (0) left out."""
     channels: Sequence[str] = ("image",)
+    withdrawn: Mapping[str, str] = MappingProxyType({})
+    """Patients that the publisher took back since they repeat another one, and that one; `verify` looks for them."""
 
     def __init__(self, raw: Path) -> None:
         self.raw = Path(raw)

@@ -1,0 +1,180 @@
+"""The files of a bundle: written, and read with mistrust. Nothing in them is run."""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from torch import Tensor
+
+from lesslabel.bundle.card import write_card
+from lesslabel.bundle.recipe import FORMAT, BundleRecipe
+from lesslabel.bundle.statistics import QUANTILE_COUNT
+from lesslabel.errors import DataError
+from lesslabel.features import FEATURE_LENGTH
+
+RECIPE, CARD, CHECKSUMS = "bundle.json", "CARD.md", "SHA256SUMS"
+REFERENCES, QUANTILES, WEIGHTS = "references.npy", "quantiles.npy", "weights.safetensors"
+CHECKED = (CARD, RECIPE, QUANTILES, REFERENCES, WEIGHTS)
+
+_LARGEST_TEXT_BYTES = 2**16
+_LARGEST_TABLE_BYTES = 2**24
+
+
+def write_contents(
+    folder: Path,
+    recipe: BundleRecipe,
+    weights: Mapping[str, Tensor],
+    references: NDArray[np.float32],
+    quantiles: NDArray[np.float32],
+) -> None:
+    """Fill a new folder with the files of a bundle."""
+    folder.mkdir(parents=True)
+    # not save_file, which makes a file that nobody but its owner may read
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    (folder / WEIGHTS).write_bytes(safetensors.torch.save(tensors))
+    np.save(folder / REFERENCES, references, allow_pickle=False)
+    np.save(folder / QUANTILES, quantiles, allow_pickle=False)
+    (folder / RECIPE).write_text(recipe.to_json(), encoding="utf-8")
+    (folder / CARD).write_text(write_card(recipe, hash_file(folder / WEIGHTS)), encoding="utf-8")
+    (folder / CHECKSUMS).write_text(_checksums(folder), encoding="utf-8")
+
+
+def check_files(folder: Path) -> None:
+    """Check that a folder holds the files of a bundle, whole, and nothing else.
+
+    Raises:
+        DataError: names the first flaw.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no bundle here; make one with `lesslabel bundle export RUN {folder} --store STORE`")
+    _check_format(folder)
+    found = {entry.name: entry for entry in folder.iterdir()}
+    for name in (*CHECKED, CHECKSUMS):
+        if name not in found:
+            raise DataError(f"{folder}: {name} is missing; fetch the bundle again")
+    for name, entry in sorted(found.items()):
+        if name not in (*CHECKED, CHECKSUMS):
+            raise DataError(f"{folder}: {name!a} is no part of a bundle; fetch the bundle again")
+        if entry.is_symlink() or not entry.is_file():
+            raise DataError(f"{entry}: a link or a folder, where a bundle has a file; fetch the bundle again")
+        largest = _LARGEST_TABLE_BYTES if entry.suffix == ".npy" else _LARGEST_TEXT_BYTES
+        if name != WEIGHTS and entry.stat().st_size > largest:
+            raise DataError(f"{entry}: larger than {largest} bytes, which no bundle needs; fetch the bundle again")
+    expected = _checksums(folder).encode().splitlines(keepends=True)
+    written = (folder / CHECKSUMS).read_bytes().splitlines(keepends=True)
+    if written != expected:
+        differing = [name for name, ours, theirs in zip(CHECKED, expected, written, strict=False) if ours != theirs]
+        damaged = differing[0] if len(written) == len(expected) else CHECKSUMS
+        raise DataError(f"{folder / damaged}: changed since it was exported; fetch the bundle again")
+
+
+def read_recipe(folder: Path) -> BundleRecipe:
+    """Read the recipe, and check that there is such a method and that the card says the same.
+
+    Raises:
+        DataError: names the rule that is broken.
+    """
+    path = folder / RECIPE
+    try:
+        recipe = BundleRecipe.from_json(path.read_bytes().decode("utf-8"))
+        with torch.device("meta"):  # shapes alone: no memory, and no random number is drawn
+            recipe.build_method()
+    except (UnicodeDecodeError, DataError) as error:
+        raise DataError(f"{path}: {error}; a bundle of this version holds no such thing") from error
+    if (folder / CARD).read_bytes() != write_card(recipe, hash_file(folder / WEIGHTS)).encode():
+        raise DataError(f"{folder / CARD}: says something else than {RECIPE}; fetch the bundle again")
+    return recipe
+
+
+def read_references(folder: Path, recipe: BundleRecipe) -> NDArray[np.float32]:
+    """Read the references, (K, 256).
+
+    Raises:
+        DataError: if they are anything else.
+    """
+    return _read_table(folder / REFERENCES, (len(recipe.references.patients), FEATURE_LENGTH))
+
+
+def read_quantiles(folder: Path, recipe: BundleRecipe) -> NDArray[np.float32]:
+    """Read the quantiles of the intensity, (channels, 256), rising.
+
+    Raises:
+        DataError: if they are anything else.
+    """
+    quantiles = _read_table(folder / QUANTILES, (len(recipe.channels), QUANTILE_COUNT))
+    if (np.diff(quantiles, axis=1) < 0).any():
+        raise DataError(f"{folder / QUANTILES}: quantiles that fall; fetch the bundle again")
+    return quantiles
+
+
+def read_weights(folder: Path, recipe: BundleRecipe) -> dict[str, Tensor]:
+    """Read the weights: exactly the tensors of the recipe's method, all numbers.
+
+    Raises:
+        DataError: if there is more or less, or a value is not finite.
+    """
+    path = folder / WEIGHTS
+    content = path.read_bytes()
+    try:
+        weights = safetensors.torch.load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: not a safetensors file ({error}); fetch the bundle again") from error
+    if extra := sorted(header.keys() - weights.keys()):
+        raise DataError(f"{path}: holds {ascii(extra[0])[:40]} beside its tensors; fetch the bundle again")
+    with torch.device("meta"):
+        state = recipe.build_method().state_dict()
+    expected = {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}
+    for name in sorted(expected.keys() | weights.keys()):
+        found = weights.get(name)
+        if found is None or name not in expected or (found.shape, found.dtype) != expected[name]:
+            raise DataError(f"{path}: {ascii(name)[:80]} is not what {recipe.method.name} has; fetch the bundle again")
+        if not torch.isfinite(found).all():
+            raise DataError(f"{path}: {name} is not finite; export a run that trained well")
+    return weights
+
+
+def hash_file(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_format(folder: Path) -> None:
+    """Tell a bundle of another format from a damaged one, as far as that can be told."""
+    if not (folder / RECIPE).is_file():
+        return
+    with (folder / RECIPE).open("rb") as file:
+        text = file.read(_LARGEST_TEXT_BYTES)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    found = content.get("format") if isinstance(content, dict) else None
+    if isinstance(found, int) and found != FORMAT:
+        raise DataError(
+            f"{folder}: a bundle of format {found}, this version reads {FORMAT}; use the lesslabel it needs"
+        )
+
+
+def _checksums(folder: Path) -> str:
+    """What `sha256sum` would print."""
+    return "".join(f"{hash_file(folder / name)}  {name}\n" for name in CHECKED)
+
+
+def _read_table(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+    stream = io.BytesIO(path.read_bytes())
+    try:
+        table: NDArray[np.float32] = np.lib.format.read_array(stream, allow_pickle=False)
+    except (ValueError, EOFError, MemoryError, OverflowError) as error:
+        raise DataError(f"{path}: not a table of numbers ({error}); fetch the bundle again") from error
+    if table.shape != shape or table.dtype != np.float32 or stream.read(1) or not np.isfinite(table).all():
+        raise DataError(f"{path}: not {shape[0]}×{shape[1]} finite float32 values; fetch the bundle again")
+    return table

@@ -1,0 +1,206 @@
+"""Make a bundle from a finished run."""
+
+import importlib.metadata
+import platform
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import lesslabel.methods
+from lesslabel import __version__
+from lesslabel.bundle.bundle import Bundle, load_bundle
+from lesslabel.bundle.contents import write_contents
+from lesslabel.bundle.plain import build
+from lesslabel.bundle.recipe import (
+    FORMAT,
+    SMALLEST_NUMBER_OF_PATIENTS,
+    BundleRecipe,
+    FeatureRecipe,
+    LabelClass,
+    MethodRecipe,
+    Preprocessing,
+    ReferenceRecipe,
+    Training,
+    Versions,
+)
+from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
+from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.store import CaseRecord
+from lesslabel.data.view import select_channels
+from lesslabel.errors import ConfigError, DataError, RunError
+from lesslabel.features import FEATURE_GRIDS, ImageFeatures, Mask, extract_features
+from lesslabel.files import written_aside
+from lesslabel.runs.callbacks import SafeCheckpointIO
+from lesslabel.runs.folder import RunFolder
+from lesslabel.runs.parsing import RunCLI, parse_run
+from lesslabel.runs.trainer import looking_trainer
+
+_SHORTEST_IDENTIFIER = 3
+
+
+def export_bundle(
+    run: Path, out: Path, store: Path, *, n_references: int = 10, seed: int = 0, mask: Mask = "predicted"
+) -> Bundle:
+    """Make a bundle of a run: weights, recipe, references and quantiles of its training part.
+
+    The weights are those that `lesslabel test` takes: the best on validation if there is such a checkpoint, else the
+    last. Equal runs and stores give equal bundles, byte by byte.
+
+    Args:
+        run: folder of a finished run.
+        out: folder to make.
+        store: the store that the run was trained on, wherever it lies now.
+        n_references: K, means that the training images' features are clustered into.
+        seed: of the clustering.
+        mask: of the features, see `lesslabel.features.feature_vectors`.
+
+    Raises:
+        DataError: if the folder exists, the training part has too few patients or features, or a word that would leave
+            names a case or a patient.
+        RunError: if there is no finished run, or the store is not that of its training.
+    """
+    if out.exists() or out.is_symlink():
+        raise DataError(f"{out}: exists already; remove it, or choose another folder")
+    reopened, checkpoint, iteration = _reopen(run, store)
+    data, method = reopened.datamodule, reopened.model
+    records = data.records("train")
+    patients = {record.patient for record in records}
+    if len(patients) < SMALLEST_NUMBER_OF_PATIENTS:
+        raise DataError(
+            f"{run}: {len(patients)} training patients; a bundle needs {SMALLEST_NUMBER_OF_PATIENTS}, so that no mean "
+            "is that of a single patient"
+        )
+    uids = [record.uid for record in records]
+    method.to(looking_trainer(reopened, []).strategy.root_device)
+    images = extract_features(method, data, uids, mask=mask)
+    references = _cluster(images, n_references, seed)
+    recipe = BundleRecipe(
+        format=FORMAT,
+        method=_describe_method(reopened),
+        preprocessing=_describe_preprocessing(data),
+        classes=_describe_classes(data),
+        class_shares=measure_class_shares(data, SMALLEST_NUMBER_OF_PATIENTS),
+        channels=tuple(data.store.channels[index] for index in select_channels(data.view, data.store.channels)),
+        features=FeatureRecipe(mask, FEATURE_GRIDS[data.dimensions]),
+        references=ReferenceRecipe(seed, _count_patients(images, references, records)),
+        training=Training(
+            source=data.store.source,
+            patients=len(patients),
+            cases=len(records),
+            images=len(images),
+            images_with_feature=int(images.has_feature.sum()),
+            checkpoint="best" if checkpoint.stem == "best" else "last",
+            iteration=iteration,
+        ),
+        versions=_find_versions(),
+    )
+    require_anonymous(recipe, data.store.records.values())
+    quantiles = average_quantiles(_raw_images(data, uids))
+    with written_aside(out) as aside:
+        write_contents(aside, recipe, method.state_dict(), references, quantiles)
+        bundle = load_bundle(aside)  # whatever a receiver would refuse is refused here
+    return replace(bundle, path=out)
+
+
+def require_anonymous(recipe: BundleRecipe, records: Iterable[CaseRecord]) -> None:
+    """Refuse words that name a case or a patient.
+
+    Identifiers of fewer than three characters are left out: they identify nobody and occur in many a label.
+
+    Raises:
+        DataError: names the word.
+    """
+    identifiers = {name.casefold() for record in records for name in (record.uid, record.patient)}
+    for word in recipe.free_words():
+        for name in identifiers:
+            if len(name) >= _SHORTEST_IDENTIFIER and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", word.casefold()):
+                raise DataError(
+                    f"bundle: the word '{word}' names a case or a patient of the store; prepare the store with another "
+                    "name of that label or channel, and train again"
+                )
+
+
+def _reopen(run: Path, store: Path) -> tuple[RunCLI, Path, int]:
+    """The run with the weights of its checkpoint, that checkpoint and its iteration."""
+    folder = RunFolder(run)
+    if not folder.config.is_file():
+        raise RunError(f"{run}: no run here (no config.yaml); make one with `lesslabel fit`")
+    reopened = parse_run(["--config", str(folder.config), "--data.store", str(store)])
+    folder.require_same_data(reopened.datamodule.describe())
+    checkpoint = folder.checkpoint("auto")
+    content = SafeCheckpointIO().load_checkpoint(checkpoint)
+    reopened.model.on_load_checkpoint(content)
+    reopened.model.load_state_dict(content["state_dict"])
+    return reopened, checkpoint, int(content["global_step"])
+
+
+def _cluster(images: ImageFeatures, n_references: int, seed: int) -> NDArray[np.float32]:
+    from lesslabel.selection import STDR  # imports scikit-learn, which takes a second
+
+    found = int(images.has_feature.sum())
+    if not 1 <= n_references <= found:
+        raise DataError(
+            f"references: {n_references} asked for, {found} training images have a feature (a predicted foreground); "
+            "ask for fewer, or train longer"
+        )
+    return STDR(n_clusters=n_references, seed=seed).fit(images.features).references.astype(np.float32)
+
+
+def _count_patients(
+    images: ImageFeatures, references: NDArray[np.float32], records: Iterable[CaseRecord]
+) -> tuple[int, ...]:
+    """For each reference the patients of the images that are nearest to it."""
+    patient_of = {record.uid: record.patient for record in records}
+    behind: list[set[str]] = [set() for _ in references]
+    for uid, feature in zip(images.uid[images.has_feature], images.features[images.has_feature], strict=True):
+        nearest = int(np.square(references.astype(np.float64) - feature).sum(axis=1).argmin())
+        behind[nearest].add(patient_of[str(uid)])
+    return tuple(len(patients) for patients in behind)
+
+
+def _describe_method(run: RunCLI) -> MethodRecipe:
+    name = type(run.model).__name__
+    if name not in lesslabel.methods.__all__ or getattr(lesslabel.methods, name) is not type(run.model):
+        raise ConfigError(
+            f"{type(run.model).__module__}.{name}: only the methods of lesslabel.methods can be bundled, since "
+            "loading a bundle imports nothing else; train one of these"
+        )
+    return MethodRecipe(name, run.plain_config()["model"]["init_args"])
+
+
+def _describe_preprocessing(data: SegmentationDataModule) -> Preprocessing:
+    plain = {
+        "dimensions": data.dimensions,
+        "size_voxel": data.grid.size_voxel,
+        "spacing_mm": data.grid.spacing_mm,
+        "patch_voxel": data.patch_voxel,
+        "interpolation": data.grid.interpolation,
+        "intensity": asdict(data.intensity),
+    }
+    return build(Preprocessing, plain, "data")
+
+
+def _describe_classes(data: SegmentationDataModule) -> tuple[LabelClass, ...]:
+    names, labels = data.mapping, data.store.labels
+    return tuple(
+        LabelClass(name, tuple(labels[code] for code in codes), tuple(codes))
+        for name, codes in zip(names.names[1:], names.codes[1:], strict=True)
+    )
+
+
+def _find_versions() -> Versions:
+    torch, numpy, scikit_learn, safetensors = map(
+        importlib.metadata.version, ("torch", "numpy", "scikit-learn", "safetensors")
+    )
+    return Versions(platform.python_version(), __version__, torch, numpy, scikit_learn, safetensors)
+
+
+def _raw_images(data: SegmentationDataModule, uids: Iterable[str]) -> Iterable[NDArray[np.float32]]:
+    """The images of cases as the store holds them, before any normalisation, in the channels that the run sees."""
+    channels = list(select_channels(data.view, data.store.channels))
+    for uid in uids:
+        yield data.store.read(uid).image[channels]

@@ -1,0 +1,232 @@
+"""What `bundle.json` says: everything that a receiver needs to know of a model, and nothing else."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+import lesslabel.methods
+from lesslabel.bundle.plain import build
+from lesslabel.data.intensity import Intensity
+from lesslabel.data.resize import Interpolation
+from lesslabel.errors import ConfigError, DataError
+from lesslabel.features import FEATURE_GRIDS, Mask
+from lesslabel.methods import SegmentationMethod
+
+FORMAT: Final = 1
+SMALLEST_NUMBER_OF_PATIENTS = 5
+"""Patients that intensities are averaged over at least, so that no value is that of a single one."""
+
+
+@dataclass(frozen=True)
+class MethodRecipe:
+    """How the method is made again.
+
+    Attributes:
+        name: its class in `lesslabel.methods`.
+        settings: the constructor's arguments, as plain values.
+    """
+
+    name: str
+    settings: dict[str, Any]
+
+    def build(self) -> SegmentationMethod:
+        """Make the method with fresh weights.
+
+        Raises:
+            DataError: if there is no such method, or it does not take such settings.
+        """
+        kind = vars(lesslabel.methods).get(self.name) if self.name in lesslabel.methods.__all__ else None
+        if not isinstance(kind, type) or not issubclass(kind, SegmentationMethod) or kind is SegmentationMethod:
+            raise DataError(f"method.name: '{self.name}' is not among lesslabel.methods, the only ones a bundle knows")
+        try:
+            return build(kind, self.settings, "method.settings")
+        except (RuntimeError, TypeError, ValueError, OverflowError) as error:  # sizes beyond what torch can count
+            raise DataError(f"method.settings: {self.name} cannot be made with them") from error
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a case is brought before the network; settings of the data module by the same names."""
+
+    dimensions: Literal[2, 3]
+    size_voxel: tuple[int, int] | None
+    spacing_mm: tuple[float, float, float] | None
+    patch_voxel: tuple[int, ...] | None
+    interpolation: Interpolation
+    intensity: Intensity
+
+    def __post_init__(self) -> None:
+        if self.intensity.match:
+            raise ConfigError("intensity.match: names a file, which a bundle does not hold; use a run without it")
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """A class of the model, background left out.
+
+    Attributes:
+        name: of the class.
+        labels: names of the labels that it gathers.
+        codes: their codes where the model was trained.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    codes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FeatureRecipe:
+    """How the references' features were made: see `lesslabel.features.feature_vectors`."""
+
+    mask: Mask
+    grid: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReferenceRecipe:
+    """How the references were made.
+
+    Attributes:
+        seed: of the clustering.
+        patients: for each reference, the patients whose images it is the mean of.
+    """
+
+    seed: int
+    patients: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the model was trained on, in numbers.
+
+    Attributes:
+        source: name of the layout that the data were read from (``acdc``, ``folder`` …).
+        patients: of the training part.
+        cases: of the training part.
+        images: slices in 2D, volumes in 3D.
+        images_with_feature: those that the references are made from.
+        checkpoint: highest validation Dice, or end of the last finished epoch.
+        iteration: of the checkpoint.
+    """
+
+    source: str
+    patients: int
+    cases: int
+    images: int
+    images_with_feature: int
+    checkpoint: Literal["best", "last"]
+    iteration: int
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The packages that made the bundle."""
+
+    python: str
+    lesslabel: str
+    torch: str
+    numpy: str
+    scikit_learn: str
+    safetensors: str
+
+
+@dataclass(frozen=True)
+class BundleRecipe:
+    """The content of `bundle.json`.
+
+    Attributes:
+        format: number of the format.
+        method: how the method is made again.
+        preprocessing: how a case is brought before the network.
+        classes: of the model, background left out.
+        class_shares: share of the voxels of each class, background first; empty if the run saw too few dense labels.
+        channels: names of the image channels, in the network's order.
+        features: how the references' features were made.
+        references: how the references were made.
+        training: what the model was trained on.
+        versions: what made the bundle.
+    """
+
+    format: Literal[1]
+    method: MethodRecipe
+    preprocessing: Preprocessing
+    classes: tuple[LabelClass, ...]
+    class_shares: tuple[float, ...]
+    channels: tuple[str, ...]
+    features: FeatureRecipe
+    references: ReferenceRecipe
+    training: Training
+    versions: Versions
+
+    def __post_init__(self) -> None:
+        names, shares = self.label_names, self.class_shares
+        if len(set(names)) != len(names) or any(len(entry.labels) != len(entry.codes) for entry in self.classes):
+            raise ConfigError("classes: names must differ, and every label needs one code")
+        if not all(self.free_words()):
+            raise ConfigError("classes and channels: every one needs a name")
+        if shares and (len(shares) != len(names) or min(shares) <= 0.0 or not math.isclose(sum(shares), 1.0)):
+            raise ConfigError("class_shares: one positive share for each class, background first, that sum to 1")
+        if self.features.grid != FEATURE_GRIDS[self.preprocessing.dimensions]:
+            raise ConfigError(f"features.grid: {list(self.features.grid)} is not that of this version")
+        if self.training.patients < SMALLEST_NUMBER_OF_PATIENTS:
+            raise ConfigError(
+                f"training.patients: {self.training.patients}; a bundle speaks of {SMALLEST_NUMBER_OF_PATIENTS} at "
+                "least, so that no mean is that of a single patient"
+            )
+        if not self.references.patients:
+            raise ConfigError("references.patients: there must be one reference at least")
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Class names, background first."""
+        return ("background", *(entry.name for entry in self.classes))
+
+    def build_method(self) -> SegmentationMethod:
+        """Make the method with fresh weights.
+
+        Raises:
+            DataError: if there is no such method, or it fits neither its settings nor the rest of the recipe.
+        """
+        method = self.method.build()
+        try:
+            method.require_data(self.label_names, len(self.channels), self.preprocessing.dimensions)
+        except ConfigError as error:
+            raise DataError(f"method.settings: {error}") from error
+        return method
+
+    def free_words(self) -> Iterator[str]:
+        """The words that come from the data and not from the library."""
+        yield self.training.source
+        yield from self.channels
+        for entry in self.classes:
+            yield from (entry.name, *entry.labels)
+
+    def to_json(self) -> str:
+        """The text of `bundle.json`."""
+        return to_json(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "BundleRecipe":
+        """Read `bundle.json`.
+
+        Raises:
+            DataError: if it holds anything else than a recipe, or is written in another way than `to_json` writes.
+        """
+        try:
+            content = json.loads(text)
+            written_alike = to_json(content) == text
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"not readable as JSON ({error})") from error
+        if isinstance(content, dict) and content.get("format") != FORMAT:
+            raise DataError(f"format {ascii(content.get('format'))[:40]}, this version reads {FORMAT}")
+        if not written_alike:
+            raise DataError("not written as lesslabel writes it")
+        return build(cls, content, "recipe")
+
+
+def to_json(content: Mapping[str, Any]) -> str:
+    """The one way in which a bundle writes JSON."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

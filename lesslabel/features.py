@@ -1,0 +1,221 @@
+"""From images to feature vectors and uncertainty: what strategies rank images by, and what references are made of."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from lesslabel.data.batch import EvaluationBatch, one_case
+from lesslabel.data.datasets import EvaluationSet
+from lesslabel.data.module import SegmentationDataModule
+from lesslabel.errors import ConfigError
+from lesslabel.losses import hard_label, voxel_entropy
+from lesslabel.methods import SegmentationMethod
+from lesslabel.methods.inference import predict_volume
+from lesslabel.networks import penultimate_maps
+
+Mask = Literal["predicted", "background-softmax"]
+
+FEATURE_LENGTH = 256
+FEATURE_GRIDS: dict[int, tuple[int, ...]] = {2: (16, 16), 3: (4, 8, 8)}
+"""Cells that a map is pooled to, by dimensions."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFeatures:
+    """One row per image, sorted by uid and slice. An image is a slice in 2D, a volume in 3D.
+
+    Counts and means are over the image's pixels (voxels in 3D) on the network's grid.
+
+    Attributes:
+        uid: (N,) the case.
+        slice: (N,) int64, z index; −1 for a volume.
+        features: (N, 256) float32; a row of NaN where the image has no feature, see `feature_vectors`.
+        foreground_voxel: (N,) int64, pixels whose predicted class is not background.
+        entropy: (N,) float32, mean of −Σ p·ln p, in [0, ln C].
+        margin: (N,) float32, mean difference of the two largest probabilities, in [0, 1]; small where unsure.
+        least_confidence: (N,) float32, mean of 1 − the largest probability, in [0, 1).
+    """
+
+    uid: NDArray[np.str_]
+    slice: NDArray[np.int64]
+    features: NDArray[np.float32]
+    foreground_voxel: NDArray[np.int64]
+    entropy: NDArray[np.float32]
+    margin: NDArray[np.float32]
+    least_confidence: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.uid)
+
+    @property
+    def has_feature(self) -> NDArray[np.bool_]:
+        """Which images have a feature: (N,) bool."""
+        has_feature: NDArray[np.bool_] = ~np.isnan(self.features[:, 0])
+        return has_feature
+
+    @classmethod
+    def join(cls, parts: Iterable["ImageFeatures"]) -> "ImageFeatures":
+        """Put rows together, sorted by uid and slice."""
+        filled = [part for part in parts if len(part)] or [_no_images()]
+        columns = {field.name: np.concatenate([getattr(part, field.name) for part in filled]) for field in fields(cls)}
+        order = np.lexsort((columns["slice"], columns["uid"]))
+        return cls(**{name: column[order] for name, column in columns.items()})
+
+
+def feature_vectors(maps: Tensor, probabilities: Tensor, mask: Mask = "predicted") -> Tensor:
+    """Compute the feature of each image.
+
+    From STDR (Wang et al., "Dual-reference source-free active domain adaptation for nasopharyngeal carcinoma tumor
+    segmentation across multiple hospitals", IEEE TMI 2024, arXiv:2309.13401; eq. 6-2 of the thesis):
+    ``MaxPool(mean over channels of (f ⊗ ŷ)) / N``, flattened, where f is the penultimate map, ŷ the foreground, that is
+    every pixel whose most probable class is not background, and N its number of pixels.
+
+    Args:
+        maps: B×[D×]H×W, the channel mean of the penultimate map. A mask with one channel commutes with that mean.
+        probabilities: B×C×[D×]H×W.
+        mask: ``predicted`` as published in the paper; ``background-softmax`` as in its public code, which multiplies by
+            the probability of background and divides by its mean.
+
+    Returns:
+        B×256 float32: 16×16 cells in 2D, 4×8×8 in 3D. A row is NaN where the divisor is 0: for ``predicted``, where no
+        foreground was predicted.
+    """
+    if mask == "predicted":
+        foreground = hard_label(probabilities) != 0
+        masked, divisor = torch.where(foreground, maps, 0.0), foreground.flatten(1).sum(dim=1)
+    else:
+        background = probabilities[:, 0]
+        masked, divisor = maps * background, background.flatten(1).mean(dim=1)
+    pool = F.adaptive_max_pool2d if maps.ndim == 3 else F.adaptive_max_pool3d
+    pooled = pool(masked[:, None].float(), FEATURE_GRIDS[maps.ndim - 1]).flatten(1)
+    return torch.where(divisor[:, None] == 0, torch.nan, pooled / divisor[:, None])
+
+
+def iterate_features(
+    method: SegmentationMethod, data: SegmentationDataModule, uids: Sequence[str], *, mask: Mask = "predicted"
+) -> Iterator[ImageFeatures]:
+    """Compute the features of whole cases, one case after the other, so that memory does not grow with their number.
+
+    Images are those of validation: no augmentation, the network in evaluation. Where the method predicts by windows,
+    maps and probabilities are laid from such windows too, side by side without overlap; otherwise slices and volumes
+    pass whole.
+
+    Args:
+        method: with its weights, on the device that computes.
+        data: reads the cases and brings them to the network's grid.
+        uids: which cases; they come sorted.
+        mask: see `feature_vectors`.
+
+    Yields:
+        The rows of one case.
+
+    Raises:
+        ConfigError: if the mask is unknown, or method and data do not fit.
+        DataError: if a case is absent or damaged.
+    """
+    if mask not in get_args(Mask):
+        raise ConfigError(f"mask: {mask!r} is not one of {', '.join(map(repr, get_args(Mask)))}")
+    method.require_data(data.mapping.names, data.in_channels, data.dimensions)
+    # not the data module's own loader, which shares cases out by the processes of its trainer
+    cases: DataLoader[EvaluationBatch] = DataLoader(
+        EvaluationSet(data.loader(), tuple(sorted(set(uids))), reference=None),
+        batch_size=None,
+        num_workers=min(data.workers, 1),
+        collate_fn=one_case,  # type: ignore[arg-type]  # without a batch size it takes one sample
+    )
+    for case in cases:
+        yield _features_of_case(method, case, mask)
+
+
+def extract_features(
+    method: SegmentationMethod, data: SegmentationDataModule, uids: Sequence[str], *, mask: Mask = "predicted"
+) -> ImageFeatures:
+    """Compute the features of whole cases and keep them: about one kilobyte per image.
+
+    Where several processes are joined by `torch.distributed`, each computes every n-th case and all return the whole,
+    which is what one process would return.
+
+    Args:
+        method: see `iterate_features`.
+        data: the same.
+        uids: which cases.
+        mask: see `feature_vectors`.
+    """
+    rank, world = _place_among_processes()
+    mine = ImageFeatures.join(iterate_features(method, data, sorted(set(uids))[rank::world], mask=mask))
+    if world == 1:
+        return mine
+    shares: list[Any] = [None] * world
+    torch.distributed.all_gather_object(shares, mine)
+    return ImageFeatures.join(shares)
+
+
+@torch.no_grad()
+def _features_of_case(method: SegmentationMethod, case: EvaluationBatch, mask: Mask) -> ImageFeatures:
+    inference = replace(method.inference, stride_voxel=method.inference.window_voxel)
+
+    def forward(image: Tensor) -> Tensor:
+        """Class probabilities, and the channel mean of the penultimate map as one channel more."""
+        with penultimate_maps(method) as maps:
+            probabilities = method.probabilities(image)
+        if not maps:
+            raise ConfigError(f"{type(method).__name__} predicts without a U-shaped network: there is no map to read")
+        return torch.cat([probabilities, maps[0].float().mean(dim=1, keepdim=True)], dim=1)
+
+    with _in_evaluation(method):
+        image = case["image"][0].to(method.device)
+        result = predict_volume(forward, image, method.shape.dimensions, inference)
+    images = result.transpose(0, 1) if method.shape.dimensions == 2 else result[None]
+    return _rows(case["uid"], images[:, -1], images[:, :-1], mask)
+
+
+def _rows(uid: str, maps: Tensor, probabilities: Tensor, mask: Mask) -> ImageFeatures:
+    largest = probabilities.topk(2, dim=1).values
+    volume = maps.ndim == 4
+    return ImageFeatures(
+        uid=np.full(len(maps), uid),
+        slice=np.full(1, -1) if volume else np.arange(len(maps)),
+        features=feature_vectors(maps, probabilities, mask).cpu().numpy(),
+        foreground_voxel=(hard_label(probabilities) != 0).flatten(1).sum(dim=1).cpu().numpy(),
+        entropy=_mean_over_pixels(voxel_entropy(probabilities)),
+        margin=_mean_over_pixels(largest[:, 0] - largest[:, 1]),
+        least_confidence=_mean_over_pixels(1.0 - largest[:, 0]),
+    )
+
+
+def _mean_over_pixels(values: Tensor) -> NDArray[np.float32]:
+    mean: NDArray[np.float32] = values.flatten(1).mean(dim=1).cpu().numpy()
+    return mean
+
+
+def _no_images() -> ImageFeatures:
+    none, integers = np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.int64)
+    features = np.zeros((0, FEATURE_LENGTH), dtype=np.float32)
+    return ImageFeatures(np.zeros(0, dtype=np.str_), integers, features, integers, none, none, none)
+
+
+def _place_among_processes() -> tuple[int, int]:
+    """Rank of this process and how many there are."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
+
+
+@contextmanager
+def _in_evaluation(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation and each of its parts back to what it was afterwards."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training

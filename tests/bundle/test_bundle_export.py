@@ -1,0 +1,215 @@
+"""What a bundle holds is what the run and its training part give, and nothing that names anybody."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import lesslabel.methods
+from lesslabel.bundle import Bundle, export_bundle
+from lesslabel.bundle.export import require_anonymous
+from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
+from lesslabel.cli import main
+from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.store import Store
+from lesslabel.data.view import Supervision, View
+from lesslabel.errors import ConfigError, DataError, LesslabelError, RunError
+from lesslabel.features import extract_features
+from lesslabel.methods import SegmentationMethod, Supervised
+
+NAMES = ["CARD.md", "SHA256SUMS", "bundle.json", "quantiles.npy", "references.npy", "weights.safetensors"]
+
+
+def training_part(run: Path) -> list[str]:
+    parts: dict[str, list[str]] = json.loads((run / "data.json").read_text())["parts"]
+    return sorted(parts["train"])
+
+
+def changed(run: Path, folder: Path, change: Callable[[dict], None]) -> Path:
+    """A copy of a run with another configuration."""
+    copy = Path(shutil.copytree(run, folder / "run"))
+    content = yaml.safe_load((copy / "config.yaml").read_text())
+    change(content)
+    (copy / "config.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    return copy
+
+
+def test_the_method_comes_back_with_the_weights_that_test_takes(bundle: Bundle, run: Path) -> None:
+    saved = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    method = bundle.build_method()
+    assert type(method).__name__ == "Supervised"
+    assert not method.training
+    assert method.state_dict().keys() == saved["state_dict"].keys()
+    assert all(torch.equal(method.state_dict()[name], tensor) for name, tensor in saved["state_dict"].items())
+    training = bundle.recipe.training
+    assert (training.checkpoint, training.iteration) == ("best", saved["global_step"])
+    assert bundle.label_names == ("background", "heart", "RV")
+
+
+def test_the_references_are_the_means_of_the_nearest_training_images(bundle: Bundle, run: Path, store: Path) -> None:
+    data, uids = bundle.data_module(store), training_part(run)
+    images = extract_features(bundle.build_method(), data, uids)
+    training = bundle.recipe.training
+    assert (training.cases, training.patients, training.images) == (10, 5, 30)
+    assert training.images_with_feature == images.has_feature.sum() > 8
+    features, owners = images.features[images.has_feature], images.uid[images.has_feature]
+    distances = ((features[:, None] - bundle.references[None]) ** 2).sum(axis=2)
+    nearest = distances.argmin(axis=1)
+    for index, (reference, patients) in enumerate(
+        zip(bundle.references, bundle.recipe.references.patients, strict=True)
+    ):
+        np.testing.assert_allclose(features[nearest == index].mean(axis=0), reference, rtol=1e-4, atol=1e-7)
+        assert len({uid.partition("_")[0] for uid in owners[nearest == index]}) == patients
+
+
+def test_the_quantiles_are_means_over_the_raw_training_images(bundle: Bundle, run: Path, store: Path) -> None:
+    tables = [
+        np.percentile(Store(store).read(uid).image.astype(np.float64), np.arange(256) / 2.55)
+        for uid in training_part(run)
+    ]
+    assert bundle.quantiles.shape == (1, 256)
+    np.testing.assert_allclose(bundle.quantiles[0], np.mean(tables, axis=0), rtol=1e-5, atol=1e-5)
+
+
+def test_quantiles_of_two_channels_by_hand() -> None:
+    ramp = np.arange(256, dtype=np.float32).reshape(1, 16, 16)
+    first, second = np.stack([ramp, 2 * ramp]), np.stack([ramp[:, ::-1] + 10, np.zeros_like(ramp)])
+    found = average_quantiles(iter([first, second]))
+    np.testing.assert_allclose(found, np.stack([np.arange(256) + 5, np.arange(256)]), rtol=1e-6)
+
+
+def test_class_shares_count_the_dense_labels_of_the_training_part(store: Path) -> None:
+    data = SegmentationDataModule(str(store))
+    labels = np.stack([data.store.read(record.uid).annotations["dense"].labels for record in data.records("train")])
+    expected = [(labels == code).mean() for code in range(4)]
+    np.testing.assert_allclose(measure_class_shares(data, 5), expected, rtol=1e-12)
+    assert measure_class_shares(data, 6) == ()
+
+
+def test_scribbles_have_no_class_shares(store: Path) -> None:
+    data = SegmentationDataModule(str(store), view=View([Supervision("scribble")]))
+    assert measure_class_shares(data, 1) == ()
+
+
+def test_no_file_names_a_case_a_patient_or_a_place(bundle: Bundle, store: Path, run: Path) -> None:
+    assert sorted(path.name for path in bundle.path.iterdir()) == NAMES
+    content = b"".join(path.read_bytes() for path in bundle.path.iterdir())
+    for record in Store(store).records.values():
+        assert record.uid.encode() not in content
+        assert record.patient.encode() not in content
+    for place in (store, run, bundle.path, Path.home()):
+        assert str(place).encode() not in content
+    assert (bundle.path / "weights.safetensors").stat().st_mode & 0o777 == (
+        bundle.path / "bundle.json"
+    ).stat().st_mode & 0o777
+
+
+def test_exporting_again_from_a_store_elsewhere_gives_the_same_bytes(
+    bundle: Bundle, run: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved, out = shutil.copytree(store, tmp_path / "moved"), tmp_path / "bundle"
+    export = ["bundle", "export", run, out, "--store", moved, "--references", 4, "--seed", 3]
+    assert main([str(argument) for argument in export]) == 0
+    assert f"{out}: 4 references, 1 of them from a single patient each" in capsys.readouterr().out
+    for name in NAMES:
+        assert (out / name).read_bytes() == (bundle.path / name).read_bytes(), name
+
+
+def test_the_other_mask_is_recorded_and_used(bundle: Bundle, run: Path, store: Path, tmp_path: Path) -> None:
+    other = export_bundle(run, tmp_path / "bundle", store, n_references=2, mask="background-softmax")
+    assert other.recipe.features.mask == "background-softmax"
+    assert other.recipe.training.images_with_feature == 30
+    assert other.model_sha256 == bundle.model_sha256
+    # every image counts, and each once
+    images = extract_features(
+        other.build_method(), other.data_module(store), training_part(run), mask="background-softmax"
+    )
+    nearest = ((images.features[:, None] - other.references[None]) ** 2).sum(axis=2).argmin(axis=1)
+    weights = np.bincount(nearest, minlength=2)
+    np.testing.assert_allclose(weights @ other.references / 30, images.features.mean(axis=0), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "dangling link"])
+def test_an_existing_target_is_left_alone(run: Path, store: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "out"
+    {"folder": out.mkdir, "file": out.touch, "dangling link": lambda: out.symlink_to(tmp_path / "nowhere")}[kind]()
+    with pytest.raises(DataError, match="exists already"):
+        export_bundle(run, out, store)
+    assert out.is_symlink() or out.exists()
+
+
+def test_too_many_references_are_refused(run: Path, store: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"references: 31 asked for, \d+ training images have a feature"):
+        export_bundle(run, tmp_path / "out", store, n_references=31)
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_few_patients_are_refused(run: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lesslabel.bundle.export.SMALLEST_NUMBER_OF_PATIENTS", 6)
+    with pytest.raises(DataError, match="5 training patients; a bundle needs 6"):
+        export_bundle(run, tmp_path / "out", store)
+
+
+def test_another_store_or_no_run_is_refused(run: Path, store: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(store, tmp_path / "other"))
+    fingerprint = json.loads((other / "fingerprint.json").read_text())
+    (other / "fingerprint.json").write_text(json.dumps({**fingerprint, "data_hash": "0"}))
+    with pytest.raises(RunError, match="the content of the store changed"):
+        export_bundle(run, tmp_path / "out", other)
+    with pytest.raises(LesslabelError, match="no run here"):
+        export_bundle(tmp_path / "nothing", tmp_path / "out", store)
+
+
+def test_a_run_that_matches_histograms_is_refused(run: Path, store: Path, bundle: Bundle, tmp_path: Path) -> None:
+    def match(content: dict) -> None:
+        content["data"]["init_args"]["intensity"]["match"] = str(bundle.path / "quantiles.npy")
+
+    with pytest.raises(DataError, match=r"data\.intensity\.match: "):
+        export_bundle(changed(run, tmp_path, match), tmp_path / "out", store, n_references=2)
+
+
+def test_a_word_that_names_a_patient_is_refused(bundle: Bundle, store: Path) -> None:
+    records = list(Store(store).records.values())
+    require_anonymous(bundle.recipe, records)
+    named = [replace(records[0], patient="Heart"), replace(records[0], uid="rv"), replace(records[0], patient="image")]
+    for record, refused in zip(named, (True, False, True), strict=True):  # two letters identify nobody
+        if refused:
+            with pytest.raises(DataError, match="names a case or a patient"):
+                require_anonymous(bundle.recipe, [record])
+        else:
+            require_anonymous(bundle.recipe, [record])
+    recipe = replace(bundle.recipe, channels=("T1 of hearts",))
+    require_anonymous(recipe, [replace(records[0], uid="hear")])
+    with pytest.raises(DataError, match="'T1 of hearts' names"):
+        require_anonymous(recipe, [replace(records[0], uid="hearts")])
+
+
+def test_a_method_from_elsewhere_is_refused(
+    run: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesslabel.methods, "Elsewhere", type("Elsewhere", (Supervised,), {}), raising=False)
+    monkeypatch.setattr(SegmentationMethod, "on_load_checkpoint", lambda *_: None)
+
+    def use_it(content: dict) -> None:
+        content["model"]["class_path"] = "lesslabel.methods.Elsewhere"
+
+    with pytest.raises(ConfigError, match=r"Elsewhere: only the methods of lesslabel\.methods can be bundled"):
+        export_bundle(changed(run, tmp_path, use_it), tmp_path / "out", store, n_references=2)
+
+
+def test_a_full_disk_leaves_nothing_behind(
+    run: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(DataError, match="No space left on device"):
+        export_bundle(run, tmp_path / "out", store, n_references=2)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,104 @@
+"""Every method of the library can be described by plain values and made again from them."""
+
+import inspect
+import json
+from dataclasses import asdict, is_dataclass
+
+import pytest
+import torch
+
+import lesslabel.methods
+from lesslabel.bundle.plain import build, read_value
+from lesslabel.bundle.recipe import MethodRecipe
+from lesslabel.data.intensity import Intensity
+from lesslabel.errors import DataError
+from lesslabel.methods import SegmentationMethod
+from lesslabel.networks import NetworkShape
+
+METHODS = [
+    kind
+    for name in lesslabel.methods.__all__
+    if issubclass(kind := getattr(lesslabel.methods, name), SegmentationMethod) and kind is not SegmentationMethod
+]
+SMALL = {"name": "unet", "channels": [3, 5], "encoder_dropout": [0, 0.5]}
+REQUIRED = {"num_classes": 3, "class_shares": [0.5, 0.25, 0.25]}
+
+
+def settings_of(kind: type[SegmentationMethod]) -> dict[str, object]:
+    """Every setting of a method as JSON would give it."""
+    settings = {}
+    for name, parameter in inspect.signature(kind).parameters.items():
+        default = REQUIRED[name] if parameter.default is inspect.Parameter.empty else parameter.default
+        settings[name] = asdict(default) if is_dataclass(default) else default
+    return json.loads(json.dumps(settings | {"network": SMALL}))
+
+
+@pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.__name__)
+def test_a_method_is_made_again(kind: type[SegmentationMethod]) -> None:
+    recipe = MethodRecipe(kind.__name__, settings_of(kind))
+    torch.manual_seed(0)
+    made = recipe.build()
+    assert type(made) is kind
+    assert made.shape.channels == (3, 5)
+    before = torch.get_rng_state()
+    with torch.device("meta"):
+        shapes = recipe.build().state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    state = made.state_dict()
+    assert {name: (t.shape, t.dtype) for name, t in shapes.items()} == {n: (t.shape, t.dtype) for n, t in state.items()}
+
+
+def test_a_path_is_no_setting() -> None:
+    with pytest.raises(DataError, match=r"here\.match: '/home/jane/q\.npy' may be only 64 letters"):
+        build(Intensity, {"match": "/home/jane/q.npy"}, "here")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (int, 3, 3),
+        (float, 3, 3.0),
+        (bool, True, True),
+        (int | None, None, None),
+        (tuple[int, ...], [1, 2], (1, 2)),
+        (tuple[int, int] | None, [1, 2], (1, 2)),
+        (list[float], [1, 0.5], [1.0, 0.5]),
+        (str, "T1 (contrast), 1.5 T", "T1 (contrast), 1.5 T"),
+        (
+            NetworkShape,
+            {"channels": [8, 16], "encoder_dropout": [0, 0]},
+            NetworkShape(channels=(8, 16), encoder_dropout=(0.0, 0.0)),
+        ),
+    ],
+)
+def test_plain_values_are_read(kind: object, value: object, expected: object) -> None:
+    found = read_value(kind, value, "here")
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (int, True),
+        (int, 3.0),
+        (int, "3"),
+        (float, float("nan")),
+        (float, True),
+        (bool, 1),
+        (int, None),
+        (str, "a/b"),
+        (str, "a\\b"),
+        (str, "jane@hospital"),
+        (str, "x" * 65),
+        (tuple[int, int], [1]),
+        (tuple[int, ...], "12"),
+        (list[float], {"0": 1.0}),
+        (NetworkShape, ["unet"]),
+        (NetworkShape, {"dimensions": 2.0}),
+        (NetworkShape, {"channels": [8]}),
+    ],
+)
+def test_other_values_are_refused(kind: object, value: object) -> None:
+    with pytest.raises(DataError, match=r"^here"):
+        read_value(kind, value, "here")
