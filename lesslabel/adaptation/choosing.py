@@ -1,0 +1,140 @@
+"""From a bundle and a store of unlabelled images to a queue of what to annotate."""
+
+from typing import Literal
+
+import numpy as np
+
+from lesslabel.bundle import Bundle
+from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.queue import WHOLE_CASE, Queue, QueueRow
+from lesslabel.errors import ConfigError
+from lesslabel.features import ImageFeatures, extract_features
+from lesslabel.selection import STDR, STRATEGIES, Pool, Strategy
+from lesslabel.selection.budget import Budget, count_units
+
+Unit = Literal["slice", "case"]
+
+
+def make_strategy(name: str, bundle: Bundle, seed: int, *, diversity: bool = False) -> Strategy:
+    """Make a strategy by its name; STDR takes the references of the bundle.
+
+    Args:
+        name: a key of `lesslabel.selection.STRATEGIES`, ``stdr-invariant`` or ``stdr-specific`` for one end of STDR.
+        bundle: what the source handed over.
+        seed: of what is drawn.
+        diversity: of STDR, see there.
+
+    Raises:
+        ConfigError: if there is no such strategy, or it takes no `diversity`.
+    """
+    if name in ("stdr", "stdr-invariant", "stdr-specific"):
+        ends = name.removeprefix("stdr").removeprefix("-") or "both"
+        return STDR.from_references(bundle.references, ends=ends, diversity=diversity)  # type: ignore[arg-type]  # one of the three
+    if name not in STRATEGIES:
+        known = ", ".join((*STRATEGIES, "stdr-invariant", "stdr-specific"))
+        raise ConfigError(f"strategy: '{name}' is not one of {known}")
+    if diversity:
+        raise ConfigError(f"--diversity is an option of stdr, not of {name}; leave it out")
+    return STRATEGIES[name](seed)
+
+
+def choose_queue(
+    bundle: Bundle,
+    data: SegmentationDataModule,
+    strategy: Strategy,
+    budget: Budget,
+    *,
+    unit: Unit = "slice",
+    previous: Queue | None = None,
+    features: ImageFeatures | None = None,
+) -> Queue:
+    """Rank the training part of a store by what the source's model sees in it.
+
+    Features and uncertainty are those of the bundle's model in every round: those of an adapted model do not compare
+    with the source's references.
+
+    Args:
+        bundle: what the source handed over.
+        data: the target, with the bundle's preprocessing; labels are not looked at.
+        strategy: what ranks.
+        budget: of this round: a share of all units of the training part, or a count.
+        unit: what is chosen, slices or whole cases.
+        previous: the queue of earlier rounds; what it holds is not chosen again.
+        features: those of the training part, if they were extracted before.
+
+    Returns:
+        The previous rows, and those of this round after them.
+
+    Raises:
+        ConfigError: if slices are asked for where the model sees volumes, or slices other than the case's own.
+        DataError: if a case cannot be read, or the previous queue is of another store.
+    """
+    if unit == "slice":
+        _require_native_slices(data)
+    rows = () if previous is None else previous.rows
+    if previous is not None:
+        previous.require_known(data.store.records)
+    if features is None:
+        features = features_of_training_part(bundle, data)
+    units = _units(features, unit)
+    taken = {(row.uid, row.slice) for row in rows}
+    left = [entry for entry in units if entry not in taken]
+    ranking = strategy.rank(_pool(features, set(left), unit), min(count_units(budget, len(units)), len(left)))
+    round_number = max((row.round for row in rows), default=0) + 1
+    chosen = zip(ranking.indices.tolist(), ranking.scores.tolist(), ranking.reasons, strict=True)
+    return Queue(
+        (
+            *rows,
+            *(
+                QueueRow(
+                    *left[index],
+                    rank=place,
+                    score=score,
+                    strategy=strategy.name,
+                    reason=reason,
+                    round=round_number,
+                    model_sha256=bundle.model_sha256,
+                    seed=strategy.seed,
+                )
+                for place, (index, score, reason) in enumerate(chosen, start=len(rows) + 1)
+            ),
+        )
+    )
+
+
+def features_of_training_part(bundle: Bundle, data: SegmentationDataModule) -> ImageFeatures:
+    """What the source's model sees in the images that may be chosen."""
+    uids = [record.uid for record in data.records("train")]
+    return extract_features(bundle.build_method(), data, uids, mask=bundle.recipe.features.mask)
+
+
+def _units(features: ImageFeatures, unit: Unit) -> list[tuple[str, int]]:
+    """The units in order, as (uid, slice)."""
+    if unit == "case":
+        return [(uid, WHOLE_CASE) for uid in sorted(set(features.uid.tolist()))]
+    return list(zip(features.uid.tolist(), features.slice.tolist(), strict=True))
+
+
+def _pool(features: ImageFeatures, units: set[tuple[str, int]], unit: Unit) -> Pool:
+    """The images of the given units; the pool's units come in the same order as `_units`."""
+    names = zip(features.uid.tolist(), features.slice.tolist(), strict=True)
+    wanted = np.array([((uid, WHOLE_CASE) if unit == "case" else (uid, index)) in units for uid, index in names], bool)
+    return Pool(
+        features=features.features[wanted],
+        foreground_voxel=features.foreground_voxel[wanted],
+        entropy=features.entropy[wanted],
+        margin=features.margin[wanted],
+        least_confidence=features.least_confidence[wanted],
+        groups=features.uid[wanted] if unit == "case" else None,
+    )
+
+
+def _require_native_slices(data: SegmentationDataModule) -> None:
+    if data.dimensions == 3:
+        raise ConfigError("unit: the bundle's model sees volumes; choose cases with --unit case")
+    for record in data.records("train"):
+        if data.grid.shape_of(record)[0] != record.depth:
+            raise ConfigError(
+                f"unit: the bundle's model sees resampled slices of case '{record.uid}', which nobody can annotate; "
+                "choose cases with --unit case"
+            )

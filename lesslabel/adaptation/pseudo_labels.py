@@ -1,0 +1,94 @@
+"""Pseudo-labels: what a frozen model says of the images that nobody annotated."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lesslabel.data.annotation_folder import Provenance, write_annotation
+from lesslabel.data.case import IGNORE, Annotation, Kind
+from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.queue import Queue
+from lesslabel.errors import ConfigError
+from lesslabel.files import written_aside
+from lesslabel.methods import SegmentationMethod
+
+NAME = "pseudo/adaptation"
+"""The name under which a view shows them."""
+
+
+def write_pseudo_labels(
+    method: SegmentationMethod,
+    data: SegmentationDataModule,
+    uids: Sequence[str],
+    queue: Queue,
+    folder: Path,
+    *,
+    model_sha256: str,
+    confidence: float = 0.0,
+) -> int:
+    """Label what a queue leaves unlabelled by the method's own prediction, into an annotation folder.
+
+    Slices that the queue holds stay the annotator's; a case that it holds whole gets no pseudo-label.
+
+    Args:
+        method: with its weights; it is not trained.
+        data: reads the cases.
+        uids: the training cases of the target.
+        queue: what was annotated.
+        folder: to make; it appears whole or not at all.
+        model_sha256: of the weights, for the provenance.
+        confidence: a voxel whose largest class probability is below becomes unknown, in [0, 1]; 0 keeps all.
+
+    Returns:
+        Number of cases written.
+
+    Raises:
+        ConfigError: if the threshold is no probability.
+        DataError: if a case cannot be read or the folder cannot be written.
+    """
+    if not 0.0 <= confidence <= 1.0:
+        raise ConfigError(f"confidence: {confidence} is no probability; pass 0 to keep every pseudo-label, or up to 1")
+    provenance = Provenance(
+        annotation=NAME,
+        stage="pseudo-labels",
+        model_sha256=model_sha256,
+        queue_sha256=queue.sha256,
+        thresholds={"confidence": confidence},
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    codes = np.array([0, *(codes[0] for codes in data.mapping.codes[1:])], dtype=np.uint8)
+    wanted = tuple(sorted(uid for uid in uids if queue.slices.get(uid, ()) is not None))
+    method.eval()
+    with written_aside(folder) as aside:
+        for batch in data.evaluation_loader(wanted, with_reference=False):
+            with torch.no_grad():
+                probabilities, labels = method.predict_case(batch)
+            write_annotation(
+                aside,
+                batch["uid"],
+                Annotation(
+                    labels=_keep_confident(codes[labels.cpu().numpy()], probabilities, confidence),
+                    kind=Kind.PSEUDO,
+                    author=NAME,
+                    time=provenance.time,
+                    covered_slices=_remaining(len(labels), queue.slices.get(batch["uid"], ())),
+                ),
+                provenance,
+            )
+    return len(wanted)
+
+
+def _keep_confident(labels: NDArray[np.uint8], probabilities: Tensor, confidence: float) -> NDArray[np.uint8]:
+    sure = probabilities.amax(dim=0).cpu().numpy() >= confidence
+    kept: NDArray[np.uint8] = np.where(sure, labels, np.uint8(IGNORE))
+    return kept
+
+
+def _remaining(depth: int, queued: Sequence[int] | None) -> tuple[int, ...] | None:
+    """The slices that the queue leaves; None means all."""
+    return tuple(sorted(set(range(depth)) - set(queued))) if queued else None
