@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "raters": (_raters, "how far several raters of a store agree, pair by pair"),
         "report": (_report, "one HTML page with tables and pictures for one or more runs"),
         "bundle": (_bundle, "export, inspect or verify what may leave a hospital: weights, never an image"),
+        "select": (_select, "choose what to annotate in a store of another hospital: a queue"),
+        "adapt": (_adapt, "adapt a bundle's model to a store, by a queue's labels or without any"),
         "demo": (_demo, "the whole way on a generated phantom, in a few minutes"),
     }
     parser = argparse.ArgumentParser(
@@ -215,6 +217,56 @@ def _bundle(given: list[str]) -> int:
     from lesslabel.commands import bundle
 
     return bundle(options)
+
+
+def _select(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "lesslabel select", description="Rank the training part of a store; writes queue.csv and queue.json."
+    )
+    parser.add_argument("--bundle", type=Path, required=True, help="what the source handed over")
+    parser.add_argument("--store", type=Path, required=True, help="the target; labels are not looked at")
+    parser.add_argument("--strategy", default="stdr", help="stdr, random, entropy …; a wrong name lists them all")
+    parser.add_argument("--budget", required=True, help="20%%, 0.2, or a count")
+    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="what is chosen")
+    parser.add_argument("--out", type=Path, required=True, help="the queue.csv to write")
+    parser.add_argument("--images", type=Path, default=None, help="also write the images and prelabels, to this folder")
+    parser.add_argument("--previous", type=Path, default=None, help="queue of earlier rounds, continued in the new one")
+    parser.add_argument("--diversity", action="store_true", help="spread the choice inside each end of stdr")
+    parser.add_argument("--seed", type=int, default=0, help="of the strategy")
+    parser.add_argument("--split", default="random", help="of the target; only its training part is chosen from")
+    parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--allow-missing", action="store_true", help="drop patients of the split that are not there")
+    parser.add_argument("--centres", nargs="+", default=None, help="choose from these hospitals of the store alone")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read")
+    options = parser.parse_args(given)
+    from lesslabel.adaptation.verbs import run_select
+
+    return run_select(options)
+
+
+def _adapt(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "lesslabel adapt",
+        description="Fine-tune on what a queue shows, pseudo-label the rest, train on both. Further settings are those "
+        "of `lesslabel fit`: --trainer.max_steps 400, --data.split, --config FILE.yaml …",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--bundle", type=Path, required=True, help="what the source handed over")
+    parser.add_argument("--store", type=Path, required=True, help="the target")
+    parser.add_argument("--queue", type=Path, default=None, help="what was annotated")
+    parser.add_argument("--annotation", default=None, help="its name in the store")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make; the same command goes on with it")
+    parser.add_argument("--stages", type=int, choices=(1, 3), default=3, help="1 ends after fine-tuning (default 3)")
+    parser.add_argument("--confidence", type=float, default=0.0, help="pseudo-labels below it are unknown (default 0)")
+    parser.add_argument("--restart-from-source", action="store_true", help="third stage from the source's weights")
+    parser.add_argument("--name", default="Fine-tuned", help="of the method in tables")
+    parser.add_argument(
+        "--without-labels", choices=("none", "histogram", "tent", "adami"), default=None, help="instead of a queue"
+    )
+    options, settings = parser.parse_known_args(given)
+    from lesslabel.adaptation.verbs import run_adapt
+
+    return run_adapt(options, settings)
 
 
 def _demo(given: list[str]) -> int:

@@ -19,7 +19,8 @@ def make_strategy(name: str, bundle: Bundle, seed: int, *, diversity: bool = Fal
     """Make a strategy by its name; STDR takes the references of the bundle.
 
     Args:
-        name: a key of `lesslabel.selection.STRATEGIES`, ``stdr-invariant`` or ``stdr-specific`` for one end of STDR.
+        name: a key of `lesslabel.selection.STRATEGIES`, ``stdr-invariant`` or ``stdr-specific`` for one end of STDR; in
+            small or capital letters.
         bundle: what the source handed over.
         seed: of what is drawn.
         diversity: of STDR, see there.
@@ -27,6 +28,7 @@ def make_strategy(name: str, bundle: Bundle, seed: int, *, diversity: bool = Fal
     Raises:
         ConfigError: if there is no such strategy, or it takes no `diversity`.
     """
+    name = name.lower()
     if name in ("stdr", "stdr-invariant", "stdr-specific"):
         ends = name.removeprefix("stdr").removeprefix("-") or "both"
         return STDR.from_references(bundle.references, ends=ends, diversity=diversity)  # type: ignore[arg-type]  # one of the three

@@ -1,13 +1,12 @@
 """Pseudo-labels: what a frozen model says of the images that nobody annotated."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lesslabel.data.annotation_folder import Provenance, write_annotation
 from lesslabel.data.case import IGNORE, Annotation, Kind
@@ -61,32 +60,38 @@ def write_pseudo_labels(
         thresholds={"confidence": confidence},
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    codes = np.array([0, *(codes[0] for codes in data.mapping.codes[1:])], dtype=np.uint8)
     wanted = tuple(sorted(uid for uid in uids if queue.slices.get(uid, ()) is not None))
-    method.eval()
     with written_aside(folder) as aside:
-        for batch in data.evaluation_loader(wanted, with_reference=False):
-            with torch.no_grad():
-                probabilities, labels = method.predict_case(batch)
-            write_annotation(
-                aside,
-                batch["uid"],
-                Annotation(
-                    labels=_keep_confident(codes[labels.cpu().numpy()], probabilities, confidence),
-                    kind=Kind.PSEUDO,
-                    author=NAME,
-                    time=provenance.time,
-                    covered_slices=_remaining(len(labels), queue.slices.get(batch["uid"], ())),
-                ),
-                provenance,
+        for uid, labels, certainty in predict_codes(method, data, wanted):
+            annotation = Annotation(
+                labels=np.where(certainty >= confidence, labels, np.uint8(IGNORE)),
+                kind=Kind.PSEUDO,
+                author=NAME,
+                time=provenance.time,
+                covered_slices=_remaining(len(labels), queue.slices.get(uid, ())),
             )
+            write_annotation(aside, uid, annotation, provenance)
     return len(wanted)
 
 
-def _keep_confident(labels: NDArray[np.uint8], probabilities: Tensor, confidence: float) -> NDArray[np.uint8]:
-    sure = probabilities.amax(dim=0).cpu().numpy() >= confidence
-    kept: NDArray[np.uint8] = np.where(sure, labels, np.uint8(IGNORE))
-    return kept
+@torch.no_grad()
+def predict_codes(
+    method: SegmentationMethod, data: SegmentationDataModule, uids: Sequence[str]
+) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.float32]]]:
+    """Predict whole cases in the codes of their store.
+
+    Args:
+        method: with its weights; it is not trained.
+        data: reads the cases.
+        uids: which.
+
+    Yields:
+        The case, its labels (z, y, x), and the largest class probability of each voxel (z, y, x).
+    """
+    method.eval()
+    for batch in data.evaluation_loader(tuple(uids), with_reference=False):
+        probabilities, labels = method.predict_case(batch)
+        yield batch["uid"], data.mapping.to_codes(labels.cpu().numpy()), probabilities.amax(dim=0).cpu().numpy()
 
 
 def _remaining(depth: int, queued: Sequence[int] | None) -> tuple[int, ...] | None:

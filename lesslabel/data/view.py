@@ -94,6 +94,10 @@ class LabelMapping:
     codes: tuple[tuple[int, ...], ...]
     table: NDArray[np.uint8]
 
+    def to_codes(self, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Turn class indices back into label codes; a class of several codes becomes the first of them."""
+        return np.array([0, *(codes[0] for codes in self.codes[1:])], dtype=np.uint8)[classes]
+
 
 @dataclass(frozen=True, eq=False)
 class Target:

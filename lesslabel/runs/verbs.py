@@ -71,7 +71,7 @@ def run_adopt(arguments: Sequence[str]) -> RunFolder:
     folder.start(run.plain_config(), run.datamodule.describe(), int(run.config["seed"]), arguments, weights)
     trainer = training_trainer(run, folder, validated=False)
     trainer.strategy.connect(run.model)
-    trainer.save_checkpoint(folder.checkpoints / "last.ckpt")
+    trainer.save_checkpoint(folder.checkpoints / "last.ckpt", weights_only=False)
     return folder
 
 
