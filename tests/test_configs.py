@@ -79,3 +79,12 @@ def test_the_config_trains_two_steps(config, replica_stores, tmp_path):
     assert len(losses) == 2
     assert all(math.isfinite(loss) for loss in losses)
     assert (run / "checkpoints/last.ckpt").is_file()
+
+
+@pytest.mark.parametrize("config", sorted((ROOT / "configs/la").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_left_atrium_is_cut_as_published_in_our_axis_order(config: Path) -> None:
+    settings = yaml.safe_load(config.read_text())
+    assert settings["data"]["init_args"]["patch_voxel"] == [80, 112, 112]
+    inference = settings["model"]["init_args"]["inference"]
+    assert inference["window_voxel"] == [80, 112, 112]
+    assert inference["stride_voxel"] == [4, 18, 18]

@@ -88,6 +88,15 @@ def apply_to_image(image: Tensor, drawn: Draw) -> Tensor:
     return image
 
 
+def apply_to_derived(maps: Tensor, drawn: Draw) -> Tensor:
+    """Apply a draw to maps derived from labels (K, [D], H, W); linear interpolation, the border's value from outside.
+
+    Zeros from outside would pull known voxels at the border towards 0, which in a level set means a boundary.
+    """
+    maps = _turn_flip(maps, drawn)
+    return _rotate(maps, drawn.rotation_degrees, "bilinear", "border") if drawn.rotation_degrees else maps
+
+
 def apply_to_labels(labels: Tensor, drawn: Draw) -> Tensor:
     """Apply a draw to a label map ([D], H, W); nearest neighbour, `IGNORE` from outside."""
     labels = _turn_flip(labels, drawn)
@@ -110,7 +119,7 @@ def _turn_flip(array: Tensor, drawn: Draw) -> Tensor:
     return array if drawn.flip_axis is None else array.flip(drawn.flip_axis)
 
 
-def _rotate(array: Tensor, degrees: float, mode: str) -> Tensor:
+def _rotate(array: Tensor, degrees: float, mode: str, outside: str = "zeros") -> Tensor:
     """Rotate in the last two axes about the centre; all leading axes turn together."""
     height, width = array.shape[-2:]
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -118,4 +127,4 @@ def _rotate(array: Tensor, degrees: float, mode: str) -> Tensor:
     matrix = torch.tensor([[cosine, -sine * height / width, 0.0], [sine * width / height, cosine, 0.0]])
     planes = array.reshape(1, -1, height, width)
     grid = F.affine_grid(matrix[None], list(planes.shape), align_corners=False)
-    return F.grid_sample(planes, grid, mode=mode, padding_mode="zeros", align_corners=False).reshape(array.shape)
+    return F.grid_sample(planes, grid, mode=mode, padding_mode=outside, align_corners=False).reshape(array.shape)

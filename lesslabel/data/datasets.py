@@ -1,7 +1,7 @@
 """From stored cases to training samples and evaluation cases."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lesslabel.data.augment import Augmentation, apply_to_image, apply_to_labels, apply_to_weight, draw
+from lesslabel.data.augment import (
+    Augmentation,
+    apply_to_derived,
+    apply_to_image,
+    apply_to_labels,
+    apply_to_weight,
+    draw,
+)
 from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.cache import Cache
 from lesslabel.data.case import IGNORE, Case, Kind
@@ -160,7 +167,7 @@ class TrainingSet(Dataset[Batch]):
             window = draw_window(tuple(labels.shape), self.patch_voxel, generator)
             image, labels = crop(image, window, 0), crop(labels, window, IGNORE)
             weight = None if weight is None else crop(weight, window, 0)
-            derived = None if derived is None else crop(derived, window, 0)
+            derived = None if derived is None else crop(derived, window, None)
         drawn = draw(self.augmentation, generator, square=labels.shape[-1] == labels.shape[-2])
         labels = apply_to_labels(labels, drawn)
         sample = Batch(
@@ -173,7 +180,7 @@ class TrainingSet(Dataset[Batch]):
         if weight is not None:
             sample["weight"] = apply_to_weight(weight, drawn).contiguous()
         if derived is not None:
-            sample["derived"] = apply_to_image(derived, replace(drawn, noise=0.0)).contiguous()
+            sample["derived"] = apply_to_derived(derived, drawn).contiguous()
         elif self.recipe is not None and key.labelled and kind == Kind.DENSE:
             sample["derived"] = torch.from_numpy(self.recipe.make(labels.numpy(), len(annotated)))
         return sample
@@ -243,12 +250,16 @@ def draw_window(shape: tuple[int, ...], patch: tuple[int, ...], generator: np.ra
     return tuple(zip(starts, patch, strict=True))
 
 
-def crop(array: Tensor, window: Window, fill: int) -> Tensor:
-    """Cut a window out of the last axes; what lies outside the array is filled."""
+def crop(array: Tensor, window: Window, fill: int | None) -> Tensor:
+    """Cut a window out of the last axes; what lies outside the array is filled, or repeats the border for None."""
     lead = array.ndim - len(window)
     sizes = array.shape[lead:]
     spans = [(start, start + side, size) for (start, side), size in zip(window, sizes, strict=True)]
     inside = tuple(slice(max(start, 0), min(stop, size)) for start, stop, size in spans)
     cut = array[(slice(None),) * lead + inside]
     padding = [amount for start, stop, size in reversed(spans) for amount in (max(-start, 0), max(stop - size, 0))]
-    return torch.nn.functional.pad(cut, padding, value=fill) if any(padding) else cut
+    if not any(padding):
+        return cut
+    if fill is None:
+        return torch.nn.functional.pad(cut, padding, mode="replicate")
+    return torch.nn.functional.pad(cut, padding, value=fill)

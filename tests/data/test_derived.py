@@ -137,10 +137,10 @@ def test_a_case_is_asked_for_once_however_often_it_is_drawn(store: Store) -> Non
     assert recipe.made == 1
 
 
-def test_what_lies_beyond_the_image_is_zero_where_the_target_is_unknown(store: Store) -> None:
+def test_beyond_the_image_the_border_is_repeated_and_the_target_unknown(store: Store) -> None:
     drawn = sample(training_set(store, Places(), patch=(6, 12, 10)))
     assert (drawn["target"][[0, -1]] == IGNORE).all()
-    assert (drawn["derived"][:, [0, -1]] == 0).all()
+    torch.testing.assert_close(drawn["derived"][:, [0, -1]], drawn["derived"][:, [1, -2]])
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
@@ -186,3 +186,26 @@ def test_the_data_module_follows_the_recipe_of_the_method_in_training(store: Sto
         world_size=1,
     )
     assert next(iter(data.train_dataloader()))["derived"].shape[1] == 2
+
+
+@dataclass
+class Absent:
+    """The level set of a class that the case does not hold: 1 everywhere."""
+
+    whole: bool = True
+    name: str = "absent"
+
+    def make(self, labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:  # noqa: ARG002  as every recipe
+        return np.ones((1, *labels.shape), dtype=np.float32)
+
+
+@pytest.mark.parametrize("larger", [0, 3], ids=["patch fits", "patch larger than the case"])
+def test_nothing_from_outside_pulls_a_known_voxel_towards_a_boundary(store: Store, larger: int) -> None:
+    rotated = Augmentation(turn_flip_probability=0.0, rotation_probability=1.0, rotation_degrees=20.0)
+    patch = tuple(side + larger for side in SHAPE)
+    samples = training_set(store, Absent(), rotated, patch)
+    for step in range(5):
+        drawn = sample(samples, step=step)
+        known = drawn["target"] != IGNORE
+        assert known.any()
+        torch.testing.assert_close(drawn["derived"][0][known], torch.ones(int(known.sum())))
