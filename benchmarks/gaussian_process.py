@@ -32,9 +32,10 @@ class Measurement:
 def main() -> None:
     arguments = parse_arguments()
     print(
-        f"{arguments.clicks} clicks, {arguments.features} features, {arguments.threads} thread(s); the fastest of {arguments.rounds} rounds"
+        f"{arguments.clicks} clicks, {arguments.features} features, {arguments.threads} thread(s), "
+        f"the fastest of {arguments.rounds} rounds\n"
+        "| pixels | pass | wall, ms | processor, ms | peak beyond the inputs, MiB |\n| --- | --- | --- | --- | --- |"
     )
-    print("| pixels | pass | wall, ms | processor, ms | peak beyond the inputs, MiB |\n| --- | --- | --- | --- | --- |")
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=spawn, max_tasks_per_child=1) as processes:
         for backward in (False, True):

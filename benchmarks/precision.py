@@ -36,9 +36,9 @@ def main() -> None:
     if not arguments.seeds:
         return
     with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.runs or Path(temporary)
         scores = {
-            name: [tested(arguments, overrides, name, seed, Path(temporary)) for seed in arguments.seeds]
-            for name in PRECISIONS
+            name: [tested(arguments, overrides, name, seed, folder) for seed in arguments.seeds] for name in PRECISIONS
         }
     report_dice(arguments.seeds, scores)
 
@@ -48,6 +48,7 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", action="append", required=True, help="configuration; may be given several times")
     parser.add_argument("--seeds", type=int, nargs="*", default=(0, 1, 2), help="seeds to train with in each precision")
+    parser.add_argument("--runs", type=Path, help="keep the runs in this folder, and take those that it holds already")
     parser.add_argument("--rounds", type=int, default=6, help="steps in each precision, after one to warm up")
     parser.add_argument("--accelerator", choices=("cpu", "cuda"), default="cpu", help="where everything runs")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="whose seconds count")
@@ -106,12 +107,13 @@ class Step:
 
 def tested(arguments: argparse.Namespace, overrides: list[str], name: str, seed: int, folder: Path) -> pd.DataFrame:
     """Train and test in one precision; the scores of every case and label."""
-    configs = [argument for config in arguments.config for argument in ("--config", config)]
-    run = ["--run", str(folder / f"{name}-{seed}")]
-    machine = ["--trainer.accelerator", arguments.accelerator, "--trainer.precision", PRECISIONS[name]]
-    run_fit([*configs, *overrides, "--seed", str(seed), *machine, *run])
-    run_test(run)
-    return pd.read_csv(folder / f"{name}-{seed}" / "test" / "metrics.csv")
+    run, scores = folder / f"{name}-{seed}", folder / f"{name}-{seed}" / "test" / "metrics.csv"
+    if not scores.exists():
+        configs = [argument for config in arguments.config for argument in ("--config", config)]
+        machine = ["--trainer.accelerator", arguments.accelerator, "--trainer.precision", PRECISIONS[name]]
+        run_fit([*configs, *overrides, "--seed", str(seed), *machine, "--run", str(run)])
+        run_test(["--run", str(run)])
+    return pd.read_csv(scores)
 
 
 def report_dice(seeds: list[int], scores: dict[str, list[pd.DataFrame]]) -> None:

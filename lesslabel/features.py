@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from lesslabel.data.batch import EvaluationBatch, one_case
 from lesslabel.data.datasets import EvaluationSet
 from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.queue import WHOLE_CASE
 from lesslabel.errors import ConfigError
 from lesslabel.losses import hard_label, voxel_entropy
 from lesslabel.methods import SegmentationMethod
@@ -36,7 +37,7 @@ class ImageFeatures:
 
     Attributes:
         uid: (N,) the case.
-        slice: (N,) int64, z index; −1 for a volume.
+        slice: (N,) int64, z index; `WHOLE_CASE` (−1) for a volume.
         features: (N, 256) float32; a row of NaN where the image has no feature, see `feature_vectors`.
         foreground_voxel: (N,) int64, pixels whose predicted class is not background.
         entropy: (N,) float32, mean of −Σ p·ln p, in [0, ln C].
@@ -96,7 +97,7 @@ def feature_vectors(maps: Tensor, probabilities: Tensor, mask: Mask = "predicted
         masked, divisor = maps * background, background.flatten(1).mean(dim=1)
     pool = F.adaptive_max_pool2d if maps.ndim == 3 else F.adaptive_max_pool3d
     pooled = pool(masked[:, None].float(), FEATURE_GRIDS[maps.ndim - 1]).flatten(1)
-    return torch.where(divisor[:, None] == 0, torch.nan, pooled / divisor[:, None])
+    return pooled / divisor[:, None]  # nothing in the mask: 0 / 0, which is NaN
 
 
 def iterate_features(
@@ -182,7 +183,7 @@ def _rows(uid: str, maps: Tensor, probabilities: Tensor, mask: Mask) -> ImageFea
     volume = maps.ndim == 4
     return ImageFeatures(
         uid=np.full(len(maps), uid),
-        slice=np.full(1, -1) if volume else np.arange(len(maps)),
+        slice=np.full(1, WHOLE_CASE) if volume else np.arange(len(maps)),
         features=feature_vectors(maps, probabilities, mask).cpu().numpy(),
         foreground_voxel=(hard_label(probabilities) != 0).flatten(1).sum(dim=1).cpu().numpy(),
         entropy=_mean_over_pixels(voxel_entropy(probabilities)),

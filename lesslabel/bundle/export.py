@@ -14,7 +14,7 @@ import lesslabel.methods
 from lesslabel import __version__
 from lesslabel.bundle.bundle import Bundle, load_bundle
 from lesslabel.bundle.contents import write_contents
-from lesslabel.bundle.plain import build
+from lesslabel.bundle.plain import build, read_value
 from lesslabel.bundle.recipe import (
     FORMAT,
     SMALLEST_NUMBER_OF_PATIENTS,
@@ -26,6 +26,7 @@ from lesslabel.bundle.recipe import (
     ReferenceRecipe,
     Training,
     Versions,
+    free_words,
 )
 from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
 from lesslabel.data.module import SegmentationDataModule
@@ -59,12 +60,16 @@ def export_bundle(
         mask: of the features, see `lesslabel.features.feature_vectors`.
 
     Raises:
-        DataError: if the folder exists, the training part has too few patients or features, or a word that would leave
-            names a case or a patient.
+        DataError: if the folder exists, the training part has too few patients or features, or a name of a label or
+            channel may not leave.
+        ConfigError: if the references cannot be made so, or the method is none of the library's.
         RunError: if there is no finished run, or the store is not that of its training.
     """
     if out.exists() or out.is_symlink():
         raise DataError(f"{out}: exists already; remove it, or choose another folder")
+    from lesslabel.selection import STDR  # imports scikit-learn, which takes a second
+
+    strategy = STDR(n_clusters=n_references, seed=seed)
     reopened, checkpoint, iteration = _reopen(run, store)
     data, method = reopened.datamodule, reopened.model
     records = data.records("train")
@@ -74,17 +79,26 @@ def export_bundle(
             f"{run}: {len(patients)} training patients; a bundle needs {SMALLEST_NUMBER_OF_PATIENTS}, so that no mean "
             "is that of a single patient"
         )
+    method_recipe, preprocessing, classes = _describe_method(reopened), _describe_preprocessing(data), _classes(data)
+    channels = tuple(data.store.channels[index] for index in select_channels(data.view, data.store.channels))
+    require_anonymous(free_words(data.store.source, channels, classes), data.store.records.values())
     uids = [record.uid for record in records]
     method.to(looking_trainer(reopened, []).strategy.root_device)
     images = extract_features(method, data, uids, mask=mask)
-    references = _cluster(images, n_references, seed)
+    with_feature = int(images.has_feature.sum())
+    if with_feature < n_references:
+        raise DataError(
+            f"{run}: {with_feature} training images have a predicted foreground, {n_references} references were asked "
+            "for; ask for fewer, or train longer"
+        )
+    references = strategy.fit(images.features).references.astype(np.float32)
     recipe = BundleRecipe(
         format=FORMAT,
-        method=_describe_method(reopened),
-        preprocessing=_describe_preprocessing(data),
-        classes=_describe_classes(data),
+        method=method_recipe,
+        preprocessing=preprocessing,
+        classes=classes,
         class_shares=measure_class_shares(data, SMALLEST_NUMBER_OF_PATIENTS),
-        channels=tuple(data.store.channels[index] for index in select_channels(data.view, data.store.channels)),
+        channels=channels,
         features=FeatureRecipe(mask, FEATURE_GRIDS[data.dimensions]),
         references=ReferenceRecipe(seed, _count_patients(images, references, records)),
         training=Training(
@@ -92,13 +106,12 @@ def export_bundle(
             patients=len(patients),
             cases=len(records),
             images=len(images),
-            images_with_feature=int(images.has_feature.sum()),
+            images_with_feature=with_feature,
             checkpoint="best" if checkpoint.stem == "best" else "last",
             iteration=iteration,
         ),
         versions=_find_versions(),
     )
-    require_anonymous(recipe, data.store.records.values())
     quantiles = average_quantiles(_raw_images(data, uids))
     with written_aside(out) as aside:
         write_contents(aside, recipe, method.state_dict(), references, quantiles)
@@ -106,21 +119,26 @@ def export_bundle(
     return replace(bundle, path=out)
 
 
-def require_anonymous(recipe: BundleRecipe, records: Iterable[CaseRecord]) -> None:
-    """Refuse words that name a case or a patient.
+def require_anonymous(words: Iterable[str], records: Iterable[CaseRecord]) -> None:
+    """Refuse words that may not leave: long ones, ones with signs that paths need, names of a case or a patient.
 
-    Identifiers of fewer than three characters are left out: they identify nobody and occur in many a label.
+    Identifiers of fewer than three characters are not looked for: they identify nobody and occur in many a label.
+
+    Args:
+        words: names of labels and channels.
+        records: all cases of the store.
 
     Raises:
         DataError: names the word.
     """
     identifiers = {name.casefold() for record in records for name in (record.uid, record.patient)}
-    for word in recipe.free_words():
+    for word in words:
+        read_value(str, word, "a name of a label or channel")
         for name in identifiers:
             if len(name) >= _SHORTEST_IDENTIFIER and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", word.casefold()):
                 raise DataError(
-                    f"bundle: the word '{word}' names a case or a patient of the store; prepare the store with another "
-                    "name of that label or channel, and train again"
+                    f"'{word}' is the name of a label or channel, and also names a case or patient of the store; "
+                    "prepare the store with another name and train again"
                 )
 
 
@@ -136,18 +154,6 @@ def _reopen(run: Path, store: Path) -> tuple[RunCLI, Path, int]:
     reopened.model.on_load_checkpoint(content)
     reopened.model.load_state_dict(content["state_dict"])
     return reopened, checkpoint, int(content["global_step"])
-
-
-def _cluster(images: ImageFeatures, n_references: int, seed: int) -> NDArray[np.float32]:
-    from lesslabel.selection import STDR  # imports scikit-learn, which takes a second
-
-    found = int(images.has_feature.sum())
-    if not 1 <= n_references <= found:
-        raise DataError(
-            f"references: {n_references} asked for, {found} training images have a feature (a predicted foreground); "
-            "ask for fewer, or train longer"
-        )
-    return STDR(n_clusters=n_references, seed=seed).fit(images.features).references.astype(np.float32)
 
 
 def _count_patients(
@@ -184,7 +190,7 @@ def _describe_preprocessing(data: SegmentationDataModule) -> Preprocessing:
     return build(Preprocessing, plain, "data")
 
 
-def _describe_classes(data: SegmentationDataModule) -> tuple[LabelClass, ...]:
+def _classes(data: SegmentationDataModule) -> tuple[LabelClass, ...]:
     names, labels = data.mapping, data.store.labels
     return tuple(
         LabelClass(name, tuple(labels[code] for code in codes), tuple(codes))

@@ -73,7 +73,7 @@ def read_value(kind: Any, value: object, where: str) -> Any:
     if type(value) is not (origin or kind) or (isinstance(value, float) and not math.isfinite(value)):
         raise DataError(f"{where}: expected {getattr(kind, '__name__', kind)}, got {_short(value)}")
     if isinstance(value, str) and not TEXT.fullmatch(value):
-        raise DataError(f"{where}: {_short(value)} may be only 64 letters, digits, spaces and _ . , + - ( )")
+        raise DataError(f"{where}: {_short(value)}; use at most 64 letters, digits, spaces and _ . , + - ( )")
     return value
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -165,8 +165,8 @@ class BundleRecipe:
         names, shares = self.label_names, self.class_shares
         if len(set(names)) != len(names) or any(len(entry.labels) != len(entry.codes) for entry in self.classes):
             raise ConfigError("classes: names must differ, and every label needs one code")
-        if not all(self.free_words()):
-            raise ConfigError("classes and channels: every one needs a name")
+        if not all(free_words(self.training.source, self.channels, self.classes)):
+            raise ConfigError("classes, channels and source: every one needs a name")
         if shares and (len(shares) != len(names) or min(shares) <= 0.0 or not math.isclose(sum(shares), 1.0)):
             raise ConfigError("class_shares: one positive share for each class, background first, that sum to 1")
         if self.features.grid != FEATURE_GRIDS[self.preprocessing.dimensions]:
@@ -197,13 +197,6 @@ class BundleRecipe:
             raise DataError(f"method.settings: {error}") from error
         return method
 
-    def free_words(self) -> Iterator[str]:
-        """The words that come from the data and not from the library."""
-        yield self.training.source
-        yield from self.channels
-        for entry in self.classes:
-            yield from (entry.name, *entry.labels)
-
     def to_json(self) -> str:
         """The text of `bundle.json`."""
         return to_json(asdict(self))
@@ -225,6 +218,11 @@ class BundleRecipe:
         if not written_alike:
             raise DataError("not written as lesslabel writes it")
         return build(cls, content, "recipe")
+
+
+def free_words(source: str, channels: Iterable[str], classes: Iterable[LabelClass]) -> list[str]:
+    """The words of a recipe that come from the data and not from the library."""
+    return [source, *channels, *(word for entry in classes for word in (entry.name, *entry.labels))]
 
 
 def to_json(content: Mapping[str, Any]) -> str:

@@ -55,4 +55,5 @@ def read_quantiles(path: Path, channels: int) -> NDArray[np.float32]:
         )
     if not np.isfinite(quantiles).all() or (np.diff(quantiles, axis=1) < 0).any():
         raise ConfigError(f"intensity.match: {path} does not rise from level to level; name the quantiles of a bundle")
-    return quantiles.astype(np.float32)
+    checked: NDArray[np.float32] = quantiles.astype(np.float32)
+    return checked

@@ -38,6 +38,8 @@ _DATA_OF_A_RUN = {
     "label_names": "the list of classes",
     "parts": "the division into training, validation and test",
     "labelled": "the labels that the run may see",
+    "labelled_slices": "the slices whose labels the run may see",
+    "overlays": "the annotations laid over the store",
 }
 
 

@@ -13,11 +13,11 @@ import yaml
 
 import lesslabel.methods
 from lesslabel.bundle import Bundle, export_bundle
-from lesslabel.bundle.export import require_anonymous
+from lesslabel.bundle.export import _reopen, require_anonymous
 from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
 from lesslabel.cli import main
 from lesslabel.data.module import SegmentationDataModule
-from lesslabel.data.store import Store
+from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.view import Supervision, View
 from lesslabel.errors import ConfigError, DataError, LesslabelError, RunError
 from lesslabel.features import extract_features
@@ -145,8 +145,10 @@ def test_an_existing_target_is_left_alone(run: Path, store: Path, tmp_path: Path
 
 
 def test_too_many_references_are_refused(run: Path, store: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"references: 31 asked for, \d+ training images have a feature"):
+    with pytest.raises(DataError, match=r"\d+ training images have a predicted foreground, 31 references were asked"):
         export_bundle(run, tmp_path / "out", store, n_references=31)
+    with pytest.raises(ConfigError, match=r"n_clusters: 0"):
+        export_bundle(run, tmp_path / "out", store, n_references=0)
     assert not list(tmp_path.iterdir())
 
 
@@ -174,20 +176,49 @@ def test_a_run_that_matches_histograms_is_refused(run: Path, store: Path, bundle
         export_bundle(changed(run, tmp_path, match), tmp_path / "out", store, n_references=2)
 
 
-def test_a_word_that_names_a_patient_is_refused(bundle: Bundle, store: Path) -> None:
-    records = list(Store(store).records.values())
-    require_anonymous(bundle.recipe, records)
-    named = [replace(records[0], patient="Heart"), replace(records[0], uid="rv"), replace(records[0], patient="image")]
-    for record, refused in zip(named, (True, False, True), strict=True):  # two letters identify nobody
-        if refused:
-            with pytest.raises(DataError, match="names a case or a patient"):
-                require_anonymous(bundle.recipe, [record])
-        else:
-            require_anonymous(bundle.recipe, [record])
-    recipe = replace(bundle.recipe, channels=("T1 of hearts",))
-    require_anonymous(recipe, [replace(records[0], uid="hear")])
-    with pytest.raises(DataError, match="'T1 of hearts' names"):
-        require_anonymous(recipe, [replace(records[0], uid="hearts")])
+@pytest.mark.parametrize(
+    ("word", "uid", "patient", "reason"),
+    [
+        ("heart", "a1", "Heart", "names a case or patient"),
+        ("T1 of hearts", "HEARTS", "p1", "names a case or patient"),
+        ("T1 of hearts", "heart", "p1", None),
+        ("RV", "rv", "p1", None),  # two letters identify nobody
+        ("/data/heart", "a1", "p1", "use at most 64 letters"),
+        ("x" * 65, "a1", "p1", "use at most 64 letters"),
+    ],
+)
+def test_a_word_that_may_not_leave_is_refused(
+    store: Path, word: str, uid: str, patient: str, reason: str | None
+) -> None:
+    record = replace(next(iter(Store(store).records.values())), uid=uid, patient=patient)
+    if reason is None:
+        require_anonymous(["LV", word], [record])
+    else:
+        with pytest.raises(DataError, match=reason):
+            require_anonymous(["LV", word], [record])
+
+
+def test_a_label_that_names_a_case_stops_the_export(
+    run: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = Store(store).records
+    tested = records[json.loads((run / "data.json").read_text())["parts"]["test"][0]]
+    records = {**records, "Heart": replace(tested, uid="Heart")}
+    monkeypatch.setattr("lesslabel.bundle.export._reopen", with_records(records))
+    with pytest.raises(DataError, match="'heart' is the name of a label"):
+        export_bundle(run, tmp_path / "out", store, n_references=2)
+    assert not list(tmp_path.iterdir())
+
+
+def with_records(records: dict[str, CaseRecord]) -> Callable[[Path, Path], tuple[object, Path, int]]:
+    """`_reopen` that shows other rows of the table of cases."""
+
+    def reopen(run: Path, store: Path) -> tuple[object, Path, int]:
+        reopened, checkpoint, iteration = _reopen(run, store)
+        reopened.datamodule.store.records = records
+        return reopened, checkpoint, iteration
+
+    return reopen
 
 
 def test_a_method_from_elsewhere_is_refused(

@@ -49,7 +49,7 @@ def test_a_method_is_made_again(kind: type[SegmentationMethod]) -> None:
 
 
 def test_a_path_is_no_setting() -> None:
-    with pytest.raises(DataError, match=r"here\.match: '/home/jane/q\.npy' may be only 64 letters"):
+    with pytest.raises(DataError, match=r"here\.match: '/home/jane/q\.npy'; use at most 64 letters"):
         build(Intensity, {"match": "/home/jane/q.npy"}, "here")
 
 

@@ -434,7 +434,7 @@ def test_view_that_the_store_cannot_show_is_refused_before_training(phantom: Sto
         ({"patch_voxel": [8, 0]}, "patch_voxel must be at least 1, got 0"),
         ({"size_voxel": (0, 8)}, "size_voxel must be at least 1, got 0"),
         ({"spacing_mm": (1.0, 0.0, 1.0)}, r"spacing_mm must be positive, got \[1.0, 0.0, 1.0\]"),
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"batch_size": 0}, r"batch_size \+ unlabelled_batch_size must be at least 1, got 0"),
         ({"steps_per_epoch": 0}, "steps_per_epoch must be at least 1, got 0"),
         ({"unlabelled_batch_size": -1}, "unlabelled_batch_size must not be negative, got -1"),
         ({"workers": -1}, "workers must not be negative, got -1"),

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from batches import CLASSES, evaluation_batch
 from scipy import ndimage
 
 from lesslabel.errors import ConfigError
-from lesslabel.methods import Inference
+from lesslabel.methods import Inference, Supervised
 from lesslabel.methods.inference import keep_largest_components, predict_volume
+from lesslabel.networks import NetworkShape
 
 
 def two_classes(image):
@@ -61,6 +63,21 @@ def test_largest_components_against_scipy():
         assert (kept == index).sum() == sizes.max()
         assert ndimage.label(kept == index)[1] == 1
     assert not keep_largest_components(torch.zeros(2, 3, 3, dtype=torch.uint8), 3).any()
+
+
+@torch.no_grad()
+def test_largest_components_are_kept_where_that_is_asked_for():
+    network = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))
+    for asked in (False, True):
+        torch.manual_seed(0)
+        inference = Inference(largest_component=asked)
+        probabilities, labels = Supervised(CLASSES, network=network, inference=inference).predict_case(
+            evaluation_batch()
+        )
+        most_probable = probabilities.argmax(0).to(torch.uint8)
+        kept = keep_largest_components(most_probable, CLASSES)
+        assert not torch.equal(kept, most_probable)
+        assert torch.equal(labels, kept if asked else most_probable)
 
 
 def test_a_stride_without_its_window_is_refused():

@@ -52,8 +52,9 @@ class GaussianProcessHead(nn.Module):
     11) and, as variance, its element of the diagonal of eq. 12; its probability is the mean of the sigmoid over both.
     Gradients reach the features, the intensities and the parameters of the `HybridKernel`, through the mode f̂ as well.
 
-    Time is O(c³ + N·c²) for c clicks and N pixels. Pixels are taken in blocks, and recomputed in the backward pass, so
-    that memory beyond features and maps does not grow with N. The solves over clicks are in float64.
+    Time is O(c³ + N·c²) for c clicks and N pixels. Pixels are taken in blocks, which the backward pass computes anew:
+    no N×c matrix is ever held, and memory is that of features, maps and their gradients. The solves over clicks are in
+    float64.
 
     Args:
         intensity_weight: α₁ of the kernel, where learning begins, as are the others.
