@@ -45,7 +45,9 @@ def main() -> None:
 
 def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     """What this program understands, and what overrides the configuration."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("--config", action="append", required=True, help="configuration; may be given several times")
     parser.add_argument("--seeds", type=int, nargs="*", default=(0, 1, 2), help="seeds to train with in each precision")
     parser.add_argument("--runs", type=Path, help="keep the runs in this folder, and take those that it holds already")
@@ -78,7 +80,7 @@ def steps_in_turns(arguments: argparse.Namespace, overrides: list[str]) -> None:
         ("bf16 / float32", bf16 / float32),
     ):
         median, low, high = np.quantile(values, [0.5, 0.25, 0.75])
-        print(f"| {name} | {median:.3g} | {low:.3g} | {high:.3g} |")
+        print(f"| {name} | {median:.4g} | {low:.4g} | {high:.4g} |")
 
 
 class Step:
@@ -124,7 +126,7 @@ def report_dice(seeds: list[int], scores: dict[str, list[pd.DataFrame]]) -> None
     paired = compare(pd.concat(scores["bf16"]), pd.concat(scores["float32"]), "dice").set_index("label").loc["mean"]
     print(
         f"\nbf16 − float32, paired over {paired['patients']} patients, seeds averaged: {paired['difference']:+.4f} "
-        f"({paired['low']:+.4f} to {paired['high']:+.4f})"
+        f"({paired['low']:+.4f} to {paired['high']:+.4f}); the interval knows nothing of other seeds"
     )
 
 

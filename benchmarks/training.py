@@ -59,7 +59,9 @@ def main() -> None:
 
 def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     """What this program understands, and what overrides the configuration."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("--config", action="append", help="configuration of a run; may be given several times")
     parser.add_argument("--store", type=Path, help="a prepared store with scribbles; without it a phantom is generated")
     parser.add_argument("--size", type=int, default=96, help="side of the square slices in voxels")
