@@ -190,12 +190,18 @@ def _raters(given: list[str]) -> int:
 
 def _report(given: list[str]) -> int:
     parser = argparse.ArgumentParser("lesslabel report", description="One HTML page for one or more tested runs.")
-    parser.add_argument("runs", type=Path, nargs="+", help="run folders with the same test cases")
+    parser.add_argument("runs", type=Path, nargs="+", help="run folders with the same test cases, or one adaptation")
     parser.add_argument("--output", type=Path, default=None, help="HTML file; default RUN/report.html of the first")
     parser.add_argument("--experiment", type=Path, default=None, help="also add the runs to this experiment folder")
+    adaptation = parser.add_argument_group("of an adaptation", "a page of what was chosen; --experiment is only read")
+    adaptation.add_argument("--bundle", type=Path, default=None, help="what the adaptation began with")
+    adaptation.add_argument("--store", type=Path, default=None, help="where the store lies now, if it moved")
+    adaptation.add_argument("--map", choices=["pca", "tsne"], default="pca", help="how features become a map")
     options = parser.parse_args(given)
-    from lesslabel.commands import report
+    from lesslabel.commands import report, report_adaptation
 
+    if options.bundle is not None:
+        return report_adaptation(options)
     return report(options.runs, options.output, options.experiment)
 
 

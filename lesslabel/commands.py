@@ -169,6 +169,26 @@ def report(runs: Sequence[Path], output: Path | None, experiment: Path | None) -
     return 0
 
 
+def report_adaptation(options: argparse.Namespace) -> int:
+    """Write the HTML page of an adaptation by a queue."""
+    from lesslabel.bundle import load_bundle
+    from lesslabel.report.adaptation import write_adaptation_report
+
+    if len(options.runs) != 1:
+        raise ConfigError("--bundle: goes with one adaptation; report runs without it")
+    folder = options.runs[0]
+    path = write_adaptation_report(
+        folder,
+        load_bundle(options.bundle),
+        options.output or folder / "report.html",
+        store=options.store,
+        experiment=options.experiment,
+        projection=options.map,
+    )
+    print(f"report: {path}")
+    return 0
+
+
 def bundle(options: argparse.Namespace) -> int:
     """Export, inspect or verify a bundle."""
     from lesslabel.bundle import export_bundle, load_bundle

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+from real_data import REAL_DATA
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,18 @@ from lesslabel.cli import main
 from lesslabel.commands import print_summary
 from lesslabel.evaluation import summarise
 
-VERBS = ("prepare", "verify", "fit", "validate", "test", "predict", "evaluate", "raters", "report", "demo")
+VERBS = (
+    *("prepare", "verify", "import", "fit", "validate", "test", "predict", "evaluate", "raters", "report"),
+    *("bundle", "select", "adapt", "demo"),
+)
 HEAVY = ("torch", "pytorch_lightning", "monai", "numba", "pandas", "jsonargparse")
 MODEL = ["--model", "lesslabel.methods.DMPLS", "--model.num_classes", "4"]
 DATA = ["--data", "lesslabel.data.modules.PhantomDataModule", "--data.store", "nowhere"]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["test", "--help"], ["report", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([verb, "--help"] for verb in ("fit", "test", "report", "select", "adapt"))]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = (
         "import atexit, sys\n"

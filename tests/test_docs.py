@@ -28,6 +28,9 @@ import yaml
 
 import lesslabel.methods
 from lesslabel.cli import main
+from lesslabel.data.nifti import write_label_map
+from lesslabel.data.queue_images import file_stem
+from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.splits import load_order, load_split
 from lesslabel.data.view import View
 from lesslabel.methods import SegmentationMethod
@@ -38,12 +41,26 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 MARKED_LANGUAGES = ("sh", "yaml", "python", "csv")
 MARKERS = ("run", "file", "python", "view", "split", "method-file", "method-export", "method-row", "shown:")
 
-# What shrinks every `fit` of the pages to a moment: small slices, a narrow network, two iterations.
-SMALL = shlex.split(
-    "--data.size_voxel '[32, 32]' --data.batch_size 2 --data.steps_per_epoch 1 --data.workers 0 "
-    "--model.network.channels '[4, 8]' --model.network.encoder_dropout '[0, 0]' "
-    "--trainer.max_steps 2 --trainer.log_every_n_steps 1 --trainer.accelerator cpu"
+# What shrinks every training of the pages to a moment: two iterations, for `fit` of a narrow network on small slices.
+SHORT = shlex.split(
+    "--data.steps_per_epoch 1 --data.workers 0 --trainer.max_steps 2 --trainer.log_every_n_steps 1 "
+    "--trainer.accelerator cpu"
 )
+SMALL = {
+    "fit": shlex.split(
+        "--data.size_voxel '[32, 32]' --data.batch_size 2 "
+        "--model.network.channels '[4, 8]' --model.network.encoder_dropout '[0, 0]'"
+    )
+    + SHORT,
+    "adapt": SHORT,
+}
+# A model that is handed to another hospital has to find something.
+LONG = {
+    "hospitals": shlex.split(
+        "--trainer.max_steps 80 --data.steps_per_epoch 80 --data.batch_size 8 "
+        "--model.optimiser.name adam --model.optimiser.learning_rate 0.03"
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -123,6 +140,16 @@ def make_evaluation(workspace: Path) -> None:
     replicas.write_nifti(workspace / "predictions" / "a1.nii.gz", np.roll(labels, 1, axis=1))
 
 
+def make_drawings(workspace: Path) -> None:
+    """What an annotator of docs/adaptation.md would draw, for every case that could be asked for."""
+    hearts = Phantom(cases=32, centres=2)
+    for raw in hearts.list_cases():
+        if raw.centre == "east":
+            case = hearts.read(raw)
+            path = workspace / "drawn" / f"{file_stem(raw.uid)}.nii.gz"
+            write_label_map(path, case.annotations["dense"].labels, case.spacing_mm, case.affine)
+
+
 def make_nothing(_: Path) -> None:
     """The scene's own commands generate its data."""
 
@@ -136,6 +163,7 @@ WORKSPACES: dict[str, Callable[[Path], None]] = {
     "npc": make_npc,
     "own-data": make_own_data,
     "evaluation": make_evaluation,
+    "hospitals": make_drawings,
     "phantom": make_nothing,
     "method": make_nothing,
 }
@@ -190,7 +218,8 @@ def test_commands_run_as_printed(
             for line in block.text.splitlines():
                 program, verb, *arguments = shlex.split(line)
                 assert program == "lesslabel", line
-                assert main([verb, *arguments, *(SMALL if verb == "fit" else [])]) == 0, line
+                longer = LONG.get(scene, []) if verb == "fit" else []
+                assert main([verb, *arguments, *SMALL.get(verb, []), *longer]) == 0, line
 
 
 @pytest.mark.parametrize("block", marked("python"), ids=lambda block: block.name)

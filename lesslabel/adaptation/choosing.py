@@ -40,6 +40,14 @@ def make_strategy(name: str, bundle: Bundle, seed: int, *, diversity: bool = Fal
     return STRATEGIES[name](seed)
 
 
+def name_strategy(strategy: Strategy) -> str:
+    """What a queue calls a strategy: the name that `make_strategy` takes, and whether the choice was spread."""
+    if not isinstance(strategy, STDR):
+        return strategy.name
+    ends = "" if strategy.ends == "both" else f"-{strategy.ends}"
+    return f"{strategy.name}{ends}{' with diversity' if strategy.diversity else ''}"
+
+
 def choose_queue(
     bundle: Bundle,
     data: SegmentationDataModule,
@@ -68,7 +76,8 @@ def choose_queue(
         The previous rows, and those of this round after them.
 
     Raises:
-        ConfigError: if slices are asked for where the model sees volumes, or slices other than the case's own.
+        ConfigError: if slices are asked for where the model sees volumes, or slices other than the case's own, or the
+            previous queue is of the other unit.
         DataError: if a case cannot be read, or the previous queue is of another store.
     """
     if unit == "slice":
@@ -76,6 +85,7 @@ def choose_queue(
     rows = () if previous is None else previous.rows
     if previous is not None:
         previous.require_known(data.store.records)
+        _require_same_unit(previous, unit)
     if features is None:
         features = features_of_training_part(bundle, data)
     units = _units(features, unit)
@@ -83,25 +93,22 @@ def choose_queue(
     left = [entry for entry in units if entry not in taken]
     ranking = strategy.rank(_pool(features, set(left), unit), min(count_units(budget, len(units)), len(left)))
     round_number = max((row.round for row in rows), default=0) + 1
-    chosen = zip(ranking.indices.tolist(), ranking.scores.tolist(), ranking.reasons, strict=True)
-    return Queue(
-        (
-            *rows,
-            *(
-                QueueRow(
-                    *left[index],
-                    rank=place,
-                    score=score,
-                    strategy=strategy.name,
-                    reason=reason,
-                    round=round_number,
-                    model_sha256=bundle.model_sha256,
-                    seed=strategy.seed,
-                )
-                for place, (index, score, reason) in enumerate(chosen, start=len(rows) + 1)
-            ),
+    places = zip(ranking.indices.tolist(), ranking.scores.tolist(), ranking.reasons, strict=True)
+    chosen = [
+        QueueRow(
+            uid=left[index][0],
+            slice=left[index][1],
+            rank=rank,
+            score=score,
+            strategy=name_strategy(strategy),
+            reason=reason,
+            round=round_number,
+            model_sha256=bundle.model_sha256,
+            seed=strategy.seed,
         )
-    )
+        for rank, (index, score, reason) in enumerate(places, start=len(rows) + 1)
+    ]
+    return Queue((*rows, *chosen))
 
 
 def features_of_training_part(bundle: Bundle, data: SegmentationDataModule) -> ImageFeatures:
@@ -140,3 +147,9 @@ def _require_native_slices(data: SegmentationDataModule) -> None:
                 f"unit: the bundle's model sees resampled slices of case '{record.uid}', which nobody can annotate; "
                 "choose cases with --unit case"
             )
+
+
+def _require_same_unit(previous: Queue, unit: Unit) -> None:
+    other = "slice" if unit == "case" else "case"
+    if any((row.slice == WHOLE_CASE) == (other == "case") for row in previous.rows):
+        raise ConfigError(f"unit: the previous queue holds {other}s; go on with --unit {other}")

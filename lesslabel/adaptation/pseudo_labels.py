@@ -32,14 +32,14 @@ def write_pseudo_labels(
 ) -> int:
     """Label what a queue leaves unlabelled by the method's own prediction, into an annotation folder.
 
-    Slices that the queue holds stay the annotator's; a case that it holds whole gets no pseudo-label.
+    Slices that the queue holds stay the annotator's; a case that it holds whole or in every slice gets no pseudo-label.
 
     Args:
         method: with its weights; it is not trained.
         data: reads the cases.
         uids: the training cases of the target.
         queue: what was annotated.
-        folder: to make; it appears whole or not at all.
+        folder: to make; it appears whole or not at all, and not if there is no case to write.
         model_sha256: of the weights, for the provenance.
         confidence: a voxel whose largest class probability is below becomes unknown, in [0, 1]; 0 keeps all.
 
@@ -50,8 +50,7 @@ def write_pseudo_labels(
         ConfigError: if the threshold is no probability.
         DataError: if a case cannot be read or the folder cannot be written.
     """
-    if not 0.0 <= confidence <= 1.0:
-        raise ConfigError(f"confidence: {confidence} is no probability; pass 0 to keep every pseudo-label, or up to 1")
+    require_confidence(confidence)
     provenance = Provenance(
         annotation=NAME,
         stage="pseudo-labels",
@@ -60,7 +59,11 @@ def write_pseudo_labels(
         thresholds={"confidence": confidence},
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    wanted = tuple(sorted(uid for uid in uids if queue.slices.get(uid, ()) is not None))
+    depth_of = {uid: data.store.records[uid].depth for uid in sorted(uids)}
+    remaining = {uid: _remaining(depth, queue.slices.get(uid, ())) for uid, depth in depth_of.items()}
+    wanted = [uid for uid in remaining if remaining[uid] != ()]
+    if not wanted:
+        return 0
     with written_aside(folder) as aside:
         for uid, labels, certainty in predict_codes(method, data, wanted):
             annotation = Annotation(
@@ -68,10 +71,20 @@ def write_pseudo_labels(
                 kind=Kind.PSEUDO,
                 author=NAME,
                 time=provenance.time,
-                covered_slices=_remaining(len(labels), queue.slices.get(uid, ())),
+                covered_slices=remaining[uid],
             )
             write_annotation(aside, uid, annotation, provenance)
     return len(wanted)
+
+
+def require_confidence(confidence: float) -> None:
+    """Refuse a threshold that is no probability.
+
+    Raises:
+        ConfigError: names it.
+    """
+    if not 0.0 <= confidence <= 1.0:
+        raise ConfigError(f"confidence: {confidence} is no probability; pass 0 to keep every pseudo-label, or up to 1")
 
 
 @torch.no_grad()
@@ -81,7 +94,7 @@ def predict_codes(
     """Predict whole cases in the codes of their store.
 
     Args:
-        method: with its weights; it is not trained.
+        method: with its weights, on the device that computes; it is not trained.
         data: reads the cases.
         uids: which.
 
@@ -90,10 +103,13 @@ def predict_codes(
     """
     method.eval()
     for batch in data.evaluation_loader(tuple(uids), with_reference=False):
+        batch["image"] = batch["image"].to(method.device)
         probabilities, labels = method.predict_case(batch)
         yield batch["uid"], data.mapping.to_codes(labels.cpu().numpy()), probabilities.amax(dim=0).cpu().numpy()
 
 
 def _remaining(depth: int, queued: Sequence[int] | None) -> tuple[int, ...] | None:
-    """The slices that the queue leaves; None means all."""
-    return tuple(sorted(set(range(depth)) - set(queued))) if queued else None
+    """The slices that the queue leaves of a case; None means all."""
+    if queued is None:
+        return ()
+    return tuple(index for index in range(depth) if index not in queued) if queued else None

@@ -1,28 +1,31 @@
 """The stages of an adaptation: ordinary runs that start from given weights, each of which can be resumed."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+import torch
 
-from lesslabel.adaptation.pseudo_labels import NAME, write_pseudo_labels
+from lesslabel.adaptation.folder import begin_adaptation, train_stage
+from lesslabel.adaptation.pseudo_labels import NAME, require_confidence, write_pseudo_labels
 from lesslabel.bundle import Bundle
-from lesslabel.data.queue import read_queue
+from lesslabel.bundle.recipe import MethodRecipe
+from lesslabel.data.queue import Queue, read_queue
 from lesslabel.data.store import Store
-from lesslabel.errors import ConfigError, RunError
-from lesslabel.files import read_json, write_json, write_text, written_aside
-from lesslabel.runs.folder import RunFolder, without_folders
-from lesslabel.runs.verbs import load_run, run_adopt, run_fit
+from lesslabel.errors import ConfigError
+from lesslabel.files import written_aside
+from lesslabel.runs.folder import RunFolder
+from lesslabel.runs.trainer import looking_trainer
+from lesslabel.runs.verbs import load_run, run_adopt
 from lesslabel.runs.weights import describe_weights, save_weights
 
 FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN = "fine-tune", "pseudo-labels", "self-train"
 RIVALS = ("none", "histogram", "tent", "adami")
 """What adapts without a label: not at all, by histogram matching, by Tent, by AdaMI."""
 
-_QUEUE, _QUANTILES, _WEIGHTS, _DESCRIPTION = "queue.csv", "quantiles.npy", "weights.safetensors", "adapt.json"
+_QUEUE, _QUANTILES, _WEIGHTS = "queue.csv", "quantiles.npy", "weights.safetensors"
 _ITERATIONS = 2000
 _BATCH = 8
 
@@ -52,7 +55,7 @@ def adapt(
         queue: which units of the training part show their labels.
         annotation: its name in the store.
         out: folder of the adaptation; made, or gone on with.
-        self_train: False ends after the first stage.
+        self_train: False ends after the first stage, as does a queue that leaves nothing to pseudo-label.
         confidence: pseudo-labels below it are unknown, see `write_pseudo_labels`.
         restart_from_source: the third stage starts from the source's weights instead of the first stage's.
         name: of the first stage in tables; that of the third adds "+ semi".
@@ -62,8 +65,11 @@ def adapt(
         The last run, which `lesslabel test --run` takes.
 
     Raises:
-        LesslabelError: on bad settings or data, or if `out` holds another adaptation.
+        ConfigError: if the bundle's method has other networks than one, or a setting is not the caller's to choose.
+        RunError: if `out` holds another adaptation.
+        LesslabelError: on bad settings or data.
     """
+    require_confidence(confidence)
     queued = read_queue(queue, Store(store))
     choices = {
         "queue": queued.sha256,
@@ -72,35 +78,21 @@ def adapt(
         "confidence": confidence,
         "restart_from_source": restart_from_source,
     }
-    _begin(out, bundle, store, choices, settings)
-    if not (out / _QUEUE).is_file():
-        with written_aside(out / _QUEUE) as aside:
-            shutil.copyfile(queue, aside)
+    begin_adaptation(out, bundle, store, choices, settings)
+    with written_aside(out / _QUEUE) as aside:
+        shutil.copyfile(queue, aside)
     shown = [{"annotation": annotation, "queue": str(out / _QUEUE)}]
     config = _config(name, _model(bundle, "Supervised"), _data(bundle, store, shown))
-    first = _train(out / FINE_TUNE, config, bundle.weights, settings)
+    first = train_stage(out / FINE_TUNE, config, bundle.weights, settings)
     if not self_train:
         return first
+    if not (out / PSEUDO_LABELS).is_dir() and not _label_the_rest(first, queued, out, confidence):
+        return first
     weights = out / _WEIGHTS
-    if not (out / PSEUDO_LABELS).is_dir():
-        run = load_run(first)
-        with written_aside(weights) as aside:
-            save_weights(run.model.state_dict(), aside)
-        uids = [record.uid for record in run.datamodule.records("train")]
-        sha256 = describe_weights(weights)["sha256"]
-        write_pseudo_labels(
-            run.model,
-            run.datamodule,
-            uids,
-            queued,
-            out / PSEUDO_LABELS,
-            model_sha256=sha256,
-            confidence=confidence,
-        )
     data = _data(bundle, store, [*shown, {"annotation": NAME}])
     data["init_args"]["view"]["overlays"] = [str(out / PSEUDO_LABELS)]
     config = _config(f"{name} + semi", _model(bundle, "Supervised", {"dice_on_pseudo_labels": True}), data)
-    return _train(out / SELF_TRAIN, config, bundle.weights if restart_from_source else weights, settings)
+    return train_stage(out / SELF_TRAIN, config, bundle.weights if restart_from_source else weights, settings)
 
 
 def adapt_without_labels(
@@ -119,12 +111,14 @@ def adapt_without_labels(
         The run, which `lesslabel test --run` takes.
 
     Raises:
-        ConfigError: if there is no such rival, or AdaMI finds no class shares in the bundle.
-        LesslabelError: on bad settings or data, or if `out` holds another adaptation.
+        ConfigError: if there is no such rival, AdaMI finds no class shares in the bundle, a rival that trains finds a
+            method with other networks than one, or a setting is not the caller's to choose.
+        RunError: if `out` holds another adaptation.
+        LesslabelError: on bad settings or data.
     """
     if rival not in RIVALS:
         raise ConfigError(f"--without-labels: '{rival}' is not one of {', '.join(RIVALS)}")
-    _begin(out, bundle, store, {"without_labels": rival}, settings)
+    begin_adaptation(out, bundle, store, {"without_labels": rival}, settings)
     data = _data(bundle, store, [])
     data["init_args"] |= {"batch_size": 0, "unlabelled_batch_size": _BATCH}
     if rival == "histogram":
@@ -133,24 +127,51 @@ def adapt_without_labels(
         data["init_args"]["intensity"]["match"] = str(out / _QUANTILES)
     if rival in ("none", "histogram"):
         name = {"none": "Not adapted", "histogram": "Histogram matching"}[rival]
-        return _train(
-            out / rival, _config(name, _model(bundle, "Supervised"), data), bundle.weights, settings, run_adopt
-        )
+        config = _config(name, bundle.model_settings(), data)
+        return train_stage(out / rival, config, bundle.weights, settings, run_adopt)
     if rival == "tent":
-        return _train(out / rival, _config("Tent", _model(bundle, "Tent"), data), bundle.weights, settings)
+        return train_stage(out / rival, _config("Tent", _model(bundle, "Tent"), data), bundle.weights, settings)
     if not bundle.recipe.class_shares:
         raise ConfigError(
             f"{bundle.path}: no class shares, which AdaMI needs; export a run whose store has dense labels"
         )
     model = _model(bundle, "AdaMI", {"class_shares": list(bundle.recipe.class_shares)})
-    return _train(out / rival, _config("AdaMI", model, data), bundle.weights, settings)
+    return train_stage(out / rival, _config("AdaMI", model, data), bundle.weights, settings)
+
+
+def _label_the_rest(first: RunFolder, queue: Queue, out: Path, confidence: float) -> int:
+    """Write the weights of the first stage and the pseudo-labels that they give; returns the number of cases."""
+    run = load_run(first)
+    with written_aside(out / _WEIGHTS) as aside:
+        save_weights(run.model.state_dict(), aside)
+    return write_pseudo_labels(
+        run.model.to(looking_trainer(run, []).strategy.root_device),
+        run.datamodule,
+        [record.uid for record in run.datamodule.records("train")],
+        queue,
+        out / PSEUDO_LABELS,
+        model_sha256=describe_weights(out / _WEIGHTS)["sha256"],
+        confidence=confidence,
+    )
 
 
 def _model(bundle: Bundle, name: str, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Settings of a method that has the network of the bundle's."""
+    """Settings of a method that has the network of the bundle's.
+
+    Raises:
+        ConfigError: if the bundle's method has more networks than that.
+    """
     common = ("num_classes", "in_channels", "network", "optimiser", "inference")
     settings = {key: value for key, value in bundle.recipe.method.settings.items() if key in common}
-    return {"class_path": f"lesslabel.methods.{name}", "init_args": {**settings, **(more or {})}}
+    recipe = MethodRecipe(name, {**settings, **(more or {})})
+    with torch.device("meta"):
+        alike = recipe.build().state_dict().keys() == bundle.recipe.build_method().state_dict().keys()
+    if not alike:
+        raise ConfigError(
+            f"{bundle.path}: {bundle.recipe.method.name} has other networks than {name}, which goes on with one; "
+            "bundle a model of Supervised or PartialCrossEntropy"
+        )
+    return {"class_path": f"lesslabel.methods.{name}", "init_args": recipe.settings}
 
 
 def _data(bundle: Bundle, store: Path, supervision: Sequence[Mapping[str, str]]) -> dict[str, Any]:
@@ -162,45 +183,3 @@ def _data(bundle: Bundle, store: Path, supervision: Sequence[Mapping[str, str]])
 
 def _config(name: str, model: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "model": model, "data": data, "trainer": {"max_steps": _ITERATIONS}}
-
-
-def _train(
-    run: Path,
-    config: Mapping[str, Any],
-    weights: Path,
-    settings: Sequence[str],
-    verb: Callable[[Sequence[str]], RunFolder] = run_fit,
-) -> RunFolder:
-    """Start a run from weights, or go on with it."""
-    file = run.with_suffix(".yaml")
-    write_text(file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
-    arguments = ["--config", str(file), "--run", str(run), *settings]
-    if (run / "checkpoints" / "last.ckpt").is_file():
-        return verb([*arguments, "--ckpt_path", "last"])
-    if run.exists():  # ended before its first epoch did
-        shutil.rmtree(run)
-    return verb([*arguments, "--weights", str(weights)])
-
-
-def _begin(out: Path, bundle: Bundle, store: Path, choices: Mapping[str, Any], settings: Sequence[str]) -> None:
-    """Say what is adapted to what; refuse to go on with something else.
-
-    Raises:
-        RunError: if the folder holds another adaptation; names what differs.
-    """
-    description = {
-        "model_sha256": bundle.model_sha256,
-        "data_hash": Store(store).data_hash,
-        **choices,
-        "settings": [without_folders(setting) for setting in settings],
-    }
-    path = out / _DESCRIPTION
-    if path.is_file():
-        begun = read_json(path, "the description of an adaptation")
-        changed = [key for key in sorted(description.keys() | begun.keys()) if begun.get(key) != description.get(key)]
-        if changed:
-            raise RunError(f"{out}: holds an adaptation with another {', '.join(changed)}; choose another folder")
-    elif out.exists():
-        raise RunError(f"{out}: exists already and is no adaptation; choose another folder")
-    else:
-        write_json(path, description)

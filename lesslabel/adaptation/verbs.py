@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.adaptation.choosing import choose_queue, features_of_training_part, make_strategy
+from lesslabel.adaptation.choosing import choose_queue, features_of_training_part, make_strategy, name_strategy
 from lesslabel.adaptation.pseudo_labels import predict_codes
 from lesslabel.adaptation.stages import adapt, adapt_without_labels
 from lesslabel.bundle import Bundle, load_bundle
@@ -14,13 +14,17 @@ from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.queue import Queue, read_queue, write_queue
 from lesslabel.data.queue_images import export_queue_images
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.runs.folder import RunFolder
 from lesslabel.selection import parse_budget
 
 
 def run_select(options: argparse.Namespace) -> int:
     """Write a queue, and if asked the images that an annotator opens."""
-    if options.images is not None and options.images.exists():
-        raise DataError(f"{options.images}: exists already; choose another folder or remove it first")
+    for path in (options.out, options.images):
+        if path is not None and path.exists():
+            raise DataError(f"{path}: exists already; choose another name or remove it first")
+    if options.out.suffix != ".csv":
+        raise DataError(f"{options.out}: a queue is a CSV file; name it {options.out.stem}.csv")
     bundle = load_bundle(options.bundle)
     budget = parse_budget(options.budget)
     strategy = make_strategy(options.strategy, bundle, options.seed, diversity=options.diversity)
@@ -38,39 +42,46 @@ def run_select(options: argparse.Namespace) -> int:
     if options.images is not None:
         queue = export_queue_images(data.store, queue, options.images, _prelabels(bundle, data, queue))
     write_queue(options.out, queue)
-    without = int((~features.has_feature).sum())
-    print(f"{options.out}: {len(queue.rows)} {options.unit}s of {len(queue.slices)} cases, chosen by {strategy.name}")
+    without, name = int((~features.has_feature).sum()), name_strategy(strategy)
+    print(f"{options.out}: {len(queue.rows)} {options.unit}s of {len(queue.slices)} cases, chosen by {name}")
     print(f"{len(features)} images looked at, {without} without predicted foreground")
     print(
-        f"next: annotate, then lesslabel import {options.store} --queue {options.out} --from FOLDER --annotation NAME"
+        f"next: annotate, then lesslabel import {options.store} --queue {options.out} --from FOLDER --annotation NAME "
+        "--author WHO"
     )
     return 0
 
 
 def run_adapt(options: argparse.Namespace, settings: Sequence[str]) -> int:
     """Adapt by a queue's labels, or without any."""
+    try:
+        run = _adapt(options, settings)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"interrupted; the same command goes on with {options.out}") from error
+    print(f"adapted: {run.path}\nnext: lesslabel test --run {run.path}")
+    return 0
+
+
+def _adapt(options: argparse.Namespace, settings: Sequence[str]) -> RunFolder:
     bundle = load_bundle(options.bundle)
     if options.without_labels is not None:
         if options.queue is not None:
             raise ConfigError("--queue and --without-labels exclude each other; leave one out")
-        run = adapt_without_labels(bundle, options.store, options.without_labels, options.out, settings=settings)
-    elif options.queue is None or options.annotation is None:
+        return adapt_without_labels(bundle, options.store, options.without_labels, options.out, settings=settings)
+    if options.queue is None or options.annotation is None:
         raise ConfigError("--queue and --annotation are missing: name what was annotated, or choose --without-labels")
-    else:
-        run = adapt(
-            bundle,
-            options.store,
-            options.queue,
-            options.annotation,
-            options.out,
-            self_train=options.stages == 3,
-            confidence=options.confidence,
-            restart_from_source=options.restart_from_source,
-            name=options.name,
-            settings=settings,
-        )
-    print(f"adapted: {run.path}\nnext: lesslabel test --run {run.path}")
-    return 0
+    return adapt(
+        bundle,
+        options.store,
+        options.queue,
+        options.annotation,
+        options.out,
+        self_train=options.stages == 3,
+        confidence=options.confidence,
+        restart_from_source=options.restart_from_source,
+        name=options.name,
+        settings=settings,
+    )
 
 
 def _prelabels(bundle: Bundle, data: SegmentationDataModule, queue: Queue) -> dict[str, NDArray[np.uint8]]:

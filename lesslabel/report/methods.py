@@ -79,7 +79,9 @@ def group_methods(runs: Sequence[Run]) -> list[Method]:
 def _settings(run: Run) -> tuple[str, ...]:
     trainer = run.config.get("trainer") or {}
     limits = [trainer.get(key) for key in ("max_steps", "max_epochs")] if isinstance(trainer, dict) else []
-    return run.method, json.dumps([run.label_cost, run.config.get("model"), limits], sort_keys=True, default=str)
+    return run.method, json.dumps(
+        [run.label_cost, run.slice_cost, run.config.get("model"), limits], sort_keys=True, default=str
+    )
 
 
 def _by_seed(runs: list[Run]) -> list[list[Run]]:

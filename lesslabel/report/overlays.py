@@ -70,16 +70,17 @@ class SliceDrawing:
         scene: what to draw.
         key: a name unique on the page, letters, digits and hyphens.
         label_names: names of the labels, background left out, in the order of their codes 1, 2 …
+        view: the part (y, x) to show; None takes `field_of_view`.
 
     Attributes:
         view: the part (y, x) of the slice that is shown.
     """
 
-    def __init__(self, scene: Scene, key: str, label_names: Sequence[str]) -> None:
+    def __init__(self, scene: Scene, key: str, label_names: Sequence[str], view: Box | None = None) -> None:
         self._scene = scene
         self._key = key
         self._names = label_names
-        self.view = field_of_view(scene)
+        self.view = view or field_of_view(scene)
         rows, columns = self.view
         y_mm, x_mm = scene.spacing_mm
         self._height, self._width = rows.stop - rows.start, columns.stop - columns.start
@@ -88,9 +89,11 @@ class SliceDrawing:
 
     def image(self) -> Markup:
         """The bare slice; it must stand on the page before the others."""
-        content = _data_uri(grey_levels(self._scene.image)[self.view])
-        attributes = self._frame(content) | {"id": self._key}
-        return self._picture([element("image", attributes)], f"{self._scene.uid}, image")
+        return self._picture([self._embedded()], f"{self._scene.uid}, image")
+
+    def outlined(self) -> Markup:
+        """The slice with the reference's outlines, in one picture."""
+        return self._picture([self._embedded(), *self._outlines(self._scene.truth)], f"{self._scene.uid}, outlined")
 
     def truth(self) -> Markup:
         """The reference's outlines."""
@@ -119,6 +122,10 @@ class SliceDrawing:
             "preserveAspectRatio": "none",
             "transform": self._scale,
         }
+
+    def _embedded(self) -> Markup:
+        content = _data_uri(grey_levels(self._scene.image)[self.view])
+        return element("image", self._frame(content) | {"id": self._key})
 
     def _backdrop(self) -> Markup:
         return element("use", {"href": f"#{self._key}"})

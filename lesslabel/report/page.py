@@ -1,22 +1,21 @@
 """The page itself: gathers numbers, charts and pictures and writes them as one HTML file."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup
 
 from lesslabel.data.store import Store
 from lesslabel.files import write_text
 from lesslabel.report import charts, words
+from lesslabel.report.budget import draw_budgets, points_of_methods
 from lesslabel.report.methods import group_methods
 from lesslabel.report.panels import curve_panels, gallery, strip_panels
 from lesslabel.report.protocol import UNKNOWN, describe, protocol_facts
 from lesslabel.report.results import tabulate
+from lesslabel.report.revision import REVISION_BINS, tabulate_revisions
 from lesslabel.report.runs import Run, read_runs
 from lesslabel.report.scenes import read_scenes
 from lesslabel.report.svg import label_style, method_style
+from lesslabel.report.templates import load_template
 
 
 def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Path] | None = None) -> Path:
@@ -44,9 +43,8 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
     store, store_note = _open_store(methods[0].runs[0], stores or {})
     results = tabulate(methods)
     scenes = [] if store is None else read_scenes(methods, store)
-    page = _template().render(
+    page = load_template("report.html").render(
         title=f"Results on {describe(methods[0].runs[0].data.get('source'))}",
-        style=Markup(_resource("report.css")),
         summary=words.summary(methods, results),
         unit=_unit(methods[0].runs[0]),
         labels=[(name, label_style(index)) for index, name in enumerate(methods[0].labels)],
@@ -56,6 +54,9 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
         interval=charts.interval,
         words=words,
         strips=strip_panels(methods),
+        revisions=tabulate_revisions(methods, results),
+        revision_bins=REVISION_BINS,
+        budget=draw_budgets(points_of_methods(methods, results, {} if store is None else store.records)),
         scenes=gallery(methods, scenes),
         scribbled=any(scene.supervision is not None for scene in scenes),
         unseen=not any(scene.uid in (run.data.get("labelled") or {}) for scene in scenes for run in all_runs),
@@ -85,12 +86,3 @@ def _open_store(run: Run, stores: Mapping[str, Path]) -> tuple[Store | None, str
 
 def _unit(run: Run) -> str:
     return {"voxel": "voxels"}.get(run.unit, run.unit)
-
-
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_resource("report.html"))
-
-
-def _resource(name: str) -> str:
-    return (files("lesslabel.report") / name).read_text(encoding="utf-8")

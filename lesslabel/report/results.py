@@ -115,7 +115,8 @@ def label_cost(method: Method) -> str:
         parts.append(f"{name} on {_counted(count, 'case')}{of_patients}")
     if run.training_cases and (unlabelled := len(run.training_cases) - len(run.labelled)):
         parts.append(f"{_counted(unlabelled, 'case')} without labels")
-    return ", ".join(parts) or "none"
+    by_slice = ", ".join(f"{_counted(count, 'slice')} {name}" for name, count in run.slice_cost.items())
+    return (", ".join(parts) or "none") + (f"; of these in part: {by_slice}" if by_slice else "")
 
 
 def _row(method: Method, table: pd.DataFrame) -> ResultRow:

@@ -14,6 +14,8 @@ from lesslabel.errors import RunError
 
 SCORES = ("dice", "hd95", "asd")
 """The columns of ``test/metrics.csv`` that the page shows."""
+ADAPTATION = "adapt.json"
+"""What tells the folder of an adaptation, which holds runs, from a run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,19 @@ class Run:
         return dict(sorted(Counter(self.labelled.values()).items()))
 
     @property
+    def slice_cost(self) -> dict[str, int]:
+        """How many slices show which annotation in the training cases that show none whole, ``{"dense": 24}``."""
+        counts: Counter[str] = Counter()
+        for of_case in self.labelled_slices.values():
+            counts.update({name: len(slices) for name, slices in of_case.items()})
+        return dict(sorted(counts.items()))
+
+    @property
+    def labelled_slices(self) -> Mapping[str, Mapping[str, Sequence[int]]]:
+        """The slices that show each annotation, by uid and annotation; empty of cases that show one whole."""
+        return self.data.get("labelled_slices") or {}
+
+    @property
     def labelled(self) -> dict[str, str]:
         """The annotation that each labelled training case showed, by uid."""
         training = self.training_cases
@@ -86,10 +101,7 @@ class Run:
     @property
     def store(self) -> Path | None:
         """The prepared data set this run read, as its config names it."""
-        try:
-            return Path(self.config["data"]["init_args"]["store"])
-        except (KeyError, TypeError):
-            return None
+        return store_named_in(self.config)
 
     @property
     def reference(self) -> str:
@@ -100,6 +112,14 @@ class Run:
     def view(self) -> Mapping[str, Any]:
         """The view as `data.json` records it; empty if it does not."""
         return self.data.get("view") or {}
+
+
+def store_named_in(config: Mapping[str, Any]) -> Path | None:
+    """The store that a run's configuration names, None if it names none."""
+    try:
+        return Path(config["data"]["init_args"]["store"])
+    except (KeyError, TypeError):
+        return None
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -127,18 +147,20 @@ def read_run(folder: Path) -> Run:
     """
     if not folder.is_dir():
         raise RunError(f"{folder}: no such run folder")
+    if (folder / ADAPTATION).is_file():
+        raise RunError(f"{folder}: an adaptation, no run; name its bundle with --bundle, or one of the runs in it")
     scores = folder / "test" / "metrics.csv"
     if not scores.is_file():
         raise RunError(f"{folder}: not tested yet; run `lesslabel test --run {folder}` first")
-    data = _read_mapping(folder / "data.json")
+    data = read_mapping(folder / "data.json")
     _require_types(folder / "data.json", data)
     return Run(
         folder=folder,
         metrics=_read_scores(scores, [str(name) for name in data.get("label_names") or []]),
-        summary=_read_mapping(folder / "test" / "summary.json"),
+        summary=read_mapping(folder / "test" / "summary.json"),
         data=data,
-        environment=_read_mapping(folder / "environment.json"),
-        config=_read_mapping(folder / "config.yaml"),
+        environment=read_mapping(folder / "environment.json"),
+        config=read_mapping(folder / "config.yaml"),
         history=_read_history(folder / "logs" / "metrics.csv"),
     )
 
@@ -226,7 +248,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise RunError(f"{path}: damaged table ({_one_line(error)}); test or train the run again") from error
 
 
-def _read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
     """JSON or YAML; an absent file is empty, a damaged one is an error."""
     if not path.is_file():
         return {}
@@ -242,6 +264,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
 
 def _require_types(path: Path, data: Mapping[str, Any]) -> None:
     expected = {"label_names": list, "parts": dict, "labelled": dict, "patients": dict, "view": dict}
+    expected |= {"labelled_slices": dict, "overlays": list}
     for key, of_type in expected.items():
         if data.get(key) is not None and not isinstance(data[key], of_type):
             raise RunError(f"{path}: '{key}' is no {of_type.__name__}; restore it or train the run again")

@@ -4,11 +4,11 @@ import tarfile
 import numpy as np
 import pytest
 import torch
-from conftest import REAL_DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from real_data import REAL_DATA
 from skimage.transform import downscale_local_mean
 
 from lesslabel.data.case import IGNORE

@@ -250,3 +250,9 @@ def report() -> Callable[..., Page]:
         return Page(output.read_text(encoding="utf-8"))
 
     return write_and_read
+
+
+@pytest.fixture(scope="session")
+def read_page() -> Callable[[Path], Page]:
+    """Read any page as a browser would."""
+    return lambda path: Page(path.read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ from lesslabel.data.nifti import write_label_map
 from lesslabel.errors import DataError, RunError
 from lesslabel.report import write_report
 
-SECTIONS = ["results", "cases", "overlays", "curves", "protocol"]
+SECTIONS = ["results", "cases", "revision", "overlays", "curves", "protocol"]
 
 
 def test_one_run_shows_every_section_in_order(report, make_run, store, tmp_path):

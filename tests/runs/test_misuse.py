@@ -66,7 +66,7 @@ def replaced(path: str, value: object) -> Change:
         (replaced("model.init_args", {}), "model.num_classes missing; set it in the configuration file"),
         (replaced("model.class_path", "lesslabel.methods.DMPL"), "did you mean 'lesslabel.methods.DMPLS'?"),
         (replaced("model.class_path", "leslabel.methods.DMPLS"), "did you mean 'lesslabel.methods.DMPLS'?"),
-        (replaced("model.class_path", "lesslabel.networks.UNet"), "lesslabel.methods has "),
+        (replaced("model.class_path", "lesslabel.networks.DualDecoder"), "lesslabel.methods has "),
         (
             replaced("data.class_path", "lesslabel.data.modules.PhantmDataModule"),
             "did you mean 'lesslabel.data.modules.PhantomDataModule'?",

@@ -1,0 +1,75 @@
+"""The folder of an adaptation: what it is of, and stages that go on where they were interrupted."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lesslabel.bundle import Bundle
+from lesslabel.data.store import Store
+from lesslabel.errors import ConfigError, RunError
+from lesslabel.files import read_json, write_json, write_text
+from lesslabel.runs.folder import RunFolder, without_folders
+from lesslabel.runs.messages import values_of
+from lesslabel.runs.verbs import is_main_process, run_fit
+
+_DESCRIPTION = "adapt.json"
+_DECIDED = ("--run", "--weights", "--ckpt_path")
+
+
+def begin_adaptation(
+    out: Path, bundle: Bundle, store: Path, choices: Mapping[str, Any], settings: Sequence[str]
+) -> None:
+    """Say what is adapted to what; refuse to go on with something else once anything was trained.
+
+    Raises:
+        ConfigError: if a setting is not the caller's to choose.
+        RunError: if the folder holds another adaptation, naming what differs, or this is one of several processes.
+    """
+    for name in _DECIDED:
+        if values_of(name, settings):
+            raise ConfigError(f"{name} is decided by lesslabel adapt; leave it out")
+    if not is_main_process():
+        raise RunError("an adaptation runs in one process; leave trainer.devices and trainer.strategy out")
+    description = {
+        "model_sha256": bundle.model_sha256,
+        "data_hash": Store(store).data_hash,
+        **choices,
+        "settings": [without_folders(setting) for setting in settings],
+    }
+    path = out / _DESCRIPTION
+    if out.exists() and not path.is_file():
+        raise RunError(f"{out}: exists already and is no adaptation; choose another folder")
+    begun = read_json(path, "the description of an adaptation") if path.is_file() else {}
+    changed = [key for key in sorted(description.keys() | begun.keys()) if begun.get(key) != description.get(key)]
+    if changed and any(entry.is_dir() for entry in out.glob("*")):
+        raise RunError(f"{out}: holds an adaptation with another {', '.join(changed)}; choose another folder")
+    write_json(path, description)
+
+
+def train_stage(
+    run: Path,
+    config: Mapping[str, Any],
+    weights: Path,
+    settings: Sequence[str],
+    verb: Callable[[Sequence[str]], RunFolder] = run_fit,
+) -> RunFolder:
+    """Start a run from weights, or go on with it.
+
+    Args:
+        run: its folder; the configuration is written beside it.
+        config: the configuration.
+        weights: what the training starts from.
+        settings: of `lesslabel fit`; they win over the configuration.
+        verb: `run_fit` or `run_adopt`.
+    """
+    file = run.with_suffix(".yaml")
+    write_text(file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+    arguments = ["--config", str(file), "--run", str(run), *settings]
+    if (run / "checkpoints" / "last.ckpt").is_file():
+        return verb([*arguments, "--ckpt_path", "last"])
+    if run.exists():  # ended before its first epoch did
+        shutil.rmtree(run)
+    return verb([*arguments, "--weights", str(weights)])

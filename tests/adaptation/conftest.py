@@ -1,0 +1,61 @@
+"""A store of two hospitals, the bundle of the one, and how it sees the other."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hospitals import REFERENCES, Unlabelled, source_config, write_yaml
+
+from lesslabel.adaptation.choosing import features_of_training_part
+from lesslabel.bundle import Bundle, export_bundle
+from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.prepare import prepare
+from lesslabel.data.sources.phantom import Phantom
+from lesslabel.features import ImageFeatures
+from lesslabel.runs.verbs import run_fit
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight patients of each hospital, two cases of 3×32×32 each: five train, one validates, two test."""
+    path = tmp_path_factory.mktemp("stores") / "phantom"
+    prepare(Phantom(cases=32, size=32, depth=3, centres=2), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def unlabelled_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same images without any annotation."""
+    path = tmp_path_factory.mktemp("stores") / "unlabelled"
+    prepare(Unlabelled(cases=32, size=32, depth=3, centres=2), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def bundle(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """What the north hands over; do not write to it."""
+    folder = tmp_path_factory.mktemp("north")
+    config = write_yaml(folder / "config.yaml", source_config(store))
+    run_fit(["--config", str(config), "--run", str(folder / "run")])
+    return export_bundle(folder / "run", folder / "bundle", store, n_references=REFERENCES)
+
+
+@pytest.fixture(scope="session")
+def target(bundle: Bundle, store: Path) -> SegmentationDataModule:
+    """The east as the model of the north sees it."""
+    return bundle.data_module(store, split="random_by_centre", centres=["east"])
+
+
+@pytest.fixture(scope="session")
+def features(bundle: Bundle, target: SegmentationDataModule) -> ImageFeatures:
+    """What the model of the north sees in the training part of the east."""
+    return features_of_training_part(bundle, target)
+
+
+@pytest.fixture(autouse=True)
+def _keep_signal_handlers() -> Iterator[None]:
+    """Lightning ignores Ctrl-C after the first one."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
