@@ -1,0 +1,197 @@
+"""Cues: clicks turned into a map that a network takes beside the image.
+
+Every cue is a function of (image, seeds, spacing) with values in [0, 1]: 1 at the seeds, falling with the distance to
+the nearest one, 0 everywhere if there is none. One map is made per set of clicks, such as foreground and background.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lesslabel.errors import ConfigError
+from lesslabel.interaction.geodesic import Scale, check_seeds, geodesic_distance
+
+Spacing = tuple[float, ...]
+Cue = Callable[[NDArray[Any], NDArray[np.bool_], Spacing], NDArray[np.float32]]
+"""(image ([C,] [D,] H, W), seeds ([D,] H, W), spacing in mm) → ([D,] H, W)."""
+
+EGD_BOUND = math.log(256)
+"""Geodesic distance at which the exponential cue is one of 256 grey levels; it is 0 beyond."""
+
+
+def euclidean_cue(
+    image: NDArray[Any], seeds: NDArray[np.bool_], spacing: Spacing, *, truncation: float = 0.6
+) -> NDArray[np.float32]:
+    """Fall linearly with the Euclidean distance in mm, one of the baseline encodings of MIDeepSeg.
+
+    Args:
+        image: ([C,] [D,] H, W); only its grid matters.
+        seeds: ([D,] H, W) bool.
+        spacing: voxel size in mm.
+        truncation: share of the largest distance in the image at which the cue reaches 0; published are 0.6 for the
+            placenta and 0.4 for the spleen.
+
+    Returns:
+        ([D,] H, W) float32 in [0, 1].
+    """
+    check_seeds(image, seeds, spacing)
+    return _falling(_euclidean_distance(seeds, spacing), truncation)
+
+
+def gaussian_cue(
+    image: NDArray[Any], seeds: NDArray[np.bool_], spacing: Spacing, *, sigma_voxel: float = 9.0
+) -> NDArray[np.float32]:
+    """Fall with the Euclidean distance d to the nearest seed as exp(−d² / 2σ²).
+
+    Args:
+        image: ([C,] [D,] H, W); only its grid matters.
+        seeds: ([D,] H, W) bool.
+        spacing: voxel size in mm.
+        sigma_voxel: σ in voxels of the finest axis.
+
+    Returns:
+        ([D,] H, W) float32 in [0, 1].
+    """
+    check_seeds(image, seeds, spacing)
+    check_positive("sigma_voxel", sigma_voxel)
+    distance = _euclidean_distance(seeds, _in_finest_voxels(spacing))
+    return np.exp(-0.5 * (distance / sigma_voxel) ** 2).astype(np.float32)
+
+
+def disk_cue(
+    image: NDArray[Any], seeds: NDArray[np.bool_], spacing: Spacing, *, radius_voxel: float = 5.0
+) -> NDArray[np.float32]:
+    """Mark the disks, or balls, around the seeds, as RITM and EdgeFlow encode clicks.
+
+    Args:
+        image: ([C,] [D,] H, W); only its grid matters.
+        seeds: ([D,] H, W) bool.
+        spacing: voxel size in mm.
+        radius_voxel: radius in voxels of the finest axis; the rim belongs to the disk.
+
+    Returns:
+        ([D,] H, W) float32, 0 or 1.
+    """
+    check_seeds(image, seeds, spacing)
+    check_positive("radius_voxel", radius_voxel)
+    return (_euclidean_distance(seeds, _in_finest_voxels(spacing)) <= radius_voxel).astype(np.float32)
+
+
+def geodesic_cue(
+    image: NDArray[Any],
+    seeds: NDArray[np.bool_],
+    spacing: Spacing,
+    *,
+    truncation: float = 0.6,
+    scale: Scale | None = "minmax",
+) -> NDArray[np.float32]:
+    """Fall linearly with the geodesic distance, one of the baseline encodings of MIDeepSeg.
+
+    Args:
+        image: ([C,] [D,] H, W).
+        seeds: ([D,] H, W) bool.
+        spacing: voxel size in mm; does not enter.
+        truncation: share of the largest distance in the image at which the cue reaches 0, see `euclidean_cue`.
+        scale: see `geodesic_distance`.
+
+    Returns:
+        ([D,] H, W) float32 in [0, 1].
+    """
+    return _falling(geodesic_distance(image, seeds, spacing, scale=scale), truncation)
+
+
+def exponential_geodesic_cue(
+    image: NDArray[Any],
+    seeds: NDArray[np.bool_],
+    spacing: Spacing,
+    *,
+    scale: Scale | None = "minmax",
+    bound: float | None = EGD_BOUND,
+) -> NDArray[np.float32]:
+    """Fall with the geodesic distance D as exp(−D): the EGD of MIDeepSeg (eq. 3-1 of its author's thesis).
+
+    The distance is that to the nearest seed; the thesis prints a minimum outside the exponential, which would be the
+    farthest.
+
+    Args:
+        image: ([C,] [D,] H, W), usually the crop around the clicks.
+        seeds: ([D,] H, W) bool.
+        spacing: voxel size in mm; does not enter.
+        scale: see `geodesic_distance`. The cue has no parameter of its own, so this sets its width.
+        bound: distance beyond which the cue is 0; None for no such.
+
+    Returns:
+        ([D,] H, W) float32 in [0, 1].
+    """
+    cue: NDArray[np.float32] = np.exp(-geodesic_distance(image, seeds, spacing, scale=scale, bound=bound))
+    return cue
+
+
+def gaussian_geodesic_cue(
+    image: NDArray[Any],
+    seeds: NDArray[np.bool_],
+    spacing: Spacing,
+    *,
+    sigma: float = 1.0,
+    scale: Scale | None = "minmax",
+) -> NDArray[np.float32]:
+    """Fall with the geodesic distance D as exp(−D / 2σ²); `learned_cue.GaussianGeodesicCue` learns σ.
+
+    Args:
+        image: ([C,] [D,] H, W).
+        seeds: ([D,] H, W) bool.
+        spacing: voxel size in mm; does not enter.
+        sigma: σ, in the square root of the unit of the scaled intensities.
+        scale: see `geodesic_distance`.
+
+    Returns:
+        ([D,] H, W) float32 in [0, 1].
+    """
+    check_positive("sigma", sigma)
+    distance = geodesic_distance(image, seeds, spacing, scale=scale)
+    cue: NDArray[np.float32] = np.exp(-distance / np.float32(2 * sigma**2))
+    return cue
+
+
+CUES: dict[str, Cue] = {
+    "euclidean": euclidean_cue,
+    "gaussian": gaussian_cue,
+    "disk": disk_cue,
+    "geodesic": geodesic_cue,
+    "exponential_geodesic": exponential_geodesic_cue,
+    "gaussian_geodesic": gaussian_geodesic_cue,
+}
+"""Every cue by name, with its published settings as defaults."""
+
+
+def _euclidean_distance(seeds: NDArray[np.bool_], spacing: Spacing) -> NDArray[np.float64]:
+    """Measure the distance to the nearest seed in the unit of the spacing; infinite if there is none."""
+    if not seeds.any():
+        return np.full(seeds.shape, np.inf)
+    distance: NDArray[np.float64] = ndimage.distance_transform_edt(~seeds, sampling=spacing)
+    return distance
+
+
+def _in_finest_voxels(spacing: Spacing) -> Spacing:
+    return tuple(size / min(spacing) for size in spacing)
+
+
+def _falling(distance: NDArray[Any], truncation: float) -> NDArray[np.float32]:
+    """Fall linearly from 1 at distance 0 to 0 at a share of the largest distance."""
+    if not 0 < truncation <= 1:
+        raise ConfigError(f"truncation {truncation}: give a share of the largest distance, in (0, 1]")
+    farthest = distance.max()
+    if farthest in (0, np.inf):
+        return np.full(distance.shape, 1 if farthest == 0 else 0, np.float32)
+    cue: NDArray[np.float32] = np.maximum(0, 1 - distance / (farthest * truncation)).astype(np.float32)
+    return cue
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise ConfigError unless the value is a positive number."""
+    if not 0 < value < math.inf:
+        raise ConfigError(f"{name} {value}: give a positive number")

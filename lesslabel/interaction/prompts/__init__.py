@@ -1,0 +1,25 @@
+"""Prompts: what a person gives on an image, kept in voxels, drawn as seed masks, written as JSON."""
+
+from lesslabel.interaction.prompts.base import Prompt, rasterise
+from lesslabel.interaction.prompts.clicks import CentreEdgePoints, Click, ExtremePoints, InteriorMarginPoints
+from lesslabel.interaction.prompts.regions import Box, Polygon
+from lesslabel.interaction.prompts.registry import PROMPTS, prompt_from_json
+from lesslabel.interaction.prompts.seeds import Seeds, Side
+from lesslabel.interaction.prompts.strokes import CutLine, Scribble
+
+__all__ = [
+    "PROMPTS",
+    "Box",
+    "CentreEdgePoints",
+    "Click",
+    "CutLine",
+    "ExtremePoints",
+    "InteriorMarginPoints",
+    "Polygon",
+    "Prompt",
+    "Scribble",
+    "Seeds",
+    "Side",
+    "prompt_from_json",
+    "rasterise",
+]

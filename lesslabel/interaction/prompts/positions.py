@@ -1,0 +1,139 @@
+"""Positions in an image: checked when they arrive, rounded to voxels when they are drawn.
+
+A position is a voxel index (y, x) or (z, y, x) and may lie between voxels: voxel i reaches from i − ½ to i + ½, so an
+axis of n voxels reaches from −½ to n − ½.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lesslabel.errors import DataError
+from lesslabel.interaction.prompts.seeds import Shape, Side
+
+Position = tuple[float, ...]
+
+_AXES = {2: "(y, x)", 3: "(z, y, x)"}
+
+
+def checked_positions(given: ArrayLike, what: str) -> tuple[Position, ...]:
+    """Check positions and bring them into the form in which prompts keep them.
+
+    Args:
+        given: (N, 2) or (N, 3) numbers in voxels.
+        what: what to call them in an error.
+
+    Raises:
+        DataError: if there are none, they are not laid out so, or one is not finite.
+    """
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise DataError(f"{what}: positions of different length; give each as (y, x) or (z, y, x)") from error
+    if array.size == 0:
+        raise DataError(f"{what}: empty; give at least one position")
+    if array.dtype.kind not in "fiu" or array.ndim != 2 or array.shape[1] not in _AXES:
+        raise DataError(
+            f"{what}: {array.dtype} of shape {array.shape}; give numbers, each position as (y, x) or (z, y, x)"
+        )
+    positions = array.astype(np.float64)
+    if not np.isfinite(positions).all():
+        row = int(np.argmin(np.isfinite(positions).all(axis=1)))
+        raise DataError(f"{what}: position {row} is {tuple(positions[row].tolist())}; give finite voxel indices")
+    return tuple(map(tuple, positions.tolist()))
+
+
+def checked_side(given: object, what: str) -> Side:
+    """Read a side from its name.
+
+    Args:
+        given: the name.
+        what: what to call it in an error.
+
+    Raises:
+        DataError: if there is no such side.
+    """
+    if not isinstance(given, str) or given not in list(Side):
+        raise DataError(f"{what}: side {given!r} is unknown; give one of {', '.join(Side)}")
+    return Side(given)
+
+
+def checked_spacing(spacing_mm: Sequence[float], axes: int) -> NDArray[np.float64]:
+    """Check the size of a voxel.
+
+    Args:
+        spacing_mm: in the order of the axes.
+        axes: of the image.
+
+    Returns:
+        (axes,) float64.
+
+    Raises:
+        DataError: if it is not one finite length above 0 for each axis.
+    """
+    spacing = np.asarray(spacing_mm, dtype=np.float64)
+    if spacing.shape != (axes,) or not np.isfinite(spacing).all() or (spacing <= 0).any():
+        raise DataError(f"spacing_mm: {tuple(spacing_mm)}; pass {axes} lengths above 0, in the order of the axes")
+    return spacing
+
+
+def require_one_dimension(what: str, *groups: tuple[Position, ...]) -> None:
+    """Refuse a prompt that is partly in 2D and partly in 3D.
+
+    Raises:
+        DataError: if so.
+    """
+    if len({len(position) for group in groups for position in group}) > 1:
+        raise DataError(f"{what}: positions in 2D and in 3D; give all in the axes of the image")
+
+
+def require_inside(what: str, points: NDArray[np.float64], shape: Shape) -> None:
+    """Refuse positions that are not in an image.
+
+    Args:
+        what: what to call them in an error.
+        points: (N, axes).
+        shape: of the image.
+
+    Raises:
+        DataError: if they have other axes than the image, or one lies outside it.
+    """
+    axes = points.shape[1]
+    if axes != len(shape):
+        raise DataError(f"{what}: positions {_AXES[axes]} for an image of shape {shape}; give {_AXES[len(shape)]}")
+    outside = ((points < -0.5) | (points > np.asarray(shape) - 0.5)).any(axis=1)
+    if outside.any():
+        position = tuple(points[int(np.argmax(outside))].tolist())
+        raise DataError(f"{what}: position {position} lies outside the image of shape {shape}; voxels count from 0")
+
+
+def nearest_voxels(points: NDArray[np.float64], shape: Shape) -> NDArray[np.int64]:
+    """Round positions to voxels, halves up, and those beyond the border of the image to the last voxel before it.
+
+    Args:
+        points: (N, axes).
+        shape: of the image.
+
+    Returns:
+        (N, axes).
+    """
+    return np.asarray(np.clip(np.floor(points + 0.5).astype(np.int64), 0, np.asarray(shape) - 1))
+
+
+def line_voxels(points: NDArray[np.float64], shape: Shape) -> NDArray[np.int64]:
+    """Voxels of a line through positions inside an image, in order: connected over faces, edges or corners.
+
+    Args:
+        points: (N, axes), N ≥ 1; one position is a dot.
+        shape: of the image.
+
+    Returns:
+        (M, axes), a voxel may occur more than once.
+    """
+    pieces = [points[:1]]
+    for start, end in pairwise(points):
+        steps = max(int(np.ceil(np.abs(end - start).max())), 1)
+        pieces.append(start + (end - start) * (np.arange(1, steps + 1) / steps)[:, None])
+    return nearest_voxels(np.concatenate(pieces), shape)

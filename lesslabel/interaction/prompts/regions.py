@@ -1,0 +1,159 @@
+"""Prompts that enclose the object: what lies outside them is background."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.errors import DataError
+from lesslabel.interaction.prompts.base import Prompt, set_checked
+from lesslabel.interaction.prompts.positions import Position, checked_positions, line_voxels, nearest_voxels
+from lesslabel.interaction.prompts.seeds import Mask, Seeds, Shape, Side, check_shape
+
+
+@dataclass(frozen=True)
+class Box(Prompt):
+    """A box along the axes that holds the object.
+
+    Attributes:
+        low: its corner nearest to the first voxel.
+        high: the opposite corner; the voxel there still belongs to the box.
+    """
+
+    name: ClassVar[str] = "box"
+    low: Position
+    high: Position
+
+    def __post_init__(self) -> None:
+        low, high = checked_positions([self.low, self.high], self.name)
+        if any(first > last for first, last in zip(low, high, strict=True)):
+            raise DataError(f"{self.name}: from {low} to {high} is turned round; give the smaller coordinates as low")
+        set_checked(self, "low", low)
+        set_checked(self, "high", high)
+
+    @classmethod
+    def around(cls, prompt: Prompt) -> Self:
+        """The smallest box that holds all positions of a prompt."""
+        points = prompt.points
+        return cls(tuple(points.min(axis=0).tolist()), tuple(points.max(axis=0).tolist()))
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        """Both corners: (2, axes)."""
+        return np.array([self.low, self.high])
+
+    def grown(self, margin_voxel: float, shape: Shape) -> Self:
+        """Move every side outward, but not out of the image.
+
+        Args:
+            margin_voxel: how far, 0 or more.
+            shape: of the image, ([z,] y, x) in voxels.
+
+        Raises:
+            DataError: if the margin is negative or the box does not fit the image.
+        """
+        self.validate(shape)
+        if not margin_voxel >= 0:
+            raise DataError(f"margin_voxel: {margin_voxel}; pass 0 or more")
+        low, high = self.points
+        return type(self)(
+            tuple(np.maximum(low - margin_voxel, np.minimum(low, 0.0)).tolist()),
+            tuple(np.minimum(high + margin_voxel, np.maximum(high, np.asarray(shape) - 1.0)).tolist()),
+        )
+
+    def window(self, shape: Shape) -> tuple[slice, ...]:
+        """Slices that cut the box out of an array.
+
+        Args:
+            shape: of the image, ([z,] y, x) in voxels.
+
+        Raises:
+            DataError: if the box does not fit the image.
+        """
+        self.validate(shape)
+        low, high = nearest_voxels(self.points, shape).tolist()
+        return tuple(slice(first, last + 1) for first, last in zip(low, high, strict=True))
+
+    def inside(self, shape: Shape) -> Mask:
+        """Voxels of the box: bool of that shape.
+
+        Args:
+            shape: of the image, ([z,] y, x) in voxels.
+
+        Raises:
+            DataError: if the box does not fit the image.
+        """
+        check_shape(shape)
+        mask = np.zeros(shape, np.bool_)
+        mask[self.window(shape)] = True
+        return mask
+
+    def mark(self, seeds: Seeds) -> None:
+        """Mark everything outside the box as background."""
+        seeds.mark(Side.BACKGROUND, ~self.inside(seeds.foreground.shape))
+
+
+@dataclass(frozen=True)
+class Polygon(Prompt):
+    """A closed line around the object; in 3D drawn on one slice along any axis, and speaking of that slice only.
+
+    Attributes:
+        vertices: three or more, in order; the last is joined to the first. In 3D their voxels share one index.
+    """
+
+    name: ClassVar[str] = "polygon"
+    vertices: tuple[Position, ...]
+
+    def __post_init__(self) -> None:
+        set_checked(self, "vertices", checked_positions(self.vertices, self.name))
+        if len(self.vertices) < 3:
+            raise DataError(f"{self.name}: {len(self.vertices)} vertices; give three or more")
+        if self.points.shape[1] == 3 and self._normal is None:
+            raise DataError(f"{self.name}: its vertices lie in no common slice; draw it on one slice")
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        """The vertices: (N, axes)."""
+        return np.array(self.vertices)
+
+    def inside(self, shape: Shape) -> Mask:
+        """Voxels whose centres are enclosed, and those under the line: bool of that shape.
+
+        Args:
+            shape: of the image, ([z,] y, x) in voxels.
+
+        Raises:
+            DataError: if the polygon does not fit the image.
+        """
+        from skimage.draw import polygon  # slow to import
+
+        self.validate(shape)
+        mask = np.zeros(shape, np.bool_)
+        mask[tuple(line_voxels(np.concatenate([self.points, self.points[:1]]), shape).T)] = True
+        flat, drawn = mask, self.points
+        if self._normal is not None:
+            flat, drawn = mask[self._slice(shape)], np.delete(drawn, self._normal, axis=1)
+        flat[polygon(drawn[:, 0], drawn[:, 1], flat.shape)] = True
+        return mask
+
+    def mark(self, seeds: Seeds) -> None:
+        """Mark everything outside the polygon as background, in 3D on its slice."""
+        shape = seeds.foreground.shape
+        spoken_of = np.zeros(shape, np.bool_)
+        spoken_of[self._slice(shape)] = True
+        seeds.mark(Side.BACKGROUND, spoken_of & ~self.inside(shape))
+
+    @property
+    def _normal(self) -> int | None:
+        """The axis along which all vertices lie in one slice, the first if there are several; None in 2D."""
+        if self.points.shape[1] == 2:
+            return None
+        rounded = np.floor(self.points + 0.5)
+        flat_axes = np.flatnonzero((rounded == rounded[0]).all(axis=0))
+        return int(flat_axes[0]) if len(flat_axes) else None
+
+    def _slice(self, shape: Shape) -> tuple[slice | int, ...]:
+        """What cuts the polygon's slice out of an array."""
+        voxel = nearest_voxels(self.points[:1], shape)[0].tolist()
+        return tuple(voxel[axis] if axis == self._normal else slice(None) for axis in range(len(shape)))

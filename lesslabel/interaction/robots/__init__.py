@@ -1,0 +1,30 @@
+"""Robots: simulated annotators for training and tests, and the scribbles that people drew."""
+
+from lesslabel.interaction.robots.base import Robot
+from lesslabel.interaction.robots.centre_edge import CentreEdgeRobot
+from lesslabel.interaction.robots.cut_lines import CutLineRobot
+from lesslabel.interaction.robots.enclosures import BoxRobot, PolygonRobot
+from lesslabel.interaction.robots.error_clicks import BoundaryClickRobot, ErrorCentreRobot
+from lesslabel.interaction.robots.extreme_points import ExtremePointsRobot
+from lesslabel.interaction.robots.margin_points import InteriorMarginRobot
+from lesslabel.interaction.robots.medscribble import MedScribbleExample, read_medscribble
+from lesslabel.interaction.robots.random_clicks import RandomClicksRobot
+from lesslabel.interaction.robots.registry import ROBOTS
+from lesslabel.interaction.robots.scribbles import ScribbleRobot
+
+__all__ = [
+    "ROBOTS",
+    "BoundaryClickRobot",
+    "BoxRobot",
+    "CentreEdgeRobot",
+    "CutLineRobot",
+    "ErrorCentreRobot",
+    "ExtremePointsRobot",
+    "InteriorMarginRobot",
+    "MedScribbleExample",
+    "PolygonRobot",
+    "RandomClicksRobot",
+    "Robot",
+    "ScribbleRobot",
+    "read_medscribble",
+]

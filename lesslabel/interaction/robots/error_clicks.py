@@ -1,0 +1,73 @@
+"""Clicks that correct the error that is worst: the users of click protocols."""
+
+from typing import ClassVar
+
+import numpy as np
+from scipy import ndimage
+
+from lesslabel.interaction.prompts import Click, Side
+from lesslabel.interaction.robots.base import Robot
+from lesslabel.interaction.robots.scene import Scene
+from lesslabel.interaction.robots.shapes import bounding_window, depth, inner_edge, outer_edge
+
+
+class ErrorCentreRobot(Robot):
+    """One click at the centre of the largest error; on the object itself as long as nothing is segmented.
+
+    The protocol of "Deep Interactive Object Selection" (Xu et al., CVPR 2016) and its successors. An error is a
+    connected part of what is missed or of what is spilled; its centre is the voxel farthest from its outside in mm, the
+    first in raster order; outside the image is outside. The click is positive on what is missed, negative on what is
+    spilled.
+
+    Args:
+        jitter_voxel: see `Robot`; the hand stays in the error.
+
+    Raises:
+        ConfigError: if it is out of range.
+    """
+
+    name: ClassVar[str] = "error-centre"
+
+    def respond(self, scene: Scene, rng: np.random.Generator) -> tuple[Click, ...]:
+        """Give one click; none without an error."""
+        error = scene.largest_error()
+        if error is None:
+            return ()
+        region, side = error
+        depths = depth(region, scene.scale)
+        centre = np.array(np.unravel_index(np.argmax(depths), depths.shape))
+        return (Click(self._aim(centre, region, scene, rng), side),)
+
+
+class BoundaryClickRobot(Robot):
+    """One click on the object's edge where it is farthest from the edge of the prediction.
+
+    Lin et al., "Multi-Mode Interactive Image Segmentation", ACM Multimedia 2022. As long as nothing is segmented the
+    click is drawn from the whole edge. A hand that slips stays on the edge, on either side of it.
+
+    Args:
+        jitter_voxel: see `Robot`.
+
+    Raises:
+        ConfigError: if it is out of range.
+    """
+
+    name: ClassVar[str] = "boundary-click"
+
+    def respond(self, scene: Scene, rng: np.random.Generator) -> tuple[Click, ...]:
+        """Give one click; none without an object, or where its edge is segmented as it is."""
+        if not scene.truth.any():
+            return ()
+        edge = inner_edge(scene.truth)
+        if scene.prediction.any():
+            window = bounding_window(scene.truth | scene.prediction)
+            predicted_edge = inner_edge(scene.prediction)[window]
+            away = ndimage.distance_transform_edt(~predicted_edge, sampling=scene.scale) * edge[window]
+            if not away.any():
+                return ()
+            start = [cut.start for cut in window]
+            voxel = np.array(np.unravel_index(np.argmax(away), away.shape)) + start
+        else:
+            voxel = rng.choice(np.argwhere(edge))
+        allowed = edge | outer_edge(scene.truth)
+        return (Click(self._aim(voxel, allowed, scene, rng), Side.BOUNDARY),)

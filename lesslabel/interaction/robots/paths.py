@@ -1,0 +1,53 @@
+"""Middle lines of regions, as paths of pixels."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
+
+from lesslabel.interaction.prompts.seeds import Mask
+
+_NEIGHBOURS_WITHIN = 1.5  # 1 over edges, √2 over corners
+
+
+def middle_line(region: Mask) -> NDArray[np.int64]:
+    """Pixels of the skeleton of a connected region (y, x) that has some: (N, 2) in raster order."""
+    from skimage.morphology import skeletonize  # slow to import
+
+    line = np.argwhere(skeletonize(region))
+    return line if len(line) else np.argwhere(region)[:1]
+
+
+def path_along(line: NDArray[np.int64], rng: np.random.Generator | None = None) -> NDArray[np.int64]:
+    """A shortest path along a middle line from one of its ends to another.
+
+    An end has at most one neighbour. A line without two ends, such as a ring, is walked from one pixel to any other.
+
+    Args:
+        line: (N, 2), connected over edges or corners.
+        rng: draws the ends; None takes the two that are farthest from each other along the line, in a ring the first
+            pixel and the one farthest from it.
+
+    Returns:
+        (M, 2) pixels, neighbours in order.
+    """
+    pairs = cKDTree(line).query_pairs(_NEIGHBOURS_WITHIN, output_type="ndarray")
+    lengths = np.linalg.norm(line[pairs[:, 0]] - line[pairs[:, 1]], axis=1)
+    graph = csr_array((lengths, (pairs[:, 0], pairs[:, 1])), shape=(len(line), len(line)))
+    ends = np.flatnonzero(np.bincount(pairs.ravel(), minlength=len(line)) <= 1)
+    has_ends = len(ends) > 1
+    goals = ends if has_ends else np.arange(len(line))
+    farthest_from = ends if has_ends else goals[:1]
+    starts = farthest_from if rng is None else rng.choice(goals, 1)
+    distances, before = dijkstra(graph, directed=False, indices=starts, return_predecessors=True)
+    to_goals = distances[:, goals]
+    if rng is None:
+        row, column = divmod(int(np.argmax(to_goals)), len(goals))
+    else:
+        others = np.flatnonzero(to_goals[0] > 0)
+        row, column = 0, int(rng.choice(others)) if len(others) else 0
+    path = [int(goals[column])]
+    while before[row, path[-1]] >= 0:
+        path.append(int(before[row, path[-1]]))
+    return np.asarray(line[path[::-1]])

@@ -1,0 +1,68 @@
+"""Scribbles along the middle of what is to be corrected."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.errors import ConfigError
+from lesslabel.interaction.prompts import Scribble
+from lesslabel.interaction.prompts.seeds import Mask
+from lesslabel.interaction.robots.base import Robot
+from lesslabel.interaction.robots.hand import slipped, slips
+from lesslabel.interaction.robots.paths import middle_line, path_along
+from lesslabel.interaction.robots.scene import Scene
+from lesslabel.interaction.robots.shapes import Scale, drawing_slice, in_volume, largest_parts, plane_scale
+
+_STEADY_VOXEL = 8
+"""How far a hand moves along a stroke before it slips anew."""
+
+
+class ScribbleRobot(Robot):
+    """One stroke along the middle line of the largest error; of the object itself as long as nothing is segmented.
+
+    Lin et al., "Multi-Mode Interactive Image Segmentation", ACM Multimedia 2022: the middle part of the shortest path
+    between two ends of the skeleton. In 3D it is drawn on the error's largest slice across the coarsest axis. The
+    stroke never leaves the error. It is positive on what is missed, negative on what is spilled; for a scribble on the
+    background of an image, pass the background as the truth.
+
+    Args:
+        random: draw the two ends, as in training; else those farthest apart, as in tests.
+        share: of the path that is kept, around its middle, in (0, 1].
+        jitter_voxel: see `Robot`.
+
+    Raises:
+        ConfigError: if an argument is out of range.
+    """
+
+    name: ClassVar[str] = "scribble"
+
+    def __init__(self, random: bool = True, share: float = 0.5, jitter_voxel: float = 0.0) -> None:
+        super().__init__(jitter_voxel)
+        if not 0.0 < share <= 1.0:
+            raise ConfigError(f"share: {share}; pass a share of the path above 0, at most 1")
+        self.random = random
+        self.share = share
+
+    def respond(self, scene: Scene, rng: np.random.Generator) -> tuple[Scribble, ...]:
+        """Give one scribble; none without an error."""
+        error = scene.largest_error()
+        if error is None:
+            return ()
+        region, side = error
+        cut = drawing_slice(region, scene.scale)
+        part = largest_parts(region[cut])[0]
+        path = path_along(middle_line(part), rng if self.random else None)
+        kept = max(round(self.share * len(path)), 1)
+        first = (len(path) - kept) // 2
+        stroke = in_volume(self._wobbled(path[first : first + kept], part, plane_scale(scene.scale, cut), rng), cut)
+        return (Scribble((tuple(map(tuple, stroke.tolist())),), side),)
+
+    def _wobbled(
+        self, path: NDArray[np.int64], part: Mask, scale: Scale, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """The path as a hand follows it, all of it in the part."""
+        knots = np.arange(0, len(path) + _STEADY_VOXEL, _STEADY_VOXEL)
+        at_knots = slips(rng, len(knots), self.jitter_voxel, scale)
+        offsets = [np.interp(np.arange(len(path)), knots, at_knots[:, axis]) for axis in range(2)]
+        return slipped(path.astype(np.float64), np.stack(offsets, axis=1), part)
