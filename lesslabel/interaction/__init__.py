@@ -15,12 +15,43 @@ from lesslabel.interaction.cues import (
     geodesic_cue,
 )
 from lesslabel.interaction.geodesic import Scale, geodesic_distance
+from lesslabel.interaction.prompts import (
+    PROMPTS,
+    Box,
+    CentreEdgePoints,
+    Click,
+    CutLine,
+    ExtremePoints,
+    InteriorMarginPoints,
+    Polygon,
+    Prompt,
+    Scribble,
+    Seeds,
+    Side,
+    prompt_from_json,
+    rasterise,
+)
+from lesslabel.interaction.robots import ROBOTS, Robot
 
 __all__ = [
     "CUES",
     "EGD_BOUND",
+    "PROMPTS",
+    "ROBOTS",
+    "Box",
+    "CentreEdgePoints",
+    "Click",
     "Cue",
+    "CutLine",
+    "ExtremePoints",
+    "InteriorMarginPoints",
+    "Polygon",
+    "Prompt",
+    "Robot",
     "Scale",
+    "Scribble",
+    "Seeds",
+    "Side",
     "disk_cue",
     "euclidean_cue",
     "exponential_geodesic_cue",
@@ -28,4 +59,6 @@ __all__ = [
     "gaussian_geodesic_cue",
     "geodesic_cue",
     "geodesic_distance",
+    "prompt_from_json",
+    "rasterise",
 ]
