@@ -21,7 +21,7 @@ demo: $(VENV)/.installed
 	$(BIN)/lesslabel demo --output demo
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+	PYTHONUTF8=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 check: environment
 	$(BIN)/ruff check .
