@@ -18,6 +18,10 @@ class Batch(TypedDict):
         weight: optional (B, [D], H, W) float32 confidence of the target.
         derived: optional (B, K, [D], H, W) float32, maps that the method derives from dense labels (its `recipe`);
             they mean nothing where the target is unknown.
+        cues: optional (B, K, [D], H, W) float32, what an annotator's prompts were turned into; the input of an
+            interactive method, never a target.
+        clicks: optional (B, [D], H, W) uint8, 1 where an annotator marked the object, 0 where they marked background,
+            `IGNORE` elsewhere; goes with `cues`.
     """
 
     image: Tensor
@@ -27,6 +31,8 @@ class Batch(TypedDict):
     uid: list[str]
     weight: NotRequired[Tensor]
     derived: NotRequired[Tensor]
+    cues: NotRequired[Tensor]
+    clicks: NotRequired[Tensor]
 
 
 class EvaluationBatch(TypedDict):
@@ -69,6 +75,9 @@ def collate(samples: list[Batch]) -> Batch:
     derived = next((sample["derived"] for sample in samples if "derived" in sample), None)
     if derived is not None:
         batch["derived"] = torch.stack([sample.get("derived", torch.zeros_like(derived)) for sample in samples])
+    if "cues" in samples[0]:  # an interactive method's samples all have them
+        batch["cues"] = torch.stack([sample["cues"] for sample in samples])
+        batch["clicks"] = torch.stack([sample["clicks"] for sample in samples])
     return batch
 
 

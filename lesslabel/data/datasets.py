@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lesslabel.data.annotator import Annotator
 from lesslabel.data.augment import (
     Augmentation,
+    Draw,
     apply_to_derived,
     apply_to_image,
     apply_to_labels,
@@ -82,6 +84,16 @@ class CaseLoader:
         # by the table of cases, as the sampler counts slices: its spacing is rounded, the case's is not
         return self.grid.shape_of(self.store.records[case.uid])
 
+    def spacing_of(self, uid: str) -> tuple[float, float, float]:
+        """The case's voxel size (z, y, x) in mm on the network's grid."""
+        record = self.store.records[uid]
+        native = (record.depth, record.height, record.width)
+        z, y, x = (
+            spacing * old / new
+            for spacing, old, new in zip(record.spacing_mm, native, self.grid.shape_of(record), strict=True)
+        )
+        return z, y, x
+
     def image(self, case: Case) -> Tensor:
         """The case's image (C, z, y, x) as the network sees it."""
         channels = case.image if self.view.channels is None else case.image[self.view.channels]
@@ -134,6 +146,7 @@ class TrainingSet(Dataset[Batch]):
         seed: of the run.
         cache_bytes: memory that cached cases may take, in each worker.
         recipe: maps to derive from the labels of dense samples.
+        annotator: makes the sample of an interactive method from an augmented one; None for any other method.
     """
 
     def __init__(
@@ -145,6 +158,7 @@ class TrainingSet(Dataset[Batch]):
         seed: int,
         cache_bytes: int,
         recipe: Recipe | None = None,
+        annotator: Annotator | None = None,
     ) -> None:
         self.loader = loader
         self.shown = shown
@@ -152,17 +166,21 @@ class TrainingSet(Dataset[Batch]):
         self.augmentation = augmentation
         self.seed = seed
         self.recipe = recipe
+        self.annotator = annotator
         self.maps = DerivedMaps(loader.store.path, recipe) if recipe is not None and recipe.whole else None
         self.cache: Cache[TrainingCase] = Cache(self._load, cache_bytes)
 
     def __getitem__(self, key: SampleKey) -> Batch:
         case = self.cache.get(key.unit.uid)
-        where: int | slice = slice(None) if key.unit.slice is None else key.unit.slice
+        generator = generator_of(self.seed, key.step, key.slot)
+        index = key.unit.slice
+        if self.annotator is not None and index is not None:
+            index = self.annotator.slice_of(case.labels.numpy(), index, generator)
+        where: int | slice = slice(None) if index is None else index
         image = case.image[:, where]
-        labels, kind, annotated = case.target_of(key.unit.slice)
+        labels, kind, annotated = case.target_of(index)
         weight = None if case.weight is None else case.weight[where]
         derived = None if case.derived is None else case.derived[:, where]
-        generator = generator_of(self.seed, key.step, key.slot)
         if self.patch_voxel is not None:
             window = draw_window(tuple(labels.shape), self.patch_voxel, generator)
             image, labels = crop(image, window, 0), crop(labels, window, IGNORE)
@@ -170,8 +188,13 @@ class TrainingSet(Dataset[Batch]):
             derived = None if derived is None else crop(derived, window, None)
         drawn = draw(self.augmentation, generator, square=labels.shape[-1] == labels.shape[-2])
         labels = apply_to_labels(labels, drawn)
+        image = apply_to_image(image, drawn).contiguous()
+        if self.annotator is not None:
+            spacing_mm = _turned(self.loader.spacing_of(key.unit.uid), drawn)[-labels.ndim :]
+            dense = labels if key.labelled and kind == Kind.DENSE else torch.full_like(labels, IGNORE)
+            return self.annotator.make(image, dense.numpy(), key.unit.uid, spacing_mm, generator)
         sample = Batch(
-            image=apply_to_image(image, drawn).contiguous(),
+            image=image,
             target=labels.long(),
             kind=torch.tensor(int(kind if key.labelled else Kind.NONE)),
             annotated_labels=annotated if key.labelled else torch.ones_like(annotated),
@@ -236,6 +259,12 @@ class EvaluationSet(Dataset[EvaluationBatch]):
             batch["reference"] = torch.from_numpy(target.labels)
             batch["annotated_labels"] = torch.from_numpy(target.annotated_labels)
         return batch
+
+
+def _turned(spacing_mm: tuple[float, float, float], drawn: Draw) -> tuple[float, float, float]:
+    """Voxel size after quarter turns."""
+    z, y, x = spacing_mm
+    return (z, x, y) if drawn.quarter_turns % 2 else spacing_mm
 
 
 def draw_window(shape: tuple[int, ...], patch: tuple[int, ...], generator: np.random.Generator) -> Window:

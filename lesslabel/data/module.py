@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
+from lesslabel.data.annotator import Annotator
 from lesslabel.data.augment import Augmentation
 from lesslabel.data.batch import Batch, EvaluationBatch, collate, one_case
 from lesslabel.data.datasets import CaseLoader, EvaluationSet, Grid, TrainingSet
@@ -224,6 +225,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             self.seed,
             self.cache_bytes,
             self._recipe(),
+            self._annotator(),
         )
         sampler = StepSampler(
             self.streams(), self.seed, self.steps_per_epoch, self._batches_seen, self._rank(), self._world()
@@ -294,6 +296,10 @@ class SegmentationDataModule(pl.LightningDataModule):
     def _recipe(self) -> Recipe | None:
         """The maps that the method in training wants derived from dense labels."""
         return None if self.trainer is None else getattr(self.trainer.lightning_module, "recipe", None)
+
+    def _annotator(self) -> Annotator | None:
+        """What points at the objects of training samples, where the method in training is interactive."""
+        return None if self.trainer is None else getattr(self.trainer.lightning_module, "annotator", None)
 
     def _rank(self) -> int:
         return 0 if self.trainer is None else self.trainer.global_rank

@@ -181,9 +181,9 @@ class SegmentationMethod(pl.LightningModule):
 
     def validation_step(self, batch: EvaluationBatch) -> None:
         """Score a case by Dice on its native grid."""
-        _, labels = self.predict_case(batch)
+        probabilities, labels = self.predict_case(batch)
         if "reference" in batch:
-            dice = dice_per_class(labels.cpu().numpy(), batch["reference"].cpu().numpy(), self.num_classes)
+            dice = dice_per_class(labels.cpu().numpy(), batch["reference"].cpu().numpy(), len(probabilities))
             dice[~batch["annotated_labels"].cpu().numpy()] = math.nan  # the reference does not speak of these
             self._dice[batch["uid"]] = dice[1:].tolist()
 

@@ -22,10 +22,11 @@ class Optimiser:
         momentum: of SGD.
         weight_decay: L2 penalty.
         decay: ``poly`` is (1 − t/t_max)^power over the whole run, ``step`` multiplies by `factor` every `every`
-            iterations, ``none`` keeps the rate.
+            iterations after the first `keep`, ``none`` keeps the rate.
         power: of ``poly``.
         every: iterations between two steps of ``step``.
         factor: of ``step``.
+        keep: of ``step``.
     """
 
     name: Literal["sgd", "adam"] = "sgd"
@@ -36,12 +37,13 @@ class Optimiser:
     power: float = 0.9
     every: int = 2500
     factor: float = 0.1
+    keep: int = 0
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "power"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"optimiser: {name} must be positive, got {getattr(self, name)}")
-        for name in ("momentum", "weight_decay", "factor"):
+        for name in ("momentum", "weight_decay", "factor", "keep"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"optimiser: {name} must not be negative, got {getattr(self, name)}")
         if self.every < 1:
@@ -64,6 +66,6 @@ class Optimiser:
         def factor_at(step: int) -> float:
             if self.decay == "poly":
                 return poly(step, max_steps, self.power)
-            return float(self.factor ** (step // self.every)) if self.decay == "step" else 1.0
+            return float(self.factor ** (max(0, step - self.keep) // self.every)) if self.decay == "step" else 1.0
 
         return {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimiser, factor_at), "interval": "step"}

@@ -1,0 +1,29 @@
+"""What an interactive method makes of a training sample. The data know no more of prompts than this."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lesslabel.data.batch import Batch
+
+
+class Annotator(Protocol):
+    """Points at one object of a sample, in place of a person."""
+
+    def slice_of(self, labels: NDArray[np.uint8], index: int, generator: np.random.Generator) -> int:
+        """A slice of a case (z, y, x) on which there is something to point at; the given one if it will do."""
+        ...
+
+    def make(
+        self,
+        image: Tensor,
+        labels: NDArray[np.uint8],
+        uid: str,
+        spacing_mm: Sequence[float],
+        generator: np.random.Generator,
+    ) -> Batch:
+        """Make the sample that the method trains on from an augmented one: image (C, [z,] y, x), labels ([z,] y, x)."""
+        ...

@@ -1,0 +1,137 @@
+"""The part of an image that was pointed at, brought to the grid of a network and back. This needs PyTorch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lesslabel.data.resize import Shape as VolumeShape
+from lesslabel.data.resize import resize_image, resize_labels
+from lesslabel.interaction.prompts import Box, CentreEdgePoints, ExtremePoints, InteriorMarginPoints, Polygon, Prompt
+from lesslabel.interaction.prompts.seeds import Mask, Shape
+
+_LOCATING = (Box, CentreEdgePoints, ExtremePoints, InteriorMarginPoints, Polygon)
+"""Prompts whose box covers the object, or nearly."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A box of an image on a grid of fixed size.
+
+    Attributes:
+        window: where the box lies in the image, one slice for each axis.
+        shape: of the image, ([z,] y, x).
+        size: of the grid, ([z,] y, x).
+    """
+
+    window: tuple[slice, ...]
+    shape: Shape
+    size: Shape
+
+    @classmethod
+    def around(
+        cls, prompts: Sequence[Prompt], shape: Shape, size: Shape, spacing_mm: Sequence[float], margin_voxel: float
+    ) -> Self:
+        """Crop to what prompts point at.
+
+        The box of those that locate the object (boxes, extreme, margin, centre and edge points, polygons) is grown by
+        the margin. Clicks and strokes alone only hint at it: their box is grown by half its own length on each side,
+        where that is more, and a box of one voxel is the whole image.
+
+        Args:
+            prompts: inside the image, at least one.
+            shape: of the image.
+            size: of the grid.
+            spacing_mm: voxel size of the image.
+            margin_voxel: how far the box is grown, in voxels of the finest axes, correspondingly less along coarser
+                ones.
+        """
+        locating = [prompt for prompt in prompts if isinstance(prompt, _LOCATING)]
+        points = np.concatenate([prompt.points for prompt in locating or prompts])
+        low, high = points.min(axis=0), points.max(axis=0)
+        grown = np.ceil(margin_voxel * finest(spacing_mm, shape) / np.asarray(spacing_mm))
+        if not locating:
+            if not (high - low).any():
+                return cls(tuple(slice(0, length) for length in shape), shape, size)
+            grown = np.maximum(grown, (high - low) / 2)
+        return cls(_window(low - grown, high + grown, shape), shape, size)
+
+    def holds(self, points: NDArray[np.float64]) -> bool:
+        """Whether all positions (N, axes) lie in the box."""
+        starts = np.array([side.start for side in self.window])
+        stops = np.array([side.stop for side in self.window])
+        return bool(((points >= starts - 0.5) & (points <= stops - 0.5)).all())
+
+    def widened(self, points: NDArray[np.float64]) -> Self:
+        """Grow the box so that it holds positions (N, axes) of the image as well."""
+        starts = np.array([side.start for side in self.window])
+        stops = np.array([side.stop - 1 for side in self.window])
+        low, high = np.minimum(points.min(axis=0), starts), np.maximum(points.max(axis=0), stops)
+        return type(self)(_window(low, high, self.shape), self.shape, self.size)
+
+    def spacing_of_grid(self, spacing_mm: Sequence[float]) -> tuple[float, ...]:
+        """Voxel size of the grid, of an image with a given one."""
+        lengths = self._lengths
+        return tuple(
+            float(spacing * length / side) for spacing, length, side in zip(spacing_mm, lengths, self.size, strict=True)
+        )
+
+    def cut(self, image: Tensor) -> Tensor:
+        """Bring an image (C, [z,] y, x) to the grid, (C, *size); linear interpolation."""
+        return _in_space(
+            resize_image(_in_volume(image[(slice(None), *self.window)]), _volume(self.size)), len(self.size)
+        )
+
+    def cut_labels(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Bring a label map ([z,] y, x) to the grid; see `resize_labels`."""
+        cut = np.ascontiguousarray(labels[self.window])
+        return resize_labels(cut.reshape(_volume(cut.shape)), _volume(self.size)).reshape(self.size)
+
+    def cut_seeds(self, seeds: Mask) -> Mask:
+        """Bring single voxels ([z,] y, x) of the image to the grid: each marks the one that it falls into."""
+        voxels = np.argwhere(seeds[self.window])
+        placed = np.floor((voxels + 0.5) * (np.array(self.size) / self._lengths)).astype(np.int64)
+        grid = np.zeros(self.size, np.bool_)
+        grid[tuple(placed.T)] = True
+        return grid
+
+    def paste(self, values: Tensor) -> NDArray[np.float32]:
+        """Bring values of the grid (*size) back to the image, ([z,] y, x); linear interpolation, 0 outside the box."""
+        inside = resize_image(_in_volume(values[None].float()), _volume(self._lengths))
+        image = np.zeros(self.shape, np.float32)
+        image[self.window] = inside.reshape(self._lengths).numpy()
+        return image
+
+    @property
+    def _lengths(self) -> Shape:
+        return tuple(side.stop - side.start for side in self.window)
+
+
+def finest(spacing_mm: Sequence[float], shape: Shape) -> float:
+    """The smallest side of a voxel; axes of one voxel do not count."""
+    return min((size for size, length in zip(spacing_mm, shape, strict=True) if length > 1), default=1.0)
+
+
+def _window(low: NDArray[np.float64], high: NDArray[np.float64], shape: Shape) -> tuple[slice, ...]:
+    """From the voxel of one corner to that of the other, as far as the image reaches."""
+    return tuple(
+        slice(max(math.floor(first + 0.5), 0), min(math.floor(last + 0.5) + 1, length))
+        for first, last, length in zip(low, high, shape, strict=True)
+    )
+
+
+def _volume(shape: Shape) -> VolumeShape:
+    depth, height, width = (1,) * (3 - len(shape)) + tuple(shape)
+    return depth, height, width
+
+
+def _in_volume(image: Tensor) -> Tensor:
+    return image if image.ndim == 4 else image[:, None]
+
+
+def _in_space(image: Tensor, axes: int) -> Tensor:
+    return image if axes == 3 else image[:, 0]

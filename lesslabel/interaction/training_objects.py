@@ -1,0 +1,108 @@
+"""What an interactive method trains on: one object of a sample, and what a robot says of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lesslabel.data.batch import Batch
+from lesslabel.data.case import IGNORE, Kind
+from lesslabel.interaction.crop import Crop
+from lesslabel.interaction.encoding import EncodedObject, Encoding, clicks_of
+from lesslabel.interaction.prompts import Prompt
+from lesslabel.interaction.robots import Robot
+
+LEAST_VOXELS = 10
+"""An object with fewer voxels in a sample is not pointed at: robots need some room."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingObjects:
+    """Turns a sample with labels into one object of it: the `Annotator` that interactive methods hand to the loader.
+
+    Attributes:
+        encoding: what the network sees.
+        first_robot: locates the object.
+        later_robot: gives further prompts; None gives none.
+        margin_jitter_voxel: the crop reaches up to this much farther, drawn anew for every sample.
+    """
+
+    encoding: Encoding
+    first_robot: Robot
+    later_robot: Robot | None = None
+    margin_jitter_voxel: float = 0.0
+
+    def slice_of(self, labels: NDArray[np.uint8], index: int, generator: np.random.Generator) -> int:
+        """A slice that holds an object: the given one, or else one drawn from its case.
+
+        Args:
+            labels: (z, y, x) class indices, `IGNORE` where unknown.
+            index: the slice that was asked for; the answer too if no slice holds an object.
+            generator: where the randomness comes from.
+        """
+        if _classes(labels[index]):
+            return index
+        sizes = ((labels > 0) & (labels != IGNORE)).reshape(len(labels), -1).sum(axis=1)
+        candidates = [place for place in np.flatnonzero(sizes >= LEAST_VOXELS) if _classes(labels[place])]
+        return int(generator.choice(candidates)) if candidates else index
+
+    def make(
+        self,
+        image: Tensor,
+        labels: NDArray[np.uint8],
+        uid: str,
+        spacing_mm: Sequence[float],
+        generator: np.random.Generator,
+    ) -> Batch:
+        """Draw an object and what is said of it.
+
+        Args:
+            image: (C, [z,] y, x), augmented.
+            labels: ([z,] y, x) class indices, `IGNORE` where unknown.
+            uid: the case.
+            spacing_mm: voxel size.
+            generator: where the randomness comes from.
+
+        Returns:
+            A sample of two classes, background and object, on the grid of the encoding; unlabelled if the labels hold
+            no object.
+        """
+        classes = _classes(labels)
+        if not classes:
+            return self._nothing(image, uid)
+        truth = labels == generator.choice(classes)
+        prompts: tuple[Prompt, ...] = self.first_robot.annotate(truth, generator, spacing_mm=spacing_mm)
+        extra = float(generator.uniform(0.0, self.margin_jitter_voxel))
+        crop = self.encoding.crop(prompts, labels.shape, spacing_mm, extra)
+        if self.later_robot is not None:
+            prompts += self.later_robot.annotate(truth, generator, spacing_mm=spacing_mm)
+        target = crop.cut_labels(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
+        return _sample(self.encoding.encode(image, spacing_mm, prompts, crop), target, uid, Kind.DENSE)
+
+    def _nothing(self, image: Tensor, uid: str) -> Batch:
+        shape = tuple(image.shape[1:])
+        crop = Crop(tuple(slice(0, length) for length in shape), shape, self.encoding.size_voxel)
+        encoded = self.encoding.encode(image, (1.0,) * len(shape), (), crop)
+        return _sample(encoded, np.full(self.encoding.size_voxel, IGNORE, np.uint8), uid, Kind.NONE)
+
+
+def _classes(labels: NDArray[np.uint8]) -> list[int]:
+    """The classes that have enough voxels to be pointed at."""
+    counts = np.bincount(labels.reshape(-1), minlength=IGNORE + 1)
+    counts[[0, IGNORE]] = 0
+    return np.flatnonzero(counts >= LEAST_VOXELS).tolist()
+
+
+def _sample(encoded: EncodedObject, target: NDArray[np.uint8], uid: str, kind: Kind) -> Batch:
+    return Batch(
+        image=encoded.image,
+        target=torch.from_numpy(target).long(),
+        kind=torch.tensor(int(kind)),
+        annotated_labels=torch.ones(2, dtype=torch.bool),
+        uid=[uid],
+        cues=encoded.cues,
+        clicks=clicks_of(encoded.seeds),
+    )

@@ -1,0 +1,164 @@
+"""GPInteractive: points at the centre and beyond the edge, and a Gaussian process that learns from every click."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from lesslabel.data.batch import Batch
+from lesslabel.errors import ConfigError
+from lesslabel.interaction.encoding import CueName, EncodedObject, Encoding, clicks_of
+from lesslabel.interaction.learned_cue import GaussianGeodesicCue
+from lesslabel.interaction.prompts import Seeds, Side
+from lesslabel.interaction.robots import CentreEdgeRobot, RandomClicksRobot
+from lesslabel.losses import dice_loss, partial_cross_entropy
+from lesslabel.methods.inference import Inference
+from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
+from lesslabel.methods.optimiser import Optimiser
+from lesslabel.networks import NetworkShape, UShaped, build_network
+from lesslabel.networks.gaussian_process import GaussianProcessHead, gaussian_process_loss
+from lesslabel.networks.layers import CONVOLUTION
+
+Head = Literal["gaussian_process", "cnn"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Image (1, C, *size) in [0, 1], cues (1, K, *size) in [0, 1] and the network's features (1, F, *size)."""
+
+    image: Tensor
+    cues: Tensor
+    features: Tensor
+
+
+class GPInteractive(InteractiveMethod):
+    """Hybrid clicks, Gaussian geodesic cues of learned width, and Gaussian process classification of the pixels.
+
+    "基于改良测地线距离编码和混合高斯过程分类的医学图像交互式分割" (interactive segmentation with improved geodesic
+    encoding and hybrid Gaussian process classification). Points near the centre and just outside the edge locate the
+    object and become one cue each; a U-Net turns crop and cues into features; the `GaussianProcessHead` learns from the
+    clicked pixels and classifies all. A correction is one more clicked pixel: the network does not run again.
+
+    ``L = ½·(L_Dice + L_CE) + μ·(L_Pred + ω·L_Reg)`` (eq. 14 to 16): Dice and cross-entropy of the head's probabilities
+    on all pixels; L_Pred on the clicked ones; L_Reg the divergence of the posterior from the prior.
+
+    Args:
+        in_channels: channels of the image.
+        size_voxel: grid of the crop, (h, w) or (d, h, w).
+        cue: the encoding of the clicks; ``gaussian_geodesic`` is the method, the others are its rivals.
+        head: ``gaussian_process``, or ``cnn`` for the ablation: a convolution of features, image and cues, whose
+            corrections enter through the cues.
+        later_clicks: in training, up to this many further clicks on either side, so that the head has seen corrections.
+        margin_voxel: by how much the crop is larger than the box of the points.
+        margin_jitter_voxel: by how much more, at most, in training.
+        jitter_voxel: how much the hand slips.
+        head_weight: μ.
+        divergence_weight: ω.
+        learn_parameters: learn σ of the cue and the parameters of the kernel; False is the ablation.
+        network: shape of the U-Net.
+        optimiser: optimiser and learning rate.
+        inference: only `largest_component` matters.
+    """
+
+    network: UShaped
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        size_voxel: tuple[int, ...] = (96, 96),
+        cue: CueName = "gaussian_geodesic",
+        head: Head = "gaussian_process",
+        later_clicks: int = 3,
+        margin_voxel: float = 5.0,
+        margin_jitter_voxel: float = 10.0,
+        jitter_voxel: float = 0.0,
+        head_weight: float = 0.001,
+        divergence_weight: float = 0.01,
+        learn_parameters: bool = True,
+        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
+        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
+        inference: Inference = Inference(),  # noqa: B008  frozen
+    ) -> None:
+        if head not in get_args(Head):
+            raise ConfigError(f"model.head: {head!r} is not one of {', '.join(get_args(Head))}")
+        encoding = Encoding(tuple(size_voxel), cue, (Side.FOREGROUND, Side.BACKGROUND), margin_voxel)
+        super().__init__(
+            encoding,
+            CentreEdgeRobot(jitter_voxel=jitter_voxel),
+            _correcting_robot(later_clicks),
+            margin_jitter_voxel,
+            in_channels,
+            network,
+            optimiser,
+            inference,
+        )
+        self.network = build_network(network, in_channels + encoding.cues, self.num_classes)
+        self.looks_again = head == "cnn"
+        self.head: nn.Module
+        if head == "cnn":
+            fused = network.channels[0] + in_channels + encoding.cues
+            self.head = CONVOLUTION[network.dimensions](fused, self.num_classes, kernel_size=1)
+        else:
+            self.head = GaussianProcessHead()
+        self.network.head = nn.Identity()  # `head` stands in its place
+        self.learned_cue = GaussianGeodesicCue() if cue == "gaussian_geodesic" else None
+        self.head_weight = head_weight
+        self.divergence_weight = divergence_weight
+        if not learn_parameters:
+            for parameter in (*self.head.parameters(), *(self.learned_cue or nn.Identity()).parameters()):
+                parameter.requires_grad_(head == "cnn")
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute ½ Dice and ½ cross-entropy, and the terms of the Gaussian process."""
+        seen = self._features(batch["image"], batch["cues"])
+        terms = {}
+        if isinstance(self.head, GaussianProcessHead):
+            prediction = self.head(seen.features, seen.image, batch["clicks"])
+            logits = prediction.logits
+            terms = gaussian_process_loss(prediction.posteriors, self.head_weight, self.divergence_weight)
+        else:
+            logits = self._convolved(seen)
+        return {
+            "dice": 0.5 * dice_loss(logits.float().softmax(dim=1), batch["target"]),
+            "cross_entropy": 0.5 * partial_cross_entropy(logits, batch["target"]),
+            **terms,
+        }
+
+    def look(self, encoded: EncodedObject) -> _Seen:
+        """Compute the features."""
+        return self._features(encoded.image[None].to(self.device), encoded.cues[None].to(self.device))
+
+    def answer(self, seen: _Seen, seeds: Seeds, *, corrected: bool) -> Answer:  # noqa: ARG002  every click is alike
+        """Classify all pixels by the clicks. Uncertainty is the variance of the latent value; 4p(1 − p) of a CNN."""
+        if isinstance(self.head, GaussianProcessHead):
+            prediction = self.head(seen.features, seen.image, clicks_of(seeds)[None].to(self.device))
+            probability, uncertainty = prediction.probability[0, 0], prediction.variance[0, 0]
+        else:
+            probability = self._convolved(seen).float().softmax(dim=1)[0, 1]
+            uncertainty = 4 * probability * (1 - probability)
+        return Answer(probability, uncertainty, probability > 0.5)
+
+    def _features(self, image: Tensor, distances: Tensor) -> _Seen:
+        cues = distances if self.learned_cue is None else self.learned_cue(distances)
+        return _Seen(image, cues, self.network.features(torch.cat([standardise(image), cues], dim=1)))
+
+    def _convolved(self, seen: _Seen) -> Tensor:
+        logits: Tensor = self.head(torch.cat([seen.features, seen.image, seen.cues], dim=1))
+        return logits
+
+
+def _correcting_robot(clicks: int) -> RandomClicksRobot | None:
+    """Clicks anywhere in the object and around it, as corrections are; None for none."""
+    if clicks == 0:
+        return None
+    return RandomClicksRobot(
+        positive=(0, clicks),
+        negative=(0, clicks),
+        positive_margin_voxel=(1.0, 3.0),
+        negative_margin_voxel=(2.0, 5.0, 10.0),
+        reach_voxel=20.0,
+        positive_apart_voxel=(3.0, 5.0),
+        negative_apart_voxel=(3.0, 5.0),
+    )

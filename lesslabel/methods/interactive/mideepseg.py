@@ -1,0 +1,122 @@
+"""MIDeepSeg: a few points inside the margin, a network that sees their geodesic cue, a graph cut that corrects it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from lesslabel.data.batch import Batch
+from lesslabel.errors import ConfigError
+from lesslabel.interaction.encoding import CueName, EncodedObject, Encoding
+from lesslabel.interaction.graph_cut import graph_cut
+from lesslabel.interaction.information_fusion import information_fusion
+from lesslabel.interaction.learned_cue import GaussianGeodesicCue
+from lesslabel.interaction.prompts import Seeds, Side
+from lesslabel.interaction.robots import InteriorMarginRobot
+from lesslabel.losses import dice_loss
+from lesslabel.methods.inference import Inference
+from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
+from lesslabel.methods.optimiser import Optimiser
+from lesslabel.networks import NetworkShape, build_network
+
+Refinement = Literal["information_fusion", "graph_cut"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """The object on the grid, and the network's probability of it (*size)."""
+
+    encoded: EncodedObject
+    probability: Tensor
+
+
+class MIDeepSeg(InteractiveMethod):
+    """Interior margin points become a cue beside the crop; later clicks are fused in and cut, without training.
+
+    Luo et al., "MIDeepSeg: Minimally interactive segmentation of unseen objects from medical images using deep
+    learning", Medical Image Analysis 2021, and chapter 3 of its author's thesis. Stage 1: points just inside the
+    boundary give the crop and the exponentialised geodesic cue (EGD); a U-Net segments crop and cue, trained with Dice.
+    Stage 2: `information_fusion` of the network's probability with the clicks, then an exact `graph_cut` in which
+    clicks are hard.
+
+    Args:
+        in_channels: channels of the image.
+        size_voxel: grid of the crop, (h, w) or (d, h, w); the public code has 96×96, the thesis 64×64 and 64×96×96.
+        cue: the encoding of the points; ``exponential_geodesic`` is the method, the others are its rivals.
+        margin_voxel: by how much the crop is larger than the box of the points.
+        margin_jitter_voxel: by how much more, at most, in training.
+        inward_voxel: how far at most the points lie inside the boundary, see `InteriorMarginRobot`.
+        jitter_voxel: how much the hand slips.
+        refinement: of the probability by later clicks: fused first (IF-GC) or cut as it is (GC).
+        smoothness: λ of the cut.
+        smoothness_sigma: σ of the cut, intensities in [0, 1].
+        network: shape of the U-Net; the published widths are a quarter of the usual ones, with instance normalisation.
+        optimiser: optimiser and learning rate.
+        inference: only `largest_component` matters.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        size_voxel: tuple[int, ...] = (96, 96),
+        cue: CueName = "exponential_geodesic",
+        margin_voxel: float = 5.0,
+        margin_jitter_voxel: float = 10.0,
+        inward_voxel: float = 3.0,
+        jitter_voxel: float = 0.0,
+        refinement: Refinement = "information_fusion",
+        smoothness: float = 5.0,
+        smoothness_sigma: float = 0.1,
+        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
+        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
+        inference: Inference = Inference(),  # noqa: B008  frozen
+    ) -> None:
+        if refinement not in get_args(Refinement):
+            raise ConfigError(f"model.refinement: {refinement!r} is not one of {', '.join(get_args(Refinement))}")
+        encoding = Encoding(tuple(size_voxel), cue, (Side.FOREGROUND,), margin_voxel)
+        robot = InteriorMarginRobot(inward_voxel=inward_voxel, jitter_voxel=jitter_voxel)
+        super().__init__(encoding, robot, None, margin_jitter_voxel, in_channels, network, optimiser, inference)
+        self.network = build_network(network, in_channels + encoding.cues, self.num_classes)
+        self.learned_cue = GaussianGeodesicCue() if cue == "gaussian_geodesic" else None
+        self.refinement = refinement
+        self.smoothness = smoothness
+        self.smoothness_sigma = smoothness_sigma
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute Dice."""
+        logits = self._logits(batch["image"], batch["cues"])
+        return {"dice": dice_loss(logits.float().softmax(dim=1), batch["target"])}
+
+    def look(self, encoded: EncodedObject) -> _Seen:
+        """Run stage 1."""
+        logits = self._logits(encoded.image[None].to(self.device), encoded.cues[None].to(self.device))
+        return _Seen(encoded, logits.float().softmax(dim=1)[0, 1].cpu())
+
+    def answer(self, seen: _Seen, seeds: Seeds, *, corrected: bool) -> Answer:
+        """Give stage 1 as it is, and stage 2 once there are corrections. Uncertainty is 4p(1 − p), in [0, 1]."""
+        probability = seen.probability
+        if not corrected:
+            return Answer(probability, 4 * probability * (1 - probability), probability > 0.5)
+        image, values = seen.encoded.image.numpy(), probability.numpy()
+        if self.refinement == "information_fusion":
+            values = information_fusion(values, image, seeds.foreground, seeds.background)
+        mask = graph_cut(
+            values,
+            image,
+            foreground_seeds=seeds.foreground,
+            background_seeds=seeds.background,
+            weight=self.smoothness,
+            sigma=self.smoothness_sigma,
+            # in voxels, so that λ means the same in a small crop and in a large one
+            spacing=tuple(size / min(seen.encoded.spacing_mm) for size in seen.encoded.spacing_mm),
+        )
+        fused = torch.from_numpy(values)
+        return Answer(fused, 4 * fused * (1 - fused), torch.from_numpy(mask))
+
+    def _logits(self, image: Tensor, cues: Tensor) -> Tensor:
+        if self.learned_cue is not None:
+            cues = self.learned_cue(cues)
+        logits: Tensor = self.network(torch.cat([standardise(image), cues], dim=1))
+        return logits

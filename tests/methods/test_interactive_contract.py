@@ -1,0 +1,283 @@
+"""What every interactive method promises, in 2D and 3D. A new method adds one row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from lesslabel.data.batch import EvaluationBatch, collate
+from lesslabel.data.case import IGNORE
+from lesslabel.errors import ConfigError, DataError
+from lesslabel.interaction import Box, Click, Scribble, Side
+from lesslabel.interaction.encoding import CueName
+from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg
+from lesslabel.networks import NetworkShape
+
+SIZE = {2: (16, 16), 3: (8, 16, 16)}
+IMAGE = {2: (30, 34), 3: (9, 24, 26)}
+SPACING = {2: (1.5, 1.5), 3: (3.0, 1.0, 1.0)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method and how to make it."""
+
+    name: str
+    make: Callable[..., InteractiveMethod]
+
+
+ROWS = [
+    Row("mideepseg", MIDeepSeg),
+    Row("mideepseg graph cut", lambda **settings: MIDeepSeg(refinement="graph_cut", **settings)),
+    *(
+        Row(f"mideepseg {cue}", lambda cue=cue, **settings: MIDeepSeg(cue=cue, **settings))
+        for cue in get_args(CueName)
+        if cue != "exponential_geodesic"
+    ),
+    Row("gaussian process", GPInteractive),
+    Row("gaussian process egd", lambda **settings: GPInteractive(cue="exponential_geodesic", **settings)),
+    Row("gaussian process cnn", lambda **settings: GPInteractive(head="cnn", **settings)),
+]
+
+every_method = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+both_dimensions = pytest.mark.parametrize("dimensions", [2, 3])
+
+
+def make(row: Row, dimensions: int, **settings) -> InteractiveMethod:
+    torch.manual_seed(0)
+    shape = NetworkShape(
+        dimensions=dimensions,  # type: ignore[arg-type]
+        channels=(4, 8),
+        encoder_dropout=(0.2, 0.2),
+        normalisation="instance",
+    )
+    return row.make(in_channels=1, size_voxel=SIZE[dimensions], network=shape, **settings)
+
+
+def truth_of(dimensions: int) -> np.ndarray:
+    shape = IMAGE[dimensions]
+    return (
+        sum(((axis - length / 2) / length) ** 2 for axis, length in zip(np.indices(shape), shape, strict=True)) < 0.07
+    )
+
+
+def image_of(dimensions: int) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 8, IMAGE[dimensions])
+    return (100 * truth_of(dimensions) + noise)[None].astype(np.float32)
+
+
+def prompts_of(method: InteractiveMethod, seed: int = 0):
+    dimensions = method.dimensions
+    rng = np.random.default_rng(seed)
+    return method.first_robot.annotate(truth_of(dimensions), rng, spacing_mm=SPACING[dimensions])
+
+
+def sample_of(method: InteractiveMethod, seed: int = 0, *, labelled: bool = True):
+    dimensions = method.dimensions
+    labels = truth_of(dimensions).astype(np.uint8) if labelled else np.full(IMAGE[dimensions], IGNORE, np.uint8)
+    image = torch.from_numpy(image_of(dimensions))
+    return method.annotator.make(image, labels, "a", SPACING[dimensions], np.random.default_rng(seed))
+
+
+@every_method
+@both_dimensions
+def test_a_batch_gives_finite_terms_and_a_gradient_in_every_weight(row, dimensions):
+    method = make(row, dimensions).train()
+    terms = method.losses(collate([sample_of(method, seed) for seed in range(3)]))
+    assert all(term.ndim == 0 and torch.isfinite(term) for term in terms.values())
+    sum(terms.values()).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in method.parameters() if p.requires_grad)
+
+
+@every_method
+def test_a_sample_without_an_object_adds_nothing(row):
+    method = make(row, 2).eval()
+    samples = [sample_of(method, seed) for seed in range(2)]
+    alone = method.losses(collate(samples))
+    mixed = method.losses(collate([*samples, sample_of(method, 9, labelled=False)]))
+    assert {name: float(term) for name, term in mixed.items()} == pytest.approx(
+        {name: float(term) for name, term in alone.items()}, rel=1e-4
+    )
+
+
+@every_method
+def test_a_batch_without_any_object_gives_zero(row):
+    method = make(row, 2).train()
+    terms = method.losses(collate([sample_of(method, seed, labelled=False) for seed in range(2)]))
+    assert float(sum(terms.values())) == pytest.approx(0, abs=1e-6)
+
+
+@every_method
+@both_dimensions
+def test_an_object_is_segmented_on_the_image(row, dimensions):
+    method = make(row, dimensions).train()
+    seen = method.begin(image_of(dimensions), SPACING[dimensions], prompts_of(method))
+    click = Click(tuple(float(length // 2) for length in IMAGE[dimensions]))
+    for segmentation in (seen.segment(), seen.segment([click]), seen.segment([click, click])):
+        for field in (segmentation.mask, segmentation.probability, segmentation.uncertainty):
+            assert field.shape == IMAGE[dimensions]
+            assert np.isfinite(field).all()
+        assert segmentation.mask.dtype == np.bool_
+        assert segmentation.probability.min() >= 0
+        assert segmentation.probability.max() <= 1
+        assert segmentation.uncertainty.min() >= 0
+    assert method.training  # it came back as it was
+
+
+@every_method
+@both_dimensions
+def test_answers_are_a_function_of_what_was_said(row, dimensions):
+    method = make(row, dimensions).train()  # dropout must not matter
+    clicks = [Click((4.0,) * dimensions, Side.BACKGROUND), Click(tuple(n / 2 for n in IMAGE[dimensions]))]
+    seen = method.begin(image_of(dimensions), SPACING[dimensions], prompts_of(method))
+    seen.segment()
+    after = seen.segment(clicks)
+    fresh = method.begin(image_of(dimensions), SPACING[dimensions], prompts_of(method)).segment(clicks)
+    np.testing.assert_array_equal(after.probability, fresh.probability)
+    np.testing.assert_array_equal(after.mask, fresh.mask)
+    np.testing.assert_array_equal(
+        seen.segment().probability,
+        method.begin(image_of(dimensions), SPACING[dimensions], prompts_of(method)).segment().probability,
+    )
+
+
+@every_method
+def test_the_network_runs_once_unless_corrections_are_its_input(row):
+    method = make(row, 2)
+    runs = []
+    method.network.encoder.register_forward_hook(lambda *_: runs.append(1))
+    seen = method.begin(image_of(2), SPACING[2], prompts_of(method))
+    centre = tuple(n / 2 for n in IMAGE[2])
+    for corrections in ([], [Click(centre)], [Click(centre), Click((15.0, 20.0))]):
+        seen.segment(corrections)
+    assert len(runs) == (3 if method.looks_again else 1)
+
+
+@every_method
+def test_a_correction_outside_the_crop_widens_it(row):
+    method = make(row, 2)
+    seen = method.begin(image_of(2), SPACING[2], [Box((12.0, 14.0), (18.0, 20.0)), Click((15.0, 17.0))])
+    assert seen.segment().probability[1, 1] == 0
+    widened = seen.segment([Click((1.0, 1.0), Side.FOREGROUND)])
+    assert widened.probability[1, 1] > 0
+
+
+@pytest.mark.parametrize("name", ["mideepseg", "mideepseg graph cut"])
+def test_clicks_are_obeyed_by_the_cut(name):
+    method = make(next(row for row in ROWS if row.name == name), 2)
+    seen = method.begin(image_of(2), SPACING[2], prompts_of(method))
+    inside, outside = Click((15.0, 17.0)), Click((6.0, 8.0), Side.BACKGROUND)
+    mask = seen.segment([inside, outside]).mask
+    assert mask[15, 17]
+    assert not mask[6, 8]
+
+
+def test_a_click_moves_the_gaussian_process_towards_it():
+    method = make(next(row for row in ROWS if row.name == "gaussian process"), 2)
+    seen = method.begin(image_of(2), SPACING[2], prompts_of(method))
+    place = (10, 17)
+    before = seen.segment().probability[place]
+    assert seen.segment([Click((10.0, 17.0), Side.BACKGROUND)]).probability[place] < before
+    assert seen.segment([Click((10.0, 17.0), Side.FOREGROUND)]).probability[place] > before
+
+
+@every_method
+@both_dimensions
+def test_the_intensity_scale_of_an_image_does_not_matter(row, dimensions):
+    method = make(row, dimensions)
+    image = image_of(dimensions)
+    first = method.begin(image, SPACING[dimensions], prompts_of(method)).segment()
+    scaled = method.begin(image * 4 - 1024, SPACING[dimensions], prompts_of(method)).segment()
+    np.testing.assert_allclose(first.probability, scaled.probability, atol=2e-3)
+
+
+@every_method
+def test_scribbles_can_be_the_first_prompts(row):
+    method = make(row, 2)
+    strokes = [
+        Scribble((((12.0, 14.0), (18.0, 20.0)),), Side.FOREGROUND),
+        Scribble((((4.0, 4.0), (4.0, 30.0)),), Side.BACKGROUND),
+    ]
+    assert np.isfinite(method.begin(image_of(2), SPACING[2], strokes).segment().probability).all()
+
+
+@every_method
+@both_dimensions
+def test_a_case_is_predicted_from_what_the_first_robot_says(row, dimensions):
+    method = make(row, dimensions).eval()
+    depth = IMAGE[3][0]
+    truth = truth_of(3)
+    reference = torch.from_numpy(np.where(truth, 1, 0).astype(np.uint8))
+    reference[:, :, :13][reference[:, :, :13] == 1] = 2
+    batch = EvaluationBatch(
+        image=torch.from_numpy(image_of(3))[None],
+        uid="a",
+        patient="p",
+        native_shape=truth.shape,
+        spacing_mm=SPACING[3],
+        reference=reference,
+        annotated_labels=torch.tensor([True, True, True]),
+    )
+    probabilities, labels = method.predict_case(batch)
+    assert probabilities.shape == (3, depth, *truth.shape[1:])
+    assert labels.shape == truth.shape
+    assert labels.dtype == torch.uint8
+    assert torch.allclose(probabilities.sum(dim=0), torch.tensor(1.0), atol=1e-5)
+    again, _ = method.predict_case(batch)
+    assert torch.equal(probabilities, again)
+
+
+@every_method
+@both_dimensions
+def test_without_a_reference_nobody_can_point(row, dimensions):
+    batch = EvaluationBatch(
+        image=torch.from_numpy(image_of(3))[None], uid="a", patient="p", native_shape=IMAGE[3], spacing_mm=SPACING[3]
+    )
+    with pytest.raises(DataError, match="InteractiveSession"):
+        make(row, dimensions).predict_case(batch)
+
+
+@every_method
+def test_bad_images_and_prompts_are_refused(row):
+    method = make(row, 2)
+    prompts = prompts_of(method)
+    image = image_of(2)
+    for bad in (image[0], np.concatenate([image, image]), image * np.nan):
+        with pytest.raises(DataError, match="image of shape"):
+            method.begin(bad, SPACING[2], prompts)
+    with pytest.raises(DataError, match="no prompt"):
+        method.begin(image, SPACING[2], [])
+    with pytest.raises(DataError, match="outside the image"):
+        method.begin(image, SPACING[2], [Click((100.0, 3.0))])
+    seen = method.begin(image, SPACING[2], prompts)
+    with pytest.raises(DataError, match="outside the image"):
+        seen.segment([Click((3.0, 100.0))])
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"refinement": "random_walk"}, "refinement"),
+        ({"cue": "egd"}, "cue"),
+        ({"size_voxel": (8, 8, 8)}, "size_voxel"),
+        ({"margin_voxel": -1.0}, "margin_voxel"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, named):
+    with pytest.raises(ConfigError, match=named):
+        MIDeepSeg(**settings)
+
+
+def test_the_head_of_gp_interactive_is_checked():
+    with pytest.raises(ConfigError, match="head"):
+        GPInteractive(head="transformer")
+
+
+def test_parameters_that_are_not_learned_stay():
+    method = make(Row("fixed", GPInteractive), 2, learn_parameters=False)
+    fixed = {name for name, parameter in method.named_parameters() if not parameter.requires_grad}
+    assert {name.split(".")[0] for name in fixed} == {"head", "learned_cue"}
+    sum(method.losses(collate([sample_of(method)])).values()).backward()
