@@ -1,6 +1,6 @@
 """Interaction: what a person gives on an image, turned into what a network or a cut can use.
 
-Importing this needs no PyTorch; `lesslabel.interaction.learned_cue` does.
+Importing this needs no PyTorch; `learned_cue`, `crop`, `encoding` and `training_objects` do.
 """
 
 from lesslabel.interaction.cues import (
@@ -15,6 +15,9 @@ from lesslabel.interaction.cues import (
     geodesic_cue,
 )
 from lesslabel.interaction.geodesic import Scale, geodesic_distance
+from lesslabel.interaction.graph_cut import cut_energy, graph_cut
+from lesslabel.interaction.information_fusion import information_fusion, information_fusion_graph_cut
+from lesslabel.interaction.model import InteractiveModel, ObjectModel, Segmentation
 from lesslabel.interaction.prompts import (
     PROMPTS,
     Box,
@@ -32,6 +35,8 @@ from lesslabel.interaction.prompts import (
     rasterise,
 )
 from lesslabel.interaction.robots import ROBOTS, Robot
+from lesslabel.interaction.session import InteractiveSession, replay
+from lesslabel.interaction.session_log import SessionLog, Turn
 
 __all__ = [
     "CUES",
@@ -44,14 +49,21 @@ __all__ = [
     "Cue",
     "CutLine",
     "ExtremePoints",
+    "InteractiveModel",
+    "InteractiveSession",
     "InteriorMarginPoints",
+    "ObjectModel",
     "Polygon",
     "Prompt",
     "Robot",
     "Scale",
     "Scribble",
     "Seeds",
+    "Segmentation",
+    "SessionLog",
     "Side",
+    "Turn",
+    "cut_energy",
     "disk_cue",
     "euclidean_cue",
     "exponential_geodesic_cue",
@@ -59,6 +71,10 @@ __all__ = [
     "gaussian_geodesic_cue",
     "geodesic_cue",
     "geodesic_distance",
+    "graph_cut",
+    "information_fusion",
+    "information_fusion_graph_cut",
     "prompt_from_json",
     "rasterise",
+    "replay",
 ]

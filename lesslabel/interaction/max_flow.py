@@ -15,7 +15,7 @@ What the search knows is in arrays that its functions share and change:
     front: (2, 2 · voxels) the voxels of that level, to grow from; while a tree grows, those of the next come behind
         them. None is twice in a level; it may have left the level since.
     waiting: (2,) how many voxels are in front.
-    orphans: (2, voxels + 2) the first voxel cut off at each level of each tree, −1 for none.
+    orphans: (2, voxels + 1) the first voxel cut off at each level of each tree, −1 for none.
     following: (voxels,) the one after each of these.
 """
 
@@ -55,7 +55,7 @@ def reachable_from_source(excess: Values, capacity: Values, offsets: Integers) -
     voxels = len(excess)
     level, parent = np.zeros(voxels, np.int32), np.full(voxels, NOBODY, np.int8)
     depth, front, waiting = np.ones(2, np.int64), np.empty((2, 2 * voxels), np.int32), np.zeros(2, np.int64)
-    orphans, following = np.full((2, voxels + 2), -1, np.int32), np.empty(voxels, np.int32)
+    orphans, following = np.full((2, voxels + 1), -1, np.int32), np.empty(voxels, np.int32)
     for voxel in range(voxels):
         if excess[voxel] != 0:
             side = SOURCE if excess[voxel] > 0 else SINK
@@ -102,7 +102,7 @@ def _grow(
     """Add a level to a tree, and send flow wherever it meets the other."""
     tree = _tree(side)
     here, count = depth[tree], waiting[tree]
-    depth[tree] += 1
+    depth[tree] = min(here + 1, len(level))  # no path is longer
     for i in range(count):
         voxel, direction = front[tree, i], 0
         while direction < len(offsets) and level[voxel] == side * here:

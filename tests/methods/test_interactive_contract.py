@@ -11,7 +11,7 @@ import torch
 from lesslabel.data.batch import EvaluationBatch, collate
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.interaction import Box, Click, Scribble, Side
+from lesslabel.interaction import Box, Click, InteractiveSession, Scribble, SessionLog, Side, replay
 from lesslabel.interaction.encoding import CueName
 from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg
 from lesslabel.networks import NetworkShape
@@ -192,6 +192,27 @@ def test_the_intensity_scale_of_an_image_does_not_matter(row, dimensions):
     first = method.begin(image, SPACING[dimensions], prompts_of(method)).segment()
     scaled = method.begin(image * 4 - 1024, SPACING[dimensions], prompts_of(method)).segment()
     np.testing.assert_allclose(first.probability, scaled.probability, atol=2e-3)
+
+
+@every_method
+@both_dimensions
+def test_a_session_replays_bit_for_bit(row, dimensions, tmp_path):
+    method = make(row, dimensions)
+    image = image_of(dimensions)
+    session = InteractiveSession(method).set_image(image[0], SPACING[dimensions])
+    session.add(*prompts_of(method))
+    session.add(Click((4.0,) * dimensions, Side.BACKGROUND))
+    suggestion = session.next_click_suggestion()
+    assert suggestion is not None
+    session.add(Click(tuple(map(float, suggestion))))
+    session.add(*prompts_of(method, seed=1), object="second")
+    session.undo()
+    session.redo()
+    session.log({"name": row.name}).write(tmp_path / "log.json")
+    again = replay(method, image[0], SPACING[dimensions], SessionLog.read(tmp_path / "log.json"))
+    for name in session.objects:
+        np.testing.assert_array_equal(session.segmentation(name).probability, again.segmentation(name).probability)
+    np.testing.assert_array_equal(session.labels(), again.labels())
 
 
 @every_method

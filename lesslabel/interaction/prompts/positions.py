@@ -73,7 +73,10 @@ def checked_spacing(spacing_mm: Sequence[float], axes: int) -> NDArray[np.float6
     Raises:
         DataError: if it is not one finite length above 0 for each axis.
     """
-    spacing = np.asarray(spacing_mm, dtype=np.float64)
+    try:
+        spacing = np.asarray(spacing_mm, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"spacing_mm: {spacing_mm!r}; pass {axes} lengths above 0, in the order of the axes") from error
     if spacing.shape != (axes,) or not np.isfinite(spacing).all() or (spacing <= 0).any():
         raise DataError(f"spacing_mm: {tuple(spacing_mm)}; pass {axes} lengths above 0, in the order of the axes")
     return spacing

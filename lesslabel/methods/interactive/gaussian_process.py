@@ -50,6 +50,9 @@ class GPInteractive(InteractiveMethod):
         cue: the encoding of the clicks; ``gaussian_geodesic`` is the method, the others are its rivals.
         head: ``gaussian_process``, or ``cnn`` for the ablation: a convolution of features, image and cues, whose
             corrections enter through the cues.
+        centre_points: near the centre at first; the text gives no number. The edge has two for each axis, and with fewer
+            at the centre the background outweighs it: intensities hardly part the clicks of a crop (τ is wide), so
+            that what the many say, pixels near the few are told as well.
         later_clicks: in training, up to this many further clicks on either side, so that the head has seen corrections.
         margin_voxel: by how much the crop is larger than the box of the points.
         margin_jitter_voxel: by how much more, at most, in training.
@@ -70,6 +73,7 @@ class GPInteractive(InteractiveMethod):
         size_voxel: tuple[int, ...] = (96, 96),
         cue: CueName = "gaussian_geodesic",
         head: Head = "gaussian_process",
+        centre_points: int = 4,
         later_clicks: int = 3,
         margin_voxel: float = 5.0,
         margin_jitter_voxel: float = 10.0,
@@ -86,7 +90,7 @@ class GPInteractive(InteractiveMethod):
         encoding = Encoding(tuple(size_voxel), cue, (Side.FOREGROUND, Side.BACKGROUND), margin_voxel)
         super().__init__(
             encoding,
-            CentreEdgeRobot(jitter_voxel=jitter_voxel),
+            CentreEdgeRobot(centre_points, jitter_voxel=jitter_voxel),
             _correcting_robot(later_clicks),
             margin_jitter_voxel,
             in_channels,

@@ -1,0 +1,158 @@
+"""What was said in a session, as JSON from which its result can be had again; no pixel, name or path goes in."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from lesslabel.errors import DataError
+from lesslabel.files import read_json, write_json
+from lesslabel.interaction.prompts import Prompt, prompt_from_json
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What was said of one object at one time.
+
+    Attributes:
+        object: its name, such as "1" or "left kidney"; it is written into the log, so it names no patient.
+        prompts: at least one, in the order in which they were given.
+        seconds: when, since the image was set; None if nobody looked at the clock. Does not count in comparisons.
+
+    Raises:
+        DataError: if one of them is not so.
+    """
+
+    object: str
+    prompts: tuple[Prompt, ...]
+    seconds: float | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        _require_plain("object", self.object)
+        if not self.prompts:
+            raise DataError(f"object {self.object!r}: no prompts; give at least one")
+        for prompt in self.prompts:
+            if not isinstance(prompt, Prompt):
+                raise DataError(
+                    f"object {self.object!r}: {type(prompt).__name__} is no prompt; give one, such as Click"
+                )
+        if self.seconds is not None and not (_is_number(self.seconds) and 0 <= self.seconds < math.inf):
+            raise DataError(f"object {self.object!r}: seconds {self.seconds!r}; give a number of at least 0, or none")
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the turn as a JSON object."""
+        prompts = [prompt.to_json() for prompt in self.prompts]
+        return {"object": self.object, "prompts": prompts, "seconds": self.seconds}
+
+    @classmethod
+    def from_json(cls, content: Any) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            DataError: if it is something else.
+        """
+        _require_fields("turn", content, {"object", "prompts", "seconds"})
+        if not isinstance(content["prompts"], list):
+            raise DataError(f"prompts: {type(content['prompts']).__name__}; give a list")
+        return cls(content["object"], tuple(map(prompt_from_json, content["prompts"])), content["seconds"])
+
+
+@dataclass(frozen=True)
+class SessionLog:
+    """The turns of a session that were not taken back; `session.replay` gives their result again.
+
+    Attributes:
+        model: what the model was, such as its name and the sha256 of its weights: names and values in words, no path.
+        image_sha256: `SessionImage.sha256` of the image.
+        turns: in the order in which they were taken.
+
+    Raises:
+        DataError: if the description of the model or the hash is not such, or could be a path.
+    """
+
+    model: Mapping[str, str]
+    image_sha256: str
+    turns: tuple[Turn, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, Mapping):
+            raise DataError(
+                f"model: {type(self.model).__name__}; give names and values, such as 'sha256' of the weights"
+            )
+        for name, value in self.model.items():
+            _require_plain("model: a name", name)
+            _require_plain(f"model: {name}", value)
+        _require_plain("image_sha256", self.image_sha256)
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the log as a JSON object."""
+        return {
+            "type": "session",
+            "version": _VERSION,
+            "model": dict(self.model),
+            "image_sha256": self.image_sha256,
+            "turns": [turn.to_json() for turn in self.turns],
+        }
+
+    @classmethod
+    def from_json(cls, content: Any) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            DataError: if it is something else or of another version; names the turn.
+        """
+        if not isinstance(content, dict) or content.get("type") != "session":
+            raise DataError("no log of a session; give what SessionLog.write wrote")
+        version = content.get("version")
+        if version != _VERSION or isinstance(version, bool):
+            raise DataError(f"a session log of version {version!r}; this program reads version {_VERSION}")
+        _require_fields("session log", content, {"type", "version", "model", "image_sha256", "turns"})
+        if not isinstance(content["turns"], list):
+            raise DataError(f"turns: {type(content['turns']).__name__}; give a list")
+        turns = []
+        for number, turn in enumerate(content["turns"], start=1):
+            try:
+                turns.append(Turn.from_json(turn))
+            except DataError as error:
+                raise DataError(f"turn {number}: {error}") from error
+        return cls(content["model"], content["image_sha256"], tuple(turns))
+
+    def write(self, path: Path) -> None:
+        """Write a JSON file in one step.
+
+        Raises:
+            DataError: if the disk refuses.
+        """
+        write_json(path, self.to_json())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote.
+
+        Raises:
+            DataError: if the file is absent, damaged, or no log that this version reads.
+        """
+        content = read_json(path, "a session log")
+        try:
+            return cls.from_json(content)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+
+
+def _require_plain(what: str, text: object) -> None:
+    """Refuse what is no word on one line, or could be a path."""
+    if not isinstance(text, str) or not text.strip() or not text.isprintable() or not {"/", "\\"}.isdisjoint(text):
+        raise DataError(f"{what}: {text!r}; give words on one line, without slashes")
+
+
+def _require_fields(what: str, content: Any, wanted: set[str]) -> None:
+    if not isinstance(content, dict) or set(content) != wanted:
+        found = sorted(content) if isinstance(content, dict) else type(content).__name__
+        raise DataError(f"{what}: {found}; give exactly {sorted(wanted)}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
