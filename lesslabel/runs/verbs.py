@@ -14,6 +14,7 @@ from lesslabel.data.view import require_reference
 from lesslabel.errors import ConfigError, DataError, RunError
 from lesslabel.evaluation import summarise
 from lesslabel.files import write_json, written_aside
+from lesslabel.methods import SegmentationMethod
 from lesslabel.runs.callbacks import SafeCheckpointIO
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.messages import values_of
@@ -83,11 +84,25 @@ def load_run(folder: RunFolder) -> RunCLI:
     """
     run, folder, checkpoint = _reopen(["--run", str(folder.path)])
     folder.require_same_data(run.datamodule.describe())
-    content = SafeCheckpointIO().load_checkpoint(checkpoint)
-    run.model.on_load_checkpoint(content)
-    run.model.load_state_dict(content["state_dict"])
-    run.model.eval()
+    _set_weights(run, checkpoint)
     return run
+
+
+def load_model(run: str | Path) -> SegmentationMethod:
+    """Make the method of a finished run again, with the weights of its best or else its last checkpoint.
+
+    Its data need not be at hand, so that a model can be used where it was not trained.
+
+    Args:
+        run: the run folder.
+
+    Raises:
+        RunError: if there is no finished run.
+    """
+    parsed, _, checkpoint = _parse_again(["--run", str(run)])
+    _set_weights(parsed, checkpoint)
+    model: SegmentationMethod = parsed.model
+    return model
 
 
 def run_validate(arguments: Sequence[str]) -> dict[str, float]:
@@ -182,7 +197,14 @@ def _folder_of(run: RunCLI) -> RunFolder:
 
 
 def _reopen(arguments: Sequence[str]) -> tuple[RunCLI, RunFolder, Path]:
-    """Make a finished run again from its folder; further arguments override its configuration."""
+    """Make a finished run again from its folder and check that method and data fit."""
+    run, folder, checkpoint = _parse_again(arguments)
+    _require_fit(run)
+    return run, folder, checkpoint
+
+
+def _parse_again(arguments: Sequence[str]) -> tuple[RunCLI, RunFolder, Path]:
+    """Read the configuration of a finished run; further arguments override it."""
     named = values_of("--run", arguments)
     if not named:
         raise ConfigError("--run is missing: name the folder of the run")
@@ -190,9 +212,14 @@ def _reopen(arguments: Sequence[str]) -> tuple[RunCLI, RunFolder, Path]:
     if not folder.config.is_file():
         raise RunError(f"{folder.path}: no run here (no config.yaml); make one with `lesslabel fit`")
     run = parse_run(["--config", str(folder.config), "--ckpt_path", "auto", *arguments])
-    checkpoint = folder.checkpoint(str(run.config["ckpt_path"]))
-    _require_fit(run)
-    return run, folder, checkpoint
+    return run, folder, folder.checkpoint(str(run.config["ckpt_path"]))
+
+
+def _set_weights(run: RunCLI, checkpoint: Path) -> None:
+    content = SafeCheckpointIO().load_checkpoint(checkpoint)
+    run.model.on_load_checkpoint(content)
+    run.model.load_state_dict(content["state_dict"])
+    run.model.eval()
 
 
 def _uids_of(run: RunCLI, folder: RunFolder, part: str) -> tuple[str, ...]:

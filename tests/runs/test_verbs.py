@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import replicas
+import torch
 import yaml
 from running import checkpoint, curves, fit, write_config
 
@@ -18,7 +19,10 @@ from lesslabel.data.prepare import prepare
 from lesslabel.data.sources import ACDC, MSCMR
 from lesslabel.data.sources.base import Source
 from lesslabel.data.store import Store
+from lesslabel.errors import RunError
 from lesslabel.evaluation import segmentation_metrics
+from lesslabel.runs.folder import RunFolder
+from lesslabel.runs.verbs import load_model, load_run
 
 COLUMNS = ["uid", "patient", "label", "dice", "jaccard", "hd95", "asd", "assd", "nsd"]
 NAMES = {1: "RV", 2: "Myo", 3: "LV"}
@@ -191,3 +195,20 @@ def test_another_store_can_be_predicted(trained_run: Path, tmp_path: Path) -> No
     arguments = ["predict", "--run", str(trained_run), "--output", str(out), "--part", "all", *settings]
     assert main([*arguments, "--data.size_voxel", "[32, 32]"]) == 0
     assert sorted(path.name.removesuffix(".nii.gz") for path in out.iterdir()) == sorted(store.records)
+
+
+def test_a_model_comes_back_without_its_data(trained_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(trained_run, tmp_path / "run")
+    config = yaml.safe_load((copy / "config.yaml").read_text(encoding="utf-8"))
+    config["data"]["init_args"]["store"] = str(tmp_path / "gone")
+    (copy / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    model = load_model(copy)
+    expected = load_run(RunFolder(trained_run)).model
+    assert not model.training
+    assert model.state_dict().keys() == expected.state_dict().keys()
+    assert all(torch.equal(value, expected.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_a_folder_without_a_run_gives_no_model(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run here"):
+        load_model(tmp_path)
