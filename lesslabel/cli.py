@@ -27,17 +27,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs: dict[str, tuple[Verb, str]] = {
         "prepare": (_prepare, "read a public layout or your own table into a store"),
         "verify": (_verify, "check a store: cause and fix for every flawed case"),
-        "import": (_import, "bring the label maps of a queue into a store"),
+        "scribble": (_scribble, "draw scribbles, points or boxes from the dense labels of a store"),
+        "export": (_export, "write cases for 3D Slicer, ITK-SNAP, nnU-Net or MONAI Label"),
+        "import": (_import, "bring label maps that people drew into a store"),
         "fit": (_fit, "train, or resume with --ckpt_path last"),
         "validate": (_validate, "score a run on its validation part"),
         "test": (_test, "score a run on its test part and keep its predictions"),
         "predict": (_predict, "write label maps as NIfTI, geometry kept"),
+        "clicks": (_clicks, "how many clicks an interactive method needs, by robots or from people's scribbles"),
         "evaluate": (_evaluate, "score label maps against references, file by file"),
         "raters": (_raters, "how far several raters of a store agree, pair by pair"),
         "report": (_report, "one HTML page with tables and pictures for one or more runs"),
         "bundle": (_bundle, "export, inspect or verify what may leave a hospital: weights, never an image"),
         "select": (_select, "choose what to annotate in a store of another hospital: a queue"),
         "adapt": (_adapt, "adapt a bundle's model to a store, by a queue's labels or without any"),
+        "reproduce": (_reproduce, "run a declared study, job by job, and write its table"),
+        "curve": (_curve, "Dice over label budgets: declare such a study and run it"),
         "demo": (_demo, "the whole way on a generated phantom, in a few minutes"),
     }
     parser = argparse.ArgumentParser(
@@ -70,7 +75,7 @@ def _prepare(given: list[str]) -> int:
     from lesslabel.data.sources import SOURCES
 
     parser = argparse.ArgumentParser("lesslabel prepare", description="Read raw data into a store.")
-    parser.add_argument("source", choices=SOURCES, help="layout of the raw data")
+    parser.add_argument("source", choices=SOURCES, metavar="source", help=f"layout: {', '.join(SOURCES)}")
     parser.add_argument("raw", type=Path, help="raw folder, table for 'folder', '-' for 'phantom'")
     parser.add_argument("store", type=Path, help="folder to make")
     parser.add_argument("--workers", type=int, default=0, help="processes that read; 0 reads in this one")
@@ -89,23 +94,71 @@ def _verify(given: list[str]) -> int:
     parser.add_argument("--split", default=None, help="also check this split")
     parser.add_argument("--fold", type=int, default=0)
     parser.add_argument("--workers", type=int, default=0, help="processes that read")
-    parser.add_argument("--json", type=Path, default=None, help="also write the findings here")
+    parser.add_argument("--cases", action="store_true", help="also print a row for every case")
+    parser.add_argument("--json", type=Path, default=None, help="also write cases and findings here")
+    parser.add_argument("--fix", action="store_true", help="first restore what the store's hashes vouch for")
+    parser.add_argument("--propose", type=Path, default=None, help="write a configuration to begin with here")
     options = parser.parse_args(given)
     from lesslabel.commands import verify
 
-    return verify(options.store, options.split, options.fold, options.workers, options.json)
+    return verify(options)
+
+
+def _scribble(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "lesslabel scribble",
+        description="Draw a weak annotation from a dense one, so that any dense set can be a benchmark of few labels.",
+    )
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--annotation", default="dense", help="the dense annotation (default dense)")
+    parser.add_argument("--name", required=True, help="of the new annotation; no case may have it")
+    parser.add_argument("--kind", choices=("scribble", "points", "box"), default="scribble")
+    parser.add_argument("--style", choices=("skeleton", "loop"), default="skeleton", help="of scribbles")
+    parser.add_argument("--slices", type=float, default=1.0, help="share of the axial slices (default 1)")
+    parser.add_argument("--length", type=float, default=0.8, help="share of a middle line (default 0.8)")
+    parser.add_argument("--points", type=int, default=1, help="for each part of a label (default 1)")
+    parser.add_argument("--thickness", type=int, default=1, help="of strokes and points, in voxels (default 1)")
+    parser.add_argument("--minimum-area", type=int, default=4, help="smaller parts are left out, in voxels (default 4)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw")
+    options = parser.parse_args(given)
+    from lesslabel.commands import draw_scribbles
+
+    return draw_scribbles(options)
+
+
+def _export(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "lesslabel export",
+        description="Write cases as another program reads them; `lesslabel import` takes back what it saves.",
+    )
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--to", choices=("slicer", "itksnap", "nnunet", "monailabel"), required=True, help="program")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument("--annotation", default=None, help="also write this one; else images alone")
+    parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="all")
+    parser.add_argument("--split", default="random", help="which says what --part is")
+    parser.add_argument("--fold", type=int, default=0)
+    options = parser.parse_args(given)
+    from lesslabel.commands import export_cases
+
+    return export_cases(options)
 
 
 def _import(given: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        "lesslabel import", description="Check the label maps drawn on a queue's images, then add all of them or none."
+        "lesslabel import", description="Check label maps drawn on a store's images, then add all of them or none."
     )
     parser.add_argument("store", type=Path)
-    parser.add_argument("--queue", type=Path, required=True, help="queue.csv: which slices or cases were to be drawn")
+    parser.add_argument("--queue", type=Path, default=None, help="queue.csv: take what it asked for, and all of it")
     parser.add_argument("--from", type=Path, required=True, dest="folder", help="folder of the label maps")
     parser.add_argument("--annotation", required=True, help="name of the new annotation")
     parser.add_argument("--author", required=True, help="who drew it, without patient data")
-    parser.add_argument("--allow-empty", action="store_true", help="also take queued units without any label")
+    parser.add_argument("--kind", choices=("dense", "scribble", "points", "box"), default="dense")
+    parser.add_argument(
+        "--overlaps", choices=("refuse", "unknown", "last"), default="refuse", help="where segments of Slicer overlap"
+    )
+    parser.add_argument("--allow-empty", action="store_true", help="also take units without any label")
     parser.add_argument("--replace", action="store_true", help="keep an annotation of that name as NAME@1 and go on")
     options = parser.parse_args(given)
     from lesslabel.commands import import_label_maps
@@ -163,6 +216,34 @@ def _predict(given: list[str]) -> int:
     return 0
 
 
+def _clicks(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "lesslabel clicks",
+        description="Let robots point at every object and correct it click by click: Dice, ASSD, seconds.",
+    )
+    parser.add_argument("--run", type=Path, required=True, help="finished run of an interactive method")
+    parser.add_argument("--out", type=Path, default=None, help="folder to make; default RUN/clicks")
+    parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
+    parser.add_argument("--labels", nargs="+", default=[], metavar="NAME", help="of these classes alone")
+    parser.add_argument("--first", default="robot", help="who points first: robot (default), or annotation:NAME")
+    parser.add_argument("--robot", default="error-centre", help="who corrects; a wrong name lists them all")
+    parser.add_argument("--cap", type=int, default=20, help="clicks at most, the first ones included (default 20)")
+    parser.add_argument("--turns", type=int, default=None, help="turns at most, the first one included")
+    parser.add_argument("--jitter", type=float, default=None, metavar="VOXELS", help="how much the hand slips")
+    parser.add_argument("--min-voxels", type=int, default=20, help="smaller objects are left out (default 20)")
+    parser.add_argument("--slices", type=int, default=None, help="of a case and class at most, evenly spaced")
+    parser.add_argument("--seed", type=int, default=0, help="of the robots")
+    other = parser.add_argument_group("another store than the run's")
+    other.add_argument("--store", type=Path, default=None, help="its organs may be unseen")
+    other.add_argument("--split", default="random")
+    other.add_argument("--fold", type=int, default=0)
+    other.add_argument("--reference", default=None, help="annotation that holds the objects; default that of the run")
+    options = parser.parse_args(given)
+    from lesslabel.commands import clicks
+
+    return clicks(options)
+
+
 def _evaluate(given: list[str]) -> int:
     parser = argparse.ArgumentParser("lesslabel evaluate", description="Score label maps against references.")
     parser.add_argument("pred", type=Path, help="NIfTI file, or folder of files")
@@ -190,7 +271,9 @@ def _raters(given: list[str]) -> int:
 
 def _report(given: list[str]) -> int:
     parser = argparse.ArgumentParser("lesslabel report", description="One HTML page for one or more tested runs.")
-    parser.add_argument("runs", type=Path, nargs="+", help="run folders with the same test cases, or one adaptation")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", help="run folders with the same test cases, one adaptation, or folders of clicks"
+    )
     parser.add_argument("--output", type=Path, default=None, help="HTML file; default RUN/report.html of the first")
     parser.add_argument("--experiment", type=Path, default=None, help="also add the runs to this experiment folder")
     adaptation = parser.add_argument_group("of an adaptation", "a page of what was chosen; --experiment is only read")
@@ -198,8 +281,10 @@ def _report(given: list[str]) -> int:
     adaptation.add_argument("--store", type=Path, default=None, help="where the store lies now, if it moved")
     adaptation.add_argument("--map", choices=["pca", "tsne"], default="pca", help="how features become a map")
     options = parser.parse_args(given)
-    from lesslabel.commands import report, report_adaptation
+    from lesslabel.commands import report, report_adaptation, report_clicks
 
+    if (options.runs[0] / "clicks.csv").is_file():
+        return report_clicks(options.runs, options.output)
     if options.bundle is not None:
         return report_adaptation(options)
     return report(options.runs, options.output, options.experiment)
@@ -273,6 +358,50 @@ def _adapt(given: list[str]) -> int:
     from lesslabel.adaptation.verbs import run_adapt
 
     return run_adapt(options, settings)
+
+
+def _reproduce(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "lesslabel reproduce", description="Run the jobs of a study that are not done; write its table and figures."
+    )
+    parser.add_argument("experiment", type=Path, help="folder with study.yaml, protocol.yaml and published.csv")
+    _add_study_arguments(parser)
+    parser.add_argument("--dry-run", action="store_true", help="print the jobs and run none")
+    parser.add_argument("--table", action="store_true", help="run none; take in what is done")
+    parser.add_argument("--zoo", type=Path, default=None, help="also add the models to the zoo in this folder")
+    options = parser.parse_args(given)
+    from lesslabel.studies.reproduce import run_reproduce
+
+    return run_reproduce(options)
+
+
+def _curve(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "lesslabel curve", description="Train methods at several label budgets and draw Dice over cases and minutes."
+    )
+    parser.add_argument("experiment", type=Path, help="folder to make, or that this command made before")
+    parser.add_argument("--config", action="append", required=True, help="a method; several may be given")
+    parser.add_argument("--overlay", action="append", default=[], help="configuration for all of them")
+    parser.add_argument("--order", required=True, help="which patients come first: acdc/order_seed0, or a file")
+    parser.add_argument("--budgets", nargs="+", default=["1", "2", "4", "8", "all"], help="labelled patients")
+    parser.add_argument("--folds", type=int, nargs="+", default=[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--checkpoint", choices=("best", "last"), default="best", help="best on validation, or the last"
+    )
+    _add_study_arguments(parser)
+    options = parser.parse_args(given)
+    from lesslabel.studies.budget_study import run_curve
+
+    return run_curve(options)
+
+
+def _add_study_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--launcher", choices=("local", "slurm", "submitit-local"), default="local")
+    parser.add_argument("--jobs", type=int, default=1, help="how many run, or are queued, at a time")
+    parser.add_argument("--slurm", nargs="+", default=[], metavar="NAME=VALUE", help="settings of submitit")
+    parser.add_argument("--store", type=Path, default=None, help="where the data lie, if not where the study says")
+    parser.add_argument("--output", type=Path, default=None, help="folder of the jobs; default runs/NAME")
 
 
 def _demo(given: list[str]) -> int:

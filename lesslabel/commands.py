@@ -4,10 +4,10 @@ import argparse
 import inspect
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -23,6 +23,7 @@ from lesslabel.files import write_json, write_text, written_aside
 if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
     import pandas as pd
 
+    from lesslabel.data.verify_fix import Change
     from lesslabel.evaluation import EmptyPolicy, HD95Convention
 
 _SHOWN = {"dice": 3, "hd95": 2, "asd": 2}
@@ -65,34 +66,123 @@ def prepare_store(options: argparse.Namespace) -> int:
     return 0
 
 
-def verify(store: Path, split: str | None, fold: int, workers: int, json_path: Path | None) -> int:
-    """Check a store; 1 if there is any error."""
-    from lesslabel.data.verify import findings_to_json, render_findings, verify_store
+def verify(options: argparse.Namespace) -> int:
+    """Check a store, after fixing what is safe to if asked; 1 if there is any error."""
+    from lesslabel.data.store import Store
+    from lesslabel.data.verify import render_findings, verify_store
+    from lesslabel.data.verify_report import describe_store, render_cases
 
-    findings = verify_store(store, split=split, fold=fold, workers=workers)
-    if json_path is not None:
-        write_json(json_path, findings_to_json(findings))
+    changes = _fix(options.store) if options.fix else []
+    findings = verify_store(options.store, split=options.split, fold=options.fold, workers=options.workers)
+    store = Store(options.store)
+    if options.json is not None:
+        write_json(options.json, {**describe_store(store, findings), "changes": [vars(change) for change in changes]})
+    if options.cases:
+        Console().print(render_cases(store, findings))
     errors = sum(finding.severity == "error" for finding in findings)
     if findings:
         Console().print(render_findings(findings))
-    print(f"{store}: {errors} errors, {len(findings) - errors} warnings")
+    print(f"{options.store}: {errors} errors, {len(findings) - errors} warnings")
+    if options.propose is not None:
+        from lesslabel.data.propose import propose_config
+
+        print(propose_config(store, options.propose), end="")
+        print(f"next: edit {options.propose}, then lesslabel fit --config {options.propose} --run DIR")
     return 1 if errors else 0
 
 
+def _fix(path: Path) -> "list[Change]":
+    """Fix what is safe to, and say what was changed."""
+    from lesslabel.data.verify_fix import fix_store
+
+    changes = fix_store(path)
+    for change in changes:
+        print(f"fixed {change.case}, {change.what}: {change.before} is now {change.after}")
+    if not changes:
+        print("nothing that --fix may change")
+    return changes
+
+
+def draw_scribbles(options: argparse.Namespace) -> int:
+    """Draw a weak annotation from a dense one and say how much of every label it shows."""
+    from lesslabel.data.scribble_maker import draw_store
+    from lesslabel.data.sparse_labels import Drawing
+    from lesslabel.data.store import Store
+
+    store = Store(options.store)
+    drawing = Drawing(
+        form=options.kind,
+        style=options.style,
+        slices=options.slices,
+        length=options.length,
+        points=options.points,
+        thickness_voxel=options.thickness,
+        minimum_area_voxel=options.minimum_area,
+    )
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("drawing")
+        count = draw_store(
+            store,
+            options.annotation,
+            options.name,
+            drawing,
+            seed=options.seed,
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            workers=options.workers,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    print(
+        f"{store.path}: '{options.name}' added to {count} cases; known voxels, beside those of '{options.annotation}':"
+    )
+    totals = store.fingerprint["annotations"]
+    drawn, dense = (totals[name]["voxels"] for name in (options.name, options.annotation))
+    for code, label in {0: "background", **store.labels}.items():
+        if voxels := dense.get(str(code), 0):
+            print(f"  {label}: {drawn.get(str(code), 0)} ({drawn.get(str(code), 0) / voxels:.2%})")
+    return 0
+
+
+def export_cases(options: argparse.Namespace) -> int:
+    """Write cases for another program."""
+    from lesslabel.data.export import export_store
+    from lesslabel.data.splits import partition
+    from lesslabel.data.store import Store
+
+    store, uids = Store(options.store), None
+    if options.part != "all":
+        uids = partition(list(store.records.values()), options.split, fold=options.fold).cases[options.part]
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("writing")
+        count = export_store(
+            store,
+            options.to,
+            options.out,
+            annotation=options.annotation,
+            uids=uids,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    print(f"{options.out}: {count} cases for {options.to}")
+    print(f"back: lesslabel import {store.path} --from {options.out} --annotation NAME --author WHO")
+    return 0
+
+
 def import_label_maps(options: argparse.Namespace) -> int:
-    """Bring the label maps of a queue into a store and say what came back, case by case; 1 if any was refused."""
+    """Bring label maps into a store and say what came back, case by case; 1 if any was refused."""
     from lesslabel.data.annotation_import import import_annotations
+    from lesslabel.data.case import Kind
     from lesslabel.data.queue import read_queue
     from lesslabel.data.store import Store
 
     store = Store(options.store)
     returned = import_annotations(
         store,
-        read_queue(options.queue, store),
+        None if options.queue is None else read_queue(options.queue, store),
         options.folder,
         options.annotation,
         author=options.author,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
+        kind=Kind[options.kind.upper()],
+        overlaps=options.overlaps,
         allow_empty=options.allow_empty,
         replace=options.replace,
     )
@@ -106,6 +196,43 @@ def import_label_maps(options: argparse.Namespace) -> int:
         print(f"{options.store}: nothing was added, {refused} of {len(returned)} cases were refused", file=sys.stderr)
         return 1
     print(f"{options.store}: '{options.annotation}' added to {len(returned)} cases")
+    return 0
+
+
+def clicks(options: argparse.Namespace) -> int:
+    """Run a click protocol and print what it came to."""
+    from lesslabel.runs.click_player import ClickProtocol
+    from lesslabel.runs.clicks import OtherStore, run_clicks
+
+    protocol = ClickProtocol(
+        first=options.first,
+        robot=options.robot,
+        cap=options.cap,
+        turns=options.turns,
+        jitter_voxel=options.jitter,
+        seed=options.seed,
+        min_voxels=options.min_voxels,
+        slices=options.slices,
+    )
+    store = None
+    if options.store is not None:
+        store = OtherStore(options.store, options.split, options.fold, options.reference)
+    elif options.reference is not None:
+        raise ConfigError("--reference: goes with --store; the run's own store has the reference of its view")
+    out = options.out or options.run / "clicks"
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("clicking")
+        summary = run_clicks(
+            options.run,
+            protocol,
+            out,
+            store=store,
+            part=options.part,
+            labels=options.labels,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    print_clicks(summary)
+    print(f"clicks: {out}\nnext: lesslabel report {out}")
     return 0
 
 
@@ -166,6 +293,14 @@ def report(runs: Sequence[Path], output: Path | None, experiment: Path | None) -
         for run in runs:
             add_run(experiment, run)
         print(f"table: {write_table(experiment)}")
+    return 0
+
+
+def report_clicks(folders: Sequence[Path], output: Path | None) -> int:
+    """Write the HTML page of click protocols."""
+    from lesslabel.report.clicks import write_clicks_report
+
+    print(f"report: {write_clicks_report(folders, output or folders[0] / 'report.html')}")
     return 0
 
 
@@ -232,6 +367,35 @@ def print_summary(summary: "pd.DataFrame", unit: str = "mm") -> None:
     Console().print(table)
     patients = summary["patients"].max()
     print(f"mean ± standard deviation over {patients} patient{'' if patients == 1 else 's'}; {_undefined(summary)}")
+
+
+def print_clicks(summary: Mapping[str, Any]) -> None:
+    """Print a row per label of a click protocol.
+
+    Args:
+        summary: what `lesslabel.runs.clicks.run_clicks` returns.
+    """
+    cap = summary["protocol"]["cap"]
+    rows: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in summary["results"]:
+        rows.setdefault(row["label"], {})[row["measure"]] = row
+    table = Table("", "NoC@85", "failed", "NoC@90", "failed", "Dice first", f"at {cap}", "ASSD (mm)", box=SIMPLE_HEAD)
+    for label, by_measure in rows.items():
+        needed = [by_measure[f"noc_dice_{percent}"] for percent in (85, 90)]
+        table.add_row(
+            label,
+            *(cell for row in needed for cell in (f"{row['mean']:.2f}", f"{row['failures']:.0f}/{row['objects']}")),
+            f"{by_measure['dice_first']['mean']:.3f}",
+            f"{by_measure[f'dice_{cap}']['mean']:.3f}",
+            f"{by_measure[f'assd_mm_{cap}']['mean']:.2f}",
+        )
+    Console().print(table)
+    first, later = (summary["seconds"][turn] for turn in ("first", "correction"))
+    patients = by_measure["noc_dice_85"]["patients"]  # of the last row, the mean over labels
+    print(f"means over {patients} patient{'s' * (patients != 1)}; NoC of Dice, cap {cap}, the first prompts included")
+    print(f"median seconds: {first:.3f} for the first prompts" + (f", {later:.3f} for a click" if later else ""))
+    if summary["without_prompts"]:
+        print(f"left out: {summary['without_prompts']} objects without a stroke of {summary['protocol']['first']}")
 
 
 def _mean_and_spread(row: "pd.Series[float]", digits: int) -> str:

@@ -15,8 +15,8 @@ from lesslabel.commands import print_summary
 from lesslabel.evaluation import summarise
 
 VERBS = (
-    *("prepare", "verify", "import", "fit", "validate", "test", "predict", "evaluate", "raters", "report"),
-    *("bundle", "select", "adapt", "demo"),
+    *("prepare", "verify", "scribble", "export", "import", "fit", "validate", "test", "predict", "clicks", "evaluate"),
+    *("raters", "report", "bundle", "select", "adapt", "reproduce", "curve", "demo"),
 )
 HEAVY = ("torch", "pytorch_lightning", "monai", "numba", "pandas", "jsonargparse")
 MODEL = ["--model", "lesslabel.methods.DMPLS", "--model.num_classes", "4"]

@@ -123,12 +123,17 @@ def test_a_click_corrects_what_a_cut_alone_does_not(grid: tuple[int, ...], chann
 
 
 def test_options_of_the_cut_reach_it() -> None:
-    seeds = row(1), row(3)
-    refined = information_fusion(PROBABILITY, IMAGE, *seeds, scale=None)
-    options = {"weight": 0.4, "sigma": 0.5, "spacing": (1.0, 0.3)}
-    expected = graph_cut(refined, IMAGE, foreground_seeds=seeds[0], background_seeds=seeds[1], **options)
-    cut = information_fusion_graph_cut(PROBABILITY, IMAGE, *seeds, scale=None, **options)
+    rng = np.random.default_rng(0)
+    probability, image, sides = rng.random((16, 15)), rng.random((16, 15)), rng.integers(0, 20, (16, 15))
+    options = {"weight": 0.5, "sigma": 0.3, "spacing": (1.0, 0.3)}
+    seeds = {"foreground_seeds": sides == 1, "background_seeds": sides == 2}
+    refined = information_fusion(probability, image, **seeds, scale=None)
+    expected = graph_cut(refined, image, **seeds, **options)
+    cut = information_fusion_graph_cut(probability, image, **seeds, **options, scale=None)
     np.testing.assert_array_equal(cut, expected)
+    for name in seeds | options:
+        without = {key: value for key, value in (seeds | options).items() if key != name}
+        assert (graph_cut(refined, image, **without) != expected).any(), name
 
 
 @pytest.mark.parametrize("act", [information_fusion, information_fusion_graph_cut])

@@ -50,9 +50,9 @@ class GPInteractive(InteractiveMethod):
         cue: the encoding of the clicks; ``gaussian_geodesic`` is the method, the others are its rivals.
         head: ``gaussian_process``, or ``cnn`` for the ablation: a convolution of features, image and cues, whose
             corrections enter through the cues.
-        centre_points: near the centre at first; the text gives no number. The edge has two for each axis, and with fewer
-            at the centre the background outweighs it: intensities hardly part the clicks of a crop (τ is wide), so
-            that what the many say, pixels near the few are told as well.
+        centre_points: near the centre at first; the text gives no number. The edge has two for each axis, and with
+            fewer at the centre the background outweighs them: intensities hardly part the clicks of a crop (τ is wide),
+            so that what the many say, pixels near the few are told as well.
         later_clicks: in training, up to this many further clicks on either side, so that the head has seen corrections.
         margin_voxel: by how much the crop is larger than the box of the points.
         margin_jitter_voxel: by how much more, at most, in training.

@@ -1,0 +1,220 @@
+"""Numbers of click protocols: what is reached with how many clicks.
+
+A frame of clicks has one row per object and turn with the columns `CLICK_COLUMNS`. Turn 0 is what stands before the
+first prompts: nothing, at 0 clicks. Between two turns an object keeps the value of the earlier one, after the last turn
+that of the last: a user who stops has what they have.
+
+As in `lesslabel.evaluation.statistics` a patient is the unit: objects of one case and label are averaged (the slices of
+a 2D model), then the labels of a case, the cases of a patient; the bootstrap draws patients.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from lesslabel.errors import ConfigError, DataError
+from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, bootstrap_interval
+
+CLICK_COLUMNS = ("uid", "patient", "slice", "label", "turn", "clicks", "dice", "assd_mm", "seconds")
+"""``slice`` is -1 for a whole case, ``clicks`` counts from the beginning, ``seconds`` are those of the turn."""
+OBJECT = ["patient", "uid", "label", "slice"]
+"""What names an object in a frame of clicks."""
+CAP = 20
+THRESHOLDS = (0.85, 0.90)
+"""Overlaps that a number of clicks (NoC) is counted up to."""
+Overlap = Literal["dice", "iou"]
+
+_READ_AT = (5, 10)
+_SLACK = 1e-9  # an overlap equal to the threshold reaches it, whatever the rounding
+
+
+def at_clicks(frame: pd.DataFrame, clicks: Sequence[int], column: str = "dice") -> pd.DataFrame:
+    """Look up what every object has at given numbers of clicks.
+
+    Args:
+        frame: clicks.
+        clicks: numbers of clicks, at least 0.
+        column: ``dice`` or ``assd_mm``.
+
+    Returns:
+        One row per object (index `OBJECT`), one column per number. An object whose first prompts need more clicks has
+        nothing yet: Dice 0.
+
+    Raises:
+        DataError: if the frame is no frame of clicks.
+    """
+    after_turns = _checked(frame).pivot(index=OBJECT, columns="clicks", values=column)
+    every_count = sorted({*after_turns.columns, *clicks})
+    return after_turns.reindex(columns=every_count).ffill(axis=1)[list(clicks)]
+
+
+def clicks_needed(frame: pd.DataFrame, threshold: float, *, overlap: Overlap = "dice", cap: int = CAP) -> pd.DataFrame:
+    """Count the clicks of every object until an overlap is first reached: NoC.
+
+    Xu et al., "Deep interactive object selection", CVPR 2016, whose overlap is the IoU. Those of the first prompts
+    count. What is not reached within the cap counts as the cap, and as failed.
+
+    Args:
+        frame: clicks.
+        threshold: in (0, 1].
+        overlap: ``dice``, or ``iou`` = Dice / (2 − Dice).
+        cap: at least 1.
+
+    Returns:
+        One row per object (index `OBJECT`) with the columns ``clicks`` and ``failed``.
+
+    Raises:
+        DataError: if the frame is no frame of clicks.
+        ConfigError: if an argument is out of range.
+    """
+    if not 0.0 < threshold <= 1.0:
+        raise ConfigError(f"threshold: {threshold}; pass an overlap above 0, at most 1")
+    if overlap not in get_args(Overlap):
+        raise ConfigError(f"overlap: {overlap!r}; choose one of {', '.join(get_args(Overlap))}")
+    _require_cap(cap)
+    frame = _checked(frame)
+    reached = frame["dice"] if overlap == "dice" else frame["dice"] / (2.0 - frame["dice"])
+    enough = frame[(reached >= threshold - _SLACK) & (frame["clicks"] <= cap)]
+    needed = enough.groupby(OBJECT)["clicks"].min().reindex(frame.groupby(OBJECT).size().index)
+    return pd.DataFrame({"clicks": needed.fillna(cap), "failed": needed.isna()})
+
+
+def area_under_curve(frame: pd.DataFrame, cap: int = CAP) -> "pd.Series[float]":
+    """Mean Dice of every object over 1, 2 … cap clicks: the area under its curve, in [0, 1].
+
+    Raises:
+        DataError: if the frame is no frame of clicks.
+        ConfigError: if the cap is below 1.
+    """
+    _require_cap(cap)
+    return at_clicks(frame, range(1, cap + 1)).mean(axis=1)
+
+
+def seconds_per_turn(frame: pd.DataFrame) -> dict[str, float]:
+    """Median seconds that the model took, encoding included.
+
+    Returns:
+        ``first`` for the turn of the first prompts, ``correction`` for a later one; NaN where there was none.
+
+    Raises:
+        DataError: if the frame is no frame of clicks.
+    """
+    frame = _checked(frame)
+    return {
+        "first": float(frame.loc[frame["turn"] == 1, "seconds"].median()),
+        "correction": float(frame.loc[frame["turn"] > 1, "seconds"].median()),
+    }
+
+
+def summarise_clicks(frame: pd.DataFrame, *, cap: int = CAP, seed: int = 0, resamples: int = 10_000) -> pd.DataFrame:
+    """Summarise a protocol per label and for the mean over labels.
+
+    Args:
+        frame: clicks.
+        cap: of the protocol.
+        seed: of the bootstrap.
+        resamples: bootstrap samples.
+
+    Returns:
+        One row per label and measure with the columns ``label, measure, mean, low, high, patients, objects, failures``:
+        the mean over patients with its 95 % bootstrap interval, the number of patients and objects, and of the numbers
+        of clicks how many objects failed (else NaN). Measures are ``noc_dice_85``, ``noc_dice_90``, ``noc_iou_85``,
+        ``noc_iou_90``, ``dice_auc``, and ``dice_…`` and ``assd_mm_…`` after the first turn (``first``), at 5, 10 and
+        `cap` clicks.
+
+    Raises:
+        DataError: if the frame is no frame of clicks.
+        ConfigError: if the cap is below 1.
+    """
+    rows = []
+    for measure, values, failed in _measures(frame, cap):
+        patients = _per_patient(values)
+        for label in patients.columns:
+            whole = label == MEAN_OVER_LABELS
+            of_label = slice(None) if whole else values.index.get_level_values("label") == label
+            rows.append(
+                {"label": label, "measure": measure, **_interval(patients[label], seed, resamples)}
+                | {"patients": patients[label].count(), "objects": len(values[of_label])}
+                | {"failures": math.nan if failed is None else float(failed[of_label].sum())}
+            )
+    return pd.DataFrame(rows)
+
+
+def curve_over_clicks(
+    frame: pd.DataFrame, column: str = "dice", *, cap: int = CAP, seed: int = 0, resamples: int = 10_000
+) -> pd.DataFrame:
+    """Average the curves of all objects, mean over labels.
+
+    Args:
+        frame: clicks.
+        column: ``dice`` or ``assd_mm``.
+        cap: of the protocol.
+        seed: of the bootstrap.
+        resamples: bootstrap samples.
+
+    Returns:
+        The columns ``clicks, mean, low, high``; it begins where every object has its first prompts, and is empty if
+        some need more than the cap.
+
+    Raises:
+        DataError: if the frame is no frame of clicks.
+        ConfigError: if the cap is below 1.
+    """
+    _require_cap(cap)
+    begun = int(_checked(frame).loc[frame["turn"] == 1, "clicks"].max())
+    values = at_clicks(frame, range(begun, cap + 1), column)
+    rows = [
+        {"clicks": count, **_interval(_per_patient(values[count])[MEAN_OVER_LABELS], seed, resamples)}
+        for count in values.columns
+    ]
+    return pd.DataFrame(rows, columns=["clicks", "mean", "low", "high"])
+
+
+def _measures(frame: pd.DataFrame, cap: int) -> list[tuple[str, "pd.Series[float]", "pd.Series[bool] | None"]]:
+    """Every measure with its value per object and, of a number of clicks, who failed."""
+    measures: list[tuple[str, pd.Series[float], pd.Series[bool] | None]] = []
+    for overlap in get_args(Overlap):
+        for threshold in THRESHOLDS:
+            needed = clicks_needed(frame, threshold, overlap=overlap, cap=cap)
+            measures.append((f"noc_{overlap}_{round(100 * threshold)}", needed["clicks"], needed["failed"]))
+    measures.append(("dice_auc", area_under_curve(frame, cap), None))
+    first = frame[frame["turn"] == 1].set_index(OBJECT).sort_index()
+    counts = [count for count in _READ_AT if count < cap] + [cap]
+    for column in ("dice", "assd_mm"):
+        values = at_clicks(frame, counts, column)
+        measures.append((f"{column}_first", first[column], None))
+        measures += [(f"{column}_{count}", values[count], None) for count in counts]
+    return measures
+
+
+def _per_patient(values: "pd.Series[float]") -> pd.DataFrame:
+    """One row per patient, one column per label and one for their mean inside each case."""
+    cases = values.groupby(level=["patient", "uid", "label"]).mean().unstack("label")
+    return cases.assign(**{MEAN_OVER_LABELS: cases.mean(axis=1)}).groupby(level="patient").mean()
+
+
+def _interval(patients: "pd.Series[float]", seed: int, resamples: int) -> dict[str, float]:
+    values = np.asarray(patients.dropna(), dtype=np.float64)
+    low, high = bootstrap_interval(values, seed, resamples)
+    return {"mean": float(values.mean()), "low": low, "high": high}
+
+
+def _require_cap(cap: int) -> None:
+    if cap < 1:
+        raise ConfigError(f"cap: {cap}; pass a number of clicks of at least 1")
+
+
+def _checked(frame: pd.DataFrame) -> pd.DataFrame:
+    missing = [column for column in CLICK_COLUMNS if column not in frame.columns]
+    if missing or frame.empty:
+        raise DataError(
+            f"clicks: {'column ' + missing[0] + ' is missing' if missing else 'no row'}; see docs/formats.md"
+        )
+    twice = any(frame.duplicated([*OBJECT, column]).any() for column in ("turn", "clicks"))
+    begun = frame[frame["turn"].isin((0, 1))].groupby(OBJECT).size()
+    if twice or len(begun) < len(frame.drop_duplicates(OBJECT)) or (begun != 2).any():
+        raise DataError("clicks: an object has a turn twice, or no turn 0 or 1; run the protocol again")
+    return frame

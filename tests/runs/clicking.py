@@ -1,0 +1,80 @@
+"""A method that segments what it is pointed at by its grey value, so that clicks can be counted by hand."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lesslabel.cli import main
+from lesslabel.data.batch import Batch
+from lesslabel.interaction.model import Segmentation
+from lesslabel.interaction.prompts import Prompt, rasterise
+from lesslabel.interaction.robots import InteriorMarginRobot
+from lesslabel.methods import SegmentationMethod
+from lesslabel.networks import NetworkShape
+
+
+class GreyValue(SegmentationMethod):
+    """Every voxel goes to the nearest voxel that was said, in grey value; its network has one weight."""
+
+    def __init__(self, in_channels: int = 1, network: NetworkShape = NetworkShape()) -> None:  # noqa: B008
+        super().__init__(2, in_channels, network)
+        self.network = nn.Conv2d(in_channels, 2, 1)
+        self.first_robot = InteriorMarginRobot(extra=0, jitter_voxel=0.0)
+
+    @property
+    def dimensions(self) -> int:
+        return self.shape.dimensions
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        return {"none": self.network(batch["image"]).square().mean()}
+
+    def require_data(self, class_names: Sequence[str], in_channels: int, dimensions: int) -> None:
+        super().require_data(class_names[:2], in_channels, dimensions)
+
+    def begin(
+        self, image: NDArray[np.float32], spacing_mm: Sequence[float], prompts: Sequence[Prompt]
+    ) -> "GreyValueObject":
+        assert len(spacing_mm) == self.dimensions
+        return GreyValueObject(image, tuple(prompts))
+
+
+class GreyValueObject:
+    def __init__(self, image: NDArray[np.float32], first: tuple[Prompt, ...]) -> None:
+        self.image, self.first = image, first
+
+    def segment(self, corrections: Sequence[Prompt] = ()) -> Segmentation:
+        seeds = rasterise([*self.first, *corrections], self.image.shape[1:])
+        inside = self._nearest(seeds.foreground)
+        outside = self._nearest(seeds.background) if seeds.background.any() else np.full_like(inside, 0.2)
+        mask = (inside < outside) & ~seeds.background | seeds.foreground
+        return Segmentation(mask, mask.astype(np.float32), np.zeros(mask.shape, np.float32))
+
+    def _nearest(self, seeds: NDArray[np.bool_]) -> NDArray[np.float32]:
+        distance: NDArray[np.float32] = np.abs(self.image[0][..., None] - self.image[0][seeds]).min(axis=-1)
+        return distance
+
+
+def fit_grey_value(store: Path, run: Path, dimensions: int = 2) -> Path:
+    """A finished run of the method on phantom hearts."""
+    content: dict[str, Any] = {
+        "model": {
+            "class_path": "clicking.GreyValue",
+            "init_args": {"network": {"dimensions": dimensions}},
+        },
+        "data": {
+            "class_path": "lesslabel.data.modules.PhantomDataModule",
+            "init_args": {"store": str(store), "batch_size": 1, "steps_per_epoch": 1},
+        },
+        "trainer": {"accelerator": "cpu", "max_steps": 1, "log_every_n_steps": 1, "limit_val_batches": 0},
+    }
+    path = run.with_suffix(".yaml")
+    path.write_text(yaml.safe_dump(content))
+    torch.manual_seed(0)
+    assert main(["fit", "--config", str(path), "--run", str(run)]) == 0
+    return run
