@@ -1,7 +1,7 @@
-"""Adding annotations to a store that exists: all or none of them, whatever is killed when, one writer at a time.
+"""Changing a store that exists: wholly or not at all, whatever is killed when, one writer at a time.
 
 What changes is first written beside the store's own files. A folder `update` then appears in one step, and from there
-on the addition is decided: its files are moved into place, and whoever opens the store next goes on where a killed
+on the change is decided: its files are moved into place, and whoever opens the store next goes on where a killed
 process stopped.
 """
 
@@ -34,25 +34,41 @@ _LOCK = ".lock"
 
 def add_annotations(path: Path, name: str, annotations: Iterable[tuple[str, Annotation]], *, replace: bool) -> None:
     """Do what `Store.add_annotations` says."""
-    with _locked(path):
-        _move_into_place(path)
-        store = Store(path)
+    with update(path) as (store, aside):
         records, totals = dict(store.records), store.fingerprint["annotations"]
         done: set[str] = set()
+        for uid, annotation in annotations:
+            if uid in done:
+                raise DataError(f"{path}: two annotations '{name}' for case '{uid}'; give one")
+            done.add(uid)
+            before = _read_sound(store, uid)
+            after = _with_annotation(before, name, annotation, replace)
+            records[uid] = CaseRecord.of(after, write_case(case_path(aside, uid), after))
+            _require_fit(after, name, store)
+            totals = retotal_annotations(totals, before, after)
+        write_table(aside / TABLE, list(records.values()))
+        data_hash = hash_records(list(records.values()))
+        write_fingerprint(aside / FINGERPRINT, {**store.fingerprint, "annotations": totals, "data_hash": data_hash})
+
+
+@contextmanager
+def update(path: Path) -> Iterator[tuple[Store, Path]]:
+    """Change a store: what the block writes takes the place of the store's own files once the block ends well.
+
+    Args:
+        path: the store.
+
+    Yields:
+        The store as it is, and a folder for case files (`case_path`), table and fingerprint that replace its own.
+
+    Raises:
+        DataError: if another process is changing the store, or it cannot be written.
+    """
+    with _locked(path):
+        _move_into_place(path)
         with written_aside(path / UPDATE) as aside:
             aside.mkdir()
-            for uid, annotation in annotations:
-                if uid in done:
-                    raise DataError(f"{path}: two annotations '{name}' for case '{uid}'; give one")
-                done.add(uid)
-                before = _read_sound(store, uid)
-                after = _with_annotation(before, name, annotation, replace)
-                records[uid] = CaseRecord.of(after, write_case(case_path(aside, uid), after))
-                _require_fit(after, name, store)
-                totals = retotal_annotations(totals, before, after)
-            write_table(aside / TABLE, list(records.values()))
-            data_hash = hash_records(list(records.values()))
-            write_fingerprint(aside / FINGERPRINT, {**store.fingerprint, "annotations": totals, "data_hash": data_hash})
+            yield Store(path), aside
         _move_into_place(path)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.case_file import content_hash, read_case
+from lesslabel.data.number_types import find_wrong_types
 from lesslabel.data.store import CaseRecord
 from lesslabel.errors import DataError
 
@@ -18,6 +19,8 @@ LARGEST_SPACING_MM = 50.0
 SMALLEST_SPACING_MM = 0.01
 LARGEST_IN_PLANE_RATIO = 2.0
 """Scanners give nearly square pixels; more usually means that the axes are not in the order (z, y, x)."""
+LARGEST_SLANT = 0.01
+"""Cosine between two axes of an affine."""
 AFFINE_TOLERANCE = 0.01
 """Relative difference between spacing and affine that passes."""
 SCRIBBLE_TOLERANCE = 0.01
@@ -28,6 +31,7 @@ _SHAPE = ("channels", "depth", "height", "width")
 _SPACING = ("spacing_z_mm", "spacing_y_mm", "spacing_x_mm")
 _NAMES = ("patient", "centre", "group", "modality", "annotations")
 _PREPARE = "prepare the store again"
+_RESTORE = "run `lesslabel verify --fix`, which takes what the file says: its hash shows that it is as prepared"
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ def check_case(path: Path, record: CaseRecord, codes: Collection[int], channels:
     try:
         case = read_case(path)
     except DataError as error:
+        if wrong := find_wrong_types(path):
+            return CaseReport(uid, tuple(_retyped(uid, path.name, *array) for array in wrong))
         cause = f"cut short or damaged on disk ({error.__cause__ or error})"
         finding = Finding(uid, f"{path.name} cannot be read", "error", " ".join(cause.split()), _PREPARE)
         return CaseReport(uid, (finding,))
@@ -99,17 +105,19 @@ def check_record(case: Case, record: CaseRecord) -> Iterator[Finding]:
     found, expected = asdict(CaseRecord.of(case, content_hash(case))), asdict(record)
     # compared as text, so that NaN equals NaN
     differing = {key for key in found if str(found[key]) != str(expected[key])}
+    fix = _PREPARE if "sha256" in differing else _RESTORE
     if "uid" in differing:
         yield _error(record.uid, f"the file holds case '{case.uid}'", "a file was renamed or copied over", _PREPARE)
     for what, keys in (("shape (channel, z, y, x)", _SHAPE), ("spacing in mm (z, y, x)", _SPACING)):
         if not differing.isdisjoint(keys):
             values = [", ".join(str(row[key]) for key in keys) for row in (found, expected)]
             problem = f"{what} is ({values[0]}) in the file, ({values[1]}) in the table"
-            yield _error(record.uid, problem, "the file or the table was edited or replaced", _PREPARE)
+            yield _error(record.uid, problem, "the file or the table was edited or replaced", fix)
     for key in _NAMES:
         if key in differing:
             problem = f"{key} is '{found[key]}' in the file, '{expected[key]}' in the table"
-            yield _error(record.uid, problem, "the file or the table was edited or replaced", _PREPARE)
+            advice = fix if key == "annotations" else _PREPARE
+            yield _error(record.uid, problem, "the file or the table was edited or replaced", advice)
     if "sha256" in differing and differing.isdisjoint((*_SHAPE, *_SPACING, "annotations")):
         problem = "voxels, labels or geometry are not those of the table"
         yield _error(record.uid, problem, "the file was changed after preparation, or damaged on disk", _PREPARE)
@@ -146,6 +154,11 @@ def check_affine(case: Case) -> Iterator[Finding]:
     elif not np.allclose(sides_mm[::-1], case.spacing_mm, rtol=AFFINE_TOLERANCE, atol=0.0):
         problem = f"affine has voxels of {_show(sides_mm[::-1])} mm, spacing says {_show(case.spacing_mm)} mm"
         yield _error(case.uid, problem, "the raw header contradicts itself, or only one of the two was edited", fix)
+    elif (slant := np.abs(np.triu((axes / sides_mm).T @ (axes / sides_mm), k=1)).max()) > LARGEST_SLANT:
+        problem = f"axes are {np.degrees(np.arcsin(min(slant, 1.0))):.1f} degrees off a right angle"
+        cause = "the gantry was tilted, or a registration sheared the header; distances are measured as if upright"
+        fix = f"resample the raw image and its labels to an upright grid and {_PREPARE}"
+        yield _warning(case.uid, problem, cause, fix)
 
 
 def check_image(case: Case, channels: Sequence[str]) -> Iterator[Finding]:
@@ -246,6 +259,11 @@ def _known(annotation: Annotation) -> NDArray[np.bool_]:
     if annotation.covered_slices is not None:
         known[np.setdiff1d(np.arange(len(known)), annotation.covered_slices)] = False
     return known
+
+
+def _retyped(uid: str, file: str, array: str, found: str, expected: str) -> Finding:
+    fix = f"run `lesslabel verify --fix`, which restores it if no value changes; otherwise {_PREPARE}"
+    return _error(uid, f"{file} keeps '{array}' as {found}, not {expected}", "another program rewrote it", fix)
 
 
 def _digest_image(case: Case) -> str:

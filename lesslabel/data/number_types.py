@@ -1,0 +1,63 @@
+"""The number types of the arrays in a case file, as they should be and as another program may have left them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+_UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
+
+WrongType = tuple[str, str, str]
+"""Name of an array, how it is kept, how it should be."""
+
+
+def find_wrong_types(path: Path) -> list[WrongType]:
+    """The arrays of a case file that are not kept as they should; none if the file cannot be opened."""
+    try:
+        with h5py.File(path, "r") as file:
+            return [(name, _describe(file[name]), str(np.dtype(dtype))) for name, dtype in _wrong(file)]
+    except _UNREADABLE:
+        return []
+
+
+def correct_types(path: Path) -> bool:
+    """Change the types of the arrays in a case file to what they should be.
+
+    Args:
+        path: a copy of the case file; it is changed in place, and of no use where False is returned.
+
+    Returns:
+        Whether that could be done without changing a value.
+    """
+    try:
+        with h5py.File(path, "r+") as file:
+            return all(_convert(file, name, dtype) for name, dtype in list(_wrong(file)))
+    except _UNREADABLE:
+        return False
+
+
+def _wrong(file: h5py.File) -> Iterator[tuple[str, type[np.generic]]]:
+    expected: dict[str, type[np.generic]] = {"image": np.float32}
+    for name in file.get("annotations", {}):
+        expected |= {f"annotations/{name}/labels": np.uint8, f"annotations/{name}/confidence": np.float32}
+    for name, dtype in expected.items():
+        # an array without chunks has no checksums
+        if isinstance(file.get(name), h5py.Dataset) and (file[name].dtype != dtype or file[name].chunks is None):
+            yield name, dtype
+
+
+def _describe(dataset: h5py.Dataset) -> str:
+    return str(dataset.dtype) if dataset.chunks else f"{dataset.dtype} without checksums"
+
+
+def _convert(file: h5py.File, name: str, dtype: type[np.generic]) -> bool:
+    values: Any = file[name][()]
+    with np.errstate(invalid="ignore", over="ignore"):
+        converted = values.astype(dtype)
+    if not np.array_equal(converted, values, equal_nan=values.dtype.kind == "f"):
+        return False
+    del file[name]
+    file.create_dataset(name, data=converted, chunks=True)
+    return True
