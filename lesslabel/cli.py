@@ -219,7 +219,9 @@ def _predict(given: list[str]) -> int:
 def _clicks(given: list[str]) -> int:
     parser = argparse.ArgumentParser(
         "lesslabel clicks",
-        description="Let robots point at every object and correct it click by click: Dice, ASSD, seconds.",
+        description="Let robots point at every object and correct it click by click: Dice, ASSD, seconds. Further "
+        "settings override those of the run: --model.refinement graph_cut …",
+        allow_abbrev=False,
     )
     parser.add_argument("--run", type=Path, required=True, help="finished run of an interactive method")
     parser.add_argument("--out", type=Path, default=None, help="folder to make; default RUN/clicks")
@@ -238,10 +240,10 @@ def _clicks(given: list[str]) -> int:
     other.add_argument("--split", default="random")
     other.add_argument("--fold", type=int, default=0)
     other.add_argument("--reference", default=None, help="annotation that holds the objects; default that of the run")
-    options = parser.parse_args(given)
+    options, settings = parser.parse_known_args(given)
     from lesslabel.commands import clicks
 
-    return clicks(options)
+    return clicks(options, settings)
 
 
 def _evaluate(given: list[str]) -> int:

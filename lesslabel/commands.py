@@ -199,7 +199,7 @@ def import_label_maps(options: argparse.Namespace) -> int:
     return 0
 
 
-def clicks(options: argparse.Namespace) -> int:
+def clicks(options: argparse.Namespace, settings: Sequence[str]) -> int:
     """Run a click protocol and print what it came to."""
     from lesslabel.runs.click_player import ClickProtocol
     from lesslabel.runs.clicks import OtherStore, run_clicks
@@ -229,6 +229,7 @@ def clicks(options: argparse.Namespace) -> int:
             store=store,
             part=options.part,
             labels=options.labels,
+            settings=settings,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     print_clicks(summary)

@@ -50,6 +50,7 @@ def run_clicks(
     store: OtherStore | None = None,
     part: str = "test",
     labels: Sequence[str] = (),
+    settings: Sequence[str] = (),
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Any]:
     """Point at every object of a part and correct the run's segmentation click by click; write `out`.
@@ -61,6 +62,7 @@ def run_clicks(
         store: take the objects from there; None for the run's own store and split.
         part: ``train``, ``validation``, ``test`` or ``all``.
         labels: names of the classes; none takes all.
+        settings: as on the command line of a run; they override its configuration.
         progress: called with the cases that are done and their number.
 
     Returns:
@@ -73,7 +75,7 @@ def run_clicks(
     """
     if out.exists():
         raise DataError(f"{out}: exists already; remove it, or choose another folder with --out")
-    opened = load_run(RunFolder(run))
+    opened = load_run(RunFolder(run), settings)
     model, pointing = _interactive(opened)
     data = opened.datamodule if store is None else _data_of(store, opened.datamodule, model.in_channels)
     _require_fit(model, data)
@@ -99,6 +101,7 @@ def run_clicks(
             "format": FORMAT,
             "method": str(opened.config["name"] or type(opened.model).__name__),
             "run": run.resolve().name,
+            "settings": list(settings),
             "checkpoint": RunFolder(run).checkpoint("auto").stem,
             "protocol": asdict(protocol),
             "first_robot": played.pointing.name if protocol.annotation is None else None,

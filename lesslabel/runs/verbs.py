@@ -76,13 +76,17 @@ def run_adopt(arguments: Sequence[str]) -> RunFolder:
     return folder
 
 
-def load_run(folder: RunFolder) -> RunCLI:
+def load_run(folder: RunFolder, settings: Sequence[str] = ()) -> RunCLI:
     """Make a finished run again, its method with the weights of the best or else the last checkpoint.
+
+    Args:
+        folder: of the run.
+        settings: as on the command line; they override the run's configuration.
 
     Raises:
         RunError: if there is no finished run, or its data changed.
     """
-    run, folder, checkpoint = _reopen(["--run", str(folder.path)])
+    run, folder, checkpoint = _reopen(["--run", str(folder.path), *settings])
     folder.require_same_data(run.datamodule.describe())
     _set_weights(run, checkpoint)
     return run

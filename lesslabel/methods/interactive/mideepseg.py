@@ -50,6 +50,9 @@ class MIDeepSeg(InteractiveMethod):
         inward_voxel: how far at most the points lie inside the boundary, see `InteriorMarginRobot`.
         jitter_voxel: how much the hand slips.
         refinement: of the probability by later clicks: fused first (IF-GC) or cut as it is (GC).
+        fusion_weight: of the distances that clicks are fused by, see `information_fusion`. The text has 1, with which
+            corrections made segmentations worse: Dice 0.905 before, 0.67 after six, against 0.94 with 20 (8 validation
+            patients of ACDC; 10 and 40 are within 0.01 of that).
         smoothness: λ of the cut.
         smoothness_sigma: σ of the cut, intensities in [0, 1].
         network: shape of the U-Net; the published widths are a quarter of the usual ones, with instance normalisation.
@@ -67,6 +70,7 @@ class MIDeepSeg(InteractiveMethod):
         inward_voxel: float = 3.0,
         jitter_voxel: float = 0.0,
         refinement: Refinement = "information_fusion",
+        fusion_weight: float = 20.0,
         smoothness: float = 5.0,
         smoothness_sigma: float = 0.1,
         network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
@@ -81,6 +85,7 @@ class MIDeepSeg(InteractiveMethod):
         self.network = build_network(network, in_channels + encoding.cues, self.num_classes)
         self.learned_cue = GaussianGeodesicCue() if cue == "gaussian_geodesic" else None
         self.refinement = refinement
+        self.fusion_weight = fusion_weight
         self.smoothness = smoothness
         self.smoothness_sigma = smoothness_sigma
 
@@ -101,7 +106,9 @@ class MIDeepSeg(InteractiveMethod):
             return Answer(probability, 4 * probability * (1 - probability), probability > 0.5)
         image, values = seen.encoded.image.numpy(), probability.numpy()
         if self.refinement == "information_fusion":
-            values = information_fusion(values, image, seeds.foreground, seeds.background)
+            values = information_fusion(
+                values, image, seeds.foreground, seeds.background, intensity_weight=self.fusion_weight
+            )
         mask = graph_cut(
             values,
             image,
