@@ -6,6 +6,9 @@ that a swapped axis is seen.
 
 import csv
 import json
+import locale
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -161,7 +164,7 @@ def folder(root: Path, patients: int = 4, seed: int = 2) -> Path:
                 "scribble": f"images/{stem}-scribble.nii.gz",
                 "patient": case.patient,
                 "centre": case.centre,
-                "split": "train" if index < patients else "test",
+                "split": "train" if index // 2 < (patients + 1) // 2 else "test",
                 "modality": "cine-MR",
             }
         )
@@ -171,6 +174,35 @@ def folder(root: Path, patients: int = 4, seed: int = 2) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return table
+
+
+def nnunet(root: Path, cases: int = 8, seed: int = 6) -> Path:
+    """A data set of nnU-Net, version 2: the last quarter of the cases is for testing."""
+    for index, case in enumerate(hearts(cases, seed)):
+        part = "Tr" if index < cases - cases // 4 else "Ts"
+        write_nifti(root / f"images{part}" / f"heart_{index:03d}_0000.nii.gz", _image(case))
+        write_nifti(root / f"labels{part}" / f"heart_{index:03d}.nii.gz", _codes(case, "dense", np.uint8))
+    labels = {"background": 0, "RV": 1, "Myo": 2, "LV": 3}
+    description = {"channel_names": {"0": "MRI"}, "labels": labels, "numTraining": cases, "file_ending": ".nii.gz"}
+    (root / "dataset.json").write_text(json.dumps(description))
+    return root
+
+
+def datalist(root: Path, cases: int = 8, seed: int = 6) -> Path:
+    """A data list of MONAI with folds, over the files of `nnunet`; every case is listed for training."""
+    nnunet(root, cases, seed)
+    training = [
+        {
+            "image": str(image.relative_to(root)),
+            "label": str(image.relative_to(root)).replace("images", "labels").replace("_0000", ""),
+            "fold": index % 4,
+        }
+        for index, image in enumerate(sorted(root.glob("images*/*.nii.gz")))
+    ]
+    labels = {"0": "background", "1": "RV", "2": "Myo", "3": "LV"}
+    path = root / "datalist.json"
+    path.write_text(json.dumps({"labels": labels, "modality": {"0": "MRI"}, "training": training}))
+    return path
 
 
 def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray = OBLIQUE_AFFINE) -> Path:
@@ -217,8 +249,19 @@ def write_series(folder: Path, array: np.ndarray, affine: np.ndarray = OBLIQUE_A
         for tag, text in tags.items():
             image.SetMetaData(tag, text)
         writer.SetFileName(str(folder / f"1-{index + 1:03d}.dcm"))
-        writer.Execute(image)
+        with locale_kept():
+            writer.Execute(image)
     return folder
+
+
+@contextmanager
+def locale_kept() -> Iterator[None]:
+    """Undo what ITK does when it writes DICOM: it leaves the process in the locale C, in which text files are ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
 
 
 def _names(split: str, cases: int) -> list[str]:

@@ -52,6 +52,12 @@ def test_every_config_belongs_to_a_replica():
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_the_config_is_read_alike_in_every_locale(config):
+    """The parser opens it in the encoding of the system."""
+    assert (ROOT / config).read_bytes().isascii()
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_the_config_can_be_made_as_it_stands(config, replica_stores):
     """Without the overlay: every setting exists, and the network of the published size predicts a small image."""
     run = parse_run(["--config", str(ROOT / config), "--data.store", str(replica_stores[config.parts[1]])])

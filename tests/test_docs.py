@@ -24,6 +24,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import replicas
+import replicas_public
 import yaml
 
 import lesslabel.methods
@@ -37,7 +38,7 @@ from lesslabel.methods import SegmentationMethod
 from lesslabel.runs.parsing import parse_run
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MARKED_LANGUAGES = ("sh", "yaml", "python", "csv")
 MARKERS = ("run", "file", "python", "view", "split", "method-file", "method-export", "method-row", "shown:")
 
@@ -154,6 +155,11 @@ def make_nothing(_: Path) -> None:
     """The scene's own commands generate its data."""
 
 
+def make_public(name: str) -> Callable[[Path], None]:
+    """What generates the replica of that name where its page expects the data."""
+    return lambda workspace: getattr(replicas_public, name)(workspace / "data" / name)
+
+
 WORKSPACES: dict[str, Callable[[Path], None]] = {
     "acdc": make_acdc,
     "mscmr": make_mscmr,
@@ -166,6 +172,7 @@ WORKSPACES: dict[str, Callable[[Path], None]] = {
     "hospitals": make_drawings,
     "phantom": make_nothing,
     "method": make_nothing,
+    **{name: make_public(name) for name in ("word", "btcv", "chaos", "kits", "brats", "hc18", "medscribble")},
 }
 
 

@@ -13,6 +13,8 @@ import lesslabel
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST_FILE_BYTES = 300_000
+LARGEST_RESULTS_BYTES = 1_000_000
+"""Of an experiment's results.csv: a row for each method, case, label, seed and metric, from which its table is made."""
 # Written in two pieces, so that this file does not hold what it looks for. The homes of jane, a and b are made up:
 # tests use them to show that no report prints a path.
 MACHINE_PATHS = re.compile(
@@ -66,7 +68,12 @@ def test_paths_of_machines_are_recognised(line: str, caught: bool) -> None:
 
 
 def test_no_tracked_file_is_large() -> None:
-    large = [path.name for path in tracked_files() if path.stat().st_size > LARGEST_FILE_BYTES]
+    results = set((ROOT / "experiments").glob("*/results.csv"))
+    large = [
+        path.name
+        for path in tracked_files()
+        if path.stat().st_size > (LARGEST_RESULTS_BYTES if path in results else LARGEST_FILE_BYTES)
+    ]
     assert not large
 
 
@@ -79,7 +86,7 @@ def anchors_of(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")], ids=lambda page: page.name)
 def test_links_resolve(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)\s]+)\)", text):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 _SERIES, _NUMBER = "0020|000e", "0020|0013"
 _TOLERANCE_VOXEL = 0.1
+_LARGEST_RATIO = 5000
+"""Pixels a byte of file: more than any of DICOM's compressions reaches on an empty slice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +44,16 @@ class _Slice:
     origin_mm: NDArray[np.float64]
 
 
-def read_series(folder: Path) -> NiftiVolume:
+def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
     """Read the one series of slices (``*.dcm``, a slice a file) that lies in a folder.
 
     Slices come in the order of their InstanceNumber, in which label maps that were drawn on a series count them; the
     affine says where each lies, so it may run from head to feet.
+
+    Args:
+        folder: the folder.
+        by_name: take the slices in the order of their file names instead, and each for one of this series whatever its
+            UID says, for archives that were made anonymous that way.
 
     Returns:
         ``array`` is (z, y, x) float32, in HU for CT; spacing and affine are those of `lesslabel.data.nifti`.
@@ -53,11 +61,15 @@ def read_series(folder: Path) -> NiftiVolume:
     Raises:
         DataError: if a file is damaged, slices are missing, of several series or tilted, or there are fewer than two.
     """
-    slices = sorted((_read_slice(path) for path in sorted(folder.glob("*.dcm"))), key=lambda one: one.number)
+    slices = [_read_slice(path) for path in sorted(folder.glob("*.dcm"))]
+    if not by_name:
+        slices.sort(key=lambda one: one.number)
     if len(slices) < 2:
         raise DataError(f"{folder}: {len(slices)} slices; expected a series of *.dcm, a slice a file")
     first = slices[0]
     for one in slices[1:]:
+        if not by_name and first.series != one.series:
+            raise DataError(f"{one.path}: of another series than {first.path.name}; keep one series in the folder")
         _require_same_plane(first, one)
     step_mm = _step_between(folder, slices)
     affine = np.eye(4)
@@ -80,6 +92,10 @@ def _read_slice(path: Path) -> _Slice:
     reader.SetFileName(str(path))
     reader.SetImageIO("GDCMImageIO")
     try:
+        reader.ReadImageInformation()
+        size, limit = prod(reader.GetSize()) * reader.GetNumberOfComponents(), path.stat().st_size * _LARGEST_RATIO
+        if size > limit:
+            raise DataError(f"{path}: header declares {size} pixels, the file holds at most {limit}; copy it again")
         image = reader.Execute()
         number = int(image.GetMetaData(_NUMBER))
         series = image.GetMetaData(_SERIES).strip()
@@ -102,8 +118,7 @@ def _read_slice(path: Path) -> _Slice:
 
 def _require_same_plane(first: _Slice, other: _Slice) -> None:
     same = (
-        first.series == other.series
-        and first.values.shape == other.values.shape
+        first.values.shape == other.values.shape
         and np.allclose(first.spacing_mm, other.spacing_mm, rtol=1e-3)
         and np.allclose(first.axes, other.axes, atol=1e-3)
     )

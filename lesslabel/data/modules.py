@@ -39,6 +39,48 @@ class PancreasDataModule(SegmentationDataModule):
     source = "pancreas"
 
 
+class WORDDataModule(SegmentationDataModule):
+    """Abdominal CT with 16 organs (WORD), dense labels and scribbles; the official parts are ``split: groups``."""
+
+    source = "word"
+
+
+class BraTSDataModule(SegmentationDataModule):
+    """Gliomas in four MR images a patient: the view's channels and labels name the task."""
+
+    source = "brats"
+
+
+class BTCVDataModule(SegmentationDataModule):
+    """Abdominal CT with 13 organs and vessels (BTCV, the Synapse benchmark)."""
+
+    source = "btcv"
+
+
+class CHAOSDataModule(SegmentationDataModule):
+    """Healthy abdomens: CT with the liver, or one of two MR sequences with four organs."""
+
+    source = "chaos"
+
+
+class KiTSDataModule(SegmentationDataModule):
+    """CT of kidneys with tumours and cysts."""
+
+    source = "kits"
+
+
+class HC18DataModule(SegmentationDataModule):
+    """Ultrasound images of the fetal head."""
+
+    source = "hc18"
+
+
+class MedScribbleDataModule(SegmentationDataModule):
+    """2D images of many data sets with the scribbles of three people; the data set is the centre."""
+
+    source = "medscribble"
+
+
 class PhantomDataModule(SegmentationDataModule):
     """The generated cardiac phantom: several centres, dense labels and scribbles."""
 
@@ -49,3 +91,15 @@ class FolderDataModule(SegmentationDataModule):
     """A user's own cases from a table."""
 
     source = "folder"
+
+
+class NNUNetDataModule(SegmentationDataModule):
+    """A data set in nnU-Net's raw layout."""
+
+    source = "nnunet"
+
+
+class DatalistDataModule(SegmentationDataModule):
+    """The cases of a data list of MONAI."""
+
+    source = "datalist"

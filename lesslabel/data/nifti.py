@@ -48,10 +48,7 @@ def read_image(path: Path) -> NiftiVolume:
     Raises:
         DataError: if the file is absent, damaged or cut short, or its geometry is impossible.
     """
-    volume = _read(Path(path))
-    with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite, which is reported with the case
-        array = np.ascontiguousarray(volume.array, dtype=np.float32)
-    return NiftiVolume(array, volume.spacing_mm, volume.affine, volume.path)
+    return as_image(read_volume(Path(path)))
 
 
 def read_label_map(path: Path) -> NiftiVolume:
@@ -60,13 +57,30 @@ def read_label_map(path: Path) -> NiftiVolume:
     Raises:
         DataError: as `read_image`, and on fractions, on non-finite values and on more than one channel.
     """
-    volume = _read(Path(path))
+    return as_label_map(read_volume(Path(path)))
+
+
+def as_image(volume: NiftiVolume) -> NiftiVolume:
+    """The values of any format as float32."""
+    with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite, which is reported with the case
+        array = np.ascontiguousarray(volume.array, dtype=np.float32)
+    return NiftiVolume(array, volume.spacing_mm, volume.affine, volume.path)
+
+
+def as_label_map(volume: NiftiVolume) -> NiftiVolume:
+    """The values (1, z, y, x) of any format as the integers (z, y, x) of a label map.
+
+    Raises:
+        DataError: on fractions, on non-finite values and on more than one channel.
+    """
     if len(volume.array) != 1:
-        raise DataError(f"{path}: a label map must have 2 or 3 dimensions, this has {len(volume.array)} channels")
+        raise DataError(
+            f"{volume.path}: a label map must have 2 or 3 dimensions, this has {len(volume.array)} channels"
+        )
     values = volume.array[0]
     if not np.issubdtype(values.dtype, np.integer):
         if not (np.isfinite(values) & (np.rint(values) == values) & (np.abs(values) < 2**31)).all():
-            raise DataError(f"{path}: label values must be whole numbers; was it resampled with interpolation?")
+            raise DataError(f"{volume.path}: label values must be whole numbers; was it resampled with interpolation?")
         values = values.astype(np.int64)
     return NiftiVolume(values, volume.spacing_mm, volume.affine, volume.path)
 
@@ -136,18 +150,25 @@ def write_probabilities(
     _write(Path(path), probabilities.astype(np.float32).transpose(3, 2, 1, 0), spacing_mm, affine)
 
 
-def _read(path: Path) -> NiftiVolume:
-    """Read values, scaled as the header says, as (C, z, y, x)."""
+def read_volume(path: Path) -> NiftiVolume:
+    """Read values, scaled as the header says, as (C, z, y, x) in the file's number type.
+
+    Raises:
+        DataError: see `read_image`.
+    """
     try:
         with _open(path) as file:
             head = file.read(_NIFTI2_HEADER_BYTES)
             header = _parse_header(path, head)
             shape = _stored_shape(path, header)
+            if not int(header["vox_offset"]) >= len(header.binaryblock):
+                raise DataError(f"{path}: voxels would begin within the header; correct vox_offset in the header")
             size = int(header["vox_offset"]) + math.prod(shape) * header.get_data_dtype().itemsize
             _require_room(path, size)
             content = head + file.read(max(size - len(head), 0))
-            while file.read(_CHUNK_BYTES):  # at the end of the stream gzip compares the checksum
-                pass
+            while rest := file.read(_CHUNK_BYTES):  # at the end of the stream gzip compares the checksum
+                if any(rest):
+                    raise DataError(f"{path}: holds more voxels than its header declares; correct the header")
         if len(content) < size:
             raise DataError(f"{path}: file is cut short, {len(content)} of {size} bytes; copy it again")
         values = np.asarray(header.data_from_fileobj(BytesIO(content)))

@@ -1,4 +1,4 @@
-"""Who trains, who validates, who tests: always by patient, never by case or slice."""
+"""Who trains, who validates, who tests: by patient, unless a list that says so repeats a study that leaked patients."""
 
 import hashlib
 from collections import Counter
@@ -15,7 +15,7 @@ from lesslabel.errors import DataError
 
 PARTS = ("train", "validation", "test")
 LISTS = Path(__file__).resolve().parent / "lists"
-_GROUP_PARTS = {
+GROUP_PARTS = {
     "train": "train",
     "training": "train",
     "val": "validation",
@@ -24,6 +24,7 @@ _GROUP_PARTS = {
     "testset": "test",
     "testing": "test",
 }
+"""The part that a case's group stands for, whatever its case of letters; split ``groups`` goes by it."""
 _RANDOM_SHARES = (0.7, 0.1, 0.2)
 
 
@@ -32,7 +33,7 @@ class Partition:
     """The cases of a store, by part.
 
     Attributes:
-        cases: uids by part; the parts share no patient.
+        cases: uids by part; the parts share no patient, unless the split draws cases.
         missing_patients: patients that the split names and the store does not have.
     """
 
@@ -42,6 +43,10 @@ class Partition:
 
 def partition(records: Sequence[CaseRecord], split: str, *, fold: int = 0, allow_missing: bool = False) -> Partition:
     """Divide the cases of a store by patient.
+
+    A list may hold ``unit: case`` and ``draw: {train: 200, test: 150}`` instead of folds: so many cases, drawn by
+    `draw_order` with the fold as seed, whoever the patients are. **Patients are then in training and in test**: it
+    repeats published studies on slices, says so in its name, and `lesslabel verify` counts it as an error.
 
     Args:
         records: rows of the store's table of cases.
@@ -54,6 +59,8 @@ def partition(records: Sequence[CaseRecord], split: str, *, fold: int = 0, allow
     Raises:
         DataError: if a patient is in two parts or missing, the fold does not exist, or training is left empty.
     """
+    if (counts := _cases_to_draw(split)) is not None:
+        return Partition(_draw_cases(records, counts, split, fold))
     parts = divide_patients(records, split, fold)
     for patient, (first, second, *_) in find_overlaps(parts).items():
         raise DataError(f"split '{split}': patient {patient} is in {first} and in {second}; keep it in one")
@@ -84,6 +91,10 @@ def divide_patients(records: Sequence[CaseRecord], split: str, fold: int = 0) ->
         return _by_chance(list(dict.fromkeys(record.patient for record in records)), fold, "the store")
     if split == "random_by_centre":
         return _by_chance_inside_centres(records, fold)
+    if (counts := _cases_to_draw(split)) is not None:
+        patient_of = {record.uid: record.patient for record in records}
+        drawn = _draw_cases(records, counts, split, fold)
+        return {part: tuple(dict.fromkeys(patient_of[uid] for uid in uids)) for part, uids in drawn.items()}
     return load_split(split, fold)
 
 
@@ -185,14 +196,44 @@ def load_order(name: str) -> list[str]:
     return order
 
 
+def _cases_to_draw(split: str) -> dict[str, int] | None:
+    """How many cases of each part a split draws; None if it divides by patient."""
+    if split in ("groups", "random", "random_by_centre"):
+        return None
+    path = find_list(split, ".yaml")
+    content = _read_yaml(path)
+    if not isinstance(content, dict) or "draw" not in content:
+        return None
+    counts = content["draw"]
+    valid = isinstance(counts, dict) and all(isinstance(count, int) and count >= 0 for count in counts.values())
+    if not valid or not set(counts) <= set(PARTS) or content.get("unit") != "case":
+        raise DataError(f"{path}: what is drawn is 'unit: case' and 'draw': {{train: 200, test: 150}}; correct it")
+    return {part: counts.get(part, 0) for part in PARTS}
+
+
+def _draw_cases(
+    records: Sequence[CaseRecord], counts: Mapping[str, int], split: str, seed: int
+) -> dict[str, tuple[str, ...]]:
+    order = draw_order([record.uid for record in records], seed)
+    if sum(counts.values()) > len(order):
+        raise DataError(
+            f"split '{split}': it draws {sum(counts.values())} cases, the store has {len(order)}; prepare the whole "
+            "data set, or write a split file with other numbers"
+        )
+    parts = {}
+    for part, count in counts.items():
+        parts[part], order = tuple(order[:count]), order[count:]
+    return parts
+
+
 def _by_group(records: Sequence[CaseRecord]) -> dict[str, tuple[str, ...]]:
     parts: dict[str, dict[str, None]] = {part: {} for part in PARTS}
     for record in records:
-        part = _GROUP_PARTS.get(record.group.lower())
+        part = GROUP_PARTS.get(record.group.lower())
         if part is None:
             raise DataError(
                 f"case '{record.uid}': group '{record.group}' names no part; use a split file, or prepare with groups "
-                f"among {', '.join(sorted(_GROUP_PARTS))}"
+                f"among {', '.join(sorted(GROUP_PARTS))}"
             )
         parts[part][record.patient] = None
     return {part: tuple(members) for part, members in parts.items()}
@@ -226,12 +267,16 @@ def _by_chance_inside_centres(records: Sequence[CaseRecord], seed: int) -> dict[
     return {part: tuple(patient for parts in divided for patient in parts[part]) for part in PARTS}
 
 
-def _read_folds(path: Path) -> dict[Any, Any]:
+def _read_yaml(path: Path) -> Any:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: not a readable YAML file ({reason}); correct it") from error
+
+
+def _read_folds(path: Path) -> dict[Any, Any]:
+    content = _read_yaml(path)
     folds = content.get("folds") if isinstance(content, dict) else None
     if not isinstance(folds, dict):
         raise DataError(f"{path}: a split file holds 'folds': {{number: {{train, validation, test}}}}")

@@ -51,7 +51,7 @@ def add_run(folder: Path, run: Path, *, fold: str | None = None, method: str | N
         raise RunError(f"{run}: not tested, test/metrics.csv is missing; run the test first")
     summary = read_json(run / "test" / "summary.json", "the summary of a test")
     environment = read_json(run / "environment.json", "the environment of a run")
-    metrics = _read_csv(metrics_file, numbers=METRICS)
+    metrics = read_csv(metrics_file, numbers=METRICS)
     try:
         name, seed = str(method or summary["method"]), int(summary["seed"])
         commit = str(environment["commit"] or "unknown")[:10] + ("-dirty" if environment.get("dirty") else "")
@@ -118,7 +118,7 @@ def read_results(folder: Path) -> pd.DataFrame:
     Raises:
         DataError: if it is missing or damaged.
     """
-    results = _read_csv(folder / "results.csv", RESULT_COLUMNS, numbers=("value",))
+    results = read_csv(folder / "results.csv", RESULT_COLUMNS, numbers=("value",))
     try:
         return results.astype({"seed": int})
     except ValueError as error:
@@ -131,7 +131,7 @@ def read_cases(folder: Path) -> pd.DataFrame:
     Raises:
         DataError: if it is missing or damaged.
     """
-    return _read_csv(folder / "cases.csv", ("case", "patient"))
+    return read_csv(folder / "cases.csv", ("case", "patient"))
 
 
 def read_published(folder: Path) -> pd.DataFrame:
@@ -140,7 +140,7 @@ def read_published(folder: Path) -> pd.DataFrame:
     Raises:
         DataError: if it is missing or damaged.
     """
-    return _read_csv(folder / "published.csv", PUBLISHED_COLUMNS)
+    return read_csv(folder / "published.csv", PUBLISHED_COLUMNS)
 
 
 def read_protocol(folder: Path) -> Mapping[str, Any]:
@@ -175,8 +175,12 @@ def _cases_with(folder: Path, metrics: pd.DataFrame) -> pd.DataFrame:
     return cases
 
 
-def _read_csv(path: Path, columns: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a table as text except the named columns of numbers, where an empty cell is NaN."""
+def read_csv(path: Path, columns: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a table as text except the named columns of numbers, where an empty cell is NaN.
+
+    Raises:
+        DataError: if it is missing, damaged or lacks one of `columns`.
+    """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
         for column in table.columns.intersection(list(numbers)):

@@ -1,7 +1,9 @@
 """``table.md``: what an experiment showed, made from its protocol, its results and the published figures."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +12,31 @@ import pandas as pd
 from lesslabel.errors import DataError
 from lesslabel.evaluation.experiment import (
     PROTOCOL_KEYS,
+    PUBLISHED_COLUMNS,
     read_cases,
     read_protocol,
     read_published,
     read_results,
 )
+from lesslabel.evaluation.experiment_runs import cost_sections, curve_sections
 from lesslabel.evaluation.markdown import markdown_table
 from lesslabel.evaluation.metrics import METRICS
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def write_table(folder: Path, *, seed: int = 0) -> Path:
     """Make ``table.md`` of an experiment folder.
 
     It states the protocol first, then per method the mean over labels of every metric with its standard deviation over
-    patients and its 95 % bootstrap interval, Dice per label, the paired test against the protocol's ``baseline``, and
-    at the end the published figures as context. The seeds of a patient are averaged before anything else.
+    patients and its 95 % bootstrap interval, Dice per label, the paired test against the protocol's ``baseline``, the
+    cost of labels and time and the label-efficiency curves where a study noted them, and at the end the published
+    figures beside ours. The seeds of a patient are averaged before anything else.
+
+    ``baseline`` is the name of a method, which all others are tested against, or a mapping of such names to the methods
+    each is fair for, where ``*`` stands for anything: ``{"random, 10%": ["*, 10%*"], "random, 20%": ["*, 20%*"]}``.
 
     Args:
         folder: the experiment folder.
@@ -36,7 +46,8 @@ def write_table(folder: Path, *, seed: int = 0) -> Path:
         The path of the table.
 
     Raises:
-        DataError: if a file is missing or damaged, a case has no patient, or the baseline has no results.
+        DataError: if a file is missing or damaged, a case has no patient, or a baseline is no such name or mapping,
+            has no results, or no rival.
     """
     protocol, published = read_protocol(folder), read_published(folder)
     scores = read_scores(folder)
@@ -51,13 +62,16 @@ def write_table(folder: Path, *, seed: int = 0) -> Path:
     ]
     if "dice" in scores.columns:
         sections += ["\n### Dice per label\n", _per_label_table(summary, "dice")]
-    if protocol.get("baseline"):
-        baseline = str(protocol["baseline"])
-        sections += [f"\n### Paired against {baseline}\n", _paired_table(folder, scores, baseline, seed)]
+    for baseline, patterns in _read_baselines(folder, protocol.get("baseline")).items():
+        table = _paired_table(folder, scores, baseline, patterns, seed)
+        sections += [f"\n### Paired against {baseline}\n", table]
     sections += [
+        *cost_sections(folder),
+        *curve_sections(folder),
         "\n## Published figures\n",
-        "Context only: not made by this code; data, split and scoring may differ from the protocol above.\n",
-        _published_table(published),
+        "Context only: not made by this code; data, split and scoring may differ from the protocol above. *Ours* is "
+        "the method of that name above, the difference is ours minus published.\n",
+        _published_table(published, summary),
     ]
     path = folder / "table.md"
     write_text(path, "\n".join(sections) + "\n")
@@ -129,13 +143,34 @@ def _per_label_table(summary: pd.DataFrame, metric: str) -> str:
     return markdown_table(["method", *labels], rows)
 
 
-def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, seed: int) -> str:
+def _read_baselines(folder: Path, given: object) -> Mapping[str, Sequence[str]]:
+    """The methods to test against, each with patterns of the methods that it is fair for."""
+    if not given:
+        return {}
+    if not isinstance(given, Mapping):
+        return {str(given): ["*"]}
+    for baseline, patterns in given.items():
+        if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+            raise DataError(
+                f"{folder / 'protocol.yaml'}: baseline {baseline} names no list of methods; write {baseline}: ['*']"
+            )
+    return {str(baseline): patterns for baseline, patterns in given.items()}
+
+
+def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, patterns: Sequence[str], seed: int) -> str:
     reference = scores[scores["method"] == baseline]
     if reference.empty:
         methods = ", ".join(sorted(set(scores["method"])))
         raise DataError(f"{folder / 'protocol.yaml'}: baseline {baseline} has no results; the methods are {methods}")
+    fits = scores["method"].map(lambda method: any(fnmatchcase(method, pattern) for pattern in patterns))
+    rivals = scores[fits & (scores["method"] != baseline)]
+    if rivals.empty:
+        raise DataError(
+            f"{folder / 'protocol.yaml'}: baseline {baseline} is for {', '.join(patterns)}, and no other method is "
+            "called so; name those it is fair for"
+        )
     rows = []
-    for method, runs in scores[scores["method"] != baseline].groupby("method", sort=True):
+    for method, runs in rivals.groupby("method", sort=True):
         for metric in METRICS:
             if metric not in scores.columns or runs[metric].isna().all() or reference[metric].isna().all():
                 continue
@@ -157,8 +192,19 @@ def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, seed: int) 
     return markdown_table(header, rows)
 
 
-def _published_table(published: pd.DataFrame) -> str:
-    return markdown_table(list(published.columns), published.to_numpy().tolist())
+def _published_table(published: pd.DataFrame, summary: pd.DataFrame) -> str:
+    ours = summary[summary["label"] == MEAN_OVER_LABELS].set_index(["method", "metric"])
+    rows = []
+    for method, setting, metric, value, source in published[list(PUBLISHED_COLUMNS)].itertuples(index=False, name=None):
+        mean = difference = "–"
+        if (method, metric) in ours.index:
+            mine = ours.loc[(method, metric)]
+            mean = f"{mine['mean']:.3f} [{mine['low']:.3f}, {mine['high']:.3f}]"
+            if number := _NUMBER.match(value):
+                difference = f"{mine['mean'] - float(number[0]):+.3f}"
+        rows.append([method, setting, metric, value, mean, difference, source])
+    header = ["method", "setting of the published", "metric", "published", "ours", "difference", "source"]
+    return markdown_table(header, rows)
 
 
 def _spread(row: "pd.Series[Any]") -> str:

@@ -52,6 +52,21 @@ def test_slices_come_by_number_not_by_name_or_place(tmp_path: Path) -> None:
     assert volume.spacing_mm[0] == pytest.approx(2.0)
 
 
+def test_slices_by_name_may_each_be_of_a_series_of_its_own(tmp_path: Path) -> None:
+    replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
+    for path, name in zip(sorted(tmp_path.glob("*.dcm")), "dcba", strict=True):
+        path.rename(tmp_path / f"{name}.dcm")
+    path = tmp_path / "b.dcm"
+    element = b"\x20\x00\x0e\x00\x06\x00\x00\x001.2."
+    content = path.read_bytes()
+    assert content.count(element + b"3") == 1
+    path.write_bytes(content.replace(element + b"3", element + b"4"))
+    refuse(tmp_path, "b.dcm: of another series than d.dcm; keep one series")
+    volume = read_series(tmp_path, by_name=True)
+    np.testing.assert_array_equal(volume.array, IMAGE[::-1])
+    np.testing.assert_allclose(volume.affine @ [2, 3, 0, 1], replicas.CT_AFFINE @ [2, 3, 3, 1], atol=1e-6)
+
+
 def test_a_missing_slice_is_refused(tmp_path: Path) -> None:
     (replicas.write_series(tmp_path, IMAGE) / "1-002.dcm").unlink()
     refuse(tmp_path, "slice 3 lies 5 mm away from where 3 even slices would put it; a slice is missing")

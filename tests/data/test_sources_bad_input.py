@@ -242,7 +242,7 @@ class TestFolder:
             (("image",), "the table has no rows"),
             (("image", "images/absent.nii.gz"), "row 2: .*absent.nii.gz: no such file; paths are relative"),
             (("image,case", ",one"), "row 2: no image"),
-            (("image", "table.csv"), "row 2: .*table.csv: not a NIfTI file"),
+            (("image", "table.csv"), "row 2: .*table.csv: not a format that is read"),
             (("image", *["images/phantom001-0.nii.gz"] * 2), "row 3: case 'phantom001-0' is also in row 2"),
             (("image,case", "images/phantom001-0.nii.gz,../one"), "row 2: case name '../one' cannot name a file"),
             (("image", "images/phantom001-0.nii.gz,more"), "row 2: more cells than columns"),

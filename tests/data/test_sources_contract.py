@@ -10,10 +10,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import replicas
+import replicas_public
 
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.nifti import read_image, read_label_map, write_label_map
-from lesslabel.data.sources import ACDC, LA, MSCMR, MSD, NPC, SOURCES, Folder, Pancreas, Phantom, Source
+from lesslabel.data.sources import (
+    ACDC,
+    BTCV,
+    CHAOS,
+    HC18,
+    LA,
+    MSCMR,
+    MSD,
+    NPC,
+    SOURCES,
+    WORD,
+    BraTS,
+    Datalist,
+    Folder,
+    KiTS,
+    MedScribble,
+    NNUNet,
+    Pancreas,
+    Phantom,
+    Source,
+)
 from lesslabel.errors import DataError
 
 MAKERS: dict[str, Callable[[Path], Source]] = {
@@ -23,12 +44,30 @@ MAKERS: dict[str, Callable[[Path], Source]] = {
     "la_h5": lambda root: LA(replicas.la_h5(root), spacing_mm="10,3.25,3"),
     "la_nrrd": lambda root: LA(replicas.la_nrrd(root)),
     "msd": lambda root: MSD(replicas.msd(root)),
+    "msd_4d": lambda root: MSD(replicas_public.msd_4d(root)),
+    "word": lambda root: WORD(replicas_public.word(root)),
+    "brats": lambda root: BraTS(replicas_public.brats(root)),
+    "brats_2023": lambda root: BraTS(replicas_public.brats_2023(root)),
+    "btcv": lambda root: BTCV(replicas_public.btcv(root)),
+    "chaos_ct": lambda root: CHAOS(replicas_public.chaos(root, "ct"), sequence="ct"),
+    "chaos_t1dual": lambda root: CHAOS(replicas_public.chaos(root, "t1dual"), sequence="t1dual"),
+    "chaos_t2spir": lambda root: CHAOS(replicas_public.chaos(root)),
+    "kits": lambda root: KiTS(replicas_public.kits(root)),
+    "hc18": lambda root: HC18(replicas_public.hc18(root)),
+    "medscribble": lambda root: MedScribble(replicas_public.medscribble(root)),
     "npc": lambda root: NPC(replicas.npc(root)),
     "pancreas_dicom": lambda root: Pancreas(replicas.pancreas_dicom(root)),
     "pancreas_nifti": lambda root: Pancreas(replicas.pancreas_nifti(root)),
     "folder": lambda root: Folder(replicas.folder(root)),
+    "nnunet": lambda root: NNUNet(replicas.nnunet(root)),
+    "datalist": lambda root: Datalist(replicas.datalist(root)),
     "phantom": lambda _: Phantom(cases=8, size=64, depth=6),
 }
+WITH_SCRIBBLES = ("acdc", "folder", "medscribble", "mscmr", "phantom", "word")
+
+
+def is_scribble(name: str) -> bool:
+    return name.startswith("scribble")
 
 
 @pytest.fixture(scope="module", params=MAKERS)
@@ -79,17 +118,19 @@ def test_annotations_hold_nothing_but_labels_and_unknown(source: Source) -> None
         case = source.read(raw)
         assert case.annotations
         for name, annotation in case.annotations.items():
-            assert annotation.kind == (Kind.SCRIBBLE if name == "scribble" else Kind.DENSE)
+            assert annotation.kind == (Kind.SCRIBBLE if is_scribble(name) else Kind.DENSE)
             assert annotation.labels.dtype == np.uint8
             assert annotation.labels.shape == case.shape
-            allowed = {0, *source.labels} | ({IGNORE} if name == "scribble" else set())
+            allowed = {0, *source.labels} | ({IGNORE} if is_scribble(name) else set())
             assert set(np.unique(annotation.labels)) <= allowed
 
 
 def test_scribbles_have_unknown_voxels_annotated_background_and_every_label(source: Source) -> None:
     cases = [source.read(raw) for raw in source.list_cases()]
-    scribbles = [case.annotations["scribble"].labels for case in cases if "scribble" in case.annotations]
-    assert scribbles or source.name in ("la", "msd", "npc", "pancreas")  # dense labels alone
+    scribbles = [
+        annotation.labels for case in cases for name, annotation in case.annotations.items() if is_scribble(name)
+    ]
+    assert bool(scribbles) == (source.name in WITH_SCRIBBLES)
     for labels in scribbles:
         assert set(np.unique(labels)) == {0, *source.labels, IGNORE}
         assert 0.9 < (labels == IGNORE).mean() < 1.0
@@ -98,9 +139,9 @@ def test_scribbles_have_unknown_voxels_annotated_background_and_every_label(sour
 def test_scribbles_agree_with_dense_labels(source: Source) -> None:
     for raw in source.list_cases():
         annotations = source.read(raw).annotations
-        if {"dense", "scribble"} <= annotations.keys():
-            scribble, dense = annotations["scribble"].labels, annotations["dense"].labels
-            assert (scribble == dense)[scribble != IGNORE].all()
+        for scribble in (annotation.labels for name, annotation in annotations.items() if is_scribble(name)):
+            if "dense" in annotations:
+                assert (scribble == annotations["dense"].labels)[scribble != IGNORE].all()
 
 
 def test_spacing_is_in_the_order_of_the_axes(source: Source) -> None:
@@ -111,6 +152,13 @@ def test_spacing_is_in_the_order_of_the_axes(source: Source) -> None:
         elif source.name == "pancreas":
             assert case.spacing_mm == (1.0, 1.0, 1.0)
             assert case.shape == (11, 41, 34)  # what 6×64×56 voxels of 2×0.65×0.6 mm are at 1 mm
+        elif isinstance(source, HC18 | MedScribble):
+            assert case.shape == (1, 64, 56)
+            assert case.spacing_mm[0] == 1.0
+            assert case.spacing_mm[1] == case.spacing_mm[2]
+        elif isinstance(source, CHAOS):
+            assert case.shape == (6, 64, 56)
+            assert case.spacing_mm == pytest.approx((2.0, 0.65, 0.6), rel=1e-6)
         else:
             assert case.shape[1] - case.shape[2] == 8  # the replicas are higher than wide
             assert case.spacing_mm == pytest.approx(replicas.SPACING_MM, rel=1e-6)
@@ -119,7 +167,7 @@ def test_spacing_is_in_the_order_of_the_axes(source: Source) -> None:
 def test_affine_agrees_with_spacing_and_survives_a_round_trip(source: Source, tmp_path: Path) -> None:
     case = source.read(source.list_cases()[0])
     if case.affine is None:
-        assert isinstance(source, ACDC | LA)  # their h5 layouts have none
+        assert isinstance(source, ACDC | LA | HC18 | MedScribble)  # h5, npy and png have none
         return
     assert np.linalg.norm(case.affine[:3, :3], axis=0)[::-1] == pytest.approx(case.spacing_mm, rel=1e-6)
     path = tmp_path / "labels.nii.gz"
@@ -148,13 +196,13 @@ def test_travels_to_another_process(source: Source) -> None:
     np.testing.assert_array_equal(copy.read(pickle.loads(pickle.dumps(raw))).image, source.read(raw).image)
 
 
-@pytest.mark.parametrize("cls", [ACDC, LA, MSCMR, NPC, Pancreas])
+@pytest.mark.parametrize("cls", [ACDC, LA, MSCMR, NPC, Pancreas, WORD, BraTS, BTCV, CHAOS, KiTS, HC18, MedScribble])
 def test_a_folder_without_the_layout_is_named(cls: type[Source], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"{tmp_path}: no .* data; expected"):
         cls(tmp_path).list_cases()
 
 
-@pytest.mark.parametrize("cls", [ACDC, LA, MSCMR, MSD, NPC, Pancreas, Folder])
+@pytest.mark.parametrize("cls", [cls for cls in SOURCES.values() if cls is not Phantom])
 def test_an_absent_path_is_named(cls: type[Source], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"{tmp_path / 'absent'}: no such file or folder"):
         cls(tmp_path / "absent")

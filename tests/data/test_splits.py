@@ -77,7 +77,7 @@ def test_semi_supervised_lists_are_70_10_20() -> None:
 def test_committed_lists_keep_every_patient_in_one_part() -> None:
     for path in LISTS.rglob("*.yaml"):
         name = str(path.relative_to(LISTS).with_suffix(""))
-        for fold in yaml.safe_load(path.read_text())["folds"]:
+        for fold in yaml.safe_load(path.read_text()).get("folds", []):
             assert find_overlaps(load_split(name, fold)) == {}
 
 
@@ -255,3 +255,45 @@ def test_groups_that_name_no_part_or_split_a_patient_are_refused() -> None:
         partition(make_records(["a"], "extra"), "groups")
     with pytest.raises(DataError, match="patient a is in train and in test"):
         partition(make_records(["a"], "train") + make_records(["a"], "test"), "groups")
+
+
+def test_a_split_that_draws_cases_leaks_patients(tmp_path: Path) -> None:
+    path = tmp_path / "leaking.yaml"
+    path.write_text("unit: case\ndraw: {train: 12, test: 6}\n")
+    records = make_records(["a", "b", "c"], frames=8)
+    drawn = partition(records, str(path), fold=3)
+    order = draw_order([record.uid for record in records], 3)
+    assert drawn.cases == {"train": tuple(order[:12]), "validation": (), "test": tuple(order[12:18])}
+    assert set(find_overlaps(divide_patients(records, str(path), 3))) == {"a", "b", "c"}
+    assert partition(records, str(path), fold=4).cases != drawn.cases
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("unit: case\ndraw: {train: 20, test: 5}\n", "draws 25 cases, the store has 24"),
+        ("draw: {train: 2}\n", "what is drawn is 'unit: case'"),
+        ("unit: case\ndraw: {train: many}\n", "what is drawn is 'unit: case'"),
+        ("unit: case\ndraw: {training: 3}\n", "what is drawn is 'unit: case'"),
+        ("unit: case\ndraw: [3]\n", "what is drawn is 'unit: case'"),
+    ],
+)
+def test_a_drawing_that_cannot_be(tmp_path: Path, text: str, match: str) -> None:
+    path = tmp_path / "leaking.yaml"
+    path.write_text(text)
+    with pytest.raises(DataError, match=match):
+        partition(make_records(["a", "b", "c"], frames=8), str(path))
+
+
+@pytest.mark.parametrize(("task", "train", "test"), [("lung", 200, 150), ("pancreas", 400, 200), ("spleen", 200, 150)])
+def test_committed_splits_of_slices_are_marked(task: str, train: int, test: int) -> None:
+    records = make_records(["a", "b"], frames=300)
+    drawn = partition(records, f"msd/leaking_slices_{task}")
+    assert [len(drawn.cases[part]) for part in PARTS] == [train, 0, test]
+
+
+def test_btcv_is_18_12() -> None:
+    parts = load_split("btcv/published_18_12")
+    assert [len(parts[part]) for part in PARTS] == [18, 0, 12]
+    labelled = {f"case{number:04d}" for number in (*range(1, 11), *range(21, 41))}
+    assert {patient for members in parts.values() for patient in members} == labelled

@@ -118,13 +118,44 @@ def test_the_table_states_protocol_results_test_and_published_figures(folder):
     assert "### Paired against pce" in text
     assert "| dmpls | dice | +" in text
     assert "Context only" in text
-    assert "| X | scribbles | dice | 0.872 (0.06) | a paper |" in text
+    assert "| X | scribbles | dice | 0.872 (0.06) | – | – | a paper |" in text
     assert write_table(folder).read_text() == text
 
 
 def test_a_table_without_a_baseline_has_no_paired_test(folder):
     (folder / "protocol.yaml").write_text(yaml.safe_dump(PROTOCOL))
     assert "Paired" not in write_table(folder).read_text()
+
+
+def test_each_baseline_is_tested_against_the_methods_it_is_fair_for(folder):
+    add_results(folder, metrics(20, shift=0.2), method="dmpls, few", fold="", seed=0, commit="abc")
+    add_results(folder, metrics(21), method="pce, few", fold="", seed=0, commit="abc")
+    whole = write_table(folder).read_text()
+    assert "| dmpls, few | dice | +" in whole.partition("### Paired against pce\n")[2]
+    baselines = {"pce": ["dmpls"], "pce, few": ["*, few"]}
+    (folder / "protocol.yaml").write_text(yaml.safe_dump(PROTOCOL | {"baseline": baselines}, sort_keys=False))
+    text = write_table(folder).read_text()
+    assert "- **baseline**: pce: dmpls; pce, few: *, few" in text
+    against, _, rest = text.partition("### Paired against pce\n")[2].partition("### Paired against pce, few\n")
+    against_few = rest.partition("## Published")[0]
+    methods = [{line.split(" | ")[0] for line in part.splitlines()[3:] if line} for part in (against, against_few)]
+    assert methods == [{"| dmpls"}, {"| dmpls, few"}]
+    line = next(line for line in against.splitlines() if line.startswith("| dmpls | dice"))
+    assert line in whole
+
+
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ({"pce": "dmpls"}, r"baseline pce names no list of methods; write pce: \['\*'\]"),
+        ({"pce": ["pce", "Dmpls"]}, "baseline pce is for pce, Dmpls, and no other method is called so"),
+        ({"dmpls": ["*"], "nothing": ["*"]}, "baseline nothing has no results; the methods are dmpls, pce"),
+    ],
+)
+def test_a_baseline_that_is_none_is_refused(folder, baseline, message):
+    (folder / "protocol.yaml").write_text(yaml.safe_dump(PROTOCOL | {"baseline": baseline}))
+    with pytest.raises(DataError, match=message):
+        write_table(folder)
 
 
 def test_a_run_folder_is_taken_in(tmp_path):

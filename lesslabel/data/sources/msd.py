@@ -4,7 +4,9 @@ Antonelli et al., "The Medical Segmentation Decathlon", Nature Communications 20
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from lesslabel.data.nifti import read_image, read_label_map, require_same_grid
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
 from lesslabel.data.sources.folder import parse_labels
-from lesslabel.errors import DataError
+from lesslabel.data.sources.nifti_case import find_nifti, nifti_in, without_ending
+from lesslabel.errors import ConfigError, DataError
 
 DESCRIPTION = "dataset.json"
 
-_ENDINGS = (".nii.gz", ".nii")
+_SLICE = re.compile(r"_z(\d+)$")
 
 
 class MSD(Source):
@@ -27,34 +30,54 @@ class MSD(Source):
 
     ``dataset.json`` names labels and channels. Without it, or where it is silent, every value of the label maps becomes
     a label (``"label 1"``; all maps are read once to find them) unless `labels` names them. A training image without a
-    label map is an unlabelled case. The images of ``imagesTs`` have no published labels and are left aside. Every
-    image is a patient of its own, as the layout has it.
+    label map is an unlabelled case. The images of ``imagesTs`` have no published labels and are left aside. The fourth
+    dimension of an image, as in the brain tumours and the prostate, is its channels. Every image is a patient of its
+    own, as the layout has it.
+
+    With `slices_of` every axial slice that holds this label is a case, ``lung_001_z045``, of the patient ``lung_001``:
+    what interactive methods in 2D are studied on. A process that reads keeps one volume in memory.
 
     Args:
         raw: folder of the task.
         labels: codes and names, ``"1=anterior,2=posterior"``; comes before ``dataset.json``.
+        slices_of: code of a label; all label maps are read once to find its slices.
 
     Raises:
-        DataError: if ``dataset.json`` is damaged or no label is found.
-        ConfigError: if `labels` makes no sense.
+        DataError: if ``dataset.json`` is damaged, no label is found, or no slice holds the label asked for.
+        ConfigError: if `labels` or `slices_of` makes no sense.
     """
 
     name = "msd"
 
-    def __init__(self, raw: Path, labels: str | None = None) -> None:
+    def __init__(self, raw: Path, labels: str | None = None, slices_of: int | None = None) -> None:
         super().__init__(raw)
+        self.slices_of = slices_of
+        self._volume: Case | None = None
         self._cases = self._list()
         description = _read_description(self.raw / DESCRIPTION)
         named = parse_labels(labels) if labels is not None else _label_names(description, self.raw / DESCRIPTION)
         self.labels: Mapping[int, str] = named or self._find_labels()
         self.channels: Sequence[str] = _channel_names(description) or self._count_channels()
+        if slices_of is not None:
+            self._cases = self._list_slices(slices_of)
 
     def list_cases(self) -> list[RawCase]:
-        """List every training image by name; see `Source.list_cases`."""
+        """List every training image, or slice, by name; see `Source.list_cases`."""
         return list(self._cases)
 
     def read(self, raw: RawCase) -> Case:
-        """Read one image; see `Source.read`."""
+        """Read one image or slice; see `Source.read`."""
+        if self.slices_of is None:
+            return self._read_volume(raw)
+        if self._volume is None or self._volume.uid != raw.patient:
+            self._volume = self._read_volume(replace(raw, uid=raw.patient))
+        return _cut_slice(self._volume, raw.uid)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process reads for itself."""
+        return {**self.__dict__, "_volume": None}
+
+    def _read_volume(self, raw: RawCase) -> Case:
         image = read_image(raw.files["image"])
         if len(image.array) != len(self.channels):
             raise DataError(
@@ -77,18 +100,29 @@ class MSD(Source):
 
     def _list(self) -> list[RawCase]:
         cases = []
-        for path in (self.raw / "imagesTr").glob("*.nii*"):
-            uid = _without_ending(path.name)
-            if path.name.startswith(".") or uid == path.name:
-                continue  # archives made on a Mac hold a twin of every file, ._<name>
+        for path in nifti_in(self.raw / "imagesTr"):
+            uid = without_ending(path.name)
             files = {"image": path}
-            for label in (self.raw / "labelsTr" / f"{uid}{ending}" for ending in _ENDINGS):
-                if label.exists():
-                    files["dense"] = label
+            if dense := find_nifti(self.raw / "labelsTr", uid):
+                files["dense"] = dense
             cases.append(RawCase(uid=uid, patient=uid, files=files))
         if not cases:
             raise DataError(f"{self.raw}: no MSD data; expected imagesTr/*.nii.gz and labelsTr beside it")
         return sorted_unique(cases)
+
+    def _list_slices(self, code: int) -> list[RawCase]:
+        if code not in self.labels:
+            known = ", ".join(f"{known} {name}" for known, name in self.labels.items())
+            raise ConfigError(f"msd: slices_of is {code}; choose among the labels {known}")
+        slices = [
+            replace(case, uid=f"{case.uid}_z{index:03d}")
+            for case in self._cases
+            if "dense" in case.files
+            for index in np.flatnonzero((read_label_map(case.files["dense"]).array == code).any(axis=(1, 2)))
+        ]
+        if not slices:
+            raise DataError(f"{self.raw}: no slice holds label {code}, {self.labels[code]}; choose another SLICES_OF")
+        return slices
 
     def _find_labels(self) -> dict[int, str]:
         found: set[int] = set()
@@ -105,8 +139,26 @@ class MSD(Source):
         return ["image"] if count == 1 else [f"image {index + 1}" for index in range(count)]
 
 
-def _without_ending(name: str) -> str:
-    return next((name.removesuffix(ending) for ending in _ENDINGS if name.endswith(ending)), name)
+def _cut_slice(volume: Case, uid: str) -> Case:
+    """The slice that a uid names, as a case of its own with z = 1."""
+    match = _SLICE.search(uid)
+    if match is None or int(match[1]) >= len(volume.image[0]):
+        raise DataError(f"case {uid}: names no slice of {volume.uid}; list the cases again")
+    index = int(match[1])
+    affine = None
+    if volume.affine is not None:
+        affine = volume.affine.copy()
+        affine[:3, 3] += index * affine[:3, 2]
+    return replace(
+        volume,
+        uid=uid,
+        image=volume.image[:, index : index + 1],
+        affine=affine,
+        annotations={
+            name: replace(annotation, labels=annotation.labels[index : index + 1])
+            for name, annotation in volume.annotations.items()
+        },
+    )
 
 
 def _read_description(path: Path) -> dict[str, Any]:

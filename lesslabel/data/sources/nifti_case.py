@@ -1,4 +1,4 @@
-"""A case from NIfTI files by role: what a table and a folder of several raters' label maps have in common."""
+"""A case from its files by role: what a table and a folder of several raters' label maps have in common."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.nifti import NiftiVolume, read_image, read_label_map, require_same_grid
+from lesslabel.data.formats.reading import has_segments, list_names, read_image, read_labels
+from lesslabel.data.nifti import NiftiVolume, require_same_grid
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import to_codes
 from lesslabel.errors import DataError
@@ -20,6 +21,18 @@ _TAKEN = ("dense", "image", "scribble")
 def without_ending(name: str) -> str:
     """The name of a NIfTI file without ``.nii`` or ``.nii.gz``; other names stay as they are."""
     return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
+
+
+def nifti_in(folder: Path) -> list[Path]:
+    """The NIfTI files of a folder by name, none if it is absent; archives made on a Mac hold twins, ``._<name>``."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name.endswith(ENDINGS) and not path.name.startswith("."))
+
+
+def find_nifti(folder: Path, stem: str) -> Path | None:
+    """The NIfTI file of that name, whichever of the endings it has; None if there is none."""
+    return next((path for ending in ENDINGS if (path := folder / f"{stem}{ending}").is_file()), None)
 
 
 def name_annotation(label: str, where: Path | str) -> str:
@@ -61,13 +74,14 @@ def read_channels(raw: RawCase) -> NiftiVolume:
     return NiftiVolume(np.concatenate([volume.array for volume in volumes]), first.spacing_mm, first.affine, first.path)
 
 
-def read_case(raw: RawCase, source: Source, unknown: int = IGNORE) -> Case:
+def read_case(raw: RawCase, source: Source, unknown: int = IGNORE, dense_unknown: int = IGNORE) -> Case:
     """Read one case: its channels, ``"scribble"``, and every other role as a dense annotation of that name.
 
     Args:
         raw: the files by role.
         source: whose labels and channels the case must keep to.
-        unknown: the value of an unknown voxel in scribbles; in whole label maps it is `IGNORE`.
+        unknown: the value of an unknown voxel in scribbles.
+        dense_unknown: the value of an unknown voxel in whole label maps.
 
     Raises:
         DataError: if a file is damaged, holds another label, lies on another grid, or channels are missing.
@@ -78,13 +92,9 @@ def read_case(raw: RawCase, source: Source, unknown: int = IGNORE) -> Case:
             f"{image.path}: case {raw.uid} has {len(image.array)} channels, not {len(source.channels)} "
             f"({', '.join(source.channels)}); every case needs the same ones in the same order"
         )
-    annotations = {}
-    for role in label_roles(raw):
-        values = _read_aligned(raw.files[role], image)
-        labels = to_codes(values.array, source.labels, values.path, IGNORE)
-        annotations[role] = Annotation(labels, Kind.DENSE, author="" if role == "dense" else role)
+    annotations = {role: _dense(raw.files[role], role, image, source, dense_unknown) for role in label_roles(raw)}
     if "scribble" in raw.files:
-        annotations["scribble"] = _scribble(_read_aligned(raw.files["scribble"], image), source, unknown)
+        annotations["scribble"] = _scribble(raw.files["scribble"], image, source, unknown)
     return Case(
         uid=raw.uid,
         patient=raw.patient,
@@ -102,16 +112,22 @@ def _is_image(role: str) -> bool:
     return role.partition(" ")[0] == "image"
 
 
-def _scribble(values: NiftiVolume, source: Source, unknown: int) -> Annotation:
-    if not (values.array == unknown).any():
+def _dense(path: Path, role: str, image: NiftiVolume, source: Source, unknown: int) -> Annotation:
+    labels = to_codes(read_labels(path, image, source.labels), source.labels, path, unknown)
+    covered = None
+    if has_segments(path):  # nobody said anything of a segment that is not there
+        names = set(list_names(path))
+        covered = tuple(code for code, name in source.labels.items() if name in names)
+    if covered is not None and len(covered) == len(source.labels):
+        covered = None
+    return Annotation(labels, Kind.DENSE, author="" if role == "dense" else role, covered_labels=covered)
+
+
+def _scribble(path: Path, image: NiftiVolume, source: Source, unknown: int) -> Annotation:
+    values = read_labels(path, image, source.labels, outside=unknown)
+    if not (values == unknown).any():
         raise DataError(
-            f"{values.path}: no voxel is {unknown}, the value of unknown; pass UNKNOWN, "
+            f"{path}: no voxel is {unknown}, the value of unknown; pass UNKNOWN, "
             "or name the file in column 'label' if every voxel is annotated"
         )
-    return Annotation(to_codes(values.array, source.labels, values.path, unknown), Kind.SCRIBBLE)
-
-
-def _read_aligned(path: Path, image: NiftiVolume) -> NiftiVolume:
-    label_map = read_label_map(path)
-    require_same_grid(image, label_map)
-    return label_map
+    return Annotation(to_codes(values, source.labels, path, unknown), Kind.SCRIBBLE)

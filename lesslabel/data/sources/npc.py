@@ -13,7 +13,7 @@ from types import MappingProxyType
 from lesslabel.data.case import Case
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique
-from lesslabel.data.sources.nifti_case import ENDINGS, label_roles, name_annotation, read_case, without_ending
+from lesslabel.data.sources.nifti_case import label_roles, name_annotation, nifti_in, read_case, without_ending
 from lesslabel.data.sources.table import list_table
 from lesslabel.errors import DataError
 
@@ -78,7 +78,7 @@ def _by_patient(centre: Path) -> Iterator[tuple[str, dict[str, Path]]]:
         if _is_kind(folder.name):
             continue
         files: dict[str, Path] = {}
-        for path in _nifti_in(folder):
+        for path in nifti_in(folder):
             stem = without_ending(path.name)
             if stem.startswith("image"):
                 _add(files, "image", path)
@@ -96,7 +96,7 @@ def _by_kind(centre: Path) -> Iterator[tuple[str, dict[str, Path]]]:
         if not _is_kind(folder.name):
             continue
         role = "image" if folder.name == "images" else name_annotation(folder.name, folder)
-        for path in _nifti_in(folder):
+        for path in nifti_in(folder):
             patient = without_ending(path.name)
             if role != "image" and patient not in patients:
                 raise DataError(f"{path}: no image of that name in {centre / 'images'}; add it or rename the label map")
@@ -129,8 +129,3 @@ def _require_every_rater(cases: Sequence[RawCase]) -> None:
 
 def _folders_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _nifti_in(folder: Path) -> list[Path]:
-    """Files by name; archives made on a Mac hold a twin of every file, ``._<name>``."""
-    return sorted(path for path in folder.iterdir() if path.name.endswith(ENDINGS) and not path.name.startswith("."))

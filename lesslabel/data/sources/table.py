@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from lesslabel.data.formats.reading import ENDINGS, without_ending
 from lesslabel.data.sources.base import RawCase
-from lesslabel.data.sources.nifti_case import ENDINGS, name_annotation, without_ending
+from lesslabel.data.sources.nifti_case import name_annotation
+from lesslabel.data.splits import GROUP_PARTS
 from lesslabel.errors import DataError
 
 COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality", "case")
-"""The columns that are read, with ``label_<rater>`` for every rater; others are left aside."""
+"""The columns that are read, with ``image_<channel>`` and ``label_<rater>``; others are left aside."""
 
 _UID = re.compile(r"\w[\w.\- ]*")
+_CHANNEL, _RATER = "image_", "label_"
 
 
 @dataclass(frozen=True)
@@ -25,27 +28,72 @@ class _Row:
     cells: Mapping[str, str]
 
 
-def list_table(table: Path, required: Sequence[str] = ("image",)) -> list[RawCase]:
+def list_table(table: Path, required: Sequence[str] = ("image",), *, parts: bool = False) -> list[RawCase]:
     """List the cases of a table in its order.
 
     Args:
         table: UTF-8, comma separated; paths in it are relative to its folder, or absolute.
-        required: columns that must be there and filled in every row.
+        required: columns that must be there and filled in every row; ``image`` may be one of several
+            ``image_<channel>``, all of them filled.
+        parts: whether the column ``split``, if filled at all, has to name every row's part.
 
     Raises:
         DataError: if the table or a file in it is at fault; the message names the row.
     """
     cases: dict[str, tuple[int, RawCase]] = {}
     for row in _read_rows(table, required):
-        case = _locate(table, row)
+        where = f"{table}, row {row.number}"
+        case = locate_case(row.cells, table.parent, where)
         if case.uid in cases:
-            raise DataError(
-                f"{table}, row {row.number}: case '{case.uid}' is also in row {cases[case.uid][0]}; rename one"
-            )
+            raise DataError(f"{where}: case '{case.uid}' is also in row {cases[case.uid][0]}; rename one")
         cases[case.uid] = row.number, case
     if not cases:
         raise DataError(f"{table}: the table has no rows; add one per case")
+    if parts and any(case.group for _, case in cases.values()):
+        _require_parts(table, list(cases.values()))
     return [case for _, case in cases.values()]
+
+
+def name_channels(table: Path) -> list[str]:
+    """The channels that a table's columns ``image_<channel>`` name, in their order; empty if it has none.
+
+    Raises:
+        DataError: if the table cannot be read.
+    """
+    rows = _read_rows(table, ())
+    return [column.removeprefix(_CHANNEL) for column in rows[0].cells if column.startswith(_CHANNEL)] if rows else []
+
+
+def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
+    """The case that a row, or anything with the same fields, describes.
+
+    Args:
+        cells: text by column; absent and empty are the same.
+        folder: what paths are relative to.
+        where: the row, for messages.
+
+    Raises:
+        DataError: if a file is absent or of a format that is not read, or a name cannot be one.
+    """
+    images = _list_images(cells, where)
+    files = {"image" if index == 0 else f"image {index + 1}": folder / name for index, name in enumerate(images)}
+    for column, cell in cells.items():
+        if not cell or not (column in ("label", "scribble") or column.startswith(_RATER)):
+            continue
+        files["scribble" if column == "scribble" else name_annotation(column, where)] = folder / cell
+    for role, path in files.items():
+        _require_readable(path, where, role)
+    uid = cells.get("case") or without_ending(Path(images[0]).name)
+    if not _UID.fullmatch(uid):
+        raise DataError(f"{where}: case name '{uid}' cannot name a file; use letters, digits, '_', '-' and '.'")
+    return RawCase(
+        uid=uid,
+        patient=cells.get("patient") or uid,
+        files=files,
+        group=cells.get("split", ""),
+        centre=cells.get("centre", ""),
+        modality=cells.get("modality", ""),
+    )
 
 
 def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
@@ -61,7 +109,7 @@ def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
                         f"{table}, row {reader.line_num}: more cells than columns; quote a cell that holds a comma"
                     )
                 known = {column: (cells.get(column) or "").strip() for column in columns}
-                if empty := [column for column in required if not known[column]]:
+                if empty := [column for column in required if column != "image" and not known[column]]:
                     raise DataError(f"{table}, row {reader.line_num}: no {empty[0]}; fill in column '{empty[0]}'")
                 rows.append(_Row(reader.line_num, known))
             return rows
@@ -70,46 +118,60 @@ def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
 
 
 def _check_header(table: Path, header: Iterable[str], required: Sequence[str]) -> list[str]:
-    """The columns to read: those that are known, and one for every rater."""
+    """The columns to read: those that are known, one for every channel and one for every rater."""
     columns = list(header)
+    if twice := [column for index, column in enumerate(columns) if column in columns[:index]]:
+        raise DataError(f"{table}, row 1: column '{twice[0]}' is there twice; remove one")
+    channels = [column for column in columns if column.startswith(_CHANNEL) and column != _CHANNEL]
+    if channels and "image" in columns:
+        raise DataError(f"{table}, row 1: 'image' and '{channels[0]}' are both there; keep the one or the others")
     for column in required:
-        if column not in columns:
+        if column not in columns and not (column == "image" and channels):
             raise DataError(f"{table}, row 1: column '{column}' is missing; the columns are {', '.join(COLUMNS)}")
-    raters = [column for column in columns if column.startswith("label_")]
+    raters = {column: name_annotation(column, f"{table}, row 1") for column in columns if column.startswith(_RATER)}
+    for index, (column, rater) in enumerate(raters.items()):
+        if rater in list(raters.values())[:index]:
+            raise DataError(f"{table}, row 1: column '{column}' is '{rater}', as is another; keep one")
+    special = [*channels, *raters]
     for column in columns:
-        if column in COLUMNS or column in raters:
+        if column in COLUMNS or column in special:
             continue
         if meant := get_close_matches(column.lower(), COLUMNS, n=1):
             raise DataError(f"{table}, row 1: column '{column}' is not known; rename it to '{meant[0]}' or remove it")
-    return [*COLUMNS, *raters]
+    return [*COLUMNS, *special]
 
 
-def _locate(table: Path, row: _Row) -> RawCase:
-    where = f"{table}, row {row.number}"
-    images = [table.parent / name.strip() for name in row.cells["image"].split("|") if name.strip()]
-    if not images:
-        raise DataError(f"{where}: no image; name a NIfTI file, or several joined by |")
-    files = {"image" if index == 0 else f"image {index + 1}": path for index, path in enumerate(images)}
-    for column, cell in row.cells.items():
-        if not cell or not (column in ("label", "scribble") or column.startswith("label_")):
-            continue
-        role = "scribble" if column == "scribble" else name_annotation(column, f"{table}, row 1")
-        if role in files:
-            raise DataError(f"{table}, row 1: column '{column}' is '{role}', as is another; keep one")
-        files[role] = table.parent / cell
-    for path in files.values():
-        if not path.is_file():
-            raise DataError(f"{where}: {path}: no such file; paths are relative to the table's folder")
-        if not path.name.endswith(ENDINGS):
-            raise DataError(f"{where}: {path}: not a NIfTI file; convert it to .nii.gz")
-    uid = row.cells["case"] or without_ending(images[0].name)
-    if not _UID.fullmatch(uid):
-        raise DataError(f"{where}: case name '{uid}' cannot name a file; use letters, digits, '_', '-' and '.'")
-    return RawCase(
-        uid=uid,
-        patient=row.cells["patient"] or uid,
-        files=files,
-        group=row.cells["split"],
-        centre=row.cells["centre"],
-        modality=row.cells["modality"],
-    )
+def _list_images(cells: Mapping[str, str], where: str) -> list[str]:
+    """The files of all channels, from one cell or one for each."""
+    channels = {column: cell for column, cell in cells.items() if column.startswith(_CHANNEL)}
+    for column, cell in channels.items():
+        if not cell or "|" in cell or ";" in cell:
+            raise DataError(f"{where}: '{column}' is '{cell}'; name one file, every case needs the same channels")
+    images = list(channels.values()) or [name.strip() for name in re.split(r"[|;]", cells.get("image", ""))]
+    if not all(images):
+        raise DataError(f"{where}: no image; name a file or the folder of a DICOM series, or several joined by ;")
+    return images
+
+
+def _require_readable(path: Path, where: str, role: str) -> None:
+    if path.is_dir() and role.startswith("image"):
+        return
+    if not path.is_file():
+        raise DataError(f"{where}: {path}: no such file; paths are relative to the table's folder")
+    if not path.name.endswith(ENDINGS):
+        raise DataError(f"{where}: {path}: not a format that is read; convert it to .nii.gz")
+
+
+def _require_parts(table: Path, cases: Sequence[tuple[int, RawCase]]) -> None:
+    """Refuse splits that could not be used: a row without, what names no part, or a patient in two of them."""
+    known = f"write {', '.join(GROUP_PARTS)}"
+    part_of: dict[str, tuple[int, str]] = {}
+    for number, case in cases:
+        if (part := GROUP_PARTS.get(case.group.lower())) is None:
+            raise DataError(f"{table}, row {number}: split '{case.group}' names no part; {known}, or empty the column")
+        first, other = part_of.setdefault(case.patient, (number, part))
+        if other != part:
+            raise DataError(
+                f"{table}, row {number}: patient {case.patient} is in {part}, and in {other} by row {first}; keep a "
+                "patient in one part"
+            )

@@ -1,0 +1,129 @@
+"""Segments of DICOM files: DICOM-SEG by highdicom, outlines of radiotherapy (RTSTRUCT) by pydicom.
+
+Both come with the extra ``lesslabel[dicom]``.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.formats.segments import lay_on_grid
+from lesslabel.data.formats.stored import TO_RAS
+from lesslabel.data.nifti import NiftiVolume
+from lesslabel.errors import DataError
+
+_SLICE_TOLERANCE_VOXEL = 0.1
+_POINTS_MINIMUM = 3
+
+
+def list_dicom_segments(path: Path) -> list[str]:
+    """The names of a file's segments or outlines, without reading them.
+
+    Raises:
+        DataError: if the extra is missing, or the file is neither a DICOM-SEG nor an RTSTRUCT.
+    """
+    file = _read(path)
+    with _damage_named(path):
+        if file.Modality == "SEG":
+            return [str(segment.SegmentLabel) for segment in _sequence(path, file, "SegmentSequence")]
+        return [str(outline.ROIName) for outline in _sequence(path, file, "StructureSetROISequence")]
+
+
+def read_dicom_segments(
+    path: Path, image: NiftiVolume, wanted: Collection[str]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Read the segments that have one of the wanted names, one by one.
+
+    Yields:
+        Name and voxels (z, y, x) on the image's grid. Outlines hold the voxels whose centre lies within an odd number
+        of them, so that an outline in another is a hole.
+
+    Raises:
+        DataError: as `list_dicom_segments`, and if it is damaged or was not drawn on the image's grid.
+    """
+    file = _read(path)
+    segments = (
+        _read_voxels(path, image, wanted) if file.Modality == "SEG" else _read_outlines(path, file, image, wanted)
+    )
+    with _damage_named(path):
+        yield from segments
+
+
+def _read(path: Path) -> Any:
+    try:
+        import highdicom  # noqa: F401  # a DICOM-SEG needs it; one extra brings both
+        import pydicom
+    except ImportError as error:
+        raise DataError(f"{path}: DICOM segments need highdicom; pip install 'lesslabel[dicom]'") from error
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    with _damage_named(path):
+        file = pydicom.dcmread(path, stop_before_pixels=True)
+        modality = str(file.Modality)
+    if modality not in ("SEG", "RTSTRUCT"):
+        raise DataError(f"{path}: is a DICOM file of {modality}; a label is a DICOM-SEG or an RTSTRUCT")
+    return file
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # pydicom and highdicom raise what they please on damaged bytes
+        reason = " ".join(str(error).split())[-200:]
+        raise DataError(f"{path}: not a readable DICOM file ({reason}); copy it again") from error
+
+
+def _sequence(path: Path, file: Any, name: str) -> Any:
+    if name not in file:
+        raise DataError(f"{path}: holds no {name}; copy it again")
+    return file[name].value
+
+
+def _read_voxels(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    import highdicom
+
+    file = highdicom.seg.segread(path)
+    for number in file.segment_numbers:
+        if (name := str(file.get_segment_description(number).segment_label)) not in wanted:
+            continue
+        volume = file.get_volume(segment_numbers=[number])
+        affine = TO_RAS @ volume.affine @ np.eye(4)[:, [2, 1, 0, 3]]  # its indices are (z, y, x), an affine's (x, y, z)
+        yield name, lay_on_grid(np.asarray(volume.array)[..., 0] > 0, affine, image, path)
+
+
+def _read_outlines(
+    path: Path, file: Any, image: NiftiVolume, wanted: Collection[str]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    contours = {
+        int(outline.ReferencedROINumber): outline.get("ContourSequence", [])
+        for outline in _sequence(path, file, "ROIContourSequence")
+    }
+    for outline in _sequence(path, file, "StructureSetROISequence"):
+        if str(outline.ROIName) not in wanted:
+            continue
+        mask = np.zeros(image.array.shape[-3:], dtype=np.bool_)
+        for contour in contours.get(int(outline.ROINumber), []):
+            if contour.ContourGeometricType == "CLOSED_PLANAR":
+                _toggle_inside(mask, np.reshape([float(side) for side in contour.ContourData], (-1, 3)), image, path)
+        yield str(outline.ROIName), mask
+
+
+def _toggle_inside(mask: NDArray[np.bool_], points_mm: NDArray[np.float64], image: NiftiVolume, path: Path) -> None:
+    """Turn over what a closed outline (N, 3), LPS, holds."""
+    from skimage.draw import polygon
+
+    placed = TO_RAS @ np.column_stack([points_mm, np.ones(len(points_mm))]).T
+    x, y, z = np.linalg.solve(image.affine, placed)[:3]
+    slice_index = round(float(np.median(z)))
+    if np.abs(z - slice_index).max() > _SLICE_TOLERANCE_VOXEL or not 0 <= slice_index < len(mask):
+        raise DataError(f"{path}: an outline does not lie on a slice of {image.path.name}; draw it on that image")
+    if len(points_mm) >= _POINTS_MINIMUM:
+        rows, columns = polygon(y, x, mask.shape[1:])
+        mask[slice_index, rows, columns] ^= True

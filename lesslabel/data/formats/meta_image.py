@@ -1,0 +1,104 @@
+"""MetaImage files (``.mha``; ``.mhd`` with its raw file) in, with axes turned to (z, y, x) and geometry kept.
+
+The format: https://itk.org/Wiki/ITK/MetaIO/Documentation. Read here rather than by SimpleITK, which returns what
+it could decompress of damaged voxels as if it were whole.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lesslabel.data.formats.stored import LONGEST_HEADER_BYTES, decode_voxels, place_volume, read_beside
+from lesslabel.data.nifti import NiftiVolume
+from lesslabel.errors import DataError
+
+_TYPES = {
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
+_LAST = "ElementDataFile"
+
+
+def read_meta_image(path: Path) -> NiftiVolume:
+    """Read a volume of 2 or 3 dimensions and any number of channels; a 2D image becomes z = 1, 1 mm thick.
+
+    Returns:
+        ``array`` is (C, z, y, x) in the file's number type.
+
+    Raises:
+        DataError: if the file is absent, damaged, or of a kind that is not read; says which.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); copy it again") from error
+    fields, start = _parse_header(path, content)
+    try:
+        return _read_volume(path, fields, content[start:])
+    except (ValueError, KeyError, OverflowError) as error:
+        raise DataError(f"{path}: not a readable MetaImage ({error}); copy it again") from error
+
+
+def _parse_header(path: Path, content: bytes) -> tuple[dict[str, str], int]:
+    """Fields, and where voxels would begin; the header ends with the name of the file that holds them."""
+    fields: dict[str, str] = {}
+    start = 0
+    while _LAST not in fields:
+        end = content.find(b"\n", start, start + LONGEST_HEADER_BYTES)
+        line = content[start:end].decode("utf-8", "replace") if end >= 0 else ""
+        name, equals, value = line.partition("=")
+        if not equals or end > LONGEST_HEADER_BYTES:
+            raise DataError(f"{path}: not a readable MetaImage (its header does not end in {_LAST}); copy it again")
+        fields[name.strip()] = value.strip()
+        start = end + 1
+    return fields, start
+
+
+def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> NiftiVolume:
+    if fields.get("ObjectType") != "Image":
+        raise DataError(f"{path}: not a readable MetaImage (its header says no ObjectType = Image); copy it again")
+    dimension = int(fields["NDims"])
+    sizes = [int(side) for side in fields["DimSize"].split()]
+    channels = int(fields.get("ElementNumberOfChannels", "1"))
+    if dimension not in (2, 3) or len(sizes) != dimension or min(*sizes, channels) < 1:
+        raise DataError(f"{path}: {channels} channels of size {fields['DimSize']}; expected 2 or 3 dimensions")
+    if fields.get("BinaryData", "True") != "True" or fields.get("HeaderSize", "0") != "0":
+        raise DataError(f"{path}: voxels as text or behind a header of their own are not read; save it as .mha")
+    if (kind := fields["ElementType"]) not in _TYPES:
+        raise DataError(f"{path}: voxels of type {kind} are not read; save it as numbers")
+    big = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False")) == "True"
+    dtype = np.dtype(_TYPES[kind]).newbyteorder(">" if big else "<")
+    if fields[_LAST] != "LOCAL":
+        content = read_beside(path, fields[_LAST])
+    values = decode_voxels(content, (*sizes[::-1], channels), dtype, compressed=fields.get("CompressedData") == "True")
+    spacing_mm = np.array([float(side) for side in _first(fields, "ElementSpacing", "ElementSize").split()])
+    # one axis a row, as ITK writes them
+    directions = np.array(
+        [float(side) for side in _first(fields, "TransformMatrix", "Orientation", "Rotation").split()]
+    )
+    origin_mm = np.array([float(side) for side in _first(fields, "Offset", "Position", "Origin").split()])
+    axes_mm = np.eye(3)
+    with np.errstate(invalid="ignore"):  # what is not finite is refused with the place
+        axes_mm[:dimension, :dimension] = directions.reshape(dimension, dimension).T * spacing_mm
+    origin_mm = np.append(origin_mm, [0.0] * (3 - dimension))
+    array = np.moveaxis(values, -1, 0).reshape(channels, -1, *values.shape[-3:-1])
+    return place_volume(path, np.ascontiguousarray(array), axes_mm, origin_mm)
+
+
+def _first(fields: Mapping[str, str], *names: str) -> str:
+    """The field by the first of its names that is there."""
+    for name in names:
+        if name in fields:
+            return fields[name]
+    raise KeyError(names[0])

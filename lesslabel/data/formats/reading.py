@@ -1,0 +1,138 @@
+"""Images and label maps in, whatever their format; axes are (z, y, x) and geometry is kept."""
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data import nifti
+from lesslabel.data.case import IGNORE
+from lesslabel.data.formats import pictures
+from lesslabel.data.formats.meta_image import read_meta_image
+from lesslabel.data.formats.pictures import read_picture
+from lesslabel.data.formats.segments import merge_segments
+from lesslabel.data.nifti import NiftiVolume, as_image, as_label_map, require_same_grid
+from lesslabel.data.nrrd import list_segments, read_metadata, read_nrrd_file
+from lesslabel.data.seg_nrrd import read_segmentation
+from lesslabel.errors import DataError
+
+SEGMENTATION = ".seg.nrrd"
+DICOM = ".dcm"
+ENDINGS = (".nii.gz", ".nii", SEGMENTATION, ".nrrd", ".nhdr", ".mha", ".mhd", *pictures.ENDINGS, DICOM)
+"""Of all files that are read; a folder is read as a DICOM series."""
+
+
+def without_ending(name: str) -> str:
+    """The name of a file without the ending of its format; other names stay as they are."""
+    return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
+
+
+def read_image(path: Path) -> NiftiVolume:
+    """Read an image: a file of any of `ENDINGS`, or the folder of a DICOM series.
+
+    Returns:
+        ``array`` is (C, z, y, x) float32; a 2D image has z = 1.
+
+    Raises:
+        DataError: if it is absent, damaged, of another format, or its geometry is impossible.
+    """
+    path = Path(path)
+    if path.is_dir():
+        from lesslabel.data.dicom import read_series
+
+        series = read_series(path)
+        return NiftiVolume(series.array[None], series.spacing_mm, series.affine, path)
+    if path.name.endswith(DICOM):
+        raise DataError(f"{path}: one slice of a series, or no image; name the folder of the series")
+    return as_image(read_picture(path, colours=True) if path.name.endswith(pictures.ENDINGS) else _read(path))
+
+
+def read_labels(path: Path, image: NiftiVolume, names: Mapping[int, str], *, outside: int = 0) -> NDArray[Any]:
+    """Read a label map that belongs to an image.
+
+    Plain label maps must lie on the image's grid. Of files whose segments have names (``.seg.nrrd``, DICOM-SEG,
+    RTSTRUCT) those are taken that are named as labels, on whichever part of the image's grid they lie. A picture of
+    nothing but 0 and 255 is a mask if there is but the label 1.
+
+    Args:
+        path: the file.
+        image: whose grid it is.
+        names: label codes and names.
+        outside: the value of voxels in no segment, where segments have names.
+
+    Returns:
+        Whole numbers (z, y, x), not yet checked against the codes.
+
+    Raises:
+        DataError: if the file is damaged, on another grid, or its segments overlap or have none of the names.
+    """
+    if has_segments(path):
+        codes = {name: code for code, name in names.items()} | ({"background": 0} if outside else {})
+        found = list_names(path)
+        if not (wanted := [name for name in found if name in codes]):
+            raise DataError(
+                f"{path}: no segment is named as a label; its segments are {', '.join(found) or 'none'}, the labels "
+                f"{', '.join(codes)}; name them in LABELS"
+            )
+        return merge_segments(path, _segments(path, image, wanted), codes, image.array.shape[-3:], outside)
+    label_map = read_label_map(path)
+    require_same_grid(image, label_map)
+    values = label_map.array
+    if set(names) == {1} and path.name.endswith(pictures.ENDINGS) and set(np.unique(values).tolist()) == {0, IGNORE}:
+        return values // IGNORE
+    return values
+
+
+def read_label_map(path: Path) -> NiftiVolume:
+    """Read a plain label map; see `lesslabel.data.nifti.read_label_map`."""
+    if path.name.endswith((".jpg", ".jpeg")):
+        raise DataError(f"{path}: JPEG changes the values of a label map; save it as PNG")
+    return as_label_map(_read(path))
+
+
+def has_segments(path: Path) -> bool:
+    """Whether a label file says the names of its segments."""
+    if path.name.endswith(SEGMENTATION):
+        return bool(list_segments(path, read_metadata(path)))
+    return path.name.endswith(DICOM)
+
+
+def list_names(path: Path) -> list[str]:
+    """The names of a file's segments, without reading a voxel.
+
+    Raises:
+        DataError: if it is damaged or says no names.
+    """
+    if path.name.endswith(DICOM):
+        from lesslabel.data.formats.dicom_segments import list_dicom_segments
+
+        return list_dicom_segments(path)
+    return [segment.name for segment in list_segments(path, read_metadata(path))]
+
+
+def _read(path: Path) -> NiftiVolume:
+    """(C, z, y, x) in the file's number type."""
+    if path.name.endswith((".nii", ".nii.gz")):
+        return nifti.read_volume(path)
+    if path.name.endswith((".nrrd", ".nhdr")):
+        return read_nrrd_file(path).volume
+    if path.name.endswith((".mha", ".mhd")):
+        return read_meta_image(path)
+    if path.name.endswith(pictures.ENDINGS):
+        return read_picture(path)
+    raise DataError(f"{path}: not a format that is read; expected {', '.join(ENDINGS)}")
+
+
+def _segments(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Name and voxels (z, y, x) on the image's grid of each segment that is wanted."""
+    if path.name.endswith(DICOM):
+        from lesslabel.data.formats.dicom_segments import read_dicom_segments
+
+        yield from read_dicom_segments(path, image, wanted)
+        return
+    segmentation = read_segmentation(path).place_on(image)
+    for segment in segmentation.segments:
+        if segment.name in wanted:
+            yield segment.name, segmentation.mask(segment)

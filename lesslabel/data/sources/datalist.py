@@ -1,0 +1,126 @@
+"""MONAI's data lists, as they stand: a JSON of cases by part, each with the paths of its image and label map."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lesslabel.data.case import IGNORE
+from lesslabel.data.formats.reading import without_ending
+from lesslabel.data.sources.base import RawCase
+from lesslabel.data.sources.listed import Listed
+from lesslabel.data.sources.table import COLUMNS, locate_case
+from lesslabel.errors import DataError
+from lesslabel.files import read_json
+
+_PARTS = {"training": "train", "validation": "validation", "testing": "test", "test": "test"}
+_FOLD = "fold"
+
+
+class Datalist(Listed):
+    """A data list of MONAI, such as ``dataset.json`` of the Decathlon or what Auto3DSeg takes.
+
+    Its keys ``training``, ``validation`` and ``testing`` (or ``test``) hold lists of ``{"image": path, "label":
+    path}``, or of bare paths; an image that is a list of paths has channels. The part is the case's group, so that
+    split ``groups`` goes by it. Entries may also have the other columns of `Folder`: ``scribble``, ``label_<rater>``,
+    ``patient``, ``centre``, ``modality``, ``case``. Without ``case`` a case has the name of its (first) image, and
+    where two images share a name that of the folders too. ``labels`` and ``modality`` of the list name labels and
+    channels, if they are there.
+
+    Args:
+        raw: the JSON.
+        base: folder that paths are relative to; by default that of the JSON.
+        fold: entries of ``training`` with this ``fold`` are the group ``validation``.
+        labels: codes and names, ``"1=RV,2=Myo"``; comes before what the list says.
+        unknown: the value of an unannotated voxel in the scribbles, 255 by default.
+
+    Raises:
+        DataError: if the list or a file in it is at fault; the message names the entry.
+        ConfigError: if `labels` or `unknown` make no sense.
+    """
+
+    name = "datalist"
+
+    def __init__(
+        self,
+        raw: Path,
+        base: Path | None = None,
+        fold: int | None = None,
+        labels: str | None = None,
+        unknown: int | None = None,
+    ) -> None:
+        path = self._require_raw(raw)
+        content = read_json(path, "a data list of MONAI")
+        if not isinstance(content, dict):
+            raise DataError(f"{path}: not readable as a data list of MONAI; expected an object with 'training'")
+        folder = path.parent if base is None else Path(base)
+        cases = _name_apart(list(_list_cases(path, content, folder, fold)), folder)
+        if not cases:
+            raise DataError(f"{path}: no case listed; expected lists under {', '.join(_PARTS)}")
+        named = _read_labels(content, path) if labels is None else None
+        super().__init__(
+            raw, cases, _read_channels(content), labels=labels if named is None else named, unknown=unknown
+        )
+
+
+def _list_cases(path: Path, content: Mapping[str, Any], folder: Path, fold: int | None) -> Iterator[RawCase]:
+    for part, group in _PARTS.items():
+        entries = content.get(part, [])
+        if not isinstance(entries, list):
+            raise DataError(f"{path}: '{part}' is no list; expected [{{'image': …, 'label': …}}]")
+        for number, entry in enumerate(entries, start=1):
+            where = f"{path}, {part} {number}"
+            fields = {"image": entry} if isinstance(entry, str) else entry
+            held_out = (
+                fold is not None and part == "training" and isinstance(fields, dict) and fields.get(_FOLD) == fold
+            )
+            cells = _read_entry(fields, where)
+            yield locate_case({**cells, "split": "validation" if held_out else group}, folder, where)
+
+
+def _read_entry(fields: Any, where: str) -> dict[str, str]:
+    """An entry as the cells of a table."""
+    if not isinstance(fields, dict):
+        raise DataError(f"{where}: neither a path nor an object; expected {{'image': …, 'label': …}}")
+    cells: dict[str, str] = {}
+    for key, value in fields.items():
+        if key not in COLUMNS and not key.startswith("label_"):
+            continue
+        paths = value if isinstance(value, list) else [value]
+        if (len(paths) != 1 and key != "image") or not all(isinstance(text, str | int) for text in paths):
+            raise DataError(f"{where}: '{key}' is {str(value)[:60]}; expected a path, or a list of them for an image")
+        cells[key] = ";".join(str(text) for text in paths)
+    return cells
+
+
+def _name_apart(cases: Sequence[RawCase], folder: Path) -> list[RawCase]:
+    """The same cases; those that share a name get that of their folders too."""
+    times = Counter(case.uid for case in cases)
+    named = [_with_folders(case, folder) if times[case.uid] > 1 else case for case in cases]
+    uid, count = Counter(case.uid for case in named).most_common(1)[0] if named else ("", 0)
+    if count > 1:
+        raise DataError(f"case '{uid}' is listed {count} times; list it once, or give each its 'case'")
+    return named
+
+
+def _with_folders(case: RawCase, folder: Path) -> RawCase:
+    image = case.files["image"]
+    parts = image.relative_to(folder).parts if image.is_relative_to(folder) else image.parts[1:]
+    uid = "_".join([*parts[:-1], without_ending(parts[-1])])
+    return replace(case, uid=uid, patient=uid if case.patient == case.uid else case.patient)
+
+
+def _read_labels(content: Mapping[str, Any], path: Path) -> dict[int, str] | None:
+    """Codes and names of the key ``labels``; None where the list has none."""
+    stored = content.get("labels")
+    if stored is None:
+        return None
+    if not isinstance(stored, dict) or not all(str(code).isdecimal() and int(code) < IGNORE for code in stored):
+        raise DataError(f'{path}: labels must be {{"0": "background", "1": name, …}}; correct it or pass LABELS')
+    return {int(code): str(name) for code, name in sorted(stored.items(), key=lambda item: int(item[0])) if int(code)}
+
+
+def _read_channels(content: Mapping[str, Any]) -> list[str]:
+    stored = content.get("modality")
+    return [str(stored[key]) for key in sorted(stored, key=str)] if isinstance(stored, dict) else []

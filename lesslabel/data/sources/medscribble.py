@@ -1,0 +1,84 @@
+"""MedScribble: 2D images of many public data sets, each with the scribbles of three people.
+
+Wong et al., "ScribblePrompt: Fast and flexible interactive segmentation for any biomedical image", ECCV 2024.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.sources.base import RawCase, Source
+from lesslabel.data.sources.checks import sorted_unique
+from lesslabel.errors import DataError
+
+if TYPE_CHECKING:
+    from lesslabel.interaction.prompts import Scribble
+
+_SLICE = re.compile(r"_axis\d_(?:mid|max)slice$")
+
+
+class MedScribble(Source):
+    """The archive as published: ``<data set>/<release>/<example>/{img,seg,scribble_0,scribble_1,scribble_2}.npy``.
+
+    An example is a slice or photograph of 256×256 pixels with one object. ``seg.npy`` becomes the annotation ``dense``
+    and ``scribble_<n>.npy`` the annotation ``scribble<n>``: strokes on the object are 1, strokes beside it 0, and what
+    someone painted as both is unknown, as is the rest. An annotator who drew nothing has no annotation. The data set is
+    the case's centre. Files hold no spacing: it is 1 mm, so distances are in pixels.
+
+    Args:
+        raw: folder of the data sets, or of one of them; a case is named by its folders below it, joined by ``-``.
+    """
+
+    name = "medscribble"
+    labels: Mapping[int, str] = MappingProxyType({1: "object"})
+
+    def list_cases(self) -> list[RawCase]:
+        """List the examples by name; see `Source.list_cases`."""
+        cases = [self._locate(image) for image in self.raw.rglob("img.npy") if image.parent != self.raw]
+        if not cases:
+            raise DataError(f"{self.raw}: no MedScribble data; expected <data set>/<release>/<example>/img.npy")
+        return sorted_unique(cases)
+
+    def read(self, raw: RawCase) -> Case:
+        """Read one example; see `Source.read`."""
+        from lesslabel.interaction.robots.medscribble import read_medscribble  # compiled code: on reading alone
+
+        (example,) = read_medscribble(raw.files["image"].parent)
+        annotations = {}
+        if example.truth is not None:
+            annotations["dense"] = Annotation(example.truth[None].astype(np.uint8), Kind.DENSE)
+        for number, strokes in enumerate(example.scribbles):
+            if strokes:
+                labels = _draw(strokes, example.image.shape)[None]
+                annotations[f"scribble{number}"] = Annotation(labels, Kind.SCRIBBLE, author=f"annotator {number}")
+        return Case(
+            uid=raw.uid,
+            patient=raw.patient,
+            image=example.image[None, None],
+            spacing_mm=(1.0, 1.0, 1.0),
+            centre=raw.centre,
+            annotations=annotations,
+        )
+
+    def _locate(self, image: Path) -> RawCase:
+        folders = image.parent.relative_to(self.raw).parts
+        uid = "-".join(folders)
+        centre = folders[0] if len(folders) > 2 else ""
+        return RawCase(uid=uid, patient=_SLICE.sub("", uid), files={"image": image}, centre=centre)
+
+
+def _draw(strokes: Iterable["Scribble"], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Strokes as labels (y, x), unknown where there are none or they contradict each other."""
+    seeds = [stroke.rasterise(shape) for stroke in strokes]
+    on_object = np.any([each.foreground for each in seeds], axis=0)
+    beside = np.any([each.background for each in seeds], axis=0)
+    labels = np.full(shape, IGNORE, np.uint8)
+    labels[on_object & ~beside] = 1
+    labels[beside & ~on_object] = 0
+    return labels

@@ -1,0 +1,175 @@
+"""nnU-Net's raw layout, as it stands: ``imagesTr`` with a file for every channel, ``labelsTr``, ``dataset.json``.
+
+Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation", Nature
+Methods 2021.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lesslabel.data.case import IGNORE, Case, Kind
+from lesslabel.data.formats.reading import ENDINGS
+from lesslabel.data.sources.base import RawCase
+from lesslabel.data.sources.listed import Listed
+from lesslabel.data.sources.nifti_case import read_case
+from lesslabel.errors import DataError
+from lesslabel.files import read_json
+
+DESCRIPTION = "dataset.json"
+
+_UNKNOWN_NAME = "ignore"
+_CHANNEL = re.compile(r"(.+)_(\d{4})")
+
+
+class NNUNet(Listed):
+    """A data set of nnU-Net, version 1 or 2.
+
+    ``imagesTr/<case>_0000.nii.gz`` is the first channel of a case, ``_0001`` the second; ``labelsTr/<case>.nii.gz`` its
+    label map. ``imagesTs`` is read too, with ``labelsTs`` where that is there. The parts are the groups ``train`` and
+    ``test``; without a label map a case is unlabelled. ``dataset.json`` names labels, channels and the files'
+    ending; its section ``dataset`` (version 2), if there, names the files instead.
+
+    The label ``ignore`` of version 2 is what is unknown here: a case that has such voxels gets the annotation
+    ``scribble``, others ``dense``. Regions, labels of several codes, are left to a view: codes are what the label maps
+    hold, named where a region is one code. Every case is a patient of its own, as the layout has it.
+
+    Args:
+        raw: folder with ``dataset.json``.
+        splits: ``splits_final.json`` of nnU-Net's preprocessing: the cases that its fold validates on are the group
+            ``validation``.
+        fold: which fold of it.
+
+    Raises:
+        DataError: if ``dataset.json``, the splits or the files do not fit the layout.
+    """
+
+    name = "nnunet"
+
+    def __init__(self, raw: Path, splits: Path | None = None, fold: int = 0) -> None:
+        path = self._require_raw(raw) / DESCRIPTION
+        description = _read_object(path, "dataset.json of nnU-Net")
+        labels, ignored = _read_labels(description, path)
+        self.ignored = IGNORE if ignored is None else ignored
+        cases = _list_cases(Path(raw), description, path)
+        if splits is not None:
+            cases = _validate_on(cases, splits, fold)
+        super().__init__(raw, cases, _read_channels(description, path), labels=labels)
+
+    def read(self, raw: RawCase) -> Case:
+        """Read one case; see `Source.read`."""
+        case = read_case(raw, self, dense_unknown=self.ignored)
+        dense = case.annotations.get("dense")
+        if dense is None or not (dense.labels == IGNORE).any():
+            return case
+        return replace(case, annotations={"scribble": replace(dense, kind=Kind.SCRIBBLE)})
+
+
+def _read_object(path: Path, what: str) -> dict[str, Any]:
+    content = read_json(path, what)
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: not readable as {what}; expected an object")
+    return content
+
+
+def _read_labels(description: Mapping[str, Any], path: Path) -> tuple[dict[int, str], int | None]:
+    """Label codes and names, and the code of what is to be ignored."""
+    stored = description.get("labels")
+    if not isinstance(stored, dict):
+        raise DataError(f"{path}: no 'labels'; expected {{'background': 0, 'liver': 1}}")
+    named = [(name, codes) for name, codes in stored.items() if not str(name).isdecimal()]
+    pairs = named or [(name, int(code)) for code, name in stored.items()]  # version 1 has them the other way round
+    names: dict[int, str] = {}
+    regions: set[int] = set()
+    ignored: int | None = None
+    for name, codes in pairs:
+        listed = codes if isinstance(codes, list) else [codes]
+        if not listed or not all(type(code) is int and 0 <= code < IGNORE for code in listed):
+            raise DataError(f"{path}: label '{name}' is {codes}; expected a code of 0 to 254, or a list of them")
+        if str(name) == _UNKNOWN_NAME:
+            ignored = listed[0]
+        elif len(listed) == 1:
+            names[listed[0]] = str(name)
+        regions |= set(listed)
+    codes_there = sorted(regions - {0, ignored})
+    return {code: names.get(code, f"label {code}") for code in codes_there}, ignored
+
+
+def _read_channels(description: Mapping[str, Any], path: Path) -> list[str]:
+    stored = description.get("channel_names", description.get("modality"))
+    if not isinstance(stored, dict) or sorted(stored, key=str) != sorted(str(index) for index in range(len(stored))):
+        raise DataError(f"{path}: no 'channel_names'; expected {{'0': 'T1', '1': 'T2'}}")
+    return [str(stored[str(index)]) for index in range(len(stored))]
+
+
+def _list_cases(raw: Path, description: Mapping[str, Any], path: Path) -> list[RawCase]:
+    ending = description.get("file_ending", ".nii.gz")
+    if ending not in ENDINGS:
+        raise DataError(f"{path}: file_ending '{ending}' is not read; expected one of {', '.join(ENDINGS)}")
+    if "dataset" in description:
+        cases = list(_named_cases(raw, description["dataset"], path))
+    else:
+        cases = [*_cases_in(raw, "Tr", "train", ending), *_cases_in(raw, "Ts", "test", ending)]
+    if not cases:
+        raise DataError(f"{raw}: no nnU-Net data; expected imagesTr/<case>_0000{ending} and labelsTr beside it")
+    return cases
+
+
+def _cases_in(raw: Path, part: str, group: str, ending: str) -> Iterator[RawCase]:
+    """The cases of ``images<part>`` by name, with the label maps of ``labels<part>``."""
+    channels: dict[str, dict[int, Path]] = {}
+    for image in _files_in(raw / f"images{part}", ending):
+        if (match := _CHANNEL.fullmatch(image.name.removesuffix(ending))) is None:
+            raise DataError(f"{image}: not named <case>_0000{ending}; rename it with the number of its channel")
+        channels.setdefault(match[1], {})[int(match[2])] = image
+    labels = {label.name.removesuffix(ending): label for label in _files_in(raw / f"labels{part}", ending)}
+    if strangers := sorted(labels.keys() - channels.keys()):
+        raise DataError(f"{labels[strangers[0]]}: no image {strangers[0]}_0000{ending} in images{part}; add it")
+    for case, images in sorted(channels.items()):
+        if missing := sorted(set(range(len(images))) - images.keys()):
+            raise DataError(f"{raw / f'images{part}'}: no {case}_{missing[0]:04d}{ending}; every channel must be there")
+        files = _name_images([images[index] for index in range(len(images))])
+        yield RawCase(case, case, files | ({"dense": labels[case]} if case in labels else {}), group)
+
+
+def _named_cases(raw: Path, listed: Any, path: Path) -> Iterator[RawCase]:
+    """The cases of the section ``dataset``."""
+    if not isinstance(listed, dict):
+        raise DataError(f"{path}: 'dataset' must be {{case: {{'images': […], 'label': …}}}}; correct it")
+    for case, entry in listed.items():
+        images = entry.get("images") if isinstance(entry, dict) else None
+        if not isinstance(images, list) or not images or not all(isinstance(image, str) for image in images):
+            raise DataError(f"{path}: case '{case}' of 'dataset' has no list 'images'; correct it")
+        files = _name_images([raw / image for image in images])
+        if isinstance(entry.get("label"), str):
+            files["dense"] = raw / entry["label"]
+        for file in files.values():
+            if not file.is_file():
+                raise DataError(f"{path}: case '{case}': {file}: no such file; copy it there")
+        yield RawCase(str(case), str(case), files, "train")
+
+
+def _name_images(paths: list[Path]) -> dict[str, Path]:
+    return {"image" if index == 0 else f"image {index + 1}": path for index, path in enumerate(paths)}
+
+
+def _files_in(folder: Path, ending: str) -> list[Path]:
+    """By name; archives made on a Mac hold a twin of every file, ``._<name>``."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name.endswith(ending) and not path.name.startswith("."))
+
+
+def _validate_on(cases: list[RawCase], splits: Path, fold: int) -> list[RawCase]:
+    """The same cases, in the groups that a fold of ``splits_final.json`` gives them."""
+    folds = read_json(Path(splits), "splits_final.json of nnU-Net")
+    if not isinstance(folds, list) or not 0 <= fold < len(folds) or not isinstance(folds[fold], dict):
+        raise DataError(f"{splits}: no fold {fold}; expected a list of {{'train': […], 'val': […]}}")
+    parts = (("train", "train"), ("val", "validation"))
+    groups = {str(case): group for part, group in parts for case in folds[fold].get(part, [])}
+    if strangers := sorted(groups.keys() - {case.uid for case in cases}):
+        raise DataError(f"{splits}: fold {fold} has case '{strangers[0]}', which is not in imagesTr; add it")
+    kept = [case for case in cases if case.group == "test" or case.uid in groups]
+    return [replace(case, group=groups.get(case.uid, case.group)) for case in kept]

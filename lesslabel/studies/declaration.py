@@ -1,0 +1,212 @@
+"""``study.yaml``: what a study runs. What it means to a reader stands beside it, in ``protocol.yaml``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import yaml
+
+from lesslabel.errors import ConfigError
+from lesslabel.studies.reading import Section
+
+DECLARATION = "study.yaml"
+Checkpoint = Literal["best", "last"]
+
+
+@dataclass(frozen=True)
+class StudyMethod:
+    """A method of a study.
+
+    Attributes:
+        name: in tables.
+        configs: its configuration files, the later winning.
+        settings: dotted settings that win over all files, such as ``{"model.ramp_every": 20}``.
+    """
+
+    name: str
+    configs: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """How many training patients show their labels.
+
+    Attributes:
+        order: list that says which patients come first, see `lesslabel.data.view.Supervision`.
+        patients: the budgets; None is all.
+    """
+
+    order: str
+    patients: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What an annotator's work costs, in minutes.
+
+    The defaults are the medians that crowd workers took for an image of PASCAL VOC in "What's the Point: Semantic
+    Segmentation with Point Supervision" (Bearman et al., ECCV 2016): 239.7 s for every pixel, 34.9 s for a scribble on
+    each object, 2.4 s for a click. Medical images differ; a study that knows better says so.
+
+    Attributes:
+        dense_slice: minutes for a slice labelled voxel by voxel.
+        scribbled_slice: minutes for a slice with a stroke in every structure.
+        click: minutes for a click.
+        source: where the figures are from.
+    """
+
+    dense_slice: float = 239.7 / 60
+    scribbled_slice: float = 34.9 / 60
+    click: float = 2.4 / 60
+    source: str = "Bearman et al., ECCV 2016, natural images"
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How cases are scored, see `lesslabel.evaluation.segmentation_metrics`."""
+
+    unit: str = "mm"
+    hd95: str = "pooled"
+    empty: str = "diagonal"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as declared.
+
+    Attributes:
+        folder: the experiment folder, which also takes the results.
+        store: the data.
+        phantom: settings of `lesslabel.data.sources.phantom.Phantom`: the store is generated where it is absent; None
+            for data that somebody has to prepare.
+        methods: what is compared.
+        configs: configuration files for all methods, over their own.
+        settings: dotted settings for all methods; those of a method win.
+        folds: folds of the split.
+        seeds: seeds of weights, sampling and augmentation.
+        budgets: label budgets; None takes the one in each configuration.
+        checkpoint: which one counts: ``best`` on the validation part, or the ``last``.
+        scoring: conventions of the metrics.
+        costs: minutes of annotation.
+        devices: accelerators of a job on each node.
+        nodes: machines of a job.
+    """
+
+    folder: Path
+    store: Path
+    phantom: Mapping[str, Any] | None
+    methods: tuple[StudyMethod, ...]
+    configs: tuple[str, ...]
+    settings: Mapping[str, Any]
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
+    budgets: Budgets | None
+    checkpoint: Checkpoint
+    scoring: Scoring
+    costs: Costs
+    devices: int
+    nodes: int
+
+
+def read_study(folder: Path) -> Study:
+    """Read the declaration of a study.
+
+    Raises:
+        ConfigError: if it is missing, damaged, incomplete, or selects on the test part.
+    """
+    path = folder / DECLARATION
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); docs/studies.md says what it holds") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())}); correct it") from error
+    known = [name for name in Study.__dataclass_fields__ if name not in ("folder", "checkpoint")]
+    section = Section(content, str(path), [*known, "selection"])
+    methods = tuple(
+        _read_method(entry, f"{path}: methods[{index}]") for index, entry in enumerate(section.take("methods", list))
+    )
+    if not methods:
+        raise ConfigError(f"{path}: methods is empty; name at least one")
+    if len({method.name for method in methods}) < len(methods):
+        raise ConfigError(f"{path}: two methods have one name; tables tell them apart by it")
+    study = Study(
+        folder=folder,
+        store=Path(section.take("store", str)),
+        phantom=section.take_section("phantom", _read_phantom, None),
+        methods=methods,
+        configs=section.take_list("configs", str, ()),
+        settings=section.take("settings", dict, {}),
+        folds=section.take_list("folds", int, (0,)),
+        seeds=section.take_list("seeds", int),
+        budgets=section.take_section("budgets", _read_budgets, None),
+        checkpoint=_read_selection(section.content.get("selection"), f"{path}: selection"),
+        scoring=section.take_section("scoring", _read_scoring, Scoring()),
+        costs=section.take_section("costs", _read_costs, Costs()),
+        devices=section.take("devices", int, 1),
+        nodes=section.take("nodes", int, 1),
+    )
+    if min(study.devices, study.nodes) < 1:
+        raise ConfigError(f"{path}: devices {study.devices}, nodes {study.nodes}; a job has at least one of each")
+    return study
+
+
+def _read_method(content: object, where: str) -> StudyMethod:
+    section = Section(content, where, ["name", "configs", "settings"])
+    return StudyMethod(section.take("name", str), section.take_list("configs", str), section.take("settings", dict, {}))
+
+
+def _read_phantom(content: object, where: str) -> Mapping[str, Any] | None:
+    section = Section(content, where, ["cases", "seed", "size", "depth", "centres"])
+    return {str(key): section.take(str(key), int) for key in section.content}
+
+
+def _read_budgets(content: object, where: str) -> Budgets | None:
+    section = Section(content, where, ["order", "patients"])
+    patients = section.take("patients", list)
+    for budget in patients:
+        if budget != "all" and (type(budget) is not int or budget < 1):
+            raise ConfigError(f"{where}: patients holds {budget!r}; a budget is a number of patients from 1, or all")
+    if not patients or len(set(patients)) < len(patients):
+        raise ConfigError(f"{where}: patients is {patients}; name each budget once, and at least one")
+    return Budgets(section.take("order", str), tuple(None if budget == "all" else budget for budget in patients))
+
+
+def _read_selection(content: object, where: str) -> Checkpoint:
+    """Which checkpoint counts; refuse whatever would look at the test part before the end."""
+    section = Section(content, where, ["checkpoint", "part"])
+    checkpoint = section.take("checkpoint", str)
+    part = section.take("part", str, "validation" if checkpoint == "best" else "none")
+    if part == "test" or "test" in checkpoint.replace("-", " ").split():
+        raise ConfigError(
+            f"{where}: a study that selects on test does not start; choose on the validation part (checkpoint: best), "
+            "or take the last iteration (checkpoint: last)"
+        )
+    if checkpoint not in ("best", "last"):
+        raise ConfigError(f"{where}: checkpoint is '{checkpoint}'; choose best (highest validation Dice) or last")
+    if part != ("validation" if checkpoint == "best" else "none"):
+        raise ConfigError(f"{where}: part is '{part}'; best looks at validation, last at none")
+    return cast(Checkpoint, checkpoint)
+
+
+def _read_scoring(content: object, where: str) -> Scoring:
+    choices = {"unit": ("mm", "voxel"), "hd95": ("pooled", "max-of-directed"), "empty": ("diagonal", "nan", "inf")}
+    section = Section(content, where, list(choices))
+    values = {key: section.take(key, str, known[0]) for key, known in choices.items()}
+    for key, value in values.items():
+        if value not in choices[key]:
+            raise ConfigError(f"{where}: {key} is '{value}'; choose among {', '.join(choices[key])}")
+    return Scoring(**values)
+
+
+def _read_costs(content: object, where: str) -> Costs:
+    section = Section(content, where, list(Costs.__dataclass_fields__))
+    default = Costs()
+    minutes = {
+        key: section.take(key, float, getattr(default, key)) for key in ("dense_slice", "scribbled_slice", "click")
+    }
+    if min(minutes.values()) < 0.0:
+        raise ConfigError(f"{where}: minutes must not be negative")
+    return Costs(**minutes, source=section.take("source", str))

@@ -1,0 +1,73 @@
+"""What a launcher is, and the process that every launcher starts in the end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from lesslabel.studies.work import JobFolder
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_CLUSTER = ("SLURM_", "SRUN_", "PMI_", "PMIX_")
+"""Variables by which Lightning would take the cluster's tasks for its own processes, which it starts itself here."""
+
+
+class Handle(Protocol):
+    """A job that was started."""
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs or waits."""
+
+    def stop(self) -> None:
+        """End it, if it has not ended."""
+
+
+class Launcher(Protocol):
+    """Starts jobs.
+
+    Attributes:
+        slots: how many may run at a time.
+    """
+
+    slots: int
+
+    def start(self, folder: JobFolder, slot: int, *, devices: int, nodes: int) -> Handle:
+        """Start a job.
+
+        Args:
+            folder: its folder, which says what there is to do.
+            slot: a number below `slots` that no other running job has.
+            devices: accelerators that it takes on each node.
+            nodes: machines that it takes.
+        """
+
+
+def start_worker(
+    folder: JobFolder, attempt: str, *, threads: int, node: int = 0, environment: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start the process of a job in a process group of its own; what it says is added to the job's log.
+
+    Args:
+        folder: the job.
+        attempt: name of this attempt, the same on all its machines.
+        threads: that the process may use.
+        node: number of this machine.
+        environment: further variables.
+    """
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(_CLUSTER)}
+    command = [sys.executable, "-m", "lesslabel.studies.work", str(folder.path), "--attempt", attempt]
+    with _log_of(folder.log, node).open("ab") as log:
+        return subprocess.Popen(
+            [*command, "--node", str(node)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**inherited, **dict.fromkeys(THREADS, str(threads)), **(environment or {})},
+            start_new_session=True,
+        )
+
+
+def _log_of(log: Path, node: int) -> Path:
+    return log.with_stem(f"{log.stem}-node{node}") if node else log

@@ -1,0 +1,67 @@
+"""What a person sees while the jobs of a study run."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lesslabel.studies.jobs import Job
+from lesslabel.studies.scheduler import Progress, State
+
+_STYLES: dict[State, str] = {
+    "waiting": "dim",
+    "running": "bold",
+    "done": "green",
+    "done before": "green dim",
+    "failed": "bold red",
+}
+
+
+@contextmanager
+def watching(console: Console | None = None) -> Iterator[Callable[[Sequence[Progress]], None]]:
+    """Yield what `run_jobs` calls: a live table on a terminal, else a line for each change.
+
+    Args:
+        console: where to; stderr by default.
+    """
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        told: dict[str, State] = {}
+
+        def tell(table: Sequence[Progress]) -> None:
+            for progress in table:
+                if told.get(progress.job.key) != progress.state and progress.state != "waiting":
+                    told[progress.job.key] = progress.state
+                    print(f"{progress.job.name}: {progress.state}", file=sys.stderr, flush=True)
+
+        yield tell
+        return
+    with Live(console=console, refresh_per_second=2, transient=False) as live:
+        yield lambda table: live.update(render(table))
+
+
+def render(table: Sequence[Progress]) -> Table:
+    """The table of jobs as it stands."""
+    count = sum(progress.state.startswith("done") for progress in table)
+    shown = Table("job", "state", "time", "last words", title=f"{count} of {len(table)} done", box=SIMPLE_HEAD)
+    for progress in table:
+        minutes, seconds = divmod(round(progress.seconds), 60)
+        elapsed = f"{minutes}:{seconds:02d}" if progress.since is not None else ""
+        words = progress.last_words if progress.state in ("running", "failed") else ""
+        state = Text(progress.state, style=_STYLES[progress.state])
+        shown.add_row(Text(progress.job.name), state, elapsed, Text(words, overflow="ellipsis", no_wrap=True))
+    return shown
+
+
+def print_jobs(jobs: Sequence[Job], console: Console | None = None) -> None:
+    """Print the jobs of a dry run: what is done, what a run sees, and the key."""
+    table = Table("job", "", "labelled cases", "key", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for job in jobs:
+        state = "done" if job.folder.is_done() else "to do"
+        table.add_row(Text(job.name), state, str(job.labels.cases), job.key[:12])
+    (console or Console()).print(table)

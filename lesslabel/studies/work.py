@@ -1,0 +1,202 @@
+"""The process of one job: fit, test, done. Killed at any point, the next process on its folder goes on.
+
+    python -m lesslabel.studies.work FOLDER --attempt NAME
+
+The folder says everything that there is to do. A lock makes a second process of the same job wait, such as one after a
+killed launcher, whose job may still be running; the system takes the lock back when its holder dies.
+"""
+
+import argparse
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lesslabel.errors import LesslabelError, RunError
+from lesslabel.files import read_json, write_json
+from lesslabel.studies.key import hash_sources
+
+_TEST_OPTIONS = ("unit", "hd95", "empty")
+_FOLLOW_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """Paths of one job.
+
+    Attributes:
+        path: the folder; need not exist yet.
+    """
+
+    path: Path
+
+    @property
+    def declaration(self) -> Path:
+        """What there is to do, written before the job starts."""
+        return self.path / "job.json"
+
+    @property
+    def run(self) -> Path:
+        """The run folder."""
+        return self.path / "run"
+
+    @property
+    def log(self) -> Path:
+        """Everything that its processes said."""
+        return self.path / "log.txt"
+
+    @property
+    def attempt(self) -> Path:
+        """When the present or last process began, and the minutes of those before."""
+        return self.path / "attempt.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works here."""
+        return self.path / "lock"
+
+    @property
+    def done(self) -> Path:
+        """Written last: minutes and hardware."""
+        return self.path / "done.json"
+
+    def is_done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.done.is_file() and (self.run / "test" / "metrics.csv").is_file()
+
+
+def work(folder: JobFolder, attempt: str, node: int = 0) -> None:
+    """Do what a job folder says, from wherever an earlier process left it.
+
+    Args:
+        folder: the job.
+        attempt: name of this attempt, the same on all its machines.
+        node: number of this machine; all but the first only train along.
+
+    Raises:
+        LesslabelError: if the job cannot be done.
+    """
+    job = read_json(folder.declaration, "a job of a study")
+    if job["parts"]["sources"] != hash_sources():
+        raise RunError("the sources of lesslabel changed after the study was started; start it again")
+    if node:
+        _fit(folder, job, resume=_wait_for_first_node(folder, attempt))
+        return
+    with _alone(folder):
+        if folder.is_done():
+            return
+        spent = _minutes_of_earlier_attempts(folder)
+        since, resume = time.time(), _make_ready(folder.run)
+        noted = {"attempt": attempt, "resume": resume, "since": since, "minutes_before": spent}
+        write_json(folder.attempt, noted)
+        _fit(folder, job, resume=resume)
+        _test(folder, job)
+        minutes = round(spent + (time.time() - since) / 60, 2)
+        write_json(folder.done, {"key": job["key"], "minutes": minutes, "hardware": _hardware(folder.run, job)})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Work on one job and return the exit code; what is wrong is said in one line."""
+    parser = argparse.ArgumentParser("python -m lesslabel.studies.work", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the job's folder")
+    parser.add_argument("--attempt", required=True, help="name of this attempt, the same on all machines")
+    parser.add_argument("--node", type=int, default=0, help="number of this machine")
+    options = parser.parse_args(arguments)
+    try:
+        work(JobFolder(options.folder), options.attempt, options.node)
+    except LesslabelError as error:
+        print(f"lesslabel: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lesslabel: interrupted; the same study goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fit(folder: JobFolder, job: dict[str, Any], *, resume: bool) -> None:
+    arguments = [*job["arguments"], "--run", str(folder.run), *(["--ckpt_path", "last"] if resume else [])]
+    if job["devices"] * job["nodes"] > 1:
+        _call("fit", arguments)  # Lightning starts this command again for each further device
+        return
+    from lesslabel.runs.verbs import run_fit
+
+    run_fit(arguments)
+
+
+def _test(folder: JobFolder, job: dict[str, Any]) -> None:
+    arguments = ["--run", str(folder.run), "--ckpt_path", job["checkpoint"]]
+    scoring = {option: job["scoring"][option] for option in _TEST_OPTIONS}
+    if job["devices"] * job["nodes"] > 1:
+        _call("test", [*arguments, *(text for option, value in scoring.items() for text in (f"--{option}", value))])
+        return
+    from lesslabel.runs.verbs import run_test
+
+    run_test(arguments, **scoring)
+
+
+def _call(verb: str, arguments: Sequence[str]) -> None:
+    """Run a verb in a process of its own."""
+    code = subprocess.run([sys.executable, "-m", "lesslabel.cli", verb, *arguments], check=False).returncode
+    if code:
+        raise RunError(f"`lesslabel {verb}` ended with exit code {code}; see above")
+
+
+def _make_ready(run: Path) -> bool:
+    """Whether training goes on from a checkpoint; what was killed before its first one is cleared away."""
+    if (run / "checkpoints" / "last.ckpt").is_file():
+        return True
+    if run.exists():
+        shutil.rmtree(run)
+    return False
+
+
+def _wait_for_first_node(folder: JobFolder, attempt: str) -> bool:
+    """What the first machine decided about resuming in this attempt."""
+    while True:
+        if folder.attempt.is_file():
+            noted = read_json(folder.attempt, "an attempt of a job")
+            if noted["attempt"] == attempt:
+                return bool(noted["resume"])
+        time.sleep(_FOLLOW_SECONDS)
+
+
+def _minutes_of_earlier_attempts(folder: JobFolder) -> float:
+    """Minutes that killed processes spent here, until the last thing that they logged."""
+    if not folder.attempt.is_file():
+        return 0.0
+    noted = read_json(folder.attempt, "an attempt of a job")
+    curves = folder.run / "logs" / "metrics.csv"
+    since, before = float(noted["since"]), float(noted["minutes_before"])
+    return before + max(0.0, curves.stat().st_mtime - since) / 60 if curves.is_file() else before
+
+
+def _hardware(run: Path, job: dict[str, Any]) -> str:
+    """What the run was made on: the accelerators, else the processor and the threads that it had."""
+    made_on = read_json(run / "environment.json", "the environment of a run")
+    count = job["devices"] * job["nodes"]
+    if made_on["accelerator"] != "none":
+        return f"{count} × {made_on['accelerator']}"
+    shared = f"{count} × " if count > 1 else ""
+    return f"{shared}{made_on['threads']} thread{'s' * (made_on['threads'] != 1)} of {made_on['cpu']}"
+
+
+@contextmanager
+def _alone(folder: JobFolder) -> Iterator[None]:
+    """Hold the job's lock; wait for it as long as another process works here."""
+    handle = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The jobs of a study: how many, with which settings, and what their keys depend on."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from studying import declare
+
+from lesslabel.errors import ConfigError
+from lesslabel.runs.parsing import parse_run
+from lesslabel.studies import read_study
+from lesslabel.studies.jobs import Job, make_jobs
+
+
+def jobs_of(folder: Path, config: Path, store: Path, **changes: Any) -> list[Job]:
+    methods = changes.pop("methods", [{"name": "MT", "configs": [str(config)]}])
+    study = read_study(declare(folder, store=str(store), methods=methods, **changes))
+    return make_jobs(study, folder / "jobs")
+
+
+def test_methods_budgets_folds_and_seeds_multiply(config: Path, store: Path, order: Path, tmp_path: Path) -> None:
+    budgets = {"order": str(order), "patients": [2, "all"]}
+    jobs = jobs_of(tmp_path, config, store, budgets=budgets, folds=[0, 1], seeds=[3, 4])
+    assert [(job.method, job.fold, job.seed) for job in jobs] == [
+        (method, fold, seed) for method in ("MT, 2 patients", "MT, all patients") for fold in (0, 1) for seed in (3, 4)
+    ]
+    assert len({job.key for job in jobs}) == len({job.folder.path for job in jobs}) == 8
+    assert {job.series for job in jobs} == {"MT"}
+    assert [job.labels.cases for job in jobs] == [4] * 4 + [10] * 4
+    run = parse_run(jobs[3].arguments)
+    assert (run.config["name"], run.config["seed"], run.datamodule.fold) == ("MT, 2 patients", 4, 1)
+    assert run.datamodule.view.supervision[0].patients == 2
+    assert (run.datamodule.batch_size, run.datamodule.unlabelled_batch_size) == (2, 3)
+
+
+def test_with_all_labels_the_unlabelled_places_go_to_the_labelled(
+    config: Path, store: Path, order: Path, tmp_path: Path
+) -> None:
+    (job,) = jobs_of(tmp_path, config, store, budgets={"order": str(order), "patients": ["all"]})
+    data = parse_run(job.arguments).datamodule
+    assert (data.batch_size, data.unlabelled_batch_size) == (5, 0)
+    data.streams()
+
+
+def test_the_key_does_not_know_where_the_data_lie_but_what_they_are(config: Path, store: Path, tmp_path: Path) -> None:
+    (job,) = jobs_of(tmp_path / "a", config, store)
+    (moved,) = jobs_of(tmp_path / "b", config, Path(shutil.copytree(store, tmp_path / "copy")))
+    assert moved.key == job.key
+    fingerprint = tmp_path / "copy" / "fingerprint.json"
+    fingerprint.write_text(fingerprint.read_text().replace('"data_hash": "', '"data_hash": "0'))
+    (changed,) = jobs_of(tmp_path / "c", config, tmp_path / "copy")
+    assert changed.key != job.key
+    assert changed.parts["data"] != job.parts["data"]
+    assert changed.parts["config"] == job.parts["config"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": {"trainer.max_steps": 3}},
+        {"selection": {"checkpoint": "last"}},
+        {"scoring": {"unit": "voxel"}},
+        {"seeds": [1]},
+        {"folds": [1]},
+        {"devices": 2},
+    ],
+)
+def test_the_key_knows_what_changes_a_result(
+    changes: dict[str, Any], config: Path, store: Path, tmp_path: Path
+) -> None:
+    (job,) = jobs_of(tmp_path / "a", config, store)
+    (other,) = jobs_of(tmp_path / "b", config, store, **changes)
+    assert other.key != job.key
+
+
+def test_costs_are_no_part_of_the_key(config: Path, store: Path, tmp_path: Path) -> None:
+    (job,) = jobs_of(tmp_path / "a", config, store)
+    (other,) = jobs_of(tmp_path / "b", config, store, costs={"click": 1.0, "source": "here"})
+    assert other.key == job.key
+
+
+def test_several_devices_go_to_lightning(config: Path, store: Path, tmp_path: Path) -> None:
+    (job,) = jobs_of(tmp_path, config, store, devices=4, nodes=2)
+    trainer = parse_run(job.arguments).config["trainer"]
+    assert (int(trainer["devices"]), trainer["num_nodes"], trainer["strategy"]) == (4, 2, "ddp")
+
+
+def test_a_callback_that_watches_test_is_refused(config: Path, store: Path, tmp_path: Path) -> None:
+    stopping = {"class_path": "pytorch_lightning.callbacks.EarlyStopping", "init_args": {"monitor": "test/dice"}}
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump({"trainer": {"callbacks": [stopping]}}))
+    with pytest.raises(ConfigError, match=r"MT: trainer\.callbacks: .* selects on test does not start") as caught:
+        jobs_of(tmp_path, config, store, configs=[str(overlay)])
+    assert "\n" not in str(caught.value)
+    stopping["init_args"]["monitor"] = "validation/dice"  # type: ignore[index]
+    overlay.write_text(yaml.safe_dump({"trainer": {"callbacks": [stopping]}}))
+    assert len(jobs_of(tmp_path, config, store, configs=[str(overlay)])) == 1
+
+
+def test_the_best_needs_a_validation_part(config: Path, store: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split.yaml"
+    parts = {"train": ["phantom001", "phantom002"], "test": ["phantom003"]}
+    split.write_text(yaml.safe_dump({"folds": {0: parts}}))
+    settings = {"data.split": str(split)}
+    with pytest.raises(ConfigError, match="best needs a validation part"):
+        jobs_of(tmp_path / "a", config, store, settings=settings)
+    assert len(jobs_of(tmp_path / "b", config, store, settings=settings, selection={"checkpoint": "last"})) == 1
+
+
+def test_a_wrong_setting_names_study_and_method(config: Path, store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"study\.yaml: MT: .*unknown setting 'data.colour'"):
+        jobs_of(tmp_path, config, store, settings={"data.colour": "red"})

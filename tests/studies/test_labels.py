@@ -1,0 +1,51 @@
+"""Labels are counted as an annotator would count the work."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesslabel.data.case import IGNORE, Annotation, Kind
+from lesslabel.data.store import Store
+from lesslabel.data.view import Shown
+from lesslabel.studies import Costs
+from lesslabel.studies.labels import LabelCount, LabelCounter
+
+
+def test_slices_and_patients_are_counted(store: Path) -> None:
+    counter = LabelCounter(Store(store))
+    shown = {
+        "phantom001_ed": (Shown("dense"),),
+        "phantom001_es": (Shown("dense", (1,)), Shown("scribble", (0, 2))),
+        "phantom002_ed": (Shown("scribble"),),
+    }
+    assert counter.count(shown) == LabelCount(patients=2, cases=3, dense_slices=4, scribbled_slices=5)
+    assert counter.count({}) == LabelCount()
+
+
+def test_points_are_clicks_boxes_two_of_them_and_pseudo_labels_are_free(store: Path, tmp_path: Path) -> None:
+    copy = Store(shutil.copytree(store, tmp_path / "store"))
+    shape = copy.read("phantom001_ed").image.shape[1:]
+    points, boxes = np.full(shape, IGNORE, np.uint8), np.full(shape, IGNORE, np.uint8)
+    points[0, 2, 2], points[0, 10:12, 10], points[0, 10, 11], points[2, 5, 5] = 1, 2, 3, 0
+    boxes[1, 4:9, 4:9] = 1
+    for name, labels, kind in (("points", points, Kind.POINTS), ("boxes", boxes, Kind.BOX), ("p", boxes, Kind.PSEUDO)):
+        copy.add_annotation("phantom001_ed", name, Annotation(labels, kind))
+    counter = LabelCounter(Store(copy.path))
+    assert counter.count({"phantom001_ed": (Shown("points"),)}).clicks == 4
+    assert counter.count({"phantom001_ed": (Shown("points", (0,)),)}).clicks == 3
+    assert counter.count({"phantom001_ed": (Shown("boxes"),)}).clicks == 2
+    assert counter.count({"phantom001_ed": (Shown("p"),)}) == LabelCount(patients=1, cases=1)
+
+
+def test_slices_that_nobody_looked_at_cost_nothing(store: Path, tmp_path: Path) -> None:
+    copy = Store(shutil.copytree(store, tmp_path / "store"))
+    labels = np.zeros(copy.read("phantom001_ed").image.shape[1:], np.uint8)
+    copy.add_annotation("phantom001_ed", "some", Annotation(labels, Kind.DENSE, covered_slices=(2,)))
+    assert LabelCounter(Store(copy.path)).count({"phantom001_ed": (Shown("some"),)}).dense_slices == 1
+
+
+def test_minutes_follow_the_prices() -> None:
+    count = LabelCount(dense_slices=10, scribbled_slices=20, clicks=100)
+    assert count.minutes(Costs(4.0, 0.5, 0.04, "a paper")) == pytest.approx(40 + 10 + 4)

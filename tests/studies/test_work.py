@@ -1,0 +1,59 @@
+"""One job: what is left by a killed process, and who may work."""
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lesslabel.studies.work import JobFolder, _alone, _make_ready, _minutes_of_earlier_attempts, main
+
+
+def test_a_run_goes_on_from_its_checkpoint_and_else_begins_anew(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert not _make_ready(run)
+    (run / "logs").mkdir(parents=True)
+    assert not _make_ready(run)
+    assert not run.exists()
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "checkpoints" / "last.ckpt").touch()
+    assert _make_ready(run)
+    assert run.exists()
+
+
+def test_the_minutes_of_killed_attempts_count_until_their_last_word(tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path)
+    assert _minutes_of_earlier_attempts(folder) == 0.0
+    folder.attempt.write_text(json.dumps({"since": 1000.0, "minutes_before": 1.5}))
+    assert _minutes_of_earlier_attempts(folder) == 1.5
+    curves = folder.run / "logs" / "metrics.csv"
+    curves.parent.mkdir(parents=True)
+    curves.touch()
+    os.utime(curves, (1120.0, 1120.0))
+    assert _minutes_of_earlier_attempts(folder) == pytest.approx(3.5)
+    os.utime(curves, (900.0, 900.0))  # older than the attempt, which died before it logged
+    assert _minutes_of_earlier_attempts(folder) == 1.5
+
+
+def test_a_second_process_waits_for_the_first(tmp_path: Path) -> None:
+    folder, order = JobFolder(tmp_path), []
+
+    def second() -> None:
+        with _alone(folder):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with _alone(folder):
+        thread.start()
+        time.sleep(0.1)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_changed_sources_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    JobFolder(tmp_path).declaration.write_text(json.dumps({"parts": {"sources": "another"}}))
+    assert main([str(tmp_path), "--attempt", "x"]) == 1
+    assert "sources of lesslabel changed after the study was started" in capsys.readouterr().err
