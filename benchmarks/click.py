@@ -4,15 +4,16 @@
 
 Images are the middle of the first cases of the stores. The method's own robot gives the first points, and the robot of
 click protocols the corrections, whose time does not count; cropping, cue, network, refinement and the way back to the
-image do. The networks are those of the configurations with fresh weights: they cost what trained ones do, and the cuts
-more, since their outputs are vague. A row is the median over cases and repetitions. ``--clock cpu`` counts the seconds
-that the process itself computed, for a machine busy with other work.
+image do. The networks are those of the configurations with fresh weights, whose vague outputs make cuts dear, or those
+of finished runs (``--runs``), on the published grid whatever theirs was. A row is the median over cases and
+repetitions. ``--clock cpu`` counts the seconds that the process itself computed, for a machine busy with other work.
 """
 
 import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from lesslabel.interaction import Prompt
 from lesslabel.interaction.robots import ErrorCentreRobot
 from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg
 from lesslabel.networks import NetworkShape
+from lesslabel.runs.verbs import load_model
 
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 VOLUME_VOXEL = (64, 96, 96)
@@ -44,14 +46,18 @@ def main() -> None:
         f"{arguments.threads} thread(s), {arguments.clock} clock, {arguments.cases} cases\n"
         "| method | crop | first points, ms | correction, ms |\n| --- | --- | --- | --- |"
     )
+    trained = [load_model(run) for run in arguments.runs]
     for dimensions, store in ((2, arguments.slices), (3, arguments.volumes)):
         if store is None:
             continue
         cases = list(islice(images(Store(store), dimensions), arguments.cases))
-        for method in (
+        fresh = (
             MIDeepSeg(size_voxel=SIZES[dimensions], network=SHAPES[dimensions]),
             GPInteractive(size_voxel=SIZES[dimensions], network=SHAPES[dimensions]),
-        ):
+        )
+        for method in [model for model in trained if model.shape.dimensions == dimensions] or fresh:
+            assert isinstance(method, InteractiveMethod)
+            method.encoding = replace(method.encoding, size_voxel=SIZES[dimensions])
             first, later = measure(method, cases, CLOCKS[arguments.clock], arguments.corrections)
             crop = "×".join(map(str, SIZES[dimensions]))
             print(f"| {type(method).__name__} | {crop} | {first * 1e3:.0f} | {later * 1e3:.0f} |", flush=True)
@@ -61,6 +67,9 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slices", type=Path, default=None, help="store whose slices are pointed at")
     parser.add_argument("--volumes", type=Path, default=None, help="store whose volumes are pointed at")
+    parser.add_argument(
+        "--runs", type=Path, nargs="+", default=[], help="finished runs whose methods are timed instead"
+    )
     parser.add_argument("--cases", type=int, default=5)
     parser.add_argument("--corrections", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
