@@ -103,6 +103,7 @@ def trainings(seed: int) -> Iterator[tuple[str, list[str]]]:
     mideepseg, gaussian_process = "configs/acdc/mideepseg.yaml", "configs/acdc/gp_interactive.yaml"
     for name, cue in CUES.items():
         yield f"MIDeepSeg {name}", [*configs(mideepseg, "small.yaml"), "--model.cue", cue]
+    yield "MIDeepSeg EGD x20", [*configs(mideepseg, "small.yaml"), "--model.cue_weight", "20"]
     yield "GP", configs(gaussian_process, "small.yaml")
     yield "GP, CNN head", [*configs(gaussian_process, "small.yaml"), "--model.head", "cnn"]
     if seed == 0:

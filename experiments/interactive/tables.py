@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from lesslabel.evaluation.clicks import OBJECT, at_clicks, clicks_needed
 from lesslabel.evaluation.markdown import markdown_table
@@ -33,12 +34,24 @@ def collect(runs: Path, experiment: Path) -> None:
 def write_tables(experiment: Path) -> None:
     """Write ``table.md``: for each set of objects the methods, and their differences to the baseline."""
     results = pd.read_csv(experiment / "results.csv")
-    pieces = ["# Interactive segmentation", (experiment / "notes.md").read_text(encoding="utf-8").strip()]
+    protocol = yaml.safe_load((experiment / "protocol.yaml").read_text(encoding="utf-8"))
+    pieces = [f"# {protocol.pop('name')}"]
+    pieces.append("\n".join(f"- **{key.replace('_', ' ')}**: {_joined(value)}" for key, value in protocol.items()))
     for name, rows in results.groupby("set", sort=False):
         pieces += [f"## {name}", _table_of_set(rows)]
         if BASELINE in set(rows["method"]) and rows["method"].nunique() > 1:
             pieces += [f"Paired against {BASELINE}, on the same objects, tested over patients:", _differences(rows)]
+    published = pd.read_csv(experiment / "published.csv", dtype=str)
+    pieces += ["## Published figures", "Context only: other data, training and scoring.", _whole(published)]
     write_text(experiment / "table.md", "\n\n".join(pieces) + "\n")
+
+
+def _joined(value: object) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _whole(frame: pd.DataFrame) -> str:
+    return markdown_table(list(frame.columns), frame.to_numpy().tolist())
 
 
 def _objects_of(clicks: Path) -> pd.DataFrame:

@@ -109,6 +109,7 @@ def exponential_geodesic_cue(
     seeds: NDArray[np.bool_],
     spacing: Spacing,
     *,
+    intensity_weight: float = 1.0,
     scale: Scale | None = "minmax",
     bound: float | None = EGD_BOUND,
 ) -> NDArray[np.float32]:
@@ -121,13 +122,17 @@ def exponential_geodesic_cue(
         image: ([C,] [D,] H, W), usually the crop around the clicks.
         seeds: ([D,] H, W) bool.
         spacing: voxel size in mm; does not enter.
-        scale: see `geodesic_distance`. The cue has no parameter of its own, so this sets its width.
+        intensity_weight: of distances. The text has none, 1: then hardly any voxel of a crop is farther away than 1, and
+            the cue says little of where the seeds are.
+        scale: see `geodesic_distance`.
         bound: distance beyond which the cue is 0; None for no such.
 
     Returns:
         ([D,] H, W) float32 in [0, 1].
     """
-    cue: NDArray[np.float32] = np.exp(-geodesic_distance(image, seeds, spacing, scale=scale, bound=bound))
+    cue: NDArray[np.float32] = np.exp(
+        -geodesic_distance(image, seeds, spacing, intensity_weight=intensity_weight, scale=scale, bound=bound)
+    )
     return cue
 
 

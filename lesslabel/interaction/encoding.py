@@ -12,7 +12,7 @@ from torch import Tensor
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError
 from lesslabel.interaction.crop import Crop
-from lesslabel.interaction.cues import CUES
+from lesslabel.interaction.cues import CUES, check_positive, exponential_geodesic_cue
 from lesslabel.interaction.geodesic import geodesic_distance
 from lesslabel.interaction.prompts import Prompt, Side, rasterise
 from lesslabel.interaction.prompts.seeds import Mask, Seeds, Shape
@@ -48,6 +48,7 @@ class Encoding:
         cue: one of `CUES`, or ``none``: the box is then all that the network knows.
         sides: the sides of which each gets a cue of its own.
         margin_voxel: how far the crop reaches beyond the prompts, see `Crop.around`.
+        cue_weight: of the distances of ``exponential_geodesic``, see `exponential_geodesic_cue`.
 
     Raises:
         ConfigError: if a value is out of its range.
@@ -57,6 +58,7 @@ class Encoding:
     cue: CueName
     sides: tuple[Side, ...]
     margin_voxel: float
+    cue_weight: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.size_voxel) not in (2, 3) or min(self.size_voxel) < 1:
@@ -65,6 +67,7 @@ class Encoding:
             raise ConfigError(f"cue: {self.cue!r} is not one of {', '.join(get_args(CueName))}")
         if not 0 <= self.margin_voxel < float("inf"):
             raise ConfigError(f"margin_voxel: {self.margin_voxel}; give 0 or more")
+        check_positive("cue_weight", self.cue_weight)
 
     @property
     def cues(self) -> int:
@@ -111,6 +114,8 @@ class Encoding:
         return placed
 
     def _map(self, image: NDArray[np.float32], seeds: Mask, spacing_mm: tuple[float, ...]) -> NDArray[np.float32]:
+        if self.cue == "exponential_geodesic":
+            return exponential_geodesic_cue(image, seeds, spacing_mm, intensity_weight=self.cue_weight)
         if self.cue == "gaussian_geodesic":
             return geodesic_distance(image, seeds, spacing_mm)
         return CUES[self.cue](image, seeds, spacing_mm)

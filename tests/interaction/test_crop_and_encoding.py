@@ -236,3 +236,17 @@ def test_a_slice_without_an_object_is_exchanged_for_one_of_its_case_that_has_one
     assert objects().slice_of(labels, 4, rng) == 4
     assert {objects().slice_of(labels, 0, rng) for _ in range(20)} == {2, 4}
     assert objects().slice_of(np.zeros((5, *SHAPE), np.uint8), 3, rng) == 3
+
+
+def test_the_weight_of_a_cue_narrows_it():
+    image = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(4))
+    prompts = [Click((20.0, 30.0))]
+    maps = []
+    for weight in (1.0, 20.0):
+        encoding = Encoding(SIZE, "exponential_geodesic", (Side.FOREGROUND,), 3.0, weight)
+        maps.append(encoding.encode(image, (1.0, 1.0), prompts, whole(SHAPE, SIZE)).cues[0])
+    near = maps[1] > 0.05
+    assert near.sum() > 1
+    assert torch.allclose(maps[0][near] ** 20, maps[1][near], atol=1e-4)
+    with pytest.raises(ConfigError, match="cue_weight"):
+        Encoding(SIZE, "exponential_geodesic", (), 3.0, 0.0)

@@ -59,6 +59,10 @@ class GPInteractive(InteractiveMethod):
         jitter_voxel: how much the hand slips.
         head_weight: μ.
         divergence_weight: ω.
+        intensity_weight: α₁ of the kernel at the start, as published; the next three likewise.
+        feature_weight: α₂.
+        intensity_scale: τ.
+        feature_scale: ℓ.
         learn_parameters: learn σ of the cue and the parameters of the kernel; False is the ablation.
         network: shape of the U-Net.
         optimiser: optimiser and learning rate.
@@ -80,6 +84,10 @@ class GPInteractive(InteractiveMethod):
         jitter_voxel: float = 0.0,
         head_weight: float = 0.001,
         divergence_weight: float = 0.01,
+        intensity_weight: float = 0.5,
+        feature_weight: float = 0.2,
+        intensity_scale: float = 1.0,
+        feature_scale: float = 2.0,
         learn_parameters: bool = True,
         network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
         optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
@@ -105,7 +113,7 @@ class GPInteractive(InteractiveMethod):
             fused = network.channels[0] + in_channels + encoding.cues
             self.head = CONVOLUTION[network.dimensions](fused, self.num_classes, kernel_size=1)
         else:
-            self.head = GaussianProcessHead()
+            self.head = GaussianProcessHead(intensity_weight, feature_weight, intensity_scale, feature_scale)
         self.network.head = nn.Identity()  # `head` stands in its place
         self.learned_cue = GaussianGeodesicCue() if cue == "gaussian_geodesic" else None
         self.head_weight = head_weight

@@ -45,6 +45,7 @@ class MIDeepSeg(InteractiveMethod):
         in_channels: channels of the image.
         size_voxel: grid of the crop, (h, w) or (d, h, w); the public code has 96×96, the thesis 64×64 and 64×96×96.
         cue: the encoding of the points; ``exponential_geodesic`` is the method, the others are its rivals.
+        cue_weight: of the distances of ``exponential_geodesic``; 1 is as printed, and nearly flat in a crop.
         margin_voxel: by how much the crop is larger than the box of the points.
         margin_jitter_voxel: by how much more, at most, in training.
         inward_voxel: how far at most the points lie inside the boundary, see `InteriorMarginRobot`.
@@ -65,6 +66,7 @@ class MIDeepSeg(InteractiveMethod):
         in_channels: int = 1,
         size_voxel: tuple[int, ...] = (96, 96),
         cue: CueName = "exponential_geodesic",
+        cue_weight: float = 1.0,
         margin_voxel: float = 5.0,
         margin_jitter_voxel: float = 10.0,
         inward_voxel: float = 3.0,
@@ -79,7 +81,7 @@ class MIDeepSeg(InteractiveMethod):
     ) -> None:
         if refinement not in get_args(Refinement):
             raise ConfigError(f"model.refinement: {refinement!r} is not one of {', '.join(get_args(Refinement))}")
-        encoding = Encoding(tuple(size_voxel), cue, (Side.FOREGROUND,), margin_voxel)
+        encoding = Encoding(tuple(size_voxel), cue, (Side.FOREGROUND,), margin_voxel, cue_weight)
         robot = InteriorMarginRobot(inward_voxel=inward_voxel, jitter_voxel=jitter_voxel)
         super().__init__(encoding, robot, None, margin_jitter_voxel, in_channels, network, optimiser, inference)
         self.network = build_network(network, in_channels + encoding.cues, self.num_classes)
