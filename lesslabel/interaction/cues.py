@@ -122,7 +122,7 @@ def exponential_geodesic_cue(
         image: ([C,] [D,] H, W), usually the crop around the clicks.
         seeds: ([D,] H, W) bool.
         spacing: voxel size in mm; does not enter.
-        intensity_weight: of distances. The text has none, 1: then hardly any voxel of a crop is farther away than 1, and
+        intensity_weight: of distances. The text has none, 1: then few voxels of a crop are farther away than 1, and
             the cue says little of where the seeds are.
         scale: see `geodesic_distance`.
         bound: distance beyond which the cue is 0; None for no such.
