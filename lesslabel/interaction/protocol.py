@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
 from lesslabel.interaction.model import InteractiveModel
-from lesslabel.interaction.prompts import CutLine, Prompt, Scribble
+from lesslabel.interaction.prompts import CutLine, Prompt, Scribble, rasterise
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.interaction.robots import Robot
 
@@ -56,7 +56,8 @@ def take_turns(
     """Segment one object: first prompts, then corrections one after the other.
 
     It ends where the robot has nothing to correct, or the clicks or turns are used up. A turn is given whole: the last
-    may end above the cap.
+    may end above the cap. What was corrected counts as right from then on, whatever the model makes of it, so that no
+    voxel is clicked twice.
 
     Args:
         model: what segments.
@@ -85,14 +86,24 @@ def take_turns(
     clicks, taken = count_clicks(given), 1
     yield Turn(given, clicks, mask, time.perf_counter() - since)
     corrections: list[Prompt] = []
+    corrected = np.zeros_like(truth)
     while clicks < cap and (turns is None or taken < turns):
-        seen = mask if known is None else mask & known
+        seen = np.where(corrected, truth, mask)
+        if known is not None:
+            seen &= known
         given = robot.annotate(truth, rng, prediction=seen, spacing_mm=spacing_mm)
         if not given:
             return
         corrections += given
+        corrected |= _spoken_of(given, truth.shape)
         since = time.perf_counter()
         mask = session.segment(corrections).mask
         seconds = time.perf_counter() - since
         clicks, taken = clicks + count_clicks(given), taken + 1
         yield Turn(given, clicks, mask, seconds)
+
+
+def _spoken_of(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> Mask:
+    """Voxels of which prompts say something."""
+    seeds = rasterise(prompts, shape)
+    return np.asarray(seeds.foreground | seeds.background | seeds.boundary)

@@ -185,6 +185,11 @@ def _in_words(rows: Sequence[ClickRow], frame: pd.DataFrame) -> str:
     overall = [row for row in rows if row.label == MEAN_OVER_LABELS]
     best = min(overall, key=lambda row: row.needed[1].clicks.mean)
     needed = best.needed[1]
+    if all(row.needed[1].failed == row.needed[1].objects for row in overall):
+        return (
+            f"No protocol reached a Dice of 0.90 on any of {needed.objects} objects of {patients} "
+            f"patient{'s' * (patients != 1)}."
+        )
     verb = "needs the fewest clicks for" if len(overall) > 1 else "needs for"
     reached = f"{words.number(needed.clicks.mean, 1)} clicks {words.span(needed.clicks, 1)}".strip()
     return (

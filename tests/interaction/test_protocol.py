@@ -86,9 +86,9 @@ def test_it_ends_with_the_clicks_or_the_turns(limits: dict[str, int], clicks: li
     assert [turn.clicks for turn in play(Believer(), FIVE, **limits)] == clicks
 
 
-def test_a_deaf_model_is_corrected_up_to_the_cap() -> None:
+def test_what_a_model_does_not_unlearn_is_said_once() -> None:
     turns = play(Believer(always=dots((1, 1), (1, 2))), FIVE, cap=20)
-    assert turns[-1].clicks == 20
+    assert turns[-1].clicks == 7  # the five dots, and the two that it always adds
     assert turns[1].prompts == (Click((1, 1), Side.BACKGROUND),)  # the largest error is what it always adds
 
 
@@ -169,3 +169,16 @@ def test_without_first_prompts_there_is_no_protocol() -> None:
         play(Believer(), FIVE, first=())
     with pytest.raises(DataError, match="no first prompts"):
         play(Believer(), np.zeros_like(FIVE), first=ROBOTS["interior-margin-points"]())
+
+
+def test_a_model_that_hears_nothing_is_not_told_the_same_twice() -> None:
+    class Deaf(Believer):
+        def segment(self, corrections: Sequence[Prompt] = ()) -> Segmentation:  # noqa: ARG002  the interface
+            return super().segment()
+
+    truth = np.zeros((7, 9), np.bool_)
+    truth[1:6, 1:8] = True
+    turns = play(Deaf(dots((0, 8))), truth, cap=20)
+    told = [turn.prompts[0].points[0].tolist() for turn in turns[1:]]
+    assert len(told) == 18
+    assert len(set(map(tuple, told))) == 18
