@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "lesslabel",
         description="Medical image segmentation from few labels.",
-        epilog="verbs:\n" + "\n".join(f"  {name:10}{text}" for name, (_, text) in verbs.items()),
+        epilog="verbs:\n" + "\n".join(f"  {name:11}{text}" for name, (_, text) in verbs.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lesslabel {__version__}")
@@ -304,6 +304,8 @@ def _bundle(given: list[str]) -> int:
     export.add_argument("--references", type=int, default=10, help="how many references (default 10)")
     export.add_argument("--seed", type=int, default=0, help="of the clustering")
     export.add_argument("--mask", choices=("predicted", "background-softmax"), default="predicted", help="of features")
+    export.add_argument("--scale", choices=("published", "unit-length"), default="published", help="of features")
+    export.add_argument("--min-patients", type=int, default=2, help="behind each reference (default 2; published 1)")
     for name, text in (("inspect", "check a bundle and print its card"), ("verify", "check a bundle")):
         actions.add_parser(name, help=text).add_argument("bundle", type=Path)
     options = parser.parse_args(given)

@@ -337,6 +337,8 @@ def bundle(options: argparse.Namespace) -> int:
             n_references=options.references,
             seed=options.seed,
             mask=options.mask,
+            scale=options.scale,
+            min_patients=options.min_patients,
         )
         single = sum(patients == 1 for patients in made.recipe.references.patients)
         print(f"{made.path}: {len(made.references)} references, {single} of them from a single patient each")

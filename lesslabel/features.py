@@ -23,6 +23,7 @@ from lesslabel.methods.inference import predict_volume
 from lesslabel.networks import penultimate_maps
 
 Mask = Literal["predicted", "background-softmax"]
+Scale = Literal["published", "unit-length"]
 
 FEATURE_LENGTH = 256
 FEATURE_GRIDS: dict[int, tuple[int, ...]] = {2: (16, 16), 3: (4, 8, 8)}
@@ -71,7 +72,9 @@ class ImageFeatures:
         return cls(**{name: column[order] for name, column in columns.items()})
 
 
-def feature_vectors(maps: Tensor, probabilities: Tensor, mask: Mask = "predicted") -> Tensor:
+def feature_vectors(
+    maps: Tensor, probabilities: Tensor, mask: Mask = "predicted", scale: Scale = "published"
+) -> Tensor:
     """Compute the feature of each image.
 
     From STDR (Wang et al., "Dual-reference source-free active domain adaptation for nasopharyngeal carcinoma tumor
@@ -84,6 +87,10 @@ def feature_vectors(maps: Tensor, probabilities: Tensor, mask: Mask = "predicted
         probabilities: B×C×[D×]H×W.
         mask: ``predicted`` as published in the paper; ``background-softmax`` as in its public code, which multiplies by
             the probability of background and divides by its mean.
+        scale: ``published`` divides by N. That makes an image of few foreground pixels a hundred times longer than one
+            of many, so that distances order images by the size of the foreground. ``unit-length``, which is ours,
+            divides by the vector's Euclidean length instead: what is left is where the foreground lies and how strong
+            the map is there.
 
     Returns:
         B×256 float32: 16×16 cells in 2D, 4×8×8 in 3D. A row is NaN where the divisor is 0: for ``predicted``, where no
@@ -97,11 +104,18 @@ def feature_vectors(maps: Tensor, probabilities: Tensor, mask: Mask = "predicted
         masked, divisor = maps * background, background.flatten(1).mean(dim=1)
     pool = F.adaptive_max_pool2d if maps.ndim == 3 else F.adaptive_max_pool3d
     pooled = pool(masked[:, None].float(), FEATURE_GRIDS[maps.ndim - 1]).flatten(1)
+    if scale == "unit-length":
+        divisor = torch.linalg.vector_norm(pooled, dim=1)
     return pooled / divisor[:, None]  # nothing in the mask: 0 / 0, which is NaN
 
 
 def iterate_features(
-    method: SegmentationMethod, data: SegmentationDataModule, uids: Sequence[str], *, mask: Mask = "predicted"
+    method: SegmentationMethod,
+    data: SegmentationDataModule,
+    uids: Sequence[str],
+    *,
+    mask: Mask = "predicted",
+    scale: Scale = "published",
 ) -> Iterator[ImageFeatures]:
     """Compute the features of whole cases, one case after the other, so that memory does not grow with their number.
 
@@ -114,16 +128,18 @@ def iterate_features(
         data: reads the cases and brings them to the network's grid.
         uids: which cases; they come sorted.
         mask: see `feature_vectors`.
+        scale: the same.
 
     Yields:
         The rows of one case.
 
     Raises:
-        ConfigError: if the mask is unknown, or method and data do not fit.
+        ConfigError: if the mask or the scale is unknown, or method and data do not fit.
         DataError: if a case is absent or damaged.
     """
-    if mask not in get_args(Mask):
-        raise ConfigError(f"mask: {mask!r} is not one of {', '.join(map(repr, get_args(Mask)))}")
+    for name, value, choices in (("mask", mask, get_args(Mask)), ("scale", scale, get_args(Scale))):
+        if value not in choices:
+            raise ConfigError(f"{name}: {value!r} is not one of {', '.join(map(repr, choices))}")
     method.require_data(data.mapping.names, data.in_channels, data.dimensions)
     # not the data module's own loader, which shares cases out by the processes of its trainer
     cases: DataLoader[EvaluationBatch] = DataLoader(
@@ -133,11 +149,16 @@ def iterate_features(
         collate_fn=one_case,  # type: ignore[arg-type]  # without a batch size it takes one sample
     )
     for case in cases:
-        yield _features_of_case(method, case, mask)
+        yield _features_of_case(method, case, mask, scale)
 
 
 def extract_features(
-    method: SegmentationMethod, data: SegmentationDataModule, uids: Sequence[str], *, mask: Mask = "predicted"
+    method: SegmentationMethod,
+    data: SegmentationDataModule,
+    uids: Sequence[str],
+    *,
+    mask: Mask = "predicted",
+    scale: Scale = "published",
 ) -> ImageFeatures:
     """Compute the features of whole cases and keep them: about one kilobyte per image.
 
@@ -149,9 +170,10 @@ def extract_features(
         data: the same.
         uids: which cases.
         mask: see `feature_vectors`.
+        scale: the same.
     """
     rank, world = _place_among_processes()
-    mine = ImageFeatures.join(iterate_features(method, data, sorted(set(uids))[rank::world], mask=mask))
+    mine = ImageFeatures.join(iterate_features(method, data, sorted(set(uids))[rank::world], mask=mask, scale=scale))
     if world == 1:
         return mine
     shares: list[Any] = [None] * world
@@ -160,7 +182,7 @@ def extract_features(
 
 
 @torch.no_grad()
-def _features_of_case(method: SegmentationMethod, case: EvaluationBatch, mask: Mask) -> ImageFeatures:
+def _features_of_case(method: SegmentationMethod, case: EvaluationBatch, mask: Mask, scale: Scale) -> ImageFeatures:
     inference = replace(method.inference, stride_voxel=method.inference.window_voxel)
 
     def forward(image: Tensor) -> Tensor:
@@ -175,16 +197,16 @@ def _features_of_case(method: SegmentationMethod, case: EvaluationBatch, mask: M
         image = case["image"][0].to(method.device)
         result = predict_volume(forward, image, method.shape.dimensions, inference)
     images = result.transpose(0, 1) if method.shape.dimensions == 2 else result[None]
-    return _rows(case["uid"], images[:, -1], images[:, :-1], mask)
+    return _rows(case["uid"], images[:, -1], images[:, :-1], mask, scale)
 
 
-def _rows(uid: str, maps: Tensor, probabilities: Tensor, mask: Mask) -> ImageFeatures:
+def _rows(uid: str, maps: Tensor, probabilities: Tensor, mask: Mask, scale: Scale) -> ImageFeatures:
     largest = probabilities.topk(2, dim=1).values
     volume = maps.ndim == 4
     return ImageFeatures(
         uid=np.full(len(maps), uid),
         slice=np.full(1, WHOLE_CASE) if volume else np.arange(len(maps)),
-        features=feature_vectors(maps, probabilities, mask).cpu().numpy(),
+        features=feature_vectors(maps, probabilities, mask, scale).cpu().numpy(),
         foreground_voxel=(hard_label(probabilities) != 0).flatten(1).sum(dim=1).cpu().numpy(),
         entropy=_mean_over_pixels(voxel_entropy(probabilities)),
         margin=_mean_over_pixels(largest[:, 0] - largest[:, 1]),

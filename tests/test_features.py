@@ -115,6 +115,9 @@ def test_two_foreground_pixels_by_hand() -> None:
     expected = torch.zeros(1, 256)
     expected[0, 2 * 16 + 3], expected[0, 15 * 16] = 3.0 / 2, -5.0 / 2
     assert torch.equal(feature_vectors(maps, probabilities), expected)
+    unit = feature_vectors(maps, probabilities, scale="unit-length")
+    torch.testing.assert_close(unit, expected * 2 / 34**0.5)
+    torch.testing.assert_close(feature_vectors(9 * maps, probabilities, scale="unit-length"), unit)
 
 
 def test_the_background_softmax_divides_by_its_mean() -> None:
@@ -130,6 +133,7 @@ def test_an_image_without_foreground_has_no_feature() -> None:
     found = feature_vectors(maps.mean(dim=1), probabilities)
     assert not found[0].isnan().any()
     assert found[1].isnan().all()
+    assert feature_vectors(maps.mean(dim=1), probabilities, scale="unit-length")[1].isnan().all()
     assert not feature_vectors(maps.mean(dim=1), probabilities, "background-softmax").isnan().any()
 
 
@@ -239,6 +243,8 @@ def test_no_case_gives_no_row(store: Path) -> None:
 def test_what_does_not_fit_is_refused(store: Path) -> None:
     with pytest.raises(ConfigError, match="mask: 'foreground' is not one of 'predicted', 'background-softmax'"):
         extract_features(method_of(), data_of(store), [], mask="foreground")
+    with pytest.raises(ConfigError, match="scale: 'unit' is not one of 'published', 'unit-length'"):
+        extract_features(method_of(), data_of(store), [], scale="unit")
     with pytest.raises(ConfigError, match=r"model\.network\.dimensions is 3"):
         extract_features(method_of(dimensions=3), data_of(store), [])
 

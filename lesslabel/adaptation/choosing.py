@@ -114,7 +114,8 @@ def choose_queue(
 def features_of_training_part(bundle: Bundle, data: SegmentationDataModule) -> ImageFeatures:
     """What the source's model sees in the images that may be chosen."""
     uids = [record.uid for record in data.records("train")]
-    return extract_features(bundle.build_method(), data, uids, mask=bundle.recipe.features.mask)
+    recipe = bundle.recipe.features
+    return extract_features(bundle.build_method(), data, uids, mask=recipe.mask, scale=recipe.scale)
 
 
 def _units(features: ImageFeatures, unit: Unit) -> list[tuple[str, int]]:

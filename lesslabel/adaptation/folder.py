@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from lesslabel.adaptation import ADAPTATION
 from lesslabel.bundle import Bundle
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError, RunError
@@ -15,7 +16,6 @@ from lesslabel.runs.folder import RunFolder, without_folders
 from lesslabel.runs.messages import values_of
 from lesslabel.runs.verbs import is_main_process, run_fit
 
-_DESCRIPTION = "adapt.json"
 _DECIDED = ("--run", "--weights", "--ckpt_path")
 
 
@@ -39,7 +39,7 @@ def begin_adaptation(
         **choices,
         "settings": [without_folders(setting) for setting in settings],
     }
-    path = out / _DESCRIPTION
+    path = out / ADAPTATION
     if out.exists() and not path.is_file():
         raise RunError(f"{out}: exists already and is no adaptation; choose another folder")
     begun = read_json(path, "the description of an adaptation") if path.is_file() else {}

@@ -22,6 +22,7 @@ def write_card(recipe: BundleRecipe, model_sha256: str) -> str:
     support = ", ".join(map(str, recipe.references.patients))
     features = (
         f"{training.images_with_feature} {images}, {recipe.features.mask} mask, {_by(recipe.features.grid)} cells"
+        f"{'' if recipe.features.scale == 'published' else ', ' + recipe.features.scale}"
     )
     return f"""# Bundle: {recipe.method.name} for {", ".join(recipe.label_names[1:])}
 

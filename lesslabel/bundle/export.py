@@ -28,12 +28,13 @@ from lesslabel.bundle.recipe import (
     Versions,
     free_words,
 )
+from lesslabel.bundle.references import join_references
 from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.view import select_channels
 from lesslabel.errors import ConfigError, DataError, RunError
-from lesslabel.features import FEATURE_GRIDS, ImageFeatures, Mask, extract_features
+from lesslabel.features import FEATURE_GRIDS, Mask, Scale, extract_features
 from lesslabel.files import written_aside
 from lesslabel.runs.callbacks import SafeCheckpointIO
 from lesslabel.runs.folder import RunFolder
@@ -44,7 +45,15 @@ _SHORTEST_IDENTIFIER = 3
 
 
 def export_bundle(
-    run: Path, out: Path, store: Path, *, n_references: int = 10, seed: int = 0, mask: Mask = "predicted"
+    run: Path,
+    out: Path,
+    store: Path,
+    *,
+    n_references: int = 10,
+    seed: int = 0,
+    mask: Mask = "predicted",
+    scale: Scale = "published",
+    min_patients: int = 2,
 ) -> Bundle:
     """Make a bundle of a run: weights, recipe, references and quantiles of its training part.
 
@@ -58,6 +67,10 @@ def export_bundle(
         n_references: K, means that the training images' features are clustered into.
         seed: of the clustering.
         mask: of the features, see `lesslabel.features.feature_vectors`.
+        scale: the same.
+        min_patients: behind each reference at least, see `join_references`. Published is 1, whatever K-means gives. The
+            default is 2, because the mean of a single patient's images does not hide that patient; the choice loses
+            little, since such a reference is seldom the nearest of anything at another hospital.
 
     Raises:
         DataError: if the folder exists, the training part has too few patients or features, or a name of a label or
@@ -84,14 +97,15 @@ def export_bundle(
     require_anonymous(free_words(data.store.source, channels, classes), data.store.records.values())
     uids = [record.uid for record in records]
     method.to(looking_trainer(reopened, []).strategy.root_device)
-    images = extract_features(method, data, uids, mask=mask)
-    with_feature = int(images.has_feature.sum())
-    if with_feature < n_references:
+    images = extract_features(method, data, uids, mask=mask, scale=scale)
+    features, patient_of = images.features[images.has_feature], {record.uid: record.patient for record in records}
+    if len(features) < n_references:
         raise DataError(
-            f"{run}: {with_feature} training images have a predicted foreground, {n_references} references were asked "
+            f"{run}: {len(features)} training images have a predicted foreground, {n_references} references were asked "
             "for; ask for fewer, or train longer"
         )
-    references = strategy.fit(images.features).references.astype(np.float32)
+    owners = np.array([patient_of[uid] for uid in images.uid[images.has_feature].tolist()])
+    references, behind = join_references(strategy.fit(features).references, features, owners, min_patients)
     recipe = BundleRecipe(
         format=FORMAT,
         method=method_recipe,
@@ -99,14 +113,14 @@ def export_bundle(
         classes=classes,
         class_shares=measure_class_shares(data, SMALLEST_NUMBER_OF_PATIENTS),
         channels=channels,
-        features=FeatureRecipe(mask, FEATURE_GRIDS[data.dimensions]),
-        references=ReferenceRecipe(seed, _count_patients(images, references, records)),
+        features=FeatureRecipe(mask, FEATURE_GRIDS[data.dimensions], scale),
+        references=ReferenceRecipe(seed, behind),
         training=Training(
             source=data.store.source,
             patients=len(patients),
             cases=len(records),
             images=len(images),
-            images_with_feature=with_feature,
+            images_with_feature=len(features),
             checkpoint="best" if checkpoint.stem == "best" else "last",
             iteration=iteration,
         ),
@@ -154,18 +168,6 @@ def _reopen(run: Path, store: Path) -> tuple[RunCLI, Path, int]:
     reopened.model.on_load_checkpoint(content)
     reopened.model.load_state_dict(content["state_dict"])
     return reopened, checkpoint, int(content["global_step"])
-
-
-def _count_patients(
-    images: ImageFeatures, references: NDArray[np.float32], records: Iterable[CaseRecord]
-) -> tuple[int, ...]:
-    """For each reference the patients of the images that are nearest to it."""
-    patient_of = {record.uid: record.patient for record in records}
-    behind: list[set[str]] = [set() for _ in references]
-    for uid, feature in zip(images.uid[images.has_feature], images.features[images.has_feature], strict=True):
-        nearest = int(np.square(references.astype(np.float64) - feature).sum(axis=1).argmin())
-        behind[nearest].add(patient_of[str(uid)])
-    return tuple(len(patients) for patients in behind)
 
 
 def _describe_method(run: RunCLI) -> MethodRecipe:

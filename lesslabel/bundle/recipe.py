@@ -11,7 +11,7 @@ from lesslabel.bundle.plain import build
 from lesslabel.data.intensity import Intensity
 from lesslabel.data.resize import Interpolation
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.features import FEATURE_GRIDS, Mask
+from lesslabel.features import FEATURE_GRIDS, Mask, Scale
 from lesslabel.methods import SegmentationMethod
 
 FORMAT: Final = 1
@@ -83,6 +83,7 @@ class FeatureRecipe:
 
     mask: Mask
     grid: tuple[int, ...]
+    scale: Scale = "published"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class ReferenceRecipe:
 
     Attributes:
         seed: of the clustering.
-        patients: for each reference, the patients whose images it is the mean of.
+        patients: for each reference, how many patients' images it is the mean of.
     """
 
     seed: int

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lesslabel.adaptation import ADAPTATION
 from lesslabel.adaptation.stages import FINE_TUNE, SELF_TRAIN
 from lesslabel.bundle import Bundle
 from lesslabel.data.queue import Queue, read_queue
@@ -23,7 +24,7 @@ from lesslabel.report.methods import group_methods
 from lesslabel.report.protocol import describe
 from lesslabel.report.results import tabulate
 from lesslabel.report.revision import REVISION_BINS, Revision, tabulate_revisions
-from lesslabel.report.runs import ADAPTATION, read_mapping, read_runs, store_named_in
+from lesslabel.report.runs import read_mapping, read_runs, store_named_in
 from lesslabel.report.svg import label_style, method_style
 from lesslabel.report.templates import load_template
 
@@ -115,7 +116,8 @@ def write_adaptation_report(
     """
     adaptation = read_adaptation(folder, bundle, store)
     data = bundle.data_module(adaptation.store.path)
-    images = extract_features(bundle.build_method(), data, adaptation.training_cases, mask=bundle.recipe.features.mask)
+    seen = bundle.recipe.features
+    images = extract_features(bundle.build_method(), data, adaptation.training_cases, mask=seen.mask, scale=seen.scale)
     units = units_of(images, adaptation.queue)
     choice = draw_choice(units, adaptation.queue, bundle.references, projection, seed)
     channels = select_channels(data.view, adaptation.store.channels)

@@ -10,12 +10,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from lesslabel.adaptation import ADAPTATION
 from lesslabel.errors import RunError
 
 SCORES = ("dice", "hd95", "asd")
 """The columns of ``test/metrics.csv`` that the page shows."""
-ADAPTATION = "adapt.json"
-"""What tells the folder of an adaptation, which holds runs, from a run."""
 
 
 @dataclass(frozen=True, eq=False)

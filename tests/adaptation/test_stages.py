@@ -1,6 +1,9 @@
 """The stages of an adaptation: who teaches, what goes on, what is refused."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +29,7 @@ from lesslabel.adaptation.pseudo_labels import NAME
 from lesslabel.adaptation.stages import FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN, adapt, adapt_without_labels
 from lesslabel.bundle import Bundle
 from lesslabel.bundle.recipe import MethodRecipe
+from lesslabel.cli import main
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import Kind
 from lesslabel.data.histogram_matching import match_histogram
@@ -186,6 +190,38 @@ def test_killed_anywhere_it_goes_on_and_ends_the_same(
         require_same_training(out / stage, adapted / stage)
     go_on()  # complete: nothing changes
     require_same_training(out / SELF_TRAIN, adapted / SELF_TRAIN)
+
+
+KILL_IN_THE_LAST_STAGE = """
+import os, signal, sys
+from lesslabel.cli import main
+from lesslabel.methods import Supervised
+
+losses = Supervised.losses
+
+def killed(self, batch):
+    if len(self.dice_kinds) > 1 and self.global_step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return losses(self, batch)
+
+Supervised.losses = killed
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_process_that_was_killed_outright_goes_on_with_the_same_command(
+    adapted: Path, bundle: Bundle, store: Path, queue: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "killed"
+    command = ["adapt", "--bundle", bundle.path, "--store", store, "--queue", queue, "--annotation", "dense"]
+    command = [str(part) for part in (*command, "--out", out, *SETTINGS)]
+    ended = subprocess.run([sys.executable, "-c", KILL_IN_THE_LAST_STAGE, *command], capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert checkpoint(out / SELF_TRAIN)["global_step"] == 2
+    assert main(command) == 0
+    for stage in (FINE_TUNE, SELF_TRAIN):
+        require_same_training(out / stage, adapted / stage)
 
 
 def interrupt_before_the_third(write: Callable[..., None]) -> Callable[..., None]:

@@ -1,6 +1,7 @@
 """What a bundle holds is what the run and its training part give, and nothing that names anybody."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,8 @@ import torch
 import yaml
 
 import lesslabel.methods
-from lesslabel.bundle import Bundle, export_bundle
+from lesslabel.adaptation.choosing import features_of_training_part
+from lesslabel.bundle import Bundle, BundleRecipe, export_bundle
 from lesslabel.bundle.export import _reopen, require_anonymous
 from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
 from lesslabel.cli import main
@@ -52,7 +54,10 @@ def test_the_method_comes_back_with_the_weights_that_test_takes(bundle: Bundle, 
     assert bundle.label_names == ("background", "heart", "RV")
 
 
-def test_the_references_are_the_means_of_the_nearest_training_images(bundle: Bundle, run: Path, store: Path) -> None:
+def test_the_published_references_are_the_means_of_the_nearest_training_images(
+    run: Path, store: Path, tmp_path: Path
+) -> None:
+    bundle = export_bundle(run, tmp_path / "bundle", store, n_references=4, seed=3, min_patients=1)
     data, uids = bundle.data_module(store), training_part(run)
     images = extract_features(bundle.build_method(), data, uids)
     training = bundle.recipe.training
@@ -66,6 +71,12 @@ def test_the_references_are_the_means_of_the_nearest_training_images(bundle: Bun
     ):
         np.testing.assert_allclose(features[nearest == index].mean(axis=0), reference, rtol=1e-4, atol=1e-7)
         assert len({uid.partition("_")[0] for uid in owners[nearest == index]}) == patients
+    assert min(bundle.recipe.references.patients) == 1
+
+
+def test_no_reference_is_of_a_single_patient_unless_asked_for(bundle: Bundle) -> None:
+    assert 1 <= len(bundle.references) == len(bundle.recipe.references.patients) < 4
+    assert min(bundle.recipe.references.patients) >= 2
 
 
 def test_the_quantiles_are_means_over_the_raw_training_images(bundle: Bundle, run: Path, store: Path) -> None:
@@ -116,7 +127,8 @@ def test_exporting_again_from_a_store_elsewhere_gives_the_same_bytes(
     moved, out = shutil.copytree(store, tmp_path / "moved"), tmp_path / "bundle"
     export = ["bundle", "export", run, out, "--store", moved, "--references", 4, "--seed", 3]
     assert main([str(argument) for argument in export]) == 0
-    assert f"{out}: 4 references, 1 of them from a single patient each" in capsys.readouterr().out
+    expected = f"{out}: {len(bundle.references)} references, 0 of them from a single patient each"
+    assert expected in capsys.readouterr().out
     for name in NAMES:
         assert (out / name).read_bytes() == (bundle.path / name).read_bytes(), name
 
@@ -135,6 +147,24 @@ def test_the_other_mask_is_recorded_and_used(bundle: Bundle, run: Path, store: P
     np.testing.assert_allclose(weights @ other.references / 30, images.features.mean(axis=0), rtol=1e-3, atol=1e-6)
 
 
+def test_the_other_scale_is_recorded_and_used(bundle: Bundle, run: Path, store: Path, tmp_path: Path) -> None:
+    other = export_bundle(run, tmp_path / "bundle", store, n_references=2, scale="unit-length")
+    assert other.recipe.features.scale == "unit-length"
+    assert "predicted mask, 16×16 cells, unit-length\n" in (other.path / "CARD.md").read_text(encoding="utf-8")
+    assert "unit-length" not in (bundle.path / "CARD.md").read_text(encoding="utf-8")
+    images = features_of_training_part(other, other.data_module(store))
+    np.testing.assert_allclose(np.linalg.norm(images.features[images.has_feature], axis=1), 1.0, rtol=1e-5)
+    distance = ((images.features[images.has_feature][:, None] - other.references[None]) ** 2).sum(axis=2)
+    assert distance.min(axis=1).mean() < 1.0
+
+
+def test_a_recipe_of_before_there_was_a_scale_is_of_the_published(bundle: Bundle) -> None:
+    text = bundle.recipe.to_json()
+    without = re.sub(r',\n *"scale": "published"', "", text)
+    assert without != text
+    assert BundleRecipe.from_json(without) == bundle.recipe
+
+
 @pytest.mark.parametrize("kind", ["folder", "file", "dangling link"])
 def test_an_existing_target_is_left_alone(run: Path, store: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "out"
@@ -147,6 +177,8 @@ def test_an_existing_target_is_left_alone(run: Path, store: Path, tmp_path: Path
 def test_too_many_references_are_refused(run: Path, store: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"\d+ training images have a predicted foreground, 31 references were asked"):
         export_bundle(run, tmp_path / "out", store, n_references=31)
+    with pytest.raises(DataError, match="6 behind each reference were asked for"):
+        export_bundle(run, tmp_path / "out", store, n_references=2, min_patients=6)
     with pytest.raises(ConfigError, match=r"n_clusters: 0"):
         export_bundle(run, tmp_path / "out", store, n_references=0)
     assert not list(tmp_path.iterdir())

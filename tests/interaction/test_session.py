@@ -150,7 +150,7 @@ def test_reset_forgets_turns_but_not_the_image() -> None:
         ((AWAY,), "2", "the toy needs a voxel of the object"),
         ((FIRST,), "", "object: ''; give words"),
         ((FIRST,), "a\nb", "give words on one line"),
-        ((FIRST,), "/home/patients/jane", "without slashes"),
+        ((FIRST,), "scans/jane", "without slashes"),
         ((FIRST,), 1, "object: 1; give words"),
     ],
 )

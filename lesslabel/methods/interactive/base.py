@@ -18,7 +18,7 @@ from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.encoding import EncodedObject, Encoding
 from lesslabel.interaction.model import Segmentation
-from lesslabel.interaction.prompts import Prompt, Seeds
+from lesslabel.interaction.prompts import Prompt, Seeds, rasterise
 from lesslabel.interaction.robots import Robot
 from lesslabel.interaction.training_objects import TrainingObjects
 from lesslabel.losses.pseudo_label import hard_label
@@ -68,6 +68,8 @@ class InteractiveMethod(SegmentationMethod):
 
     looks_again: bool = False
     """Whether corrections change what the network sees; otherwise it runs once per object."""
+    hard_clicks: bool = False
+    """Whether what was said counts in any case, once there are corrections."""
 
     def __init__(
         self,
@@ -221,8 +223,12 @@ class SeenObject:
             seen = self._look(crop, prompts if self.method.looks_again else self.first)
             seeds = self.method.encoding.place(prompts, crop)
             answer = self.method.answer(seen, seeds, corrected=bool(corrections))
+        mask = crop.paste(answer.mask.float().cpu()) > 0.5
+        if corrections and self.method.hard_clicks:  # a voxel of a grid that is finer than the image could get lost
+            seeds = rasterise(prompts, crop.shape)
+            mask = (mask | seeds.foreground) & ~seeds.background
         return Segmentation(
-            mask=crop.paste(answer.mask.float().cpu()) > 0.5,
+            mask=mask,
             probability=crop.paste(answer.probability.cpu()),
             uncertainty=crop.paste(answer.uncertainty.cpu()),
         )

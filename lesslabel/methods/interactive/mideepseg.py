@@ -61,6 +61,8 @@ class MIDeepSeg(InteractiveMethod):
         inference: only `largest_component` matters.
     """
 
+    hard_clicks = True
+
     def __init__(
         self,
         in_channels: int = 1,
