@@ -167,7 +167,9 @@ def find_list(name: str, suffix: str) -> Path:
     if committed.is_file() and committed.resolve().is_relative_to(LISTS):
         return committed
     known = sorted(str(path.relative_to(LISTS).with_suffix("")) for path in LISTS.rglob(f"*{suffix}"))
-    raise DataError(f"no file and no committed list '{name}'; committed lists: {', '.join(known)}")
+    near = [known_name for known_name in known if known_name.startswith(f"{name.partition('/')[0]}/")]
+    shown = near or sorted({f"{known_name.partition('/')[0]}/…" for known_name in known})
+    raise DataError(f"no file and no committed list '{name}'; committed lists: {', '.join(shown)}")
 
 
 def draw_order(patients: Sequence[str], seed: int) -> list[str]:

@@ -12,13 +12,14 @@ from lesslabel.bundle.plain import build, read_value
 from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.data.intensity import Intensity
 from lesslabel.errors import DataError
-from lesslabel.methods import SegmentationMethod
+from lesslabel.methods import InteractiveMethod, SegmentationMethod
 from lesslabel.networks import NetworkShape
 
 METHODS = [
     kind
     for name in lesslabel.methods.__all__
-    if issubclass(kind := getattr(lesslabel.methods, name), SegmentationMethod) and kind is not SegmentationMethod
+    if issubclass(kind := getattr(lesslabel.methods, name), SegmentationMethod)
+    and kind not in (SegmentationMethod, InteractiveMethod)
 ]
 SMALL = {"name": "unet", "channels": [3, 5], "encoder_dropout": [0, 0.5]}
 REQUIRED = {"num_classes": 3, "class_shares": [0.5, 0.25, 0.25]}

@@ -39,7 +39,8 @@ class GPInteractive(InteractiveMethod):
     "基于改良测地线距离编码和混合高斯过程分类的医学图像交互式分割" (interactive segmentation with improved geodesic
     encoding and hybrid Gaussian process classification). Points near the centre and just outside the edge locate the
     object and become one cue each; a U-Net turns crop and cues into features; the `GaussianProcessHead` learns from the
-    clicked pixels and classifies all. A correction is one more clicked pixel: the network does not run again.
+    clicked pixels and classifies all. A correction is one more clicked pixel, and enters the cues as well: features
+    alone do not know where a pixel lies, so that what a click at an edge says would be said of all that looks like it.
 
     ``L = ½·(L_Dice + L_CE) + μ·(L_Pred + ω·L_Reg)`` (eq. 14 to 16): Dice and cross-entropy of the head's probabilities
     on all pixels; L_Pred on the clicked ones; L_Reg the divergence of the posterior from the prior.
@@ -48,8 +49,7 @@ class GPInteractive(InteractiveMethod):
         in_channels: channels of the image.
         size_voxel: grid of the crop, (h, w) or (d, h, w).
         cue: the encoding of the clicks; ``gaussian_geodesic`` is the method, the others are its rivals.
-        head: ``gaussian_process``, or ``cnn`` for the ablation: a convolution of features, image and cues, whose
-            corrections enter through the cues.
+        head: ``gaussian_process``, or ``cnn`` for the ablation: a convolution of features, image and cues.
         centre_points: near the centre at first; the text gives no number. The edge has two for each axis, and with
             fewer at the centre the background outweighs them: intensities hardly part the clicks of a crop (τ is wide),
             so that what the many say, pixels near the few are told as well.
@@ -70,6 +70,7 @@ class GPInteractive(InteractiveMethod):
     """
 
     network: UShaped
+    looks_again = True
 
     def __init__(
         self,
@@ -107,7 +108,6 @@ class GPInteractive(InteractiveMethod):
             inference,
         )
         self.network = build_network(network, in_channels + encoding.cues, self.num_classes)
-        self.looks_again = head == "cnn"
         self.head: nn.Module
         if head == "cnn":
             fused = network.channels[0] + in_channels + encoding.cues
