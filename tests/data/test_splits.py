@@ -197,7 +197,7 @@ def test_a_name_never_leads_out_of_the_lists(name: str, tmp_path: Path, monkeypa
     for folder in (tmp_path, tmp_path / "package"):
         (folder / "secret.yaml").write_text("folds: {}")
     monkeypatch.setattr("lesslabel.data.splits.LISTS", lists)
-    with pytest.raises(DataError, match=f"no committed list '{name}'; committed lists: acdc/…$"):
+    with pytest.raises(DataError, match=f"no committed list '{name}'; committed lists: acdc/(own|…)$"):
         find_list(name, ".yaml")
 
 

@@ -90,12 +90,34 @@ def _read_voxels(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Ite
     import highdicom
 
     file = highdicom.seg.segread(path)
+    frames = np.asarray(file.pixel_array).reshape(-1, file.Rows, file.Columns) > 0
+    groups = file.PerFrameFunctionalGroupsSequence
     for number in file.segment_numbers:
         if (name := str(file.get_segment_description(number).segment_label)) not in wanted:
             continue
-        volume = file.get_volume(segment_numbers=[number])
-        affine = TO_RAS @ volume.affine @ np.eye(4)[:, [2, 1, 0, 3]]  # its indices are (z, y, x), an affine's (x, y, z)
-        yield name, lay_on_grid(np.asarray(volume.array)[..., 0] > 0, affine, image, path)
+        mask = np.zeros(image.array.shape[-3:], dtype=np.bool_)
+        for frame, group in zip(frames, groups, strict=True):
+            if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber == number:
+                mask |= lay_on_grid(frame[None], _affine_of_frame(file, group, image), image, path)
+        yield name, mask
+
+
+def _affine_of_frame(file: Any, group: Any, image: NiftiVolume) -> NDArray[np.float64]:
+    """Where one frame lies, RAS, for indices (x, y, z); it states no step in z: that is the one of the image across it."""
+    shared = file.SharedFunctionalGroupsSequence[0]
+    orientation, measures = (
+        (group if name in group else shared)[name][0] for name in ("PlaneOrientationSequence", "PixelMeasuresSequence")
+    )
+    directions = np.reshape([float(side) for side in orientation.ImageOrientationPatient], (2, 3))
+    down_mm, across_mm = (float(size) for size in measures.PixelSpacing)
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = directions[0] * across_mm, directions[1] * down_mm
+    affine[:3, 3] = [float(side) for side in group.PlanePositionSequence[0].ImagePositionPatient]
+    affine = TO_RAS @ affine
+    steps = image.affine[:3, :3]
+    across = np.abs(TO_RAS[:3, :3] @ np.cross(*directions) @ steps) / np.linalg.norm(steps, axis=0)
+    affine[:3, 2] = steps[:, int(across.argmax())]
+    return affine
 
 
 def _read_outlines(
