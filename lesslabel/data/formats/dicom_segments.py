@@ -103,7 +103,7 @@ def _read_voxels(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Ite
 
 
 def _affine_of_frame(file: Any, group: Any, image: NiftiVolume) -> NDArray[np.float64]:
-    """Where one frame lies, RAS, for indices (x, y, z); it states no step in z: that is the one of the image across it."""
+    """Where one frame lies, RAS, for indices (x, y, z); the step in z, which it does not state, is the image's."""
     shared = file.SharedFunctionalGroupsSequence[0]
     orientation, measures = (
         (group if name in group else shared)[name][0] for name in ("PlaneOrientationSequence", "PixelMeasuresSequence")
