@@ -195,7 +195,7 @@ def _test(given: list[str]) -> int:
     parser.add_argument("--hd95", choices=("pooled", "max-of-directed"), default="pooled")
     parser.add_argument("--empty", choices=("diagonal", "nan", "inf"), default="diagonal", help="empty-mask policy")
     options, rest = parser.parse_known_args(given)
-    from lesslabel.commands import print_summary
+    from lesslabel.printing import print_summary
     from lesslabel.runs.verbs import run_test
 
     summary = run_test(rest, part=options.part, unit=options.unit, hd95=options.hd95, empty=options.empty)

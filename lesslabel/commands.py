@@ -2,16 +2,13 @@
 
 import argparse
 import inspect
-import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -19,15 +16,11 @@ from lesslabel.data.sources import SOURCES
 from lesslabel.data.sources.base import Source
 from lesslabel.errors import ConfigError
 from lesslabel.files import write_json, write_text, written_aside
+from lesslabel.printing import print_clicks, print_frame, show_progress
 
 if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
-    import pandas as pd
-
     from lesslabel.data.verify_fix import Change
     from lesslabel.evaluation import EmptyPolicy, HD95Convention
-
-_SHOWN = {"dice": 3, "hd95": 2, "asd": 2}
-"""The metrics that people read first, with the digits that are printed."""
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, source: type[Source]) -> None:
@@ -47,14 +40,13 @@ def prepare_store(options: argparse.Namespace) -> int:
 
     chosen = SOURCES[options.source]
     source = chosen(options.raw, **{name: getattr(options, name) for name in _options(chosen)})
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("reading")
+    with show_progress("reading") as progress:
         store, skipped = prepare(
             source,
             options.store,
             workers=options.workers,
             skip_damaged=options.skip_damaged,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=progress,
         )
     for case in skipped:
         print(f"left out {case.uid}: {case.reason}", file=sys.stderr)
@@ -119,8 +111,7 @@ def draw_scribbles(options: argparse.Namespace) -> int:
         thickness_voxel=options.thickness,
         minimum_area_voxel=options.minimum_area,
     )
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("drawing")
+    with show_progress("drawing") as progress:
         count = draw_store(
             store,
             options.annotation,
@@ -129,7 +120,7 @@ def draw_scribbles(options: argparse.Namespace) -> int:
             seed=options.seed,
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             workers=options.workers,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=progress,
         )
     print(
         f"{store.path}: '{options.name}' added to {count} cases; known voxels, beside those of '{options.annotation}':"
@@ -151,15 +142,14 @@ def export_cases(options: argparse.Namespace) -> int:
     store, uids = Store(options.store), None
     if options.part != "all":
         uids = partition(list(store.records.values()), options.split, fold=options.fold).cases[options.part]
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("writing")
+    with show_progress("writing") as progress:
         count = export_store(
             store,
             options.to,
             options.out,
             annotation=options.annotation,
             uids=uids,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=progress,
         )
     print(f"{options.out}: {count} cases for {options.to}")
     print(f"back: lesslabel import {store.path} --from {options.out} --annotation NAME --author WHO")
@@ -220,8 +210,7 @@ def clicks(options: argparse.Namespace, settings: Sequence[str]) -> int:
     elif options.reference is not None:
         raise ConfigError("--reference: goes with --store; the run's own store has the reference of its view")
     out = options.out or options.run / "clicks"
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("clicking")
+    with show_progress("clicking") as progress:
         summary = run_clicks(
             options.run,
             protocol,
@@ -230,7 +219,7 @@ def clicks(options: argparse.Namespace, settings: Sequence[str]) -> int:
             part=options.part,
             labels=options.labels,
             settings=settings,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=progress,
         )
     print_clicks(summary)
     print(f"clicks: {out}\nnext: lesslabel report {out}")
@@ -350,79 +339,6 @@ def bundle(options: argparse.Namespace) -> int:
     else:
         print(f"{found.path}: whole and unchanged; sha256 of the weights {found.model_sha256}")
     return 0
-
-
-def print_summary(summary: "pd.DataFrame", unit: str = "mm") -> None:
-    """Print a row per label: mean ± deviation over patients, and the interval of the mean.
-
-    Args:
-        summary: what `lesslabel.evaluation.summarise` returns.
-        unit: of the distances, ``mm`` or ``voxel``.
-    """
-    table = Table(
-        "", "Dice", "95 % interval", f"HD95 ({unit})", f"ASD ({unit})", box=SIMPLE_HEAD, show_edge=False, pad_edge=False
-    )
-    for label in dict.fromkeys(summary["label"]):
-        rows = summary[summary["label"] == label].set_index("metric")
-        dice, hd95, asd = (_mean_and_spread(rows.loc[name], digits) for name, digits in _SHOWN.items())
-        low, high = rows.loc["dice", "low"], rows.loc["dice", "high"]
-        table.add_row(str(label), dice, "–" if math.isnan(low) else f"{low:.3f} – {high:.3f}", hd95, asd)
-    Console().print(table)
-    patients = summary["patients"].max()
-    print(f"mean ± standard deviation over {patients} patient{'' if patients == 1 else 's'}; {_undefined(summary)}")
-
-
-def print_clicks(summary: Mapping[str, Any]) -> None:
-    """Print a row per label of a click protocol.
-
-    Args:
-        summary: what `lesslabel.runs.clicks.run_clicks` returns.
-    """
-    cap = summary["protocol"]["cap"]
-    rows: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for row in summary["results"]:
-        rows.setdefault(row["label"], {})[row["measure"]] = row
-    table = Table("", "NoC@85", "failed", "NoC@90", "failed", "Dice first", f"at {cap}", "ASSD (mm)", box=SIMPLE_HEAD)
-    for label, by_measure in rows.items():
-        needed = [by_measure[f"noc_dice_{percent}"] for percent in (85, 90)]
-        table.add_row(
-            label,
-            *(cell for row in needed for cell in (f"{row['mean']:.2f}", f"{row['failures']:.0f}/{row['objects']}")),
-            f"{by_measure['dice_first']['mean']:.3f}",
-            f"{by_measure[f'dice_{cap}']['mean']:.3f}",
-            f"{by_measure[f'assd_mm_{cap}']['mean']:.2f}",
-        )
-    Console().print(table)
-    first, later = (summary["seconds"][turn] for turn in ("first", "correction"))
-    patients = by_measure["noc_dice_85"]["patients"]  # of the last row, the mean over labels
-    print(f"means over {patients} patient{'s' * (patients != 1)}; NoC of Dice, cap {cap}, the first prompts included")
-    print(f"median seconds: {first:.3f} for the first prompts" + (f", {later:.3f} for a click" if later else ""))
-    if summary["without_prompts"]:
-        print(f"left out: {summary['without_prompts']} objects without a stroke of {summary['protocol']['first']}")
-
-
-def _mean_and_spread(row: "pd.Series[float]", digits: int) -> str:
-    spread = "" if math.isnan(row["std"]) else f" ± {row['std']:.{digits}f}"
-    return "undefined" if math.isnan(row["mean"]) else f"{row['mean']:.{digits}f}{spread}"
-
-
-def _undefined(summary: "pd.DataFrame") -> str:
-    """How many values of single cases and labels do not exist and are in no mean."""
-    from lesslabel.evaluation import MEAN_OVER_LABELS
-
-    counts = summary[summary["label"] == MEAN_OVER_LABELS].set_index("metric")["undefined"]
-    missing = [f"{metric} {count}" for metric, count in counts.items() if count]
-    return f"left out because undefined: {', '.join(missing)}" if missing else "no value undefined"
-
-
-def print_frame(frame: "pd.DataFrame", title: str) -> None:
-    """Print a data frame as a table."""
-    table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in frame.columns:
-        table.add_column(str(column), no_wrap=True, overflow="fold" if column == frame.columns[0] else "ellipsis")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
-    Console().print(table)
 
 
 def _options(source: type[Source]) -> dict[str, inspect.Parameter]:

@@ -3,11 +3,11 @@
 import time
 from pathlib import Path
 
-from lesslabel.commands import print_summary
 from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.verify import verify_store
 from lesslabel.errors import DataError
+from lesslabel.printing import print_summary
 from lesslabel.report import write_report
 from lesslabel.runs.verbs import run_fit, run_test
 

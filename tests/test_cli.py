@@ -11,8 +11,8 @@ import yaml
 
 from lesslabel import __version__
 from lesslabel.cli import main
-from lesslabel.commands import print_summary
 from lesslabel.evaluation import summarise
+from lesslabel.printing import print_summary
 
 VERBS = (
     *("prepare", "verify", "scribble", "export", "import", "fit", "validate", "test", "predict", "clicks", "evaluate"),

@@ -1,0 +1,106 @@
+"""What the verbs show on a terminal: tables, and how far they are."""
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
+    import pandas as pd
+
+_SHOWN = {"dice": 3, "hd95": 2, "asd": 2}
+"""The metrics that people read first, with the digits that are printed."""
+
+
+@contextmanager
+def show_progress(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on the terminal, if there is one.
+
+    Args:
+        doing: one word.
+
+    Yields:
+        What to call with the number of cases that are done and of all.
+    """
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(doing)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def print_summary(summary: "pd.DataFrame", unit: str = "mm") -> None:
+    """Print a row per label: mean ± deviation over patients, and the interval of the mean.
+
+    Args:
+        summary: what `lesslabel.evaluation.summarise` returns.
+        unit: of the distances, ``mm`` or ``voxel``.
+    """
+    table = Table(
+        "", "Dice", "95 % interval", f"HD95 ({unit})", f"ASD ({unit})", box=SIMPLE_HEAD, show_edge=False, pad_edge=False
+    )
+    for label in dict.fromkeys(summary["label"]):
+        rows = summary[summary["label"] == label].set_index("metric")
+        dice, hd95, asd = (_mean_and_spread(rows.loc[name], digits) for name, digits in _SHOWN.items())
+        low, high = rows.loc["dice", "low"], rows.loc["dice", "high"]
+        table.add_row(str(label), dice, "–" if math.isnan(low) else f"{low:.3f} – {high:.3f}", hd95, asd)
+    Console().print(table)
+    patients = summary["patients"].max()
+    print(f"mean ± standard deviation over {patients} patient{'' if patients == 1 else 's'}; {_undefined(summary)}")
+
+
+def print_clicks(summary: Mapping[str, Any]) -> None:
+    """Print a row per label of a click protocol.
+
+    Args:
+        summary: what `lesslabel.runs.clicks.run_clicks` returns.
+    """
+    cap = summary["protocol"]["cap"]
+    rows: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in summary["results"]:
+        rows.setdefault(row["label"], {})[row["measure"]] = row
+    table = Table("", "NoC@85", "failed", "NoC@90", "failed", "Dice first", f"at {cap}", "ASSD (mm)", box=SIMPLE_HEAD)
+    for label, by_measure in rows.items():
+        needed = [by_measure[f"noc_dice_{percent}"] for percent in (85, 90)]
+        table.add_row(
+            label,
+            *(cell for row in needed for cell in (f"{row['mean']:.2f}", f"{row['failures']:.0f}/{row['objects']}")),
+            f"{by_measure['dice_first']['mean']:.3f}",
+            f"{by_measure[f'dice_{cap}']['mean']:.3f}",
+            f"{by_measure[f'assd_mm_{cap}']['mean']:.2f}",
+        )
+    Console().print(table)
+    first, later = (summary["seconds"][turn] for turn in ("first", "correction"))
+    patients = by_measure["noc_dice_85"]["patients"]  # of the last row, the mean over labels
+    print(f"means over {patients} patient{'s' * (patients != 1)}; NoC of Dice, cap {cap}, the first prompts included")
+    print(f"median seconds: {first:.3f} for the first prompts" + (f", {later:.3f} for a click" if later else ""))
+    if summary["without_prompts"]:
+        print(f"left out: {summary['without_prompts']} objects without a stroke of {summary['protocol']['first']}")
+
+
+def _mean_and_spread(row: "pd.Series[float]", digits: int) -> str:
+    spread = "" if math.isnan(row["std"]) else f" ± {row['std']:.{digits}f}"
+    return "undefined" if math.isnan(row["mean"]) else f"{row['mean']:.{digits}f}{spread}"
+
+
+def _undefined(summary: "pd.DataFrame") -> str:
+    """How many values of single cases and labels do not exist and are in no mean."""
+    from lesslabel.evaluation import MEAN_OVER_LABELS
+
+    counts = summary[summary["label"] == MEAN_OVER_LABELS].set_index("metric")["undefined"]
+    missing = [f"{metric} {count}" for metric, count in counts.items() if count]
+    return f"left out because undefined: {', '.join(missing)}" if missing else "no value undefined"
+
+
+def print_frame(frame: "pd.DataFrame", title: str) -> None:
+    """Print a data frame as a table."""
+    table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in frame.columns:
+        table.add_column(str(column), no_wrap=True, overflow="fold" if column == frame.columns[0] else "ellipsis")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
+    Console().print(table)
