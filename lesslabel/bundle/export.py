@@ -177,6 +177,11 @@ def _describe_method(run: RunCLI) -> MethodRecipe:
             f"{type(run.model).__module__}.{name}: only the methods of lesslabel.methods can be bundled, since "
             "loading a bundle imports nothing else; train one of these"
         )
+    if isinstance(run.model, lesslabel.methods.InteractiveMethod):
+        raise ConfigError(
+            f"{name}: an interactive method segments what it is pointed at, so it cannot choose what to annotate; "
+            "bundle a method that segments images by itself"
+        )
     return MethodRecipe(name, run.plain_config()["model"]["init_args"])
 
 

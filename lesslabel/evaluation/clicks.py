@@ -211,7 +211,7 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     missing = [column for column in CLICK_COLUMNS if column not in frame.columns]
     if missing or frame.empty:
         raise DataError(
-            f"clicks: {'column ' + missing[0] + ' is missing' if missing else 'no row'}; see docs/formats.md"
+            f"clicks: {'column ' + missing[0] + ' is missing' if missing else 'no row'}; see docs/click_protocols.md"
         )
     twice = any(frame.duplicated([*OBJECT, column]).any() for column in ("turn", "clicks"))
     begun = frame[frame["turn"].isin((0, 1))].groupby(OBJECT).size()

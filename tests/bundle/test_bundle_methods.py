@@ -3,17 +3,21 @@
 import inspect
 import json
 from dataclasses import asdict, is_dataclass
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
 import lesslabel.methods
+from lesslabel.bundle.export import _describe_method
 from lesslabel.bundle.plain import build, read_value
 from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.data.intensity import Intensity
-from lesslabel.errors import DataError
-from lesslabel.methods import InteractiveMethod, SegmentationMethod
+from lesslabel.errors import ConfigError, DataError
+from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg, SegmentationMethod
 from lesslabel.networks import NetworkShape
+from lesslabel.runs.parsing import RunCLI
 
 METHODS = [
     kind
@@ -103,3 +107,10 @@ def test_plain_values_are_read(kind: object, value: object, expected: object) ->
 def test_other_values_are_refused(kind: object, value: object) -> None:
     with pytest.raises(DataError, match=r"^here"):
         read_value(kind, value, "here")
+
+
+@pytest.mark.parametrize("kind", [MIDeepSeg, GPInteractive])
+def test_an_interactive_method_is_not_bundled(kind: type[SegmentationMethod]) -> None:
+    run = SimpleNamespace(model=kind(network=NetworkShape(channels=(2, 4), encoder_dropout=(0.0, 0.0))))
+    with pytest.raises(ConfigError, match=f"{kind.__name__}: an interactive method"):
+        _describe_method(cast(RunCLI, run))
