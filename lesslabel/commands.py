@@ -275,6 +275,7 @@ def report(runs: Sequence[Path], output: Path | None, experiment: Path | None) -
     print(f"report: {path}")
     if experiment is not None:
         from lesslabel.evaluation import add_run, write_table
+        from lesslabel.report.experiment_figure import write_figure
 
         if not (experiment / "protocol.yaml").is_file():
             raise ConfigError(
@@ -282,6 +283,7 @@ def report(runs: Sequence[Path], output: Path | None, experiment: Path | None) -
             )
         for run in runs:
             add_run(experiment, run)
+        write_figure(experiment)
         print(f"table: {write_table(experiment)}")
     return 0
 

@@ -4,6 +4,8 @@
 which patient each case belongs to. Both are plain text that a person may read and a revision system may compare.
 """
 
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from lesslabel.files import read_json, write_json, write_text
 
 RESULT_COLUMNS = ("method", "case", "label", "fold", "seed", "metric", "value", "commit")
 SCORING_KEYS = ("part", "unit", "hd95", "empty", "nsd_tolerance")
+FIGURE = "dice.svg"
 PUBLISHED_COLUMNS = ("method", "setting", "metric", "value", "source")
 PROTOCOL_KEYS = (
     "name",
@@ -141,6 +144,12 @@ def read_published(folder: Path) -> pd.DataFrame:
         DataError: if it is missing or damaged.
     """
     return read_csv(folder / "published.csv", PUBLISHED_COLUMNS)
+
+
+def published_number(value: str) -> float:
+    """The number that a published figure begins with, such as 0.872 of ``0.872 (0.068)``; NaN if there is none."""
+    number = re.match(r"\d+(?:\.\d+)?", value)
+    return float(number[0]) if number else math.nan
 
 
 def read_protocol(folder: Path) -> Mapping[str, Any]:

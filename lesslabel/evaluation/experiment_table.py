@@ -1,7 +1,6 @@
 """``table.md``: what an experiment showed, made from its protocol, its results and the published figures."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,8 +10,10 @@ import pandas as pd
 
 from lesslabel.errors import DataError
 from lesslabel.evaluation.experiment import (
+    FIGURE,
     PROTOCOL_KEYS,
     PUBLISHED_COLUMNS,
+    published_number,
     read_cases,
     read_protocol,
     read_published,
@@ -24,16 +25,14 @@ from lesslabel.evaluation.metrics import METRICS
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-
 
 def write_table(folder: Path, *, seed: int = 0) -> Path:
     """Make ``table.md`` of an experiment folder.
 
     It states the protocol first, then per method the mean over labels of every metric with its standard deviation over
     patients and its 95 % bootstrap interval, Dice per label, the paired test against the protocol's ``baseline``, the
-    cost of labels and time and the label-efficiency curves where a study noted them, and at the end the published
-    figures beside ours. The seeds of a patient are averaged before anything else.
+    cost of labels and time and the label-efficiency curves where a study noted them, the picture where it was drawn,
+    and at the end the published figures beside ours. The seeds of a patient are averaged before anything else.
 
     ``baseline`` is the name of a method, which all others are tested against, or a mapping of such names to the methods
     each is fair for, where ``*`` stands for anything: ``{"random, 10%": ["*, 10%*"], "random, 20%": ["*, 20%*"]}``.
@@ -60,6 +59,8 @@ def write_table(folder: Path, *, seed: int = 0) -> Path:
         "seeds are averaged within a patient first. *Undefined* counts values that do not exist and were left out.\n",
         _results_table(scores, summary),
     ]
+    if (folder / FIGURE).is_file():
+        sections.append(f"\n![Dice, patient by patient]({FIGURE})")
     if "dice" in scores.columns:
         sections += ["\n### Dice per label\n", _per_label_table(summary, "dice")]
     for baseline, patterns in _read_baselines(folder, protocol.get("baseline")).items():
@@ -200,8 +201,8 @@ def _published_table(published: pd.DataFrame, summary: pd.DataFrame) -> str:
         if (method, metric) in ours.index:
             mine = ours.loc[(method, metric)]
             mean = f"{mine['mean']:.3f} [{mine['low']:.3f}, {mine['high']:.3f}]"
-            if number := _NUMBER.match(value):
-                difference = f"{mine['mean'] - float(number[0]):+.3f}"
+            if not math.isnan(theirs := published_number(value)):
+                difference = f"{mine['mean'] - theirs:+.3f}"
         rows.append([method, setting, metric, value, mean, difference, source])
     header = ["method", "setting of the published", "metric", "published", "ours", "difference", "source"]
     return markdown_table(header, rows)

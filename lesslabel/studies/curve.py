@@ -12,18 +12,12 @@ from markupsafe import Markup
 from lesslabel.evaluation import MEAN_OVER_LABELS, read_scores, summarise
 from lesslabel.evaluation.experiment_runs import CURVE_COLUMNS, read_runs
 from lesslabel.files import write_text
+from lesslabel.report.picture import COLOURS, whole_picture
 from lesslabel.report.svg import Scale, element, hover, line, polyline, text
 
 AXES = {"cases": "labelled cases", "minutes": "minutes of annotation"}
 _WIDTH, _HEIGHT = 720.0, 360.0
-_COLOURS = ("#4053d3", "#b51d14", "#b88f00", "#00915a", "#0089b8", "#d0338a")
 _DASHES = ("none", "5 2", "2 2", "7 2 2 2")
-# a file of its own: no style sheet of a page, and nothing but what every viewer of pictures knows
-_STYLE = """
-text { font: 13px sans-serif; fill: #1c2126; } .tick { fill: #5b6570; font-size: 12px; } .grid { stroke: #d9dde2; }
-.curve { fill: none; stroke: currentColor; stroke-width: 1.8px; }
-.whisker { stroke: currentColor; stroke-width: 1.4px; } .dot { fill: currentColor; }
-"""
 
 
 @dataclass(frozen=True)
@@ -132,9 +126,7 @@ def draw_curves(series: dict[str, list[CurvePoint]], axis: str) -> Markup:
     low, high = math.floor(min(ends) * 20 + 1e-9) / 20, math.ceil(max(ends) * 20 - 1e-9) / 20
     x = Scale(math.log2(costs[0]), math.log2(costs[-1]), 80, _WIDTH - 60)
     y = Scale(low, max(high, low + 0.05), _HEIGHT - 60, 30 + 18 * ((len(series) + 1) // 2))
-    parts = [element("style", {}, Markup(_STYLE))]
-    parts.append(element("rect", {"width": _WIDTH, "height": _HEIGHT, "fill": "#fff"}))
-    parts += [line(60, y(tick), _WIDTH - 20, y(tick), "grid") for tick in y.ticks()]
+    parts = [line(60, y(tick), _WIDTH - 20, y(tick), "grid") for tick in y.ticks()]
     parts += [text(54, y(tick) + 4, f"{tick:.4g}", "end", "tick") for tick in y.ticks()]
     parts += [text(x(math.log2(cost)), y.start + 18, f"{cost:.4g}", "middle", "tick") for cost in _apart(costs, x)]
     parts.append(text(_WIDTH - 20, y.start + 40, AXES[axis], "end", "tick"))
@@ -143,13 +135,11 @@ def draw_curves(series: dict[str, list[CurvePoint]], axis: str) -> Markup:
         ordered = sorted(own, key=lambda point: point.place(axis))
         parts.append(_series(name, ordered, axis, x, y, index))
         parts.append(_legend(name, index))
-    attributes: dict[str, str | float] = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {_WIDTH} {_HEIGHT}"}
-    attributes |= {"role": "img", "aria-label": f"Dice over {AXES[axis]}"}
-    return element("svg", attributes, Markup("").join(parts))
+    return whole_picture(_WIDTH, _HEIGHT, parts, f"Dice over {AXES[axis]}")
 
 
 def _ink(index: int) -> str:
-    colour, dashes = _COLOURS[index % len(_COLOURS)], _DASHES[index // len(_COLOURS) % len(_DASHES)]
+    colour, dashes = COLOURS[index % len(COLOURS)], _DASHES[index // len(COLOURS) % len(_DASHES)]
     return f"color: {colour}; stroke-dasharray: {dashes}"
 
 

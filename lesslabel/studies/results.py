@@ -7,6 +7,7 @@ from pathlib import Path
 from lesslabel.evaluation import add_run, write_table
 from lesslabel.evaluation.experiment_runs import RunCost, add_run_costs
 from lesslabel.files import read_json, write_json
+from lesslabel.report.experiment_figure import write_figure
 from lesslabel.studies.curve import write_curves
 from lesslabel.studies.declaration import Study
 from lesslabel.studies.jobs import Job
@@ -32,6 +33,7 @@ def write_results(study: Study, done: Sequence[Job]) -> Path:
     write_json(study.folder / "costs.json", asdict(study.costs))
     add_run_costs(study.folder, [_cost_of(study, job) for job in done])
     write_curves(study.folder)
+    write_figure(study.folder)
     return write_table(study.folder)
 
 
