@@ -4,21 +4,18 @@ Wong et al., "ScribblePrompt: Fast and flexible interactive segmentation for any
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.formats.medscribble import read_example
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique
 from lesslabel.errors import DataError
-
-if TYPE_CHECKING:
-    from lesslabel.interaction.prompts import Scribble
 
 _SLICE = re.compile(r"_axis\d_(?:mid|max)slice$")
 
@@ -47,15 +44,13 @@ class MedScribble(Source):
 
     def read(self, raw: RawCase) -> Case:
         """Read one example; see `Source.read`."""
-        from lesslabel.interaction.robots.medscribble import read_medscribble  # compiled code: on reading alone
-
-        (example,) = read_medscribble(raw.files["image"].parent)
+        example = read_example(raw.files["image"].parent)
         annotations = {}
         if example.truth is not None:
             annotations["dense"] = Annotation(example.truth[None].astype(np.uint8), Kind.DENSE)
-        for number, strokes in enumerate(example.scribbles):
-            if strokes:
-                labels = _draw(strokes, example.image.shape)[None]
+        for number, painted in enumerate(example.scribbles):
+            if painted.any():
+                labels = _to_labels(painted)[None]
                 annotations[f"scribble{number}"] = Annotation(labels, Kind.SCRIBBLE, author=f"annotator {number}")
         return Case(
             uid=raw.uid,
@@ -73,12 +68,10 @@ class MedScribble(Source):
         return RawCase(uid=uid, patient=_SLICE.sub("", uid), files={"image": image}, centre=centre)
 
 
-def _draw(strokes: Iterable["Scribble"], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Strokes as labels (y, x), unknown where there are none or they contradict each other."""
-    seeds = [stroke.rasterise(shape) for stroke in strokes]
-    on_object = np.any([each.foreground for each in seeds], axis=0)
-    beside = np.any([each.background for each in seeds], axis=0)
-    labels = np.full(shape, IGNORE, np.uint8)
+def _to_labels(painted: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """What was painted (2, y, x) as labels (y, x), unknown where nothing was or both sides were."""
+    on_object, beside = painted
+    labels = np.full(on_object.shape, IGNORE, np.uint8)
     labels[on_object & ~beside] = 1
     labels[beside & ~on_object] = 0
     return labels
