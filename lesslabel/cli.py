@@ -78,7 +78,7 @@ def _prepare(given: list[str]) -> int:
     parser.add_argument("source", choices=SOURCES, metavar="source", help=f"layout: {', '.join(SOURCES)}")
     parser.add_argument("raw", type=Path, help="raw folder, table for 'folder', '-' for 'phantom'")
     parser.add_argument("store", type=Path, help="folder to make")
-    parser.add_argument("--workers", type=int, default=0, help="processes that read; 0 reads in this one")
+    parser.add_argument("--workers", type=int, default=None, help="processes; default all cores, 0 reads in this one")
     parser.add_argument("--skip-damaged", action="store_true", help="leave damaged cases out and list them")
     source = SOURCES[given[0]] if given and given[0] in SOURCES else None
     from lesslabel.commands import add_source_arguments, prepare_store
@@ -93,7 +93,7 @@ def _verify(given: list[str]) -> int:
     parser.add_argument("store", type=Path)
     parser.add_argument("--split", default=None, help="also check this split")
     parser.add_argument("--fold", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=0, help="processes that read")
+    parser.add_argument("--workers", type=int, default=None, help="processes; default all cores, 0 reads in this one")
     parser.add_argument("--cases", action="store_true", help="also print a row for every case")
     parser.add_argument("--json", type=Path, default=None, help="also write cases and findings here")
     parser.add_argument("--fix", action="store_true", help="first restore what the store's hashes vouch for")

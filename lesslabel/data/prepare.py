@@ -1,15 +1,15 @@
 """From a source's raw files to a store."""
 
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from lesslabel.data.case_file import write_case
 from lesslabel.data.fingerprint import CaseNumbers, measure_case, summarise_store
+from lesslabel.data.processes import share_out
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.store import FINGERPRINT, TABLE, CaseRecord, Store, case_path, write_fingerprint, write_table
 from lesslabel.errors import DataError
@@ -34,7 +34,7 @@ def prepare(
     source: Source,
     store: Path,
     *,
-    workers: int = 0,
+    workers: int | None = 0,
     skip_damaged: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Store, list[Skipped]]:
@@ -43,7 +43,9 @@ def prepare(
     Args:
         source: where the cases come from.
         store: folder to make; it must not exist. It appears when everything is written, not before.
-        workers: processes that read; 0 reads in this one.
+        workers: processes that read, no more than cases; 0 or 1 reads in this one. None takes the cores this process
+            may use if there is work for more than a second; scripts then need ``if __name__ == "__main__":``. The store
+            is the same whatever their number.
         skip_damaged: leave damaged cases out and return why, instead of stopping at the first.
         progress: called with (cases done, cases in all).
 
@@ -87,22 +89,17 @@ def _require_unique(raw_cases: Sequence[RawCase]) -> None:
 
 
 def _run(
-    source: Source, raw_cases: Sequence[RawCase], store: Path, workers: int
+    source: Source, raw_cases: Sequence[RawCase], store: Path, workers: int | None
 ) -> Generator[_Prepared | Skipped, None, None]:
-    if workers == 0:
-        for raw in raw_cases:
-            yield _prepare_case(source, raw, store)
-        return
-    # spawn: forking a process that may hold OpenMP threads can hang
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_prepare_case, source, raw, store) for raw in raw_cases]
-        try:
-            for future in futures:
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise DataError(f"{store}: a process that prepared cases was killed; use fewer workers") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+    # cases of one file, as slices are, go to one process, which need not read it again
+    groups = [list(group) for _, group in groupby(raw_cases, lambda raw: raw.files or raw.uid)]
+    with closing(share_out(partial(_prepare_cases, source, store), groups, workers, store)) as results:
+        for prepared in results:
+            yield from prepared
+
+
+def _prepare_cases(source: Source, store: Path, raw_cases: Sequence[RawCase]) -> list[_Prepared | Skipped]:
+    return [_prepare_case(source, raw, store) for raw in raw_cases]
 
 
 def _prepare_case(source: Source, raw: RawCase, store: Path) -> _Prepared | Skipped:

@@ -16,16 +16,15 @@ points                < 0.01 %   0.1 % 0.2 % 0.1 %
 
 import hashlib
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor
 from contextlib import closing, nullcontext
 from itertools import repeat
-from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Annotation, Kind
+from lesslabel.data.processes import worker_pool
 from lesslabel.data.sparse_labels import Drawing, Plane, draw_slice
 from lesslabel.data.store import Store
 from lesslabel.errors import DataError
@@ -83,13 +82,9 @@ def draw_store(
             if progress is not None:
                 progress(done, len(uids))
 
-    # spawn: forking a process that may hold OpenMP threads can hang
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers else nullcontext()
-    try:
-        with pool as running, closing(annotate(running)) as annotated:
-            store.add_annotations(name, annotated)
-    except BrokenProcessPool as error:
-        raise DataError(f"{store.path}: a process that drew was killed; use fewer workers") from error
+    pool = worker_pool(workers, store.path) if workers else nullcontext()
+    with pool as running, closing(annotate(running)) as annotated:
+        store.add_annotations(name, annotated)
     return len(uids)
 
 

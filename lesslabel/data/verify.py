@@ -1,22 +1,20 @@
 """Is a prepared store sound? Every case on its own, then the store as a whole; each finding with its cause and fix."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict
-from itertools import repeat
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from lesslabel.data.fingerprint import hash_records
+from lesslabel.data.processes import share_out
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.splits import divide_patients, find_overlaps
 from lesslabel.data.store import FINGERPRINT, UPDATE, CaseRecord, Store
 from lesslabel.data.verify_checks import CaseReport, Finding, check_case
-from lesslabel.errors import DataError
 
 __all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
 
@@ -29,7 +27,7 @@ def verify_store(
     *,
     split: str | None = None,
     fold: int = 0,
-    workers: int = 0,
+    workers: int | None = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
     """Check a store; one case is in memory at a time, for each worker.
@@ -38,7 +36,7 @@ def verify_store(
         path: the store.
         split: also check this split against the store; see `lesslabel.data.splits.partition`.
         fold: which fold of the split.
-        workers: processes that read; 0 reads in this one.
+        workers: processes that read; see `lesslabel.data.prepare.prepare`.
         progress: called with (cases done, cases in all).
 
     Returns:
@@ -52,11 +50,14 @@ def verify_store(
     parts = {} if split is None else divide_patients(records, split, fold)
     findings: list[Finding] = []
     digests: dict[str, str] = {}
-    for done, report in enumerate(_check_cases(store, records, workers), start=1):
-        findings.extend(report.findings)
-        digests[report.uid] = report.image_digest
-        if progress is not None:
-            progress(done, len(records))
+    check = partial(_check_case, frozenset(store.labels), store.channels)
+    cases = [(store.case_path(record.uid), record) for record in records]
+    with closing(share_out(check, cases, workers, store.path)) as reports:
+        for done, report in enumerate(reports, start=1):
+            findings.extend(report.findings)
+            digests[report.uid] = report.image_digest
+            if progress is not None:
+                progress(done, len(records))
     findings.extend(check_unnamed_files(store))
     findings.extend(check_data_hash(store))
     findings.extend(check_duplicates(records, digests, parts))
@@ -186,18 +187,8 @@ def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
     return [asdict(finding) for finding in findings]
 
 
-def _check_cases(store: Store, records: Sequence[CaseRecord], workers: int) -> Iterator[CaseReport]:
-    paths = [store.case_path(record.uid) for record in records]
-    codes, channels = frozenset(store.labels), store.channels
-    if workers == 0:
-        yield from map(check_case, paths, records, repeat(codes), repeat(channels))
-        return
-    # spawn: forking a process that may hold OpenMP threads can hang
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(check_case, paths, records, repeat(codes), repeat(channels))
-        except BrokenProcessPool as error:
-            raise DataError(f"{store.path}: a process that read cases was killed; use fewer workers") from error
+def _check_case(codes: frozenset[int], channels: Sequence[str], case: tuple[Path, CaseRecord]) -> CaseReport:
+    return check_case(*case, codes, channels)
 
 
 def _shorten(patients: set[str]) -> str:

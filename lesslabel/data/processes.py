@@ -1,0 +1,90 @@
+"""Cases shared among processes: one a core, each on one thread, and none that outlives this one."""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from typing import TypeVar
+
+from lesslabel.errors import ConfigError, DataError
+
+_ALONE_SECONDS = 1.0
+"""About what it takes to start a process that can read a case: less work than that is done here."""
+_THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR", "NUMBA")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def usable_cores() -> int:
+    """The cores this process may use, which a scheduler or a container may have made fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_out(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None, where: object
+) -> Generator[Result, None, None]:
+    """Apply a function to every item; the results come in the order of the items, whatever the workers.
+
+    Args:
+        function: it and the items must be picklable; errors are raised here as they were there.
+        items: what is shared out.
+        workers: processes, no more than items; 0 or 1 stays in this one. None takes the cores this process may use,
+            once a second of work in this process has not done it all.
+        where: what is worked on, for messages.
+
+    Raises:
+        ConfigError: if `workers` is negative.
+        DataError: if a process was killed.
+    """
+    if workers is not None and workers < 0:
+        raise ConfigError(f"workers: {workers}; pass 0 to read in this process, or as many as are to read")
+    waiting = deque(items)
+    if workers is None:
+        begin = time.monotonic()
+        while waiting and time.monotonic() - begin < _ALONE_SECONDS:
+            yield function(waiting.popleft())
+        workers = usable_cores()
+    workers = min(workers, len(waiting))
+    if workers <= 1:
+        yield from map(function, waiting)
+        return
+    with worker_pool(workers, where) as pool:
+        for future in [pool.submit(function, item) for item in waiting]:
+            yield future.result()
+
+
+@contextmanager
+def worker_pool(workers: int, where: object) -> Iterator[ProcessPoolExecutor]:
+    """Processes on one thread each that end with the block, and with this process however it ends.
+
+    Raises:
+        DataError: if one was killed; names `where`.
+    """
+    # spawn: forking a process that may hold OpenMP threads can hang
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        raise DataError(f"{where}: a process that worked on it was killed; use fewer workers") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    """Prepare a worker, before it imports what reads threads from the environment."""
+    os.environ.update({f"{library}_NUM_THREADS": "1" for library in _THREADS})
+    # a worker waits for work on a pipe that it holds itself: it would never learn that the other end is gone
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
