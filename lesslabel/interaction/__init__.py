@@ -17,7 +17,7 @@ from lesslabel.interaction.cues import (
 from lesslabel.interaction.geodesic import Scale, geodesic_distance
 from lesslabel.interaction.graph_cut import cut_energy, graph_cut
 from lesslabel.interaction.information_fusion import information_fusion, information_fusion_graph_cut
-from lesslabel.interaction.model import InteractiveModel, ObjectModel, Segmentation
+from lesslabel.interaction.model import ImageModel, InteractiveModel, LookingModel, ObjectModel, Segmentation, look_at
 from lesslabel.interaction.prompts import (
     PROMPTS,
     Box,
@@ -49,9 +49,11 @@ __all__ = [
     "Cue",
     "CutLine",
     "ExtremePoints",
+    "ImageModel",
     "InteractiveModel",
     "InteractiveSession",
     "InteriorMarginPoints",
+    "LookingModel",
     "ObjectModel",
     "Polygon",
     "Prompt",
@@ -74,6 +76,7 @@ __all__ = [
     "graph_cut",
     "information_fusion",
     "information_fusion_graph_cut",
+    "look_at",
     "prompt_from_json",
     "rasterise",
     "replay",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
-from lesslabel.interaction.model import InteractiveModel
+from lesslabel.interaction.model import InteractiveModel, look_at
 from lesslabel.interaction.prompts import CutLine, Prompt, Scribble, rasterise
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.interaction.robots import Robot
@@ -22,7 +22,8 @@ class Turn:
         prompts: given in this turn.
         clicks: of all turns so far, see `count_clicks`.
         mask: ([z,] y, x) bool, the object after this turn.
-        seconds: that the model took for it, encoding included; of the robot's own time nothing.
+        seconds: that the model took for it, encoding included, for the first turn that of the image; of the robot's
+            own time nothing.
     """
 
     prompts: tuple[Prompt, ...]
@@ -81,7 +82,7 @@ def take_turns(
     if not given:
         raise DataError("no first prompts: the robot sees no object, or nobody drew it; leave this object out")
     since = time.perf_counter()
-    session = model.begin(image, spacing_mm, given)
+    session = look_at(model, image, spacing_mm).begin(given)
     mask = session.segment().mask
     clicks, taken = count_clicks(given), 1
     yield Turn(given, clicks, mask, time.perf_counter() - since)

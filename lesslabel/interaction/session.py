@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
-from lesslabel.interaction.model import InteractiveModel, ObjectModel, Segmentation
+from lesslabel.interaction.model import ImageModel, InteractiveModel, ObjectModel, Segmentation, look_at
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.session_image import SessionImage
 from lesslabel.interaction.session_log import SessionLog, Turn
@@ -47,12 +47,12 @@ class InteractiveSession:
 
     def __init__(self, model: InteractiveModel) -> None:
         self.model = model
-        self._image: SessionImage | None = None
+        self._given: tuple[SessionImage, ImageModel] | None = None
         self._started_s = 0.0
         self.reset()
 
     def set_image(self, image: NDArray[Any], spacing_mm: Sequence[float] | None = None) -> Self:
-        """Begin with an image; what was said of another is forgotten.
+        """Begin with an image; what was said of another is forgotten. A `LookingModel` looks at it now, this once.
 
         Args:
             image: ([z,] y, x), or (C, [z,] y, x), of as many axes and channels as the model takes; it is copied.
@@ -66,7 +66,8 @@ class InteractiveSession:
                 spacing does not fit it. The session stays as it was.
         """
         model = self.model
-        self._image = SessionImage.of(image, spacing_mm, dimensions=model.dimensions, in_channels=model.in_channels)
+        taken = SessionImage.of(image, spacing_mm, dimensions=model.dimensions, in_channels=model.in_channels)
+        self._given = taken, look_at(model, taken.intensities, taken.spacing_mm)
         self._started_s = time.monotonic()
         self.reset()
         return self
@@ -78,9 +79,7 @@ class InteractiveSession:
         Raises:
             DataError: if there is none yet.
         """
-        if self._image is None:
-            raise DataError("the session has no image; call set_image first")
-        return self._image
+        return self._looked_at()[0]
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -121,11 +120,11 @@ class InteractiveSession:
 
     def take(self, turn: Turn) -> Segmentation:
         """Take a turn that was made elsewhere, with the time that it bears; otherwise as `add`."""
-        image = self.image
+        image, image_model = self._looked_at()
         for prompt in turn.prompts:
             prompt.validate(image.shape)
         earlier = _of_object(turn.object, self._done)
-        model = earlier[0].model if earlier else self.model.begin(image.intensities, image.spacing_mm, turn.prompts)
+        model = earlier[0].model if earlier else image_model.begin(turn.prompts)
         self._change((*self._done, _Step(turn, model)), (), turn.object)
         return self._seen[turn.object]
 
@@ -183,6 +182,11 @@ class InteractiveSession:
             DataError: if there is no image, or a value could be a path.
         """
         return SessionLog(dict(model), self.image.sha256, self.turns)
+
+    def _looked_at(self) -> tuple[SessionImage, ImageModel]:
+        if self._given is None:
+            raise DataError("the session has no image; call set_image first")
+        return self._given
 
     def _change(self, done: tuple[_Step, ...], undone: tuple[_Step, ...], name: str) -> Segmentation | None:
         """Go to another state, which differs in the last turn of one object; an error leaves the present one."""

@@ -371,6 +371,7 @@ def test_a_cut_line_says_nothing_but_can_be_drawn() -> None:
         (lambda: InteriorMarginPoints(((0, 1), (0, 1, 2))), "positions of different length"),
         (lambda: CentreEdgePoints((), ((0, 1),)), "centre-edge-points: centre: empty"),
         (lambda: CentreEdgePoints(((0, 1),), ((0, 1, 2),)), "positions in 2D and in 3D"),
+        (lambda: CentreEdgePoints(((0, 1),), ""), "centre-edge-points: edge: "),
         (lambda: Scribble(()), "scribble: empty; draw at least one stroke"),
         (lambda: Scribble((((0, 1),), ((0, 1, 2),))), "positions in 2D and in 3D"),
         (lambda: Scribble((((0, 1),), ())), "scribble: a stroke: empty"),

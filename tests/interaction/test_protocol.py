@@ -146,6 +146,24 @@ def test_seconds_are_those_of_the_model_alone(monkeypatch: pytest.MonkeyPatch) -
     assert [turn.seconds for turn in turns] == [5.0, 3.0, 3.0]
 
 
+def test_the_first_turn_pays_for_the_look_at_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+
+    class SeenImage:
+        def begin(self, prompts: Sequence[Prompt]) -> Believer:
+            return Believer().begin(IMAGE, (1.0, 1.0), prompts)
+
+    class Looking(Believer):
+        def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> SeenImage:
+            assert image is IMAGE
+            assert tuple(spacing_mm) == (1.0, 1.0)
+            clock[0] += 7.0
+            return SeenImage()
+
+    assert [turn.seconds for turn in play(Looking(), FIVE, turns=3)] == [7.0, 0.0, 0.0]
+
+
 @pytest.mark.parametrize(
     ("prompt", "clicks"),
     [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_model import ToyModel, squares
+from toy_model import LookingToyModel, ToyModel, squares
 
 from lesslabel.errors import DataError
 from lesslabel.interaction.model import Segmentation
@@ -99,6 +99,40 @@ def test_each_object_begins_once_and_all_on_the_same_array() -> None:
     assert isinstance(session.model, ToyModel)
     assert len(session.model.begun_on) == 2
     assert all(image is session.image.intensities for image in session.model.begun_on)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_a_model_that_looks_first_looks_once_at_an_image(dimensions: int) -> None:
+    model = LookingToyModel(dimensions)
+    session = InteractiveSession(model).set_image(squares(dimensions), SPACING[dimensions])
+    assert len(model.looked_at) == 1  # before anybody points at anything
+    clicks = [Click((2, 3, 3)[-dimensions:]), Click((0, 0, 0)[-dimensions:], Side.BACKGROUND)]
+    session.add(clicks[0])
+    session.add(clicks[1])
+    session.add(*clicks, object="2")
+    for act in ["undo", "undo", "undo", "redo", "redo", "redo"]:
+        getattr(session, act)()
+    turns = Turn("1", (clicks[0],)), Turn("1", (clicks[1],)), Turn("2", tuple(clicks))
+    assert state(session) == after(*turns, dimensions=dimensions)
+    session.reset()
+    session.add(clicks[0])
+    ((image, spacing_mm),) = model.looked_at
+    assert image is session.image.intensities
+    assert spacing_mm == SPACING[dimensions]
+    assert state(replay(model, squares(dimensions), SPACING[dimensions], session.log(MODEL))) == state(session)
+    session.set_image(squares(dimensions) + 1)
+    assert len(model.looked_at) == 3
+
+
+def test_an_image_that_the_model_refuses_to_look_at_changes_nothing() -> None:
+    session = InteractiveSession(LookingToyModel()).set_image(squares(), SPACING[2])
+    session.add(FIRST)
+    before = state(session)
+    with pytest.raises(DataError, match="sees nothing in the dark"):
+        session.set_image(squares() * 0)
+    assert state(session) == before
+    session.add(AWAY)
+    assert state(session) == after(Turn("1", (FIRST,)), Turn("1", (AWAY,)))
 
 
 def test_undo_and_redo_go_over_all_objects_last_turn_first() -> None:

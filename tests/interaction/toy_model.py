@@ -30,6 +30,32 @@ class ToyModel:
 
 
 @dataclass
+class LookingToyModel(ToyModel):
+    """Notes every image that it looks at, and refuses dark ones; its objects begin on what it saw alone."""
+
+    looked_at: list[tuple[NDArray[np.float32], tuple[float, ...]]] = field(default_factory=list)
+
+    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "ToyImage":
+        if not image.any():
+            raise DataError("the toy sees nothing in the dark")
+        self.looked_at.append((image, tuple(spacing_mm)))
+        return ToyImage(ToyModel(self.dimensions), image, tuple(spacing_mm))
+
+    def begin(self, *_: object) -> "ToyObject":
+        raise AssertionError("begun without what was looked at")
+
+
+@dataclass
+class ToyImage:
+    model: ToyModel
+    image: NDArray[np.float32]
+    spacing_mm: tuple[float, ...]
+
+    def begin(self, prompts: Sequence[Prompt]) -> "ToyObject":
+        return self.model.begin(self.image, self.spacing_mm, prompts)
+
+
+@dataclass
 class ToyObject:
     model: ToyModel
     image: NDArray[np.float32]

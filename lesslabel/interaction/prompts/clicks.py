@@ -1,6 +1,5 @@
 """Prompts made of single points."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -88,7 +87,7 @@ class CentreEdgePoints(Prompt):
 
     def __post_init__(self) -> None:
         set_checked(self, "centre", checked_positions(self.centre, f"{self.name}: centre"))
-        none_given = isinstance(self.edge, Sequence) and not self.edge
+        none_given = isinstance(self.edge, tuple | list) and not self.edge
         set_checked(self, "edge", () if none_given else checked_positions(self.edge, f"{self.name}: edge"))
         require_one_dimension(self.name, self.centre, self.edge)
 
