@@ -8,9 +8,13 @@ from torch.utils.checkpoint import checkpoint
 
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError
+from lesslabel.networks.gaussian_process.decoupled import DecoupledEngine, DecoupledPosterior, PosteriorFunction
 from lesslabel.networks.gaussian_process.kernel import HybridKernel, Pixels
-from lesslabel.networks.gaussian_process.laplace import LaplacePosterior, laplace_posterior
+from lesslabel.networks.gaussian_process.laplace import LaplaceEngine, LaplacePosterior
 from lesslabel.networks.gaussian_process.logistic_normal import expected_sigmoid
+
+Engine = LaplaceEngine | DecoupledEngine
+ClickPosterior = LaplacePosterior | DecoupledPosterior
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,9 @@ class GaussianProcessPrediction:
     """What the head says of a batch.
 
     Attributes:
-        mean: B×1×[D×]H×W, mean of the latent value, 0 far from every click.
-        variance: B×1×[D×]H×W, its variance, α₁ + α₂ far from every click: where the next click would teach most.
+        mean: B×1×[D×]H×W, mean of the latent value, 0 far from every click; of a drawn function its value.
+        variance: B×1×[D×]H×W, its variance, α₁ + α₂ far from every click: where the next click would teach most; of a
+            drawn function 0.
         probability: B×1×[D×]H×W in [0, 1], of foreground.
         posteriors: one per sample, what the clicks said of themselves; for `gaussian_process_loss`.
     """
@@ -27,7 +32,7 @@ class GaussianProcessPrediction:
     mean: Tensor
     variance: Tensor
     probability: Tensor
-    posteriors: tuple[LaplacePosterior, ...]
+    posteriors: tuple[ClickPosterior, ...]
 
     @property
     def logits(self) -> Tensor:
@@ -43,14 +48,16 @@ class GaussianProcessPrediction:
 class GaussianProcessHead(nn.Module):
     """Binary Gaussian process classification of pixels, trained anew on the clicks of every image.
 
-    After the pixel classification of "基于改良测地线距离编码和混合高斯过程分类的医学图像交互式分割" (interactive
-    segmentation with improved geodesic encoding and hybrid Gaussian process classification), which follows GPCIS (Zhou
-    et al., "Interactive segmentation as Gaussian process classification", CVPR 2023). The clicked pixels with their
-    labels are the training set; all pixels, the clicked ones too, are the test set.
+    After the pixel classification of what its authors call "基于改良测地线距离编码和混合高斯过程分类的医学图像交互式分
+    割方法" (a method of interactive segmentation with improved geodesic encoding and hybrid Gaussian process
+    classification), which follows GPCIS (Zhou et al., "Interactive segmentation as Gaussian process classification",
+    CVPR 2023). The clicked pixels with their labels are the training set; all pixels, the clicked ones too, are the
+    test set.
 
-    The posterior at the clicks is Laplace's approximation (eq. 9). A pixel u has the latent mean ``K_uc K_cc⁻¹ f̂`` (eq.
-    11) and, as variance, its element of the diagonal of eq. 12; its probability is the mean of the sigmoid over both.
-    Gradients reach the features, the intensities and the parameters of the `HybridKernel`, through the mode f̂ as well.
+    The posterior at the clicks is Laplace's approximation (eq. 9), or what another engine says. A pixel u has the
+    latent mean ``K_uc K_cc⁻¹ f̂`` (eq. 11) and, as variance, its element of the diagonal of eq. 12; its probability is
+    the mean of the sigmoid over both. Gradients reach the features, the intensities and the parameters of the
+    `HybridKernel`, through the mode f̂ as well.
 
     Time is O(c³ + N·c²) for c clicks and N pixels. Pixels are taken in blocks, which the backward pass computes anew:
     no N×c matrix is ever held, and memory is that of features, maps and their gradients. The solves over clicks are in
@@ -62,6 +69,7 @@ class GaussianProcessHead(nn.Module):
         intensity_scale: τ, in units of intensity; images are expected in [0, 1].
         feature_scale: ℓ, in units of the features.
         block_pixels: how many pixels are taken at once; changes no result.
+        engine: finds the posterior at the clicks; None for `LaplaceEngine`, or a `DecoupledEngine` as in GPCIS.
 
     Raises:
         ConfigError: if an argument is not positive.
@@ -74,35 +82,41 @@ class GaussianProcessHead(nn.Module):
         intensity_scale: float = 1.0,
         feature_scale: float = 2.0,
         block_pixels: int = 16384,
+        engine: Engine | None = None,
     ) -> None:
         super().__init__()
         if block_pixels < 1:
             raise ConfigError(f"block_pixels: {block_pixels} must be positive")
         self.kernel = HybridKernel(intensity_weight, feature_weight, intensity_scale, feature_scale)
         self.block_pixels = block_pixels
+        self.engine = LaplaceEngine() if engine is None else engine
 
-    def forward(self, features: Tensor, intensities: Tensor, clicks: Tensor) -> GaussianProcessPrediction:
+    def forward(
+        self, features: Tensor, intensities: Tensor, clicks: Tensor, generator: torch.Generator | None = None
+    ) -> GaussianProcessPrediction:
         """Learn from the clicks of every sample and classify its pixels.
 
-        A sample without a click gets mean 0 and probability 0.5 everywhere. Clicks of one class only are enough: the
-        probability then falls from that class at the clicks to 0.5 far from them, and never crosses it.
+        A sample without a click gets mean 0 and probability 0.5 everywhere. Clicks of one class only are enough: with
+        Laplace's engine the probability then falls from that class at the clicks to 0.5 far from them, and never
+        crosses it.
 
         Args:
             features: B×F×[D×]H×W, of any network.
             intensities: B×C×[D×]H×W, the image.
             clicks: B×[D×]H×W int64, 1 where foreground was clicked, 0 where background was, `IGNORE` elsewhere.
+            generator: on the CPU; if given, the prediction is one function for every sample, drawn from the posterior.
 
         Returns:
             Maps in float32, or float64 for float64 features, also under autocast.
 
         Raises:
-            ConfigError: if the shapes do not fit or clicks hold another value.
+            ConfigError: if the shapes do not fit, clicks hold another value, or the engine draws no functions.
         """
         _check(features, intensities, clicks)
         dtype = torch.promote_types(torch.promote_types(features.dtype, intensities.dtype), torch.float32)
         with torch.autocast(features.device.type, enabled=False):
             samples = [
-                self._sample(Pixels(*sample), known)
+                self._sample(Pixels(*sample), known, generator)
                 for *sample, known in zip(
                     features.to(dtype).flatten(2), intensities.to(dtype).flatten(2), clicks.flatten(1), strict=True
                 )
@@ -115,7 +129,9 @@ class GaussianProcessHead(nn.Module):
             posteriors=tuple(posterior for _, posterior in samples),
         )
 
-    def _sample(self, pixels: Pixels, clicks: Tensor) -> tuple[Tensor, LaplacePosterior]:
+    def _sample(
+        self, pixels: Pixels, clicks: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, ClickPosterior]:
         """Give the maps of one sample, 3×N (mean, variance, probability), and the posterior at its clicks."""
         place = (clicks != IGNORE).nonzero()[:, 0]
         labels = clicks[place]
@@ -125,19 +141,38 @@ class GaussianProcessHead(nn.Module):
             )
         clicked = Pixels(*(values[:, place] for values in pixels))
         wide = Pixels(*(values.double() for values in clicked))
-        posterior = laplace_posterior(self.kernel(wide, wide), labels.double())
+        posterior: ClickPosterior = self.engine(self.kernel(wide, wide), labels.double(), wide)
+        function = None if generator is None else self._draw(posterior, wide, generator)
         # Split once: every slice on its own would have a gradient of the size of the whole.
         parts = (torch.split(values, self.block_pixels, dim=1) for values in pixels)
         blocks = [
-            checkpoint(self._block, Pixels(*part), clicked, posterior, use_reentrant=False, preserve_rng_state=False)
+            checkpoint(
+                self._block,
+                Pixels(*part),
+                clicked,
+                posterior,
+                function,
+                use_reentrant=False,
+                preserve_rng_state=False,
+            )
             for part in zip(*parts, strict=True)
         ]
         return torch.cat(blocks, dim=1), posterior
 
-    def _block(self, pixels: Pixels, clicked: Pixels, posterior: LaplacePosterior) -> Tensor:
+    def _draw(self, posterior: ClickPosterior, clicked: Pixels, generator: torch.Generator) -> PosteriorFunction:
+        if not isinstance(self.engine, DecoupledEngine) or not isinstance(posterior, DecoupledPosterior):
+            raise ConfigError("generator: only a DecoupledEngine draws functions; give the head one, or no generator")
+        return self.engine.draw(self.kernel, posterior, clicked, generator)
+
+    def _block(
+        self, pixels: Pixels, clicked: Pixels, posterior: ClickPosterior, function: PosteriorFunction | None
+    ) -> Tensor:
+        if function is not None:
+            value = function(self.kernel, pixels)
+            return torch.stack([value, torch.zeros_like(value), torch.sigmoid(value)])
         covariance = self.kernel(clicked, pixels)
         mean = posterior.score.to(covariance.dtype) @ covariance
-        explained = (posterior.whitener.to(covariance.dtype) @ covariance).square().sum(dim=0)
+        explained = posterior.explained(covariance)
         variance = (self.kernel.variance.to(covariance.dtype) - explained).clamp_min(0)
         return torch.stack([mean, variance, expected_sigmoid(mean, variance)])
 

@@ -8,8 +8,10 @@ all goes through B = I + W^½ K W^½, whose eigenvalues are at least 1.
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from lesslabel.networks.gaussian_process.kernel import Pixels
 
 _MOST_ITERATIONS = 100
 _TOLERANCE = 1e-8
@@ -36,9 +38,33 @@ class LaplacePosterior:
     divergence: Tensor
 
     @property
+    def mean(self) -> Tensor:
+        """The c means, which are the mode of a normal distribution."""
+        return self.mode
+
+    @property
     def variance(self) -> Tensor:
         """Compute the c diagonal elements of H⁻¹."""
-        return (self.covariance.diagonal() - (self.whitener @ self.covariance).square().sum(dim=0)).clamp_min(0)
+        return (self.covariance.diagonal() - self.explained(self.covariance)).clamp_min(0)
+
+    def explained(self, covariance: Tensor) -> Tensor:
+        """Compute by how much the clicks lower the variance of n pixels: the diagonal of k(K + W⁻¹)⁻¹kᵀ.
+
+        Args:
+            covariance: c×n, of clicks and pixels.
+
+        Returns:
+            n, not negative.
+        """
+        return (self.whitener.to(covariance.dtype) @ covariance).square().sum(dim=0)
+
+
+class LaplaceEngine(nn.Module):
+    """Solves for the posterior at the clicks, with nothing to learn of its own."""
+
+    def forward(self, covariance: Tensor, labels: Tensor, clicked: Pixels) -> LaplacePosterior:  # noqa: ARG002  K says it all
+        """Approximate the posterior; see `laplace_posterior`."""
+        return laplace_posterior(covariance, labels)
 
 
 def laplace_posterior(covariance: Tensor, labels: Tensor) -> LaplacePosterior:

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lesslabel.networks.gaussian_process.laplace import LaplacePosterior
+from lesslabel.networks.gaussian_process.head import ClickPosterior
 from lesslabel.networks.gaussian_process.logistic_normal import expected_sigmoid
 
 
 def gaussian_process_loss(
-    posteriors: Sequence[LaplacePosterior], weight: float = 0.001, divergence_weight: float = 0.01
+    posteriors: Sequence[ClickPosterior], weight: float = 0.001, divergence_weight: float = 0.01
 ) -> dict[str, Tensor]:
     """Compute the terms of ``μ·(L_Pred + ω·L_Reg)``, eq. 14 and 16 of the method that `GaussianProcessHead` cites.
 
-    L_Pred is the negative logarithm of the probability that the head gives to the label of a click, the mean over the
-    clicks of a sample; L_Reg is KL(N(f̂, H⁻¹) ‖ N(0, K)). Both are averaged over the samples that have a click; where
-    there is none they are 0 with zero gradient.
+    L_Pred is the negative logarithm of the probability that the posterior gives to the label of a click, the mean over
+    the clicks of a sample; L_Reg is the posterior's divergence from the prior at the clicks. Both are averaged over the
+    samples that have a click; where there is none they are 0 with zero gradient.
 
     Args:
         posteriors: one per sample, from `GaussianProcessPrediction`.
@@ -32,12 +32,12 @@ def gaussian_process_loss(
     return {"clicks": weight / samples * clicks, "prior": weight * divergence_weight / samples * prior}
 
 
-def click_negative_log_likelihood(posterior: LaplacePosterior) -> Tensor:
+def click_negative_log_likelihood(posterior: ClickPosterior) -> Tensor:
     """Average −log of the probability of each click's own label; 0 without a click.
 
     Returns:
         Scalar in nats.
     """
     sign = 2 * posterior.labels - 1
-    probability = expected_sigmoid(sign * posterior.mode, posterior.variance)
+    probability = expected_sigmoid(sign * posterior.mean, posterior.variance)
     return -probability.log().sum() / max(len(sign), 1)
