@@ -1,9 +1,10 @@
 """Time and memory of the Gaussian process head, by number of pixels.
 
-    python benchmarks/gaussian_process.py --clicks 40 --features 52 --sizes 128 256 512
+    python benchmarks/gaussian_process.py --clicks 40 --features 52 --sizes 128 256 512 --engine laplace
 
-Features, intensities and clicks are drawn; what is timed is `GaussianProcessHead` alone: the kernel, Laplace's
-approximation, and mean, variance and probability of every pixel; then the same with the gradient of the features.
+Features, intensities and clicks are drawn; what is timed is `GaussianProcessHead` alone: the kernel, the posterior at
+the clicks, and mean, variance and probability of every pixel; then the same with the gradient of the features, where
+the decoupled engine draws a function, as in training.
 Every row is measured in a process of its own, since the peak of a process never falls. Processor time is given beside
 wall time because it does not suffer from other programs on the same cores.
 """
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from lesslabel.data.case import IGNORE
 from lesslabel.networks import GaussianProcessHead
+from lesslabel.networks.gaussian_process import DecoupledEngine
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Measurement:
 def main() -> None:
     arguments = parse_arguments()
     print(
-        f"{arguments.clicks} clicks, {arguments.features} features, {arguments.threads} thread(s), "
+        f"{arguments.engine}, {arguments.clicks} clicks, {arguments.features} features, {arguments.threads} thread(s), "
         f"the fastest of {arguments.rounds} rounds\n"
         "| pixels | pass | wall, ms | processor, ms | peak beyond the inputs, MiB |\n| --- | --- | --- | --- | --- |"
     )
@@ -53,6 +55,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--clicks", type=int, default=40)
     parser.add_argument("--features", type=int, default=52)
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512], help="height and width of the images")
+    parser.add_argument("--engine", choices=["laplace", "decoupled"], default="laplace")
     parser.add_argument("--block-pixels", type=int, default=GaussianProcessHead().block_pixels)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
@@ -61,7 +64,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def measure(size: int, backward: bool, arguments: argparse.Namespace) -> Measurement:
     torch.set_num_threads(arguments.threads)
-    head = GaussianProcessHead(block_pixels=arguments.block_pixels)
+    engine = DecoupledEngine(arguments.features + 1) if arguments.engine == "decoupled" else None
+    head = GaussianProcessHead(block_pixels=arguments.block_pixels, engine=engine)
     run(head, draw(16, 2, arguments.features), backward)
     inputs = draw(size, arguments.clicks, arguments.features)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -95,7 +99,8 @@ def run(head: GaussianProcessHead, inputs: tuple[Tensor, Tensor, Tensor], backwa
         with torch.inference_mode():
             head(feature, intensity, clicks)
         return
-    prediction = head(feature.detach().requires_grad_(), intensity, clicks)
+    generator = torch.Generator() if isinstance(head.engine, DecoupledEngine) else None
+    prediction = head(feature.detach().requires_grad_(), intensity, clicks, generator)
     prediction.probability.sum().backward()
 
 

@@ -39,6 +39,7 @@ ROWS = [
     ),
     Row("gaussian process", GPInteractive),
     Row("gaussian process egd", lambda **settings: GPInteractive(cue="exponential_geodesic", **settings)),
+    Row("gaussian process decoupled", lambda **settings: GPInteractive(engine="decoupled", **settings)),
     Row("gaussian process cnn", lambda **settings: GPInteractive(head="cnn", **settings)),
 ]
 
@@ -292,13 +293,30 @@ def test_settings_that_make_no_sense_are_refused(settings, named):
         MIDeepSeg(**settings)
 
 
-def test_the_head_of_gp_interactive_is_checked():
-    with pytest.raises(ConfigError, match="head"):
-        GPInteractive(head="transformer")
+@pytest.mark.parametrize("setting", ["head", "engine"])
+def test_the_choices_of_gp_interactive_are_checked(setting):
+    with pytest.raises(ConfigError, match=rf"model\.{setting}"):
+        GPInteractive(**{setting: "transformer"})
 
 
-def test_parameters_that_are_not_learned_stay():
-    method = make(Row("fixed", GPInteractive), 2, learn_parameters=False)
+def test_the_decoupled_engine_draws_in_training_alone_and_what_torch_is_seeded_with_decides():
+    method = make(next(row for row in ROWS if row.name == "gaussian process decoupled"), 2)
+    method.network.eval()  # without dropout
+    batch = collate([sample_of(method)])
+
+    def loss(seed: int) -> float:
+        torch.manual_seed(seed)
+        return float(sum(method.losses(batch).values()))
+
+    assert loss(1) == loss(1) != loss(2)
+    method.eval()
+    assert loss(1) == loss(2)
+
+
+@pytest.mark.parametrize("choice", [{}, {"engine": "decoupled"}, {"head": "cnn"}])
+def test_parameters_that_are_not_learned_stay(choice):
+    method = make(Row("fixed", GPInteractive), 2, learn_parameters=False, **choice)
     fixed = {name for name, parameter in method.named_parameters() if not parameter.requires_grad}
-    assert {name.split(".")[0] for name in fixed} == {"head", "learned_cue"}
+    parts = {"learned_cue"} if "head" in choice else {"head.kernel", "learned_cue"}
+    assert {name.rpartition(".")[0] for name in fixed} == parts
     sum(method.losses(collate([sample_of(method)])).values()).backward()

@@ -18,10 +18,11 @@ from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import NetworkShape, UShaped, build_network
-from lesslabel.networks.gaussian_process import GaussianProcessHead, gaussian_process_loss
+from lesslabel.networks.gaussian_process import DecoupledEngine, GaussianProcessHead, gaussian_process_loss
 from lesslabel.networks.layers import CONVOLUTION
 
 Head = Literal["gaussian_process", "cnn"]
+Engine = Literal["laplace", "decoupled"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +37,12 @@ class _Seen:
 class GPInteractive(InteractiveMethod):
     """Hybrid clicks, Gaussian geodesic cues of learned width, and Gaussian process classification of the pixels.
 
-    "基于改良测地线距离编码和混合高斯过程分类的医学图像交互式分割" (interactive segmentation with improved geodesic
-    encoding and hybrid Gaussian process classification). Points near the centre and just outside the edge locate the
-    object and become one cue each; a U-Net turns crop and cues into features; the `GaussianProcessHead` learns from the
-    clicked pixels and classifies all. A correction is one more clicked pixel, and enters the cues as well: features
-    alone do not know where a pixel lies, so that what a click at an edge says would be said of all that looks like it.
+    What its authors call "基于改良测地线距离编码和混合高斯过程分类的医学图像交互式分割方法" (a method of interactive
+    segmentation with improved geodesic encoding and hybrid Gaussian process classification). Points near the centre and
+    just outside the edge locate the object and become one cue each; a U-Net turns crop and cues into features; the
+    `GaussianProcessHead` learns from the clicked pixels and classifies all. A correction is one more clicked pixel, and
+    enters the cues as well: features alone do not know where a pixel lies, so that what a click at an edge says would
+    be said of all that looks like it.
 
     ``L = ½·(L_Dice + L_CE) + μ·(L_Pred + ω·L_Reg)`` (eq. 14 to 16): Dice and cross-entropy of the head's probabilities
     on all pixels; L_Pred on the clicked ones; L_Reg the divergence of the posterior from the prior.
@@ -50,6 +52,8 @@ class GPInteractive(InteractiveMethod):
         size_voxel: grid of the crop, (h, w) or (d, h, w).
         cue: the encoding of the clicks; ``gaussian_geodesic`` is the method, the others are its rivals.
         head: ``gaussian_process``, or ``cnn`` for the ablation: a convolution of features, image and cues.
+        engine: how the Gaussian process learns from the clicks: ``laplace``, the method, or ``decoupled``, as in GPCIS,
+            whose losses are of one function drawn from the posterior for every sample in training.
         centre_points: near the centre at first; the text gives no number. The edge has two for each axis, and with
             fewer at the centre the background outweighs them: intensities hardly part the clicks of a crop (τ is wide),
             so that what the many say, pixels near the few are told as well.
@@ -78,6 +82,7 @@ class GPInteractive(InteractiveMethod):
         size_voxel: tuple[int, ...] = (96, 96),
         cue: CueName = "gaussian_geodesic",
         head: Head = "gaussian_process",
+        engine: Engine = "laplace",
         centre_points: int = 4,
         later_clicks: int = 3,
         margin_voxel: float = 5.0,
@@ -96,6 +101,8 @@ class GPInteractive(InteractiveMethod):
     ) -> None:
         if head not in get_args(Head):
             raise ConfigError(f"model.head: {head!r} is not one of {', '.join(get_args(Head))}")
+        if engine not in get_args(Engine):
+            raise ConfigError(f"model.engine: {engine!r} is not one of {', '.join(get_args(Engine))}")
         encoding = Encoding(tuple(size_voxel), cue, (Side.FOREGROUND, Side.BACKGROUND), margin_voxel)
         super().__init__(
             encoding,
@@ -113,21 +120,30 @@ class GPInteractive(InteractiveMethod):
             fused = network.channels[0] + in_channels + encoding.cues
             self.head = CONVOLUTION[network.dimensions](fused, self.num_classes, kernel_size=1)
         else:
-            self.head = GaussianProcessHead(intensity_weight, feature_weight, intensity_scale, feature_scale)
+            self.head = GaussianProcessHead(
+                intensity_weight,
+                feature_weight,
+                intensity_scale,
+                feature_scale,
+                engine=DecoupledEngine(network.channels[0] + in_channels) if engine == "decoupled" else None,
+            )
         self.network.head = nn.Identity()  # `head` stands in its place
         self.learned_cue = GaussianGeodesicCue() if cue == "gaussian_geodesic" else None
         self.head_weight = head_weight
         self.divergence_weight = divergence_weight
         if not learn_parameters:
-            for parameter in (*self.head.parameters(), *(self.learned_cue or nn.Identity()).parameters()):
-                parameter.requires_grad_(head == "cnn")
+            for part in (self.learned_cue, self.head.kernel if isinstance(self.head, GaussianProcessHead) else None):
+                if part is not None:
+                    part.requires_grad_(False)
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """Compute ½ Dice and ½ cross-entropy, and the terms of the Gaussian process."""
         seen = self._features(batch["image"], batch["cues"])
         terms = {}
         if isinstance(self.head, GaussianProcessHead):
-            prediction = self.head(seen.features, seen.image, batch["clicks"])
+            draws = self.training and isinstance(self.head.engine, DecoupledEngine)
+            generator = torch.Generator().manual_seed(int(torch.randint(2**62, ()))) if draws else None
+            prediction = self.head(seen.features, seen.image, batch["clicks"], generator)
             logits = prediction.logits
             terms = gaussian_process_loss(prediction.posteriors, self.head_weight, self.divergence_weight)
         else:
