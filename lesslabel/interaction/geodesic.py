@@ -6,6 +6,7 @@ changes, which is where Dijkstra's algorithm ends; `lesslabel.interaction.shorte
 """
 
 import math
+from functools import lru_cache
 from itertools import product
 from typing import Any, Literal, get_args
 
@@ -59,26 +60,30 @@ def geodesic_distance(
     if bound is not None and not bound >= 0:
         raise ConfigError(f"bound {bound}: give a number of at least 0, or None for no bound")
     channels = image if image.ndim > seeds.ndim else image[None]
+    # The longest axis of a volume goes first: three slices across it are what the processor's cache has to hold.
+    longest = seeds.shape.index(max(seeds.shape)) if seeds.ndim == 3 else 0
+    axes = (longest, *(axis for axis in range(seeds.ndim) if axis != longest))
+    shape = tuple(seeds.shape[axis] + 2 for axis in axes)
     inside = (slice(1, -1),) * seeds.ndim
-    shape = tuple(length + 2 for length in seeds.shape)
     intensity = np.zeros((len(channels), *shape))
     for padded, channel in zip(intensity, channels, strict=True):
-        np.multiply(channel, intensity_weight * _scale_factor(channel, scale), out=padded[inside], dtype=np.float64)
+        factor = intensity_weight * _scale_factor(channel, scale)
+        np.multiply(channel.transpose(axes), factor, out=padded[inside], dtype=np.float64)
     # voxels not reached stand just beyond the bound: a path over one of them is never an improvement
     distance = np.full(shape, math.inf if bound is None else math.nextafter(bound, math.inf))
-    distance[inside][seeds] = 0
-    rows = np.arange(math.prod(shape[:-1])).reshape(shape[:-1])[inside[1:]].ravel()
+    np.copyto(distance[inside], 0, where=seeds.transpose(axes))
     lower_to_shortest_paths(
         distance.reshape(-1),
         intensity.reshape(len(channels), -1),
         shape[-1],
-        rows,
-        *_neighbouring_rows(shape, spacing, spatial_weight),
-        spatial_weight * spacing[-1],
+        _visits(shape),
+        *_neighbouring_rows(shape, tuple(spacing[axis] for axis in axes), spatial_weight),
+        spatial_weight * spacing[axes[-1]],
     )
-    result = distance[inside].astype(np.float32)
     if bound is not None:
-        result[distance[inside] > bound] = np.inf
+        distance[distance > bound] = math.inf
+    result = np.empty(seeds.shape, np.float32)
+    np.copyto(result.transpose(axes), distance[inside], casting="same_kind")
     return result
 
 
@@ -116,6 +121,14 @@ def _scale_factor(channel: NDArray[Any], scale: Scale | None) -> float:
     return 1 / (extent if scale == "minmax" else float(channel.std(dtype=np.float64)))
 
 
+@lru_cache(maxsize=64)
+def _visits(shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Order the rows that are not padding: slice by slice, each there and back while the cache holds it."""
+    rows = np.arange(math.prod(shape[:-1])).reshape(shape[:-1])[(slice(1, -1),) * (len(shape) - 1)]
+    return np.concatenate([rows, rows[:, ::-1]], axis=1).ravel() if rows.ndim == 2 else rows
+
+
+@lru_cache(maxsize=64)
 def _neighbouring_rows(
     shape: tuple[int, ...], spacing: tuple[float, ...], spatial_weight: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:

@@ -1,9 +1,9 @@
 """The kernel of geodesic distances: row after row is lowered until no path improves any voxel.
 
 A row is the voxels along the last axis. All that its neighbouring rows offer it is computed at once, vectorised; then
-two running minima carry that along the row, one each way. Rows are visited in raster order, there and back; those
-beside which nothing changed are skipped, and of the others only the part beside the changes is looked at. It ends in
-the fixed point of Bellman's equation, so the result does not depend on the order.
+two running minima carry that along the row, one each way. Rows are visited in a given order, there and back; those that
+saw no change beside them are skipped, and of the others only the part beside the changes is looked at. It ends in the
+fixed point of Bellman's equation, so the result does not depend on the order.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ def lower_to_shortest_paths(
     distance: Values,
     intensity: Values,
     width: int,
-    rows: Integers,
+    visits: Integers,
     offsets: Integers,
     straight: Values,
     slanted: Values,
@@ -39,7 +39,7 @@ def lower_to_shortest_paths(
             included, one number that no path may reach.
         intensity: (channels, all rows · width) of the same grid.
         width: voxels of a row, padding included.
-        rows: numbers of the rows that are not padding, in raster order.
+        visits: numbers of the rows that are not padding, each at least once, in the order in which to visit them.
         offsets: the neighbouring rows of a row, counted in rows.
         straight: cost of a step to each of them, perpendicular to the row.
         slanted: cost of a step to each of them and one voxel along the row.
@@ -49,19 +49,20 @@ def lower_to_shortest_paths(
     first, last = np.full(all_rows, width), np.zeros(all_rows, np.int64)  # columns to visit; none if last is 0
     visited, changed = np.zeros(all_rows, np.int64), np.zeros(all_rows, np.int64)  # counted in changes of any row
     best, costs = np.empty(width), np.empty(width)
+    along_rows = _costs_along_rows(intensity, along)
     changes = 1
-    for row in rows:
+    for row in range(all_rows):
         start = U(row * width)
         begin, end = _seeds_of_row(distance, start, U(width))
         if begin <= end:
-            begin, end = _carry_along(distance, intensity, start, U(width), begin, end, along, costs)
+            begin, end = _carry_along(distance, along_rows, start, U(width), begin, end)
             changed[row] = changes
             _ask_neighbours(first, last, row, offsets, begin - ONE, end + ONE)
     forwards, improving = True, True
     while improving:
         improving = False
-        for i in range(len(rows)):
-            row = rows[i] if forwards else rows[len(rows) - 1 - i]
+        for i in range(len(visits)):
+            row = visits[i] if forwards else visits[len(visits) - 1 - i]
             if last[row] == 0:
                 continue
             start, begin, end = U(row * width), U(max(first[row], 1)), U(min(last[row], width - 2))
@@ -76,9 +77,9 @@ def lower_to_shortest_paths(
                     else:
                         _offer_all(best, distance, intensity, start, there, begin, end, straight[k], slanted[k], costs)
             visited[row] = changes
-            if _any_lower(best, distance, start, begin, end):
-                begin, end = _accept(best, distance, start, begin, end)
-                begin, end = _carry_along(distance, intensity, start, U(width), begin, end, along, costs)
+            begin, end = _accept(best, distance, start, begin, end)
+            if begin <= end:
+                begin, end = _carry_along(distance, along_rows, start, U(width), begin, end)
                 changes += 1
                 changed[row] = changes
                 _ask_neighbours(first, last, row, offsets, begin - ONE, end + ONE)
@@ -152,21 +153,13 @@ def _offer_all(
 
 
 @compiled
-def _any_lower(best: Values, distance: Values, start: np.uintp, begin: np.uintp, end: np.uintp) -> bool:
-    lower = False
-    for x in range(begin, end + ONE):
-        lower |= best[x] < distance[start + x]
-    return lower
-
-
-@compiled
 def _accept(
     best: Values, distance: Values, start: np.uintp, begin: np.uintp, end: np.uintp
 ) -> tuple[np.uintp, np.uintp]:
-    """Write the lower values into the row; return the first and the last column where there was one."""
-    while not best[begin] < distance[start + begin]:
+    """Write the lower values into the row; return the first and the last column of them, crossed if there is none."""
+    while begin <= end and not best[begin] < distance[start + begin]:
         begin += ONE
-    while not best[end] < distance[start + end]:
+    while begin < end and not best[end] < distance[start + end]:
         end -= ONE
     for x in range(begin, end + ONE):
         distance[start + x] = best[x]
@@ -174,48 +167,38 @@ def _accept(
 
 
 @compiled
+def _costs_along_rows(intensity: Values, along: float) -> Values:
+    """Cost of the step from each voxel to the next."""
+    costs = np.full(intensity.shape[1] - 1, along)
+    for channel in range(len(intensity)):
+        for i in range(len(costs)):
+            costs[i] += abs(intensity[channel, i + 1] - intensity[channel, i])
+    return costs
+
+
+@compiled
 def _carry_along(
-    distance: Values,
-    intensity: Values,
-    start: np.uintp,
-    width: np.uintp,
-    begin: np.uintp,
-    end: np.uintp,
-    along: float,
-    costs: Values,
+    distance: Values, costs: Values, start: np.uintp, width: np.uintp, begin: np.uintp, end: np.uintp
 ) -> tuple[np.uintp, np.uintp]:
     """Lower a row by paths within it, after a change from `begin` to `end`; return how far the change then reaches."""
-    for x in range(begin, end):
-        costs[x] = along
-    for channel in range(len(intensity)):
-        for x in range(begin, end):
-            costs[x] += abs(intensity[channel, start + x + ONE] - intensity[channel, start + x])
     # both ways at once, since neither waits for the other; past the middle each goes on from what the other left there
     rightwards, leftwards, mirrored = distance[start + begin], distance[start + end], end
     for x in range(begin, end):
         mirrored -= ONE
-        rightwards = min(distance[start + x + ONE], rightwards + costs[x])
+        rightwards = min(distance[start + x + ONE], rightwards + costs[start + x])
         distance[start + x + ONE] = rightwards
-        leftwards = min(distance[start + mirrored], leftwards + costs[mirrored])
+        leftwards = min(distance[start + mirrored], leftwards + costs[start + mirrored])
         distance[start + mirrored] = leftwards
     while end < width - U(2):
-        lower = distance[start + end] + _cost(intensity, start + end, start + end + ONE, along)
+        lower = distance[start + end] + costs[start + end]
         if not lower < distance[start + end + ONE]:
             break
         end += ONE
         distance[start + end] = lower
     while begin > ONE:
-        lower = distance[start + begin] + _cost(intensity, start + begin, start + begin - ONE, along)
+        lower = distance[start + begin] + costs[start + begin - ONE]
         if not lower < distance[start + begin - ONE]:
             break
         begin -= ONE
         distance[start + begin] = lower
     return begin, end
-
-
-@compiled
-def _cost(intensity: Values, here: np.uintp, there: np.uintp, along: float) -> float:
-    cost = along
-    for channel in range(len(intensity)):
-        cost += abs(intensity[channel, here] - intensity[channel, there])
-    return cost

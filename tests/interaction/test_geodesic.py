@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from itertools import product
+from itertools import permutations, product
 from operator import add, sub
 
 import numpy as np
@@ -204,6 +204,19 @@ def test_integers_do_not_wrap_and_memory_order_does_not_matter() -> None:
     np.testing.assert_array_equal(distance, geodesic_distance(small.astype(np.float64), seeds, (1.0, 1.0)))
     np.testing.assert_array_equal(geodesic_distance(np.asfortranarray(small), seeds, (1.0, 1.0)), distance)
     np.testing.assert_array_equal(geodesic_distance(small.T, seeds.T, (1.0, 1.0)), distance.T)
+
+
+@pytest.mark.parametrize("axes", list(permutations(range(3))))
+def test_the_order_of_the_axes_does_not_matter(axes: tuple[int, ...]) -> None:
+    image, seeds = random_case((5, 8, 9))
+    distance = geodesic_distance(image, seeds, (1.0, 1.0, 1.0))
+    turned = geodesic_distance(image.transpose(axes), seeds.transpose(axes), (1.0, 1.0, 1.0))
+    np.testing.assert_array_equal(turned, distance.transpose(axes))
+    spacing = (0.5, 3.0, 2.0)
+    in_mm = geodesic_distance(image, seeds, spacing, spatial_weight=0.3)
+    turned_spacing = tuple(spacing[axis] for axis in axes)
+    turned = geodesic_distance(image.transpose(axes), seeds.transpose(axes), turned_spacing, spatial_weight=0.3)
+    np.testing.assert_allclose(turned, in_mm.transpose(axes), rtol=1e-6)
 
 
 @every_grid
