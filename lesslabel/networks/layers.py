@@ -1,13 +1,35 @@
 """Layers by number of dimensions, and what the U-shaped networks share."""
 
 from math import gcd
-from typing import Literal
+from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
 
 Normalisation = Literal["batch", "instance", "group"]
 
-CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+
+class Convolution3d(nn.Conv3d):
+    """A convolution of volumes that predicts on a CPU through oneDNN, with its channels last.
+
+    PyTorch itself takes a slow loop for a single volume of few channels, which are the first levels of a network, and
+    elsewhere a layout in which few channels fill no vector. Results are the same up to the order of summation; with
+    gradients, as in training, and on other devices this is `torch.nn.Conv3d`.
+    """
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002  torch's name
+        single = input.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+        plain = input.ndim == 5 and self.padding_mode == "zeros" and not isinstance(self.padding, str)
+        if torch.is_grad_enabled() or input.device.type != "cpu" or not (single and plain and _has_onednn()):
+            result: Tensor = super()._conv_forward(input, weight, bias)
+            return result
+        channels_last = input.contiguous(memory_format=torch.channels_last_3d)
+        padding = cast(tuple[int, ...], self.padding)
+        result = torch.mkldnn_convolution(channels_last, weight, bias, padding, self.stride, self.dilation, self.groups)
+        return result.contiguous()  # normalisations of other layouts are slower than this copy
+
+
+CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: Convolution3d}
 TRANSPOSED_CONVOLUTION: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
@@ -42,3 +64,8 @@ def cut_to(features: Tensor, like: Tensor) -> Tensor:
     for axis, size in enumerate(like.shape[2:], start=2):
         features = features.narrow(axis, 0, size)
     return features
+
+
+def _has_onednn() -> bool:
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and bool(torch.backends.mkldnn.enabled)
