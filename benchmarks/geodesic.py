@@ -5,10 +5,10 @@
 FastGeodis is its Toivanen variant with 2 sweeps, the fastest of its CPU variants; it is not a dependency: install it
 first, with ``pip install "setuptools<81"`` and ``pip install --no-build-isolation FastGeodis``. Without it only ours
 is timed. Images are the middle of the first cases of the stores, 256×256 and 64×96×96; crops around their objects, with
-seeds just inside the edge, for the exponential cue and its bound; and generated ones. All are in [0, 1], so that ours
-scales what is scaled already. Both sides run in turn; the fastest run of a case counts, and a row is the median over
-cases. Errors are against scipy's Dijkstra, in intensity. ``--clock cpu`` counts the seconds that the process itself
-computed, for a machine busy with other work.
+seeds just inside the edge, for the exponential cue and its bound, of their own size and on the grid of a network; and
+generated ones. All are in [0, 1], so that ours scales what is scaled already. Both sides run in turn; the fastest run
+of a case counts, and a row is the median over cases. Errors are against scipy's Dijkstra, in intensity. ``--clock cpu``
+counts the seconds that the process itself computed, for a machine busy with other work.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from lesslabel.data.store import Store
 from lesslabel.interaction import EGD_BOUND, geodesic_distance
+from lesslabel.interaction.crop import Crop
 
 try:
     import FastGeodis
@@ -35,6 +36,7 @@ except ImportError:
 
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 SLICE_VOXEL, VOLUME_VOXEL = (256, 256), (64, 96, 96)
+GRID_VOXEL: Mapping[int, tuple[int, ...]] = {2: (96, 96), 3: (64, 96, 96)}
 SEEDS = 5
 GROW_VOXEL = 5
 SWEEPS = 2
@@ -81,7 +83,10 @@ def rows(arguments: argparse.Namespace, rng: np.random.Generator) -> Iterator[tu
         if store is not None:
             cases = list(islice(labelled_images(store, len(shape), arguments.annotation), arguments.cases))
             yield f"{name}, {size}", [(middle(image, shape), random_seeds(shape, rng), None) for image, _ in cases]
-            yield f"{name}, crop around the object", [object_crop(*case, rng) for case in cases]
+            crops = [object_crop(*case, rng) for case in cases]
+            yield f"{name}, crop around the object", crops
+            grid = GRID_VOXEL[len(shape)]
+            yield f"{name}, that crop on {'×'.join(map(str, grid))}", [on_grid(*crop, grid) for crop in crops]
         noise = unit(rng.random(shape, np.float32))
         yield f"white noise, {size}", [(noise, random_seeds(shape, rng), None)]
         yield f"smooth noise, {size}", [(unit(ndimage.gaussian_filter(noise, 2)), random_seeds(shape, rng), None)]
@@ -123,6 +128,12 @@ def object_crop(image: Image, inside: Mask, rng: np.random.Generator) -> Situati
     seeds = np.zeros(depth.shape, np.bool_)
     seeds.flat[rng.choice(margin, SEEDS, replace=False)] = True
     return unit(image[crop]), seeds, EGD_BOUND
+
+
+def on_grid(image: Image, seeds: Mask, bound: float | None, grid: tuple[int, ...]) -> Situation:
+    """A crop on the grid of a network."""
+    crop = Crop(tuple(slice(0, length) for length in seeds.shape), seeds.shape, grid)
+    return unit(crop.cut(torch.from_numpy(image)[None])[0].numpy()), crop.cut_seeds(seeds), bound
 
 
 def compare(situation: Situation, arguments: argparse.Namespace) -> tuple[float, float, float, float]:
