@@ -2,13 +2,13 @@
 
     python experiments/sfada-cardiac/why.py --target stores/mscmr --work runs/sfada-cardiac
 
-Reads the queues, bundles and tests that `run.py` left in its work folder, writes `why.csv` (one row per job) and prints
+Reads what `lesslabel reproduce` left in its work folder, writes `why.csv` (one row per job) and prints
 the tables of `why.md`, of the strategies that are done in every fold with every seed. Nothing is trained.
 """
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,14 @@ from lesslabel.data.queue import read_queue
 from lesslabel.data.store import Store
 from lesslabel.evaluation.markdown import markdown_table
 from lesslabel.features import ImageFeatures, extract_features
+from lesslabel.studies import read_study
+from lesslabel.studies.job import Job
+from lesslabel.studies.jobs import make_jobs
 
 EXPERIMENT = Path(__file__).parent
 POOL = "mscmr/five_fold_pool"
 FOLDS = range(1, 6)
-QUEUE = re.compile(r"(?P<strategy>.+)-(?P<budget>\d+)")
+CHOICE = re.compile(r"(?P<strategy>.+), (?P<budget>\d+)%")
 REFERENCES = {
     "source_patients": "patients behind the nearest reference, median",
     "one_patient": "references that rest on one patient, of 10",
@@ -57,11 +60,13 @@ def main() -> None:
     """Measure every job, write `why.csv`, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", type=Path, required=True, help="the target's store")
-    parser.add_argument("--work", type=Path, required=True, help="folder of bundles, queues and runs")
+    parser.add_argument("--work", type=Path, required=True, help="folder of the jobs")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    pools, references = pool_slices(options.target, options.work)
-    jobs = pd.DataFrame(measure_jobs(options.work, pools))
+    done = [job for job in make_jobs(read_study(EXPERIMENT), options.work, options.target) if job.folder.is_done()]
+    bundles = {job.seed: job.folder.path / "bundle" for job in done if job.method == "source"}
+    pools, references = pool_slices(options.target, bundles)
+    jobs = pd.DataFrame(measure_jobs(done, pools))
     complete = jobs.groupby(["budget", "strategy"])["dice"].transform("size") == len(pools)
     jobs = jobs[complete].sort_values(["budget", "strategy", "fold", "seed"]).reset_index(drop=True)
     keys = ["budget", "fold", "seed"]
@@ -77,12 +82,12 @@ def main() -> None:
         print(correlation_table(group))
 
 
-def pool_slices(target: Path, work: Path) -> tuple[dict[tuple[int, int], pd.DataFrame], pd.DataFrame]:
+def pool_slices(target: Path, bundles: Mapping[int, Path]) -> tuple[dict[tuple[int, int], pd.DataFrame], pd.DataFrame]:
     """What is known of every slice that a job could choose, by fold and seed, and of the references."""
     heart_of: dict[str, pd.DataFrame] = {}
     pools, references = {}, []
-    for path in sorted(work.glob("bundle-seed*")):
-        seed, bundle = int(path.name.removeprefix("bundle-seed")), load_bundle(path)
+    for seed, path in bundles.items():
+        bundle = load_bundle(path)
         data = {fold: bundle.data_module(target, split=POOL, fold=fold) for fold in FOLDS}
         uids = {fold: [record.uid for record in module.records("train")] for fold, module in data.items()}
         known = sorted(set().union(*uids.values()))
@@ -141,26 +146,24 @@ def relate_references(
     }
 
 
-def measure_jobs(work: Path, pools: dict[tuple[int, int], pd.DataFrame]) -> Iterator[dict[str, object]]:
-    """Measure every queue of which the first stage was tested."""
-    for (fold, seed), pool in pools.items():
-        folder = work / f"fold{fold}-seed{seed}"
-        for path in sorted(folder.glob("*.csv")):
-            tested = folder / path.stem / FINE_TUNE / "test" / "metrics.csv"
-            if (name := QUEUE.fullmatch(path.stem)) is None or not tested.is_file():
-                continue
-            dice = pd.read_csv(tested).groupby("label")["dice"].mean()
-            chosen = {(row.uid, row.slice) for row in read_queue(path).rows}
-            is_chosen = np.array([entry in chosen for entry in zip(pool["uid"], pool["slice"], strict=True)])
-            yield {
-                "strategy": name["strategy"],
-                "budget": int(name["budget"]),
-                "fold": fold,
-                "seed": seed,
-                "dice": dice.mean(),
-                "dice_rv": dice["RV"],
-                **measure_choice(pool, is_chosen),
-            }
+def measure_jobs(jobs: Sequence[Job], pools: Mapping[tuple[int, int], pd.DataFrame]) -> Iterator[dict[str, object]]:
+    """Measure every choice of a share of the slices, and the Dice after the first stage."""
+    for job in jobs:
+        if (name := CHOICE.fullmatch(job.method)) is None or job.fold is None:
+            continue
+        pool = pools[job.fold, job.seed]
+        dice = pd.read_csv(job.folder.path / "adapted" / FINE_TUNE / "test" / "metrics.csv").groupby("label")["dice"]
+        chosen = {(row.uid, row.slice) for row in read_queue(job.folder.path / "queue.csv").rows}
+        is_chosen = np.array([entry in chosen for entry in zip(pool["uid"], pool["slice"], strict=True)])
+        yield {
+            "strategy": name["strategy"],
+            "budget": int(name["budget"]),
+            "fold": job.fold,
+            "seed": job.seed,
+            "dice": dice.mean().mean(),
+            "dice_rv": dice.mean()["RV"],
+            **measure_choice(pool, is_chosen),
+        }
 
 
 def measure_choice(pool: pd.DataFrame, is_chosen: NDArray[np.bool_]) -> dict[str, float]:

@@ -63,7 +63,7 @@ def write_table(folder: Path, *, seed: int = 0) -> Path:
         sections.append(f"\n![Dice, patient by patient]({FIGURE})")
     if "dice" in scores.columns:
         sections += ["\n### Dice per label\n", _per_label_table(summary, "dice")]
-    for baseline, patterns in _read_baselines(folder, protocol.get("baseline")).items():
+    for baseline, patterns in read_baselines(folder, protocol.get("baseline")).items():
         table = _paired_table(folder, scores, baseline, patterns, seed)
         sections += [f"\n### Paired against {baseline}\n", table]
     sections += [
@@ -144,7 +144,7 @@ def _per_label_table(summary: pd.DataFrame, metric: str) -> str:
     return markdown_table(["method", *labels], rows)
 
 
-def _read_baselines(folder: Path, given: object) -> Mapping[str, Sequence[str]]:
+def read_baselines(folder: Path, given: object) -> Mapping[str, Sequence[str]]:
     """The methods to test against, each with patterns of the methods that it is fair for."""
     if not given:
         return {}

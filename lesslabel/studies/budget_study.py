@@ -36,7 +36,7 @@ def run_curve(options: argparse.Namespace) -> int:
         write_text(options.experiment / "protocol.yaml", protocol)
         write_text(options.experiment / "published.csv", ",".join(PUBLISHED_COLUMNS) + "\n")
         write_text(path, text)
-    return run_reproduce(argparse.Namespace(**vars(options), dry_run=False, table=False, zoo=None))
+    return run_reproduce(argparse.Namespace(**vars(options), only=None, dry_run=False, table=False, zoo=None))
 
 
 def _resolve(configs: list[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """``study.yaml``: what a study runs. What it means to a reader stands beside it, in ``protocol.yaml``."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -9,6 +9,8 @@ import yaml
 
 from lesslabel.errors import ConfigError
 from lesslabel.studies.reading import Section
+from lesslabel.studies.recipes import Recipe, check_selection, check_values, closure, read_recipes
+from lesslabel.studies.steps import Value
 
 DECLARATION = "study.yaml"
 Checkpoint = Literal["best", "last"]
@@ -16,17 +18,21 @@ Checkpoint = Literal["best", "last"]
 
 @dataclass(frozen=True)
 class StudyMethod:
-    """A method of a study.
+    """A method of a study: a training and its test, or recipes with values.
 
     Attributes:
         name: in tables.
-        configs: its configuration files, the later winning.
+        configs: its configuration files, the later winning; none where there are recipes.
         settings: dotted settings that win over all files, such as ``{"model.ramp_every": 20}``.
+        recipes: names of its recipes.
+        values: what its recipes' placeholders stand for.
     """
 
     name: str
-    configs: tuple[str, ...]
+    configs: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    recipes: tuple[str, ...] = ()
+    values: Mapping[str, Value | Sequence[Value]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,8 @@ class Study:
         costs: minutes of annotation.
         devices: accelerators of a job on each node.
         nodes: machines of a job.
+        stores: further stores, by the placeholder that names them in steps.
+        recipes: by name.
     """
 
     folder: Path
@@ -108,6 +116,13 @@ class Study:
     costs: Costs
     devices: int
     nodes: int
+    stores: Mapping[str, Path] = field(default_factory=dict)
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+
+    @property
+    def plays_clicks(self) -> bool:
+        """Whether its results are those of click protocols."""
+        return any(recipe.clicks for recipe in self.recipes.values())
 
 
 def read_study(folder: Path) -> Study:
@@ -147,15 +162,63 @@ def read_study(folder: Path) -> Study:
         costs=section.take_section("costs", _read_costs, Costs()),
         devices=section.take("devices", int, 1),
         nodes=section.take("nodes", int, 1),
+        stores=section.take_section("stores", _read_stores, {}),
+        recipes=section.take_section("recipes", read_recipes, {}),
     )
     if min(study.devices, study.nodes) < 1:
         raise ConfigError(f"{path}: devices {study.devices}, nodes {study.nodes}; a job has at least one of each")
+    _check_recipes(study, str(path))
     return study
 
 
 def _read_method(content: object, where: str) -> StudyMethod:
+    if isinstance(content, Mapping) and "recipes" in content:
+        section = Section(content, where, ["name", "recipes", "values"])
+        name, recipes = section.take("name", str), section.take_list("recipes", str)
+        return StudyMethod(name, recipes=recipes, values=section.take_section("values", _read_values, {}))
     section = Section(content, where, ["name", "configs", "settings"])
     return StudyMethod(section.take("name", str), section.take_list("configs", str), section.take("settings", dict, {}))
+
+
+def _read_values(content: object, where: str) -> Mapping[str, Value | Sequence[Value]]:
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{where}: expected values by the placeholder that they stand for")
+    for name, value in content.items():
+        for single in value if isinstance(value, list) else [value]:
+            if not isinstance(single, str | int | float):
+                raise ConfigError(f"{where}: {name} is {value!r}; expected a text, a number or a list of them")
+    return {str(name): value for name, value in content.items()}
+
+
+def _read_stores(content: object, where: str) -> Mapping[str, Path]:
+    section = Section(content, where, list(content) if isinstance(content, Mapping) else ["stores by name"])
+    return {str(name): Path(section.take(str(name), str)) for name in section.content}
+
+
+def _check_recipes(study: Study, where: str) -> None:
+    """Check that methods and recipes fit each other, and that all results of the study are of one kind.
+
+    Raises:
+        ConfigError: names what does not fit.
+    """
+    used: set[str] = set()
+    for method in study.methods:
+        if method.recipes:
+            check_values(study.recipes, method.recipes, method.values, study.stores, f"{where}: {method.name}")
+            used |= set(closure(study.recipes, method.recipes))
+    if unused := [name for name in study.recipes if name not in used]:
+        raise ConfigError(f"{where}: recipes: {unused[0]}: no method uses it; leave it out")
+    for recipe in study.recipes.values():
+        check_selection(recipe, study.checkpoint, asdict(study.scoring), f"{where}: recipes")
+    plain = [method for method in study.methods if not method.recipes]
+    if study.plays_clicks and (plain or any(recipe.scores for recipe in study.recipes.values())):
+        raise ConfigError(f"{where}: a table is of scores or of clicks; declare two studies")
+    if study.recipes and study.devices * study.nodes > 1:
+        raise ConfigError(f"{where}: recipes run on one device; leave devices and nodes out")
+    if study.recipes and study.budgets is not None:
+        raise ConfigError(f"{where}: budgets are those of methods with configs; give recipes a value instead")
+    if not plain and (study.configs or study.settings):
+        raise ConfigError(f"{where}: configs and settings are those of methods without recipes; write them into a step")
 
 
 def _read_phantom(content: object, where: str) -> Mapping[str, Any] | None:

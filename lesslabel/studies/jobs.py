@@ -1,68 +1,26 @@
-"""The independent jobs of a study: one fit and its test each, in a folder of its own."""
+"""The jobs of a study: one fit and its test each, or the steps of a recipe."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lesslabel.errors import ConfigError, LesslabelError
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.declaration import DECLARATION, Study, StudyMethod
+from lesslabel.studies.job import Job, name_folder
 from lesslabel.studies.key import hash_lock, hash_sources, hash_values
-from lesslabel.studies.labels import LabelCount, LabelCounter
+from lesslabel.studies.labels import LabelCounter
+from lesslabel.studies.recipe_jobs import RecipeJobs
+from lesslabel.studies.resolved import require_blind_to_test, require_validation, without_place
 from lesslabel.studies.work import JobFolder
-
-_SHOWN_DIGITS = 12
-
-
-@dataclass(frozen=True)
-class Job:
-    """One fit and its test.
-
-    Attributes:
-        method: name in tables, the budget included.
-        series: name of the method without its budget; its points make one curve.
-        fold: of the split.
-        seed: of the run.
-        arguments: of `lesslabel fit`, without the run folder.
-        scoring: conventions of the test.
-        checkpoint: the one that is tested.
-        devices: accelerators on each node.
-        nodes: machines.
-        labels: what the run sees, and an annotator would have to draw.
-        parts: hashes of the sources, the configuration, the data and the lock file.
-        key: hash of `parts`; jobs with one key give one result.
-        folder: where it is worked on.
-    """
-
-    method: str
-    series: str
-    fold: int
-    seed: int
-    arguments: tuple[str, ...]
-    scoring: Mapping[str, str]
-    checkpoint: str
-    devices: int
-    nodes: int
-    labels: LabelCount
-    parts: Mapping[str, str]
-    key: str
-    folder: JobFolder
-
-    @property
-    def name(self) -> str:
-        """Method, fold and seed in a few words."""
-        return f"{self.method}, fold {self.fold}, seed {self.seed}"
-
-    def describe(self) -> dict[str, Any]:
-        """The content of ``job.json``."""
-        return {**asdict(self), "folder": self.folder.path.name}
 
 
 def make_jobs(study: Study, output: Path, store: Path | None = None) -> list[Job]:
     """List the jobs of a study, methods first, then budgets, folds and seeds. Nothing is written.
+
+    A job comes after those that it needs; one that several need, or that does not depend on the fold, is there once.
 
     Args:
         study: the study.
@@ -74,12 +32,16 @@ def make_jobs(study: Study, output: Path, store: Path | None = None) -> list[Job
     """
     common = {"sources": hash_sources(), "lock": hash_lock()}
     jobs: list[Job] = []
+    by_recipe = RecipeJobs(study, output, store or study.store, common)
     for method in study.methods:
-        for budget in (0,) if study.budgets is None else study.budgets.patients:
-            try:
+        try:
+            if method.recipes:
+                jobs += by_recipe.add(method)
+                continue
+            for budget in (0,) if study.budgets is None else study.budgets.patients:
                 jobs += _jobs_of(study, method, budget, output, store or study.store, common)
-            except LesslabelError as error:
-                raise type(error)(f"{study.folder / DECLARATION}: {method.name}: {error}") from error
+        except LesslabelError as error:
+            raise type(error)(f"{study.folder / DECLARATION}: {method.name}: {error}") from error
     return jobs
 
 
@@ -99,25 +61,22 @@ def _jobs_of(
         arguments += _budget_settings(run, budget, study.budgets.order)
         run = parse_run(arguments)
     config = run.plain_config()
-    _require_blind_to_test(config)
+    require_blind_to_test(config)
     counter = LabelCounter(run.datamodule.training_store)
     jobs = []
     for fold in study.folds:
         run.datamodule.fold = fold
         more = _without_unlabelled(run) if study.budgets is not None and budget is None else []
         data = run.datamodule.describe()
-        if study.checkpoint == "best" and not data["parts"]["validation"]:
-            raise ConfigError(
-                "selection: best needs a validation part, and the split has none; choose last, the end of the training"
-            )
+        if study.checkpoint == "best":
+            require_validation(data["parts"])
         labels = counter.count(run.datamodule.shown())
         for seed in study.seeds:
             late = [*more, "--data.fold", str(fold), "--seed", str(seed)]
             scored = {**asdict(study.scoring), "checkpoint": study.checkpoint}
-            keyed = {**_without_place(config), "late": late, "test": scored}
+            keyed = {**without_place(config), "late": late, "test": scored}
             parts = {**common, "config": hash_values(keyed), "data": hash_values(data)}
             key = hash_values(parts)
-            slug = f"{_slug(name)}-fold{fold}-seed{seed}-{key[:_SHOWN_DIGITS]}"
             jobs.append(
                 Job(
                     method=name,
@@ -132,7 +91,7 @@ def _jobs_of(
                     labels=labels,
                     parts=parts,
                     key=key,
-                    folder=JobFolder(output / slug),
+                    folder=JobFolder(output / name_folder(name, fold, seed, key)),
                 )
             )
     return jobs
@@ -169,24 +128,3 @@ def _flags(settings: Mapping[str, Any]) -> list[str]:
     """Settings as a command line has them."""
     written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
     return [text for key, value in written.items() for text in (f"--{key}", value)]
-
-
-def _without_place(config: dict[str, Any]) -> dict[str, Any]:
-    """The resolved configuration but for where the data lie: their hash says what they are."""
-    data = {key: value for key, value in config["data"]["init_args"].items() if key != "store"}
-    return {**config, "data": {**config["data"], "init_args": data}}
-
-
-def _require_blind_to_test(config: Mapping[str, Any]) -> None:
-    """Refuse a callback of the trainer that watches a value of the test part."""
-    for callback in config["trainer"].get("callbacks") or []:
-        watched = str((callback.get("init_args") or {}).get("monitor") or "")
-        if re.match(r"test\b", watched):
-            raise ConfigError(
-                f"trainer.callbacks: {callback.get('class_path')} watches '{watched}'; a study that selects on test "
-                "does not start, watch validation/dice"
-            )
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lesslabel.studies.jobs import Job
+from lesslabel.studies.job import Job
 from lesslabel.studies.scheduler import Progress, State
 
 _STYLES: dict[State, str] = {
@@ -59,9 +59,11 @@ def render(table: Sequence[Progress]) -> Table:
 
 
 def print_jobs(jobs: Sequence[Job], console: Console | None = None) -> None:
-    """Print the jobs of a dry run: what is done, what a run sees, and the key."""
-    table = Table("job", "", "labelled cases", "key", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    """Print the jobs of a dry run: what is done, what a run sees, what comes first, and the key."""
+    table = Table("job", "", "labelled cases", "needs", "key", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    names = {job.key: job.name for job in jobs}
     for job in jobs:
         state = "done" if job.folder.is_done() else "to do"
-        table.add_row(Text(job.name), state, str(job.labels.cases), job.key[:12])
+        seen = "" if job.labels is None else str(job.labels.cases)
+        table.add_row(Text(job.name), state, seen, Text("; ".join(names[key] for key in job.needs)), job.key[:12])
     (console or Console()).print(table)

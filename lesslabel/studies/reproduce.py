@@ -4,6 +4,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +29,7 @@ def run_reproduce(options: argparse.Namespace) -> int:
     Raises:
         LesslabelError: if the study, its data or its launcher is not as it should be.
     """
-    study = read_study(options.experiment)
+    study = _choose(read_study(options.experiment), options)
     read_protocol(study.folder)  # what the table needs in the end is there in the beginning
     read_published(study.folder)
     store = options.store or study.store
@@ -48,11 +50,29 @@ def run_reproduce(options: argparse.Namespace) -> int:
             raise KeyboardInterrupt("interrupted; the same command goes on") from error
     failed = _report_failures(table)
     done = [job for job in jobs if job.folder.is_done()]
-    if done:
+    has_rows = any(job.tested or job.clicks for job in done)
+    if has_rows or (options.table and (study.folder / "results.csv").is_file()):
         print(f"table: {write_results(study, done)}")
     if done and options.zoo is not None:
         print(f"zoo: {add_to_zoo(options.zoo, study, done, store)}")
     return 1 if failed else 0
+
+
+def _choose(study: Study, options: argparse.Namespace) -> Study:
+    """The part of a study that the command line asks for.
+
+    Raises:
+        ConfigError: if there is no such part.
+    """
+    methods = tuple(method for method in study.methods if fnmatchcase(method.name, options.only or "*"))
+    if not methods:
+        names = "; ".join(method.name for method in study.methods)
+        raise ConfigError(f"--only {options.only}: no method is called so; there is {names}")
+    for name, given, declared in (("--folds", options.folds, study.folds), ("--seeds", options.seeds, study.seeds)):
+        if unknown := sorted(set(given or ()) - set(declared)):
+            raise ConfigError(f"{name} {unknown[0]}: the study has {', '.join(map(str, declared))}; choose among them")
+    folds, seeds = tuple(options.folds or study.folds), tuple(options.seeds or study.seeds)
+    return replace(study, methods=methods, folds=folds, seeds=seeds)
 
 
 def _make_store(study: Study, store: Path) -> None:
@@ -90,7 +110,8 @@ def _report_failures(table: Sequence[Progress]) -> int:
     failed = [progress for progress in table if progress.state == "failed"]
     for progress in failed:
         words = progress.last_words or "nothing was said"
-        print(f"failed: {progress.job.name}: {words}\n  log: {progress.job.folder.log}", file=sys.stderr)
+        log = "" if progress.reason else f"\n  log: {progress.job.folder.log}"
+        print(f"failed: {progress.job.name}: {words}{log}", file=sys.stderr)
     if failed:
         print(f"{len(failed)} of {len(table)} jobs failed; the same command tries them again", file=sys.stderr)
     return len(failed)

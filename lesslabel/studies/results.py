@@ -1,16 +1,20 @@
 """From finished jobs to the experiment folder: values, costs, curves, table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from lesslabel.evaluation import add_run, write_table
+from lesslabel.evaluation.click_experiment import PlayedProtocol, add_clicks, write_click_table
 from lesslabel.evaluation.experiment_runs import RunCost, add_run_costs
 from lesslabel.files import read_json, write_json
 from lesslabel.report.experiment_figure import write_figure
 from lesslabel.studies.curve import write_curves
 from lesslabel.studies.declaration import Study
-from lesslabel.studies.jobs import Job
+from lesslabel.studies.job import Job
+from lesslabel.studies.labels import LabelCount
+from lesslabel.studies.recipes import Clicked
+from lesslabel.studies.steps import option, output_of
 
 
 def write_results(study: Study, done: Sequence[Job]) -> Path:
@@ -20,7 +24,7 @@ def write_results(study: Study, done: Sequence[Job]) -> Path:
 
     Args:
         study: the study.
-        done: its finished jobs, at least one.
+        done: its finished jobs; without any, only the table is made anew.
 
     Returns:
         The path of ``table.md``.
@@ -28,28 +32,46 @@ def write_results(study: Study, done: Sequence[Job]) -> Path:
     Raises:
         LesslabelError: if a run or a file of the experiment is damaged, or was scored differently.
     """
+    if study.plays_clicks:
+        if played := [_played(job, clicked) for job in done for clicked in job.clicks]:
+            add_clicks(study.folder, played)
+        return write_click_table(study.folder)
     for job in done:
-        add_run(study.folder, job.folder.run, fold=str(job.fold), method=job.method)
-    write_json(study.folder / "costs.json", asdict(study.costs))
-    add_run_costs(study.folder, [_cost_of(study, job) for job in done])
-    write_curves(study.folder)
+        for method, run in job.tested.items():
+            add_run(study.folder, run, fold=None if job.fold is None else str(job.fold), method=method)
+    if costs := [cost for job in done for cost in _costs_of(study, job)]:
+        write_json(study.folder / "costs.json", asdict(study.costs))
+        add_run_costs(study.folder, costs)
+        write_curves(study.folder)
     write_figure(study.folder)
     return write_table(study.folder)
 
 
-def _cost_of(study: Study, job: Job) -> RunCost:
+def _costs_of(study: Study, job: Job) -> Iterator[RunCost]:
     ended = read_json(job.folder.done, "the end of a job")
-    made_by = read_json(job.folder.run / "environment.json", "the environment of a run")
-    return RunCost(
-        method=job.method,
-        series=job.series,
-        fold=str(job.fold),
-        seed=job.seed,
-        patients=job.labels.patients,
-        cases=job.labels.cases,
-        annotation_minutes=round(job.labels.minutes(study.costs), 2),
-        minutes=ended["minutes"],
-        hardware=ended["hardware"],
-        commit=str(made_by["commit"] or "unknown")[:10] + ("-dirty" if made_by.get("dirty") else ""),
-        key=job.key,
-    )
+    for method, run in job.tested.items():
+        labels = LabelCount(**ended["labels"][method]) if job.labels is None else job.labels
+        yield RunCost(
+            method=method,
+            series=method if job.steps else job.series,
+            fold=str(read_json(run / "data.json", "the data of a run")["fold"] if job.fold is None else job.fold),
+            seed=job.seed,
+            patients=labels.patients,
+            cases=labels.cases,
+            annotation_minutes=round(labels.minutes(study.costs), 2),
+            minutes=ended["minutes"],
+            hardware=ended["hardware"],
+            commit=_commit_of(run),
+            key=job.key,
+        )
+
+
+def _played(job: Job, clicked: Clicked) -> PlayedProtocol:
+    (step,) = [step for step in job.steps if step[0] == "clicks" and output_of(step) == clicked.folder]
+    commit = _commit_of(Path(option(step, "--run") or ""))
+    return PlayedProtocol(Path(clicked.folder), clicked.set, clicked.method, clicked.annotator, commit)
+
+
+def _commit_of(run: Path) -> str:
+    made_by = read_json(run / "environment.json", "the environment of a run")
+    return str(made_by["commit"] or "unknown")[:10] + ("-dirty" if made_by.get("dirty") else "")

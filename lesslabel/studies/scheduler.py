@@ -1,4 +1,4 @@
-"""Runs many jobs on few slots: skips what is done, goes on when one fails."""
+"""Runs many jobs on few slots: skips what is done, waits for what is needed, goes on when one fails."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lesslabel.files import write_json
-from lesslabel.studies.jobs import Job
+from lesslabel.studies.job import Job
 from lesslabel.studies.launchers.base import Handle, Launcher
 
 State = Literal["waiting", "running", "done", "done before", "failed"]
@@ -21,17 +21,19 @@ class Progress:
         state: what became of it so far.
         since: when it was started, seconds of `time.monotonic`; None before.
         seconds: how long it took or has been taking.
+        reason: why it was not started.
     """
 
     job: Job
     state: State = "waiting"
     since: float | None = None
     seconds: float = 0.0
+    reason: str = ""
 
     @property
     def last_words(self) -> str:
-        """The last line of its log."""
-        return last_line(self.job)
+        """Why it was not started, or the last line of its log."""
+        return self.reason or last_line(self.job)
 
 
 def run_jobs(
@@ -43,8 +45,10 @@ def run_jobs(
 ) -> list[Progress]:
     """Run the jobs that are not done, in their order, as many at a time as the launcher has slots.
 
+    A job starts after those that it needs; if one of them failed, it fails without a start.
+
     Args:
-        jobs: the jobs.
+        jobs: the jobs, those that others need before them.
         launcher: starts them.
         watch: called after every look at them.
         poll_seconds: time between two looks.
@@ -60,9 +64,10 @@ def run_jobs(
     running: dict[int, tuple[Progress, Handle]] = {}
     try:
         while waiting or running:
+            _give_up(waiting, table)
             for slot in range(launcher.slots):
-                if slot not in running and waiting:
-                    running[slot] = _start(waiting.pop(0), launcher, slot)
+                if slot not in running and (ready := _next_ready(waiting, table)) is not None:
+                    running[slot] = _start(ready, launcher, slot)
             for slot, (progress, handle) in list(running.items()):
                 progress.seconds = time.monotonic() - (progress.since or 0.0)
                 code = handle.poll()
@@ -88,6 +93,26 @@ def last_line(job: Job) -> str:
         log.seek(max(0, log.seek(0, 2) - 4096))
         lines = log.read().decode("utf-8", "replace").strip().splitlines()
     return lines[-1].strip() if lines else ""
+
+
+def _next_ready(waiting: list[Progress], table: Sequence[Progress]) -> Progress | None:
+    """Take out the first job that waits for no other."""
+    done = {progress.job.key for progress in table if progress.state.startswith("done")}
+    for index, progress in enumerate(waiting):
+        if done.issuperset(progress.job.needs):
+            return waiting.pop(index)
+    return None
+
+
+def _give_up(waiting: list[Progress], table: Sequence[Progress]) -> None:
+    """Fail those that need a failed job; one pass will do, since needs stand before what needs them."""
+    failed = {progress.job.key: progress.job.name for progress in table if progress.state == "failed"}
+    for progress in list(waiting):
+        for key in progress.job.needs:
+            if key in failed and progress in waiting:
+                progress.state, progress.reason = "failed", f"needs {failed[key]}, which failed"
+                failed[progress.job.key] = progress.job.name
+                waiting.remove(progress)
 
 
 def _start(progress: Progress, launcher: Launcher, slot: int) -> tuple[Progress, Handle]:

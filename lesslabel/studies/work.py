@@ -1,4 +1,4 @@
-"""The process of one job: fit, test, done. Killed at any point, the next process on its folder goes on.
+"""The process of one job: fit, test, done, or its steps. Killed at any point, the next process on its folder goes on.
 
     python -m lesslabel.studies.work FOLDER --attempt NAME
 
@@ -9,7 +9,6 @@ killed launcher, whose job may still be running; the system takes the lock back 
 import argparse
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 from lesslabel.errors import LesslabelError, RunError
 from lesslabel.files import read_json, write_json
 from lesslabel.studies.key import hash_sources
+from lesslabel.studies.step_work import FINISHED, describe_results, make_ready, run_steps
 
 _TEST_OPTIONS = ("unit", "hd95", "empty")
 _FOLLOW_SECONDS = 0.2
@@ -64,12 +64,15 @@ class JobFolder:
 
     @property
     def done(self) -> Path:
-        """Written last: minutes and hardware."""
+        """Written last: minutes and hardware; of steps also what they wrote."""
         return self.path / "done.json"
 
     def is_done(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.done.is_file() and (self.run / "test" / "metrics.csv").is_file()
+        if not self.done.is_file():
+            return False
+        results = read_json(self.done, "the end of a job").get("results", ["run/test/metrics.csv"])
+        return all((self.path / result).exists() for result in results)
 
 
 def work(folder: JobFolder, attempt: str, node: int = 0) -> None:
@@ -92,14 +95,19 @@ def work(folder: JobFolder, attempt: str, node: int = 0) -> None:
     with _alone(folder):
         if folder.is_done():
             return
-        spent = _minutes_of_earlier_attempts(folder)
-        since, resume = time.time(), _make_ready(folder.run)
+        spent, has_steps = _minutes_of_earlier_attempts(folder), bool(job.get("steps"))
+        since, resume = time.time(), not has_steps and make_ready(folder.run)
         noted = {"attempt": attempt, "resume": resume, "since": since, "minutes_before": spent}
         write_json(folder.attempt, noted)
-        _fit(folder, job, resume=resume)
-        _test(folder, job)
+        if has_steps:
+            run_steps(folder.path, job)
+            ended = describe_results(folder.path, job)
+        else:
+            _fit(folder, job, resume=resume)
+            _test(folder, job)
+            ended = {}
         minutes = round(spent + (time.time() - since) / 60, 2)
-        write_json(folder.done, {"key": job["key"], "minutes": minutes, "hardware": _hardware(folder.run, job)})
+        write_json(folder.done, {"key": job["key"], "minutes": minutes, "hardware": _hardware(folder, job), **ended})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,15 +156,6 @@ def _call(verb: str, arguments: Sequence[str]) -> None:
         raise RunError(f"`lesslabel {verb}` ended with exit code {code}; see above")
 
 
-def _make_ready(run: Path) -> bool:
-    """Whether training goes on from a checkpoint; what was killed before its first one is cleared away."""
-    if (run / "checkpoints" / "last.ckpt").is_file():
-        return True
-    if run.exists():
-        shutil.rmtree(run)
-    return False
-
-
 def _wait_for_first_node(folder: JobFolder, attempt: str) -> bool:
     """What the first machine decided about resuming in this attempt."""
     while True:
@@ -168,18 +167,21 @@ def _wait_for_first_node(folder: JobFolder, attempt: str) -> bool:
 
 
 def _minutes_of_earlier_attempts(folder: JobFolder) -> float:
-    """Minutes that killed processes spent here, until the last thing that they logged."""
+    """Minutes that killed processes spent here, until the last thing that they logged or finished."""
     if not folder.attempt.is_file():
         return 0.0
     noted = read_json(folder.attempt, "an attempt of a job")
-    curves = folder.run / "logs" / "metrics.csv"
+    traces = [*folder.path.rglob("logs/metrics.csv"), *folder.path.glob(FINISHED)]
     since, before = float(noted["since"]), float(noted["minutes_before"])
-    return before + max(0.0, curves.stat().st_mtime - since) / 60 if curves.is_file() else before
+    return before + max([0.0, *(trace.stat().st_mtime - since for trace in traces)]) / 60
 
 
-def _hardware(run: Path, job: dict[str, Any]) -> str:
-    """What the run was made on: the accelerators, else the processor and the threads that it had."""
-    made_on = read_json(run / "environment.json", "the environment of a run")
+def _hardware(folder: JobFolder, job: dict[str, Any]) -> str:
+    """What a job was made on: the accelerators, else the processor and the threads that it had."""
+    from lesslabel.runs.folder import describe_environment
+
+    noted = folder.run / "environment.json"
+    made_on = read_json(noted, "the environment of a run") if noted.is_file() else describe_environment(job["seed"])
     count = job["devices"] * job["nodes"]
     if made_on["accelerator"] != "none":
         return f"{count} × {made_on['accelerator']}"

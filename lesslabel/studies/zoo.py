@@ -12,7 +12,7 @@ from lesslabel.errors import DataError
 from lesslabel.evaluation import MEAN_OVER_LABELS, read_scores, summarise
 from lesslabel.files import write_text
 from lesslabel.studies.declaration import Study
-from lesslabel.studies.jobs import Job
+from lesslabel.studies.job import Job
 
 ZOO = "zoo.yaml"
 _REFERENCES = 10
@@ -36,20 +36,18 @@ def add_to_zoo(folder: Path, study: Study, done: Sequence[Job], store: Path) -> 
     Raises:
         LesslabelError: if a run cannot be bundled.
     """
-    first: dict[str, Job] = {}
+    first: dict[str, tuple[Job, Path]] = {}
     for job in done:
-        first.setdefault(job.method, job)
+        for method, run in job.tested.items():
+            first.setdefault(method, (job, run))
     entries = read_zoo(folder)
-    dice = _dice_of_methods(study)
-    for method, job in first.items():
-        name = f"{study.folder.resolve().name}-{job.folder.path.name}"
+    dice = _dice_of_methods(study) if first else {}
+    for method, (job, run) in first.items():
+        stage = "" if run == job.folder.run else f"-{run.name}"
+        name = f"{study.folder.resolve().name}-{job.folder.path.name}{stage}"
         bundle = folder / name
-        made = (
-            load_bundle(bundle)
-            if bundle.exists()
-            else export_bundle(job.folder.run, bundle, store, n_references=_REFERENCES)
-        )
-        entries[name] = _describe(made, study, job, dice[method])
+        made = load_bundle(bundle) if bundle.exists() else export_bundle(run, bundle, store, n_references=_REFERENCES)
+        entries[name] = _describe(made, study, job, method, dice[method])
     path = folder / ZOO
     write_text(path, yaml.safe_dump(dict(sorted(entries.items())), sort_keys=False, allow_unicode=True))
     return path
@@ -73,13 +71,13 @@ def read_zoo(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _describe(bundle: Bundle, study: Study, job: Job, dice: float) -> dict[str, Any]:
+def _describe(bundle: Bundle, study: Study, job: Job, method: str, dice: float) -> dict[str, Any]:
     return {
         "weights": f"{bundle.path.name}/{WEIGHTS}",
         "sha256": bundle.model_sha256,
         "bytes": (bundle.path / WEIGHTS).stat().st_size,
         "card": f"{bundle.path.name}/{CARD}",
-        "method": job.method,
+        "method": method,
         "fold": job.fold,
         "seed": job.seed,
         "test_dice": round(dice, 4),

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from lesslabel.studies.jobs import Job
+from lesslabel.studies.job import Job
 from lesslabel.studies.labels import LabelCount
 from lesslabel.studies.work import JobFolder
 

@@ -9,6 +9,7 @@ from studying import declare
 from lesslabel.errors import ConfigError
 from lesslabel.evaluation import read_protocol, read_published
 from lesslabel.studies import Budgets, Costs, read_study
+from lesslabel.studies.steps import options
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,10 +32,15 @@ def test_committed_studies_name_files_that_exist(folder: Path) -> None:
     study = read_study(folder)
     for config in (*study.configs, *(config for method in study.methods for config in method.configs)):
         assert (ROOT / config).is_file(), config
+    for recipe in study.recipes.values():
+        for step in recipe.steps:
+            for config in options(step, "--config"):
+                assert "{" in config or (ROOT / config).is_file(), config
     protocol = read_protocol(folder)
     assert protocol["checkpoint_rule"].startswith({"best": "highest", "last": "last"}[study.checkpoint])
-    baseline = protocol["baseline"]
-    assert any(baseline.startswith(method.name) for method in study.methods)
+    baselines = protocol["baseline"] if isinstance(protocol["baseline"], dict) else [protocol["baseline"]]
+    for baseline in baselines:
+        assert any(baseline.startswith(method.name) for method in study.methods)
     read_published(folder)
 
 
@@ -72,6 +78,7 @@ def test_a_study_that_selects_on_test_does_not_start(selection: dict[str, str], 
         ({"seeds": [True]}, "seeds holds True"),
         ({"seed": [0]}, "unknown key 'seed'"),
         ({"methods": []}, "methods is empty"),
+        ({"recipes": {"a": {"steps": ["fit --run {job}/run"]}}}, "recipes: a: no method uses it"),
         ({"methods": [{"name": "a", "configs": ["x"]}] * 2}, "two methods have one name"),
         ({"methods": [{"name": "a", "config": ["x"]}]}, r"methods\[0\]: unknown key 'config'"),
         ({"budgets": {"order": "x", "patients": [0]}}, "patients holds 0"),

@@ -11,7 +11,8 @@ from studying import declare
 from lesslabel.errors import ConfigError
 from lesslabel.runs.parsing import parse_run
 from lesslabel.studies import read_study
-from lesslabel.studies.jobs import Job, make_jobs
+from lesslabel.studies.job import Job
+from lesslabel.studies.jobs import make_jobs
 
 
 def jobs_of(folder: Path, config: Path, store: Path, **changes: Any) -> list[Job]:

@@ -8,8 +8,8 @@ import pytest
 from studying import declare, finish, made_up_job
 
 from lesslabel.cli import main
-from lesslabel.studies import reproduce
-from lesslabel.studies.jobs import Job
+from lesslabel.studies import Study, reproduce
+from lesslabel.studies.job import Job
 from lesslabel.studies.scheduler import Progress
 
 
@@ -68,3 +68,49 @@ def test_a_missing_store_is_named_with_the_way_to_make_it(experiment: Path, caps
     said = capsys.readouterr().err
     assert "nowhere: no store here; prepare it as" in said
     assert "protocol.yaml says" in said
+
+
+def test_a_part_of_a_study_can_be_chosen(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    methods = [{"name": name, "configs": ["a.yaml"]} for name in ("pCE", "pCE [twice]", "DMPLS")]
+    declare(experiment, store=str(experiment), methods=methods, seeds=[0, 1, 2], folds=[1, 2])
+    chosen: list[Study] = []
+    monkeypatch.setattr(reproduce, "make_jobs", lambda study, *_: chosen.append(study) or [])
+    assert main(["reproduce", str(experiment), "--dry-run", "--only", "pCE*", "--seeds", "2", "0"]) == 0
+    assert [method.name for method in chosen[0].methods] == ["pCE", "pCE [twice]"]
+    assert (chosen[0].seeds, chosen[0].folds) == ((2, 0), (1, 2))
+    for options, said in (
+        (["--only", "pce"], "--only pce: no method is called so; there is pCE; pCE [twice]; DMPLS"),
+        (["--seeds", "0", "4"], "--seeds 4: the study has 0, 1, 2; choose among them"),
+        (["--folds", "0"], "--folds 0: the study has 1, 2"),
+    ):
+        assert main(["reproduce", str(experiment), "--dry-run", *options]) == 1
+        assert said in capsys.readouterr().err
+
+
+def test_a_dry_run_says_what_comes_first(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = [made_up_job(experiment, "a"), made_up_job(experiment, "b", needs=("a",))]
+    monkeypatch.setattr(reproduce, "make_jobs", lambda *_: jobs)
+    assert main(["reproduce", str(experiment), "--dry-run"]) == 0
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    assert last.startswith("b, fold 0, seed 0")
+    assert "a, fold 0, seed 0" in last
+
+
+def test_a_table_without_a_finished_job_is_made_of_the_rows_that_are_there(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reproduce, "make_jobs", lambda *_: [made_up_job(experiment, "nothing")])
+    assert main(["reproduce", str(experiment), "--table"]) == 0
+    assert not (experiment / "table.md").exists()
+    results = "method,case,label,fold,seed,metric,value,commit\na,x,LV,0,0,dice,0.5,abc\n"
+    (experiment / "results.csv").write_text(results)
+    (experiment / "cases.csv").write_text("case,patient\nx,p\n")
+    before = sorted(path.name for path in experiment.iterdir())
+    assert main(["reproduce", str(experiment), "--table"]) == 0
+    assert (experiment / "results.csv").read_text() == results
+    assert sorted(path.name for path in experiment.iterdir()) == sorted([*before, "table.md"])
+    assert "table.md" in capsys.readouterr().out

@@ -78,6 +78,27 @@ def test_a_failed_job_stops_no_other_and_says_why(tmp_path: Path) -> None:
     assert table[1].last_words == "lesslabel: it went wrong"
 
 
+def test_a_job_waits_for_what_it_needs_and_others_go_first(tmp_path: Path) -> None:
+    jobs = [
+        made_up_job(tmp_path, name, needs=needs) for name, needs in {"a": (), "b": ("a",), "c": (), "d": ("b",)}.items()
+    ]
+    launcher = Rehearsal(slots=2)
+    table = run_jobs(jobs, launcher, poll_seconds=0)
+    assert launcher.started == list("acbd")
+    assert {progress.state for progress in table} == {"done"}
+
+
+def test_a_failed_need_fails_what_needs_it_and_nothing_else(tmp_path: Path) -> None:
+    needs = {"a": (), "b": ("a",), "c": ("b",), "d": (), "e": ("d",)}
+    jobs = [made_up_job(tmp_path, name, needs=needed) for name, needed in needs.items()]
+    launcher = Rehearsal(slots=1, fail="a")
+    table = run_jobs(jobs, launcher, poll_seconds=0)
+    assert launcher.started == ["a", "d", "e"]
+    assert [progress.state for progress in table] == ["failed", "failed", "failed", "done", "done"]
+    assert table[1].last_words == "needs a, fold 0, seed 0, which failed"
+    assert table[2].last_words == "needs b, fold 0, seed 0, which failed"
+
+
 def test_a_job_that_ends_well_without_a_result_failed(tmp_path: Path) -> None:
     class Nothing(Part):
         def poll(self) -> int | None:

@@ -4,17 +4,13 @@ import hashlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from processes import jobs_of, start, wait_until, worker_of
 
 from lesslabel.cli import main
-from lesslabel.studies.work import JobFolder
 from lesslabel.studies.zoo import read_zoo
 
 ROOT = Path(__file__).parents[2]
@@ -40,24 +36,6 @@ def reproduce(place: Path, *options: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         assert main(["reproduce", str(STUDY), "--jobs", "2", *options]) == 0
-
-
-def start(place: Path) -> "subprocess.Popen[str]":
-    """The launcher in a process of its own."""
-    command = [sys.executable, "-m", "lesslabel.cli", "reproduce", str(STUDY), "--jobs", "2"]
-    return subprocess.Popen(command, cwd=place, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def jobs_of(place: Path) -> list[JobFolder]:
-    return [JobFolder(path.parent) for path in sorted((place / "runs" / "phantom-smoke").glob("*/job.json"))]
-
-
-def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 600.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def results(place: Path) -> dict[str, str]:
@@ -95,12 +73,12 @@ def test_the_study_makes_its_table_and_figures(undisturbed: Path) -> None:
 
 def test_what_is_done_is_skipped(undisturbed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = results(undisturbed)
-    logs = [job.log.stat().st_mtime_ns for job in jobs_of(undisturbed)]
+    logs = [job.log.stat().st_mtime_ns for job in jobs_of(undisturbed, STUDY)]
     reproduce(undisturbed, "--dry-run")
     assert capsys.readouterr().out.count("done") == 4
     reproduce(undisturbed)
     assert capsys.readouterr().err.count("done before") == 4
-    assert [job.log.stat().st_mtime_ns for job in jobs_of(undisturbed)] == logs
+    assert [job.log.stat().st_mtime_ns for job in jobs_of(undisturbed, STUDY)] == logs
     assert results(undisturbed) == before
 
 
@@ -113,15 +91,17 @@ def test_submitit_gives_equal_results(undisturbed: Path, tmp_path: Path) -> None
 
 def test_kill_nine_of_launcher_and_job_then_again(undisturbed: Path, tmp_path: Path) -> None:
     place = workplace(tmp_path)
-    process = start(place)
+    process = start(place, STUDY)
 
     def some_is_training() -> bool:
-        return any((job.run / "checkpoints" / "last.ckpt").is_file() and not job.is_done() for job in jobs_of(place))
+        return any(
+            (job.run / "checkpoints" / "last.ckpt").is_file() and not job.is_done() for job in jobs_of(place, STUDY)
+        )
 
     try:
         wait_until(some_is_training, process)
         os.kill(process.pid, signal.SIGKILL)  # the launcher alone: its jobs go on without it
-        victims = [job for job in jobs_of(place) if not job.is_done()]
+        victims = [job for job in jobs_of(place, STUDY) if not job.is_done()]
         os.killpg(worker_of(victims[-1], place), signal.SIGKILL)
     finally:
         process.kill()
@@ -148,16 +128,3 @@ def test_the_zoo_holds_each_method_once_and_says_how_it_was_made(undisturbed: Pa
 
 def methods_of(place: Path) -> list[str]:
     return pd.read_csv(place / STUDY / "results.csv")["method"].tolist()
-
-
-def worker_of(job: JobFolder, place: Path) -> int:
-    """The process that works on a job, whatever runs elsewhere."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (entry / "cmdline").read_bytes().decode().split("\0")
-            is_here = (entry / "cwd").resolve() == place.resolve()
-        except OSError:
-            continue
-        if is_here and "lesslabel.studies.work" in command and any(word.endswith(job.path.name) for word in command):
-            return int(entry.name)
-    raise AssertionError(f"nobody works on {job.path}")

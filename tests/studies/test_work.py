@@ -8,19 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lesslabel.studies.work import JobFolder, _alone, _make_ready, _minutes_of_earlier_attempts, main
-
-
-def test_a_run_goes_on_from_its_checkpoint_and_else_begins_anew(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    assert not _make_ready(run)
-    (run / "logs").mkdir(parents=True)
-    assert not _make_ready(run)
-    assert not run.exists()
-    (run / "checkpoints").mkdir(parents=True)
-    (run / "checkpoints" / "last.ckpt").touch()
-    assert _make_ready(run)
-    assert run.exists()
+from lesslabel.studies.work import JobFolder, _alone, _minutes_of_earlier_attempts, main
 
 
 def test_the_minutes_of_killed_attempts_count_until_their_last_word(tmp_path: Path) -> None:
@@ -33,6 +21,10 @@ def test_the_minutes_of_killed_attempts_count_until_their_last_word(tmp_path: Pa
     curves.touch()
     os.utime(curves, (1120.0, 1120.0))
     assert _minutes_of_earlier_attempts(folder) == pytest.approx(3.5)
+    (tmp_path / "steps.json").touch()
+    os.utime(tmp_path / "steps.json", (1180.0, 1180.0))
+    assert _minutes_of_earlier_attempts(folder) == pytest.approx(4.5)
+    (tmp_path / "steps.json").unlink()
     os.utime(curves, (900.0, 900.0))  # older than the attempt, which died before it logged
     assert _minutes_of_earlier_attempts(folder) == 1.5
 

@@ -1,0 +1,83 @@
+"""A job of a study: one folder in which one process works."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lesslabel.studies.labels import LabelCount
+from lesslabel.studies.recipes import Clicked
+from lesslabel.studies.steps import Step
+from lesslabel.studies.work import JobFolder
+
+_SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit and its test, or the steps of a recipe.
+
+    Attributes:
+        method: name in tables, the budget included; of a job that serves every method, the recipe.
+        series: name of the method without its budget; its points make one curve.
+        fold: of the split; None if no step depends on it.
+        seed: of the run.
+        arguments: of `lesslabel fit`, without the run folder; empty where there are steps.
+        scoring: conventions of the test.
+        checkpoint: the one that is tested.
+        devices: accelerators on each node.
+        nodes: machines.
+        labels: what the run sees, and an annotator would have to draw; None until the steps have been done.
+        parts: hashes of the sources, the configuration, the data, the lock file and the keys of the needs.
+        key: hash of `parts`; jobs with one key give one result.
+        folder: where it is worked on.
+        recipe: name of the recipe, where a method has several jobs by it.
+        steps: commands in order.
+        needs: keys of the jobs that come first.
+        scores: tested run folders by the name of the method in tables.
+        clicks: played protocols.
+    """
+
+    method: str
+    series: str
+    fold: int | None
+    seed: int
+    arguments: tuple[str, ...]
+    scoring: Mapping[str, str]
+    checkpoint: str
+    devices: int
+    nodes: int
+    labels: LabelCount | None
+    parts: Mapping[str, str]
+    key: str
+    folder: JobFolder
+    recipe: str = ""
+    steps: tuple[Step, ...] = ()
+    needs: tuple[str, ...] = ()
+    scores: Mapping[str, str] | None = None
+    clicks: tuple[Clicked, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Method, recipe, fold and seed in a few words."""
+        recipe = f": {self.recipe}" if self.recipe else ""
+        fold = "" if self.fold is None else f", fold {self.fold}"
+        return f"{self.method}{recipe}{fold}, seed {self.seed}"
+
+    @property
+    def tested(self) -> Mapping[str, Path]:
+        """Tested run folders by the name of the method in tables."""
+        if not self.steps:
+            return {self.method: self.folder.run}
+        return {name: Path(run) for name, run in (self.scores or {}).items()}
+
+    def describe(self) -> dict[str, Any]:
+        """The content of ``job.json``."""
+        return {**asdict(self), "folder": self.folder.path.name}
+
+
+def name_folder(name: str, fold: int | None, seed: int, key: str) -> str:
+    """The name of a job's folder: readable, and another one for each key."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return f"{slug}{'' if fold is None else f'-fold{fold}'}-seed{seed}-{key[:_SHOWN_DIGITS]}"

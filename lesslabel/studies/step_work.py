@@ -1,0 +1,100 @@
+"""The steps of a job, one after the other, from wherever a killed process left them."""
+
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lesslabel.adaptation import ADAPTATION
+from lesslabel.errors import RunError
+from lesslabel.files import read_json, write_json
+from lesslabel.studies.steps import output_of
+
+FINISHED = "steps.json"
+"""In a job's folder: how many steps have been done."""
+
+
+def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
+    """Do the steps that have not been done; a training goes on from its last epoch.
+
+    Args:
+        folder: of the job.
+        job: the content of ``job.json``.
+
+    Raises:
+        SystemExit: if a step fails, with its exit code; it has said why.
+        LesslabelError: if a protocol was not played with the checkpoint that the study selects.
+    """
+    from lesslabel.cli import main
+
+    noted = folder / FINISHED
+    finished = read_json(noted, "the finished steps of a job")["finished"] if noted.is_file() else 0
+    for number, step in enumerate(job["steps"][finished:], start=finished + 1):
+        if not _is_made(step):
+            print(f"$ lesslabel {shlex.join(step)}", flush=True)
+            if code := main(_continued(step)):
+                raise SystemExit(code)
+        write_json(noted, {"finished": number})
+    for clicked in job["clicks"]:
+        _require_selected(Path(clicked["folder"]), job["checkpoint"])
+
+
+def describe_results(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
+    """What the end of a job says of its steps: what they wrote, and which labels the scored runs saw.
+
+    Args:
+        folder: of the job.
+        job: the content of ``job.json``.
+    """
+    # a cluster names the folder by its whole path, the steps name it as the study was started
+    results = [Path(_result_of(step)).resolve().relative_to(folder.resolve()).as_posix() for step in job["steps"]]
+    return {"results": results, "labels": {name: _count_labels(Path(run)) for name, run in job["scores"].items()}}
+
+
+def make_ready(run: Path) -> bool:
+    """Whether training goes on from a checkpoint; what was killed before its first one is cleared away."""
+    if (run / "checkpoints" / "last.ckpt").is_file():
+        return True
+    if run.exists():
+        shutil.rmtree(run)
+    return False
+
+
+def _is_made(step: Sequence[str]) -> bool:
+    """Whether a step is done by what lies there: what trains decides for itself."""
+    return step[0] not in ("fit", "adapt") and Path(_result_of(step)).exists()
+
+
+def _result_of(step: Sequence[str]) -> str:
+    return f"{output_of(step)}/test/metrics.csv" if step[0] == "test" else output_of(step)
+
+
+def _continued(step: Sequence[str]) -> list[str]:
+    """The command, made to go on with what is there."""
+    out = Path(output_of(step))
+    if step[0] == "fit" and make_ready(out):
+        return [*step, "--ckpt_path", "last"]
+    if step[0] == "adapt" and out.exists() and not (out / ADAPTATION).is_file():  # killed before it said what it is
+        shutil.rmtree(out)
+    return list(step)
+
+
+def _require_selected(clicks: Path, checkpoint: str) -> None:
+    played = read_json(clicks / "summary.json", "the summary of a click protocol")["checkpoint"]
+    if played != checkpoint:
+        raise RunError(f"{clicks}: played with the checkpoint '{played}', the study selects '{checkpoint}'; correct it")
+
+
+def _count_labels(run: Path) -> dict[str, int]:
+    """What people drew of the labels that a run saw: those that lie in its store, its queue considered."""
+    from lesslabel.runs.parsing import parse_run
+    from lesslabel.studies.labels import LabelCounter
+
+    data = parse_run(["--config", str(run / "config.yaml")]).datamodule
+    names = {uid: record.annotation_names for uid, record in data.store.records.items()}
+    shown = {
+        uid: [entry for entry in entries if entry.annotation in names[uid]] for uid, entries in data.shown().items()
+    }
+    return asdict(LabelCounter(data.store).count({uid: entries for uid, entries in shown.items() if entries}))

@@ -1,0 +1,104 @@
+"""A step of a recipe: one `lesslabel` command as words, some of which hold placeholders such as ``{seed}``."""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+
+from lesslabel.errors import ConfigError
+
+Value = str | int | float | bool
+Step = tuple[str, ...]
+_PLACEHOLDER = re.compile(r"\{(\w[\w -]*)\}")
+_OUTPUTS = {"fit": "--run", "test": "--run", "clicks": "--out", "select": "--out", "adapt": "--out"}
+VERBS = (*_OUTPUTS, "bundle")
+"""What a step may do: verbs that write into the job's folder, whole or not at all, and change nothing else."""
+
+
+def split_step(text: str) -> Step:
+    """The words of a command, before anything is put into its placeholders: a value with blanks stays one word.
+
+    Raises:
+        ConfigError: if a quote is open, the verb is none of `VERBS`, or the output does not lie in the job's folder.
+    """
+    try:
+        step = tuple(shlex.split(text))
+    except ValueError as error:
+        raise ConfigError(f"{error}; close the quote") from error
+    if not step or step[0] not in VERBS:
+        raise ConfigError(f"unknown verb '{step[0] if step else ''}'; a step begins with one of {', '.join(VERBS)}")
+    if not output_of(step).startswith("{job}/"):
+        where = "bundle export RUN {job}/NAME" if step[0] == "bundle" else f"{_OUTPUTS[step[0]]} {{job}}/NAME"
+        raise ConfigError(f"'{step[0]}' does not write into the job's folder; write {where}")
+    return step
+
+
+def placeholders(step: Iterable[str]) -> set[str]:
+    """The names in braces."""
+    return {name for word in step for name in _PLACEHOLDER.findall(word)}
+
+
+def fill(step: Sequence[str], values: Mapping[str, Value | Sequence[Value]]) -> Step:
+    """Put values into placeholders, once: braces in a value stay. A list stands for as many words as it holds.
+
+    Args:
+        step: the words.
+        values: by name; a placeholder of another name stays as it is.
+
+    Raises:
+        ConfigError: if a list stands for a part of a word.
+    """
+    return tuple(filled for word in step for filled in _fill_word(word, values))
+
+
+def options(step: Sequence[str], name: str) -> list[str]:
+    """Every value of an option, ``--name value`` or ``--name=value``."""
+    found = []
+    for index, word in enumerate(step):
+        if word == name and index + 1 < len(step):
+            found.append(step[index + 1])
+        elif word.startswith(f"{name}="):
+            found.append(word.partition("=")[2])
+    return found
+
+
+def option(step: Sequence[str], name: str) -> str | None:
+    """The value of an option that counts, the last; None without any."""
+    return next(reversed(options(step, name)), None)
+
+
+def without(step: Sequence[str], names: Iterable[str], flags: Iterable[str] = ()) -> Step:
+    """The words without some options and their values, and without some flags, which have none."""
+    kept, skip, names, flags = [], False, tuple(names), tuple(flags)
+    for word in step:
+        if skip:
+            skip = False
+        elif word in names:
+            skip = True
+        elif word not in flags and not word.startswith(tuple(f"{name}=" for name in names)):
+            kept.append(word)
+    return tuple(kept)
+
+
+def output_of(step: Sequence[str]) -> str:
+    """What a step writes: a file or a folder; of a test the run that it scores. Empty if it names none."""
+    if step[0] == "bundle":
+        return step[3] if len(step) > 3 and step[1] == "export" else ""
+    return option(step, _OUTPUTS[step[0]]) or ""
+
+
+def _fill_word(word: str, values: Mapping[str, Value | Sequence[Value]]) -> Step:
+    whole = _PLACEHOLDER.fullmatch(word)
+    if whole is not None and isinstance(values.get(whole[1]), list | tuple):
+        return tuple(map(_text, values[whole[1]]))  # type: ignore[arg-type]  # a list, as was just seen
+
+    def put(match: re.Match[str]) -> str:
+        value = values.get(match[1], match[0])
+        if isinstance(value, list | tuple):
+            raise ConfigError(f"the list {match[0]} is a part of '{word}'; it stands for whole words")
+        return _text(value)
+
+    return (_PLACEHOLDER.sub(put, word),)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

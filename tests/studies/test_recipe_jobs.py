@@ -1,0 +1,136 @@
+"""The jobs of recipes: shared needs, keys, and what they depend on."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import SETTINGS
+from studying import declare
+
+from lesslabel.errors import ConfigError
+from lesslabel.studies import read_study
+from lesslabel.studies.job import Job
+from lesslabel.studies.jobs import make_jobs
+
+ROOT = Path(__file__).parents[2]
+METHODS: list[dict[str, Any]] = [
+    {"name": "random", "recipes": ["choose"], "values": {"strategy": "random"}},
+    {"name": "stdr", "recipes": ["choose"], "values": {"strategy": "stdr"}},
+]
+
+
+def jobs_of(folder: Path, config: Path, store: Path, **changes: Any) -> list[Job]:
+    adapt = changes.pop("adapt", "--trainer.max_steps 5")
+    recipes = {
+        "source": {"steps": [f"fit --config {config} --data.store {{store}} --seed {{seed}} --run {{job}}/run"]},
+        "choose": {
+            "needs": ["source"],
+            "steps": [
+                "select --bundle {source}/b --store {store} --strategy {strategy} --fold {fold} --out {job}/queue.csv",
+                f"adapt --bundle {{source}}/b --store {{store}} --queue {{job}}/queue.csv --out {{job}}/a {adapt}",
+                "test --run {job}/a/fine-tune",
+            ],
+            "scores": {"{method}": "{job}/a/fine-tune"},
+        },
+    }
+    said = {"store": str(store), "methods": METHODS, "recipes": recipes, "selection": {"checkpoint": "last"}, **changes}
+    return make_jobs(read_study(declare(folder, **said)), folder / "jobs")
+
+
+def test_what_nothing_sets_apart_is_one_job_before_those_that_need_it(
+    config: Path, store: Path, tmp_path: Path
+) -> None:
+    jobs = jobs_of(tmp_path, config, store, folds=[0, 1], seeds=[3, 4])
+    assert [job.name for job in jobs[:3]] == ["source, seed 3", "random, fold 0, seed 3", "source, seed 4"]
+    assert len(jobs) == 2 + 2 * 2 * 2
+    assert len({job.key for job in jobs}) == len({job.folder.path for job in jobs}) == len(jobs)
+    source, random = jobs[:2]
+    assert random.needs == (source.key,)
+    assert random.steps[0][2] == f"{source.folder.path}/b"
+    assert random.steps[2][:3] == ("test", "--run", f"{random.folder.path}/a/fine-tune")
+    assert random.steps[2][3:] == ("--ckpt_path", "last", "--unit", "mm", "--hd95", "pooled", "--empty", "diagonal")
+    assert random.tested == {"random": random.folder.path / "a" / "fine-tune"}
+    assert not any(job.folder.path.exists() for job in jobs)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seeds": [1]},
+        {"folds": [1]},
+        {"scoring": {"unit": "voxel"}},
+        {"adapt": "--trainer.max_steps 6"},
+        {"methods": [{**METHODS[0], "name": "chance"}]},
+        {"methods": [{**METHODS[0], "values": {"strategy": "entropy"}}]},
+    ],
+)
+def test_the_key_knows_what_changes_a_result(
+    changes: dict[str, Any], config: Path, store: Path, tmp_path: Path
+) -> None:
+    methods = {"methods": METHODS[:1]}
+    before = jobs_of(tmp_path / "a", config, store, **methods)[-1]
+    assert jobs_of(tmp_path / "b", config, store, **{**methods, **changes})[-1].key != before.key
+
+
+def test_the_key_knows_files_by_content_data_by_content_and_needs(config: Path, store: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump({"trainer": {"max_steps": 7}}))
+    before = jobs_of(tmp_path / "a", config, store, adapt=f"--config {overlay}")
+    elsewhere = Path(shutil.copytree(store, tmp_path / "copy"))
+    renamed = overlay.rename(tmp_path / "renamed.yaml")
+    moved = jobs_of(tmp_path / "b", config, elsewhere, adapt=f"--config {renamed}")
+    assert [job.key for job in moved] == [job.key for job in before]
+    renamed.write_text(yaml.safe_dump({"trainer": {"max_steps": 8}}))
+    longer = jobs_of(tmp_path / "c", config, store, adapt=f"--config {renamed}")
+    assert longer[0].key == before[0].key
+    assert longer[1].key != before[1].key
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump({**SETTINGS, "trainer": {"accelerator": "cpu", "max_steps": 3}}))
+    trained = jobs_of(tmp_path / "d", other, store, adapt=f"--config {renamed}")
+    assert trained[1].parts["config"] == longer[1].parts["config"]
+    assert trained[1].parts["needs"] != longer[1].parts["needs"]
+    fingerprint = elsewhere / "fingerprint.json"
+    fingerprint.write_text(fingerprint.read_text().replace('"data_hash": "', '"data_hash": "0'))
+    changed = jobs_of(tmp_path / "e", config, elsewhere, adapt=f"--config {renamed}")
+    assert changed[0].parts["data"] != longer[0].parts["data"]
+    assert changed[1].parts["data"] != longer[1].parts["data"]
+
+
+def test_a_step_that_watches_test_is_refused(config: Path, store: Path, tmp_path: Path) -> None:
+    stopping = {"class_path": "pytorch_lightning.callbacks.EarlyStopping", "init_args": {"monitor": "test/dice"}}
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump({"trainer": {"callbacks": [stopping]}}))
+    for where, said in (
+        (
+            {"adapt": f"--config {overlay}"},
+            r"study\.yaml: random: recipe choose: trainer\.callbacks: .* does not start",
+        ),
+        ({"adapt": "--data.colour red"}, r"recipe choose: .*unknown setting 'data\.colour'"),
+        ({"adapt": "--data.fold one"}, r"--data\.fold is 'one'; expected a number"),
+        ({"adapt": "--data.split random --config nowhere.yaml"}, r"nowhere\.yaml: cannot be read"),
+    ):
+        with pytest.raises(ConfigError, match=said) as caught:
+            jobs_of(tmp_path / "a", config, store, **where)
+        assert "\n" not in str(caught.value)
+
+
+def test_the_best_needs_a_validation_part_in_every_training(config: Path, store: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split.yaml"
+    parts = {"train": ["phantom001", "phantom002"], "test": ["phantom003"]}
+    split.write_text(yaml.safe_dump({"folds": {0: parts}}))
+    with pytest.raises(ConfigError, match="recipe choose: selection: best needs a validation part"):
+        jobs_of(tmp_path, config, store, adapt=f"--data.split {split}", selection={"checkpoint": "best"})
+
+
+@pytest.mark.parametrize(("name", "count"), [("sfada-cardiac", 258), ("interactive", 75)])
+def test_the_committed_recipes_make_jobs(name: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    study = read_study(Path("experiments") / name)
+    for store in (study.store, *study.stores.values()):
+        if not store.exists():
+            pytest.skip(f"{store} is not prepared here")
+    jobs = make_jobs(study, Path("runs") / name)
+    assert len(jobs) == count
+    assert len({job.folder.path for job in jobs}) == count

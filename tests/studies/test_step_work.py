@@ -1,0 +1,121 @@
+"""The steps of a job: each done once, from wherever a killed process left them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lesslabel.cli
+from lesslabel.errors import RunError
+from lesslabel.studies.step_work import describe_results, make_ready, run_steps
+
+
+class Verbs:
+    """In place of the command line: writes what each verb would, until one is to fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.called: list[list[str]] = []
+        self.fail = ""
+        monkeypatch.setattr(lesslabel.cli, "main", self)
+
+    def __call__(self, step: list[str]) -> int:
+        self.called.append(step)
+        if step[0] == self.fail:
+            return 3
+        out = Path(step[step.index("--run" if step[0] in ("fit", "test") else "--out") + 1])
+        if step[0] == "fit":
+            (out / "checkpoints").mkdir(parents=True, exist_ok=True)
+            (out / "checkpoints" / "last.ckpt").touch()
+        elif step[0] == "test":
+            (out / "test").mkdir()
+            (out / "test" / "metrics.csv").touch()
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "adapt.json").touch()
+            (out / "summary.json").write_text('{"checkpoint": "last"}')
+        return 0
+
+    @property
+    def names(self) -> list[str]:
+        return [step[0] for step in self.called]
+
+
+@pytest.fixture
+def verbs(monkeypatch: pytest.MonkeyPatch) -> Verbs:
+    return Verbs(monkeypatch)
+
+
+def job_in(folder: Path) -> dict[str, Any]:
+    run, clicks = str(folder / "run"), str(folder / "clicks")
+    steps = [
+        ["fit", "--run", run],
+        ["clicks", "--out", clicks],
+        ["adapt", "--out", str(folder / "adapted")],
+        ["test", "--run", run],
+    ]
+    return {"steps": steps, "clicks": [{"folder": clicks}], "checkpoint": "last"}
+
+
+def test_a_finished_step_is_not_done_again(verbs: Verbs, tmp_path: Path) -> None:
+    run_steps(tmp_path, job_in(tmp_path))
+    assert verbs.names == ["fit", "clicks", "adapt", "test"]
+    run_steps(tmp_path, job_in(tmp_path))
+    assert len(verbs.called) == 4
+
+
+def test_a_failed_step_ends_the_job_with_its_code_and_is_tried_again(verbs: Verbs, tmp_path: Path) -> None:
+    verbs.fail = "clicks"
+    with pytest.raises(SystemExit, match="3"):
+        run_steps(tmp_path, job_in(tmp_path))
+    assert json.loads((tmp_path / "steps.json").read_text()) == {"finished": 1}
+    verbs.fail = ""
+    run_steps(tmp_path, job_in(tmp_path))
+    assert verbs.names == ["fit", "clicks", "clicks", "adapt", "test"]
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_killed_after_a_step_before_it_was_noted(step: int, verbs: Verbs, tmp_path: Path) -> None:
+    job = job_in(tmp_path)
+    run_steps(tmp_path, {**job, "steps": job["steps"][: step + 1], "clicks": []})
+    (tmp_path / "steps.json").write_text(json.dumps({"finished": step}))
+    verbs.called.clear()
+    run_steps(tmp_path, job)
+    again = {"fit": [["fit", "--run", str(tmp_path / "run"), "--ckpt_path", "last"]], "adapt": [job["steps"][2]]}
+    assert verbs.called == again.get(job["steps"][step][0], []) + job["steps"][step + 1 :]
+
+
+def test_an_adaptation_that_does_not_say_what_it_is_begins_anew(verbs: Verbs, tmp_path: Path) -> None:
+    (tmp_path / "adapted" / "half").mkdir(parents=True)
+    run_steps(tmp_path, job_in(tmp_path))
+    assert verbs.names == ["fit", "clicks", "adapt", "test"]
+    assert not (tmp_path / "adapted" / "half").exists()
+
+
+def test_what_was_written_is_named_from_the_folder_wherever_the_job_ran(
+    verbs: Verbs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = {**job_in(Path("runs/a")), "scores": {}}
+    run_steps(Path("runs/a").resolve(), job)
+    assert verbs.names
+    ended = describe_results(Path("runs/a").resolve(), job)
+    assert ended == {"results": ["run", "clicks", "adapted", "run/test/metrics.csv"], "labels": {}}
+
+
+def test_clicks_with_another_checkpoint_are_refused(verbs: Verbs, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"clicks: played with the checkpoint 'last', the study selects 'best'"):
+        run_steps(tmp_path, {**job_in(tmp_path), "checkpoint": "best"})
+    assert verbs.names
+
+
+def test_a_run_goes_on_from_its_checkpoint_and_else_begins_anew(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert not make_ready(run)
+    (run / "logs").mkdir(parents=True)
+    assert not make_ready(run)
+    assert not run.exists()
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "checkpoints" / "last.ckpt").touch()
+    assert make_ready(run)
+    assert run.exists()
