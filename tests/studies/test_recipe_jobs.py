@@ -10,6 +10,7 @@ from conftest import SETTINGS
 from studying import declare
 
 from lesslabel.errors import ConfigError
+from lesslabel.runs.parsing import parse_run
 from lesslabel.studies import read_study
 from lesslabel.studies.job import Job
 from lesslabel.studies.jobs import make_jobs
@@ -134,3 +135,13 @@ def test_the_committed_recipes_make_jobs(name: str, count: int, monkeypatch: pyt
     jobs = make_jobs(study, Path("runs") / name)
     assert len(jobs) == count
     assert len({job.folder.path for job in jobs}) == count
+
+
+def test_volumes_of_the_heart_are_not_labelled_as_the_hippocampus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    configs = (
+        "configs/hippocampus/mideepseg.yaml",
+        *(f"experiments/interactive/{n}_3d.yaml" for n in ("small", "heart")),
+    )
+    data = parse_run([text for config in configs for text in ("--config", config)]).datamodule
+    assert (data.source, data.view.labels, data.dimensions) == ("acdc", None, 3)

@@ -112,5 +112,5 @@ def test_a_table_without_a_finished_job_is_made_of_the_rows_that_are_there(
     before = sorted(path.name for path in experiment.iterdir())
     assert main(["reproduce", str(experiment), "--table"]) == 0
     assert (experiment / "results.csv").read_text() == results
-    assert sorted(path.name for path in experiment.iterdir()) == sorted([*before, "table.md"])
+    assert sorted(path.name for path in experiment.iterdir()) == sorted([*before, "dice.svg", "table.md"])
     assert "table.md" in capsys.readouterr().out
