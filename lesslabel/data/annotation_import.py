@@ -1,20 +1,24 @@
 """Bring label maps that people drew on a store's images back into it: all of them or none."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as change
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import IGNORE, Annotation, Kind
+from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.formats import reading
 from lesslabel.data.queue import Queue
 from lesslabel.data.queue_images import file_stem
-from lesslabel.data.returned_labels import ENDINGS, find_label_folder, read_returned
+from lesslabel.data.returned_labels import ENDINGS, ReturnedLabels, find_label_folder, read_returned
 from lesslabel.data.seg_nrrd import Overlaps
 from lesslabel.data.store import Store
 from lesslabel.errors import DataError
+
+_Reader = Callable[[Path, Case], ReturnedLabels]
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def import_annotations(
         name: of the new annotation.
         author: who drew it, without patient data.
         time: when, ISO 8601.
-        kind: how it was drawn. Values are taken as they are: 0 is background, also among scribbles.
+        kind: how it was drawn; of scribbles and points, `read_returned` says what is not drawn.
         overlaps: what becomes of voxels that several segments of 3D Slicer claim; see `read_returned`.
         allow_empty: also take slices and cases without any label.
         replace: see `Store.add_annotations`.
@@ -80,9 +84,11 @@ def import_annotations(
     if queue is not None:
         queue.require_known(store.records)
     asked = dict.fromkeys(_list_drawn(store, folder)) if queue is None else queue.slices
-    returned = [_check(store, uid, slices, folder, overlaps, allow_empty) for uid, slices in asked.items()]
+    strokes = kind in (Kind.SCRIBBLE, Kind.POINTS)
+    read = partial(read_returned, store=store, overlaps=overlaps, strokes=strokes)
+    returned = [_check(store, uid, slices, folder, read, allow_empty) for uid, slices in asked.items()]
     if not any(case.problem for case in returned):
-        made = ((entry.uid, _annotation(store, entry, folder, overlaps)) for entry in returned)
+        made = ((entry.uid, _annotation(store, entry, folder, read)) for entry in returned)
         signed = ((uid, change(annotation, kind=kind, author=author, time=time)) for uid, annotation in made)
         store.add_annotations(name, signed, replace=replace)
     return returned
@@ -102,14 +108,16 @@ def _list_drawn(store: Store, folder: Path) -> list[str]:
             if path.name[:length] not in uid_of:
                 raise DataError(f"{path}: named as no case of {store.path}; name it as its image, or take it out")
             found.add(uid_of[path.name[:length]])
+        elif path.name[:length] in uid_of and path.name.endswith(reading.ENDINGS):
+            raise DataError(f"{path}: not a format in which label maps are taken back; save it as .nii.gz")
     if not found:
         raise DataError(f"{folder}: no label map ({', '.join(ENDINGS)}); name the folder that holds them")
     return [uid for uid in store.records if uid in found]
 
 
-def _annotation(store: Store, entry: ReturnedCase, folder: Path, overlaps: Overlaps) -> Annotation:
+def _annotation(store: Store, entry: ReturnedCase, folder: Path, reader: _Reader) -> Annotation:
     """The annotation once more from its file, so that only one is in memory at a time."""
-    read = read_returned(folder / entry.file, store.read(entry.uid), store, overlaps)
+    read = reader(folder / entry.file, store.read(entry.uid))
     labels, slices = read.labels, entry.slices
     if slices is not None:
         labels[np.setdiff1d(np.arange(len(labels)), slices)] = IGNORE
@@ -119,11 +127,11 @@ def _annotation(store: Store, entry: ReturnedCase, folder: Path, overlaps: Overl
 
 
 def _check(
-    store: Store, uid: str, slices: tuple[int, ...] | None, folder: Path, overlaps: Overlaps, allow_empty: bool
+    store: Store, uid: str, slices: tuple[int, ...] | None, folder: Path, reader: _Reader, allow_empty: bool
 ) -> ReturnedCase:
     try:
         path = _find(folder, uid)
-        read = read_returned(path, store.read(uid), store, overlaps)
+        read = reader(path, store.read(uid))
     except DataError as error:
         return ReturnedCase(uid, "", slices, problem=str(error))
     queued = read.labels if slices is None else read.labels[list(slices)]

@@ -17,6 +17,8 @@ from lesslabel.data.nifti import NiftiVolume
 from lesslabel.errors import DataError
 
 _SEGMENT_NAME = re.compile(r"Segment(\d+)_Name")
+_OWN_LAYERS = "Segmentation_MasterRepresentation"
+"""How files of these versions are told from those of other programs."""
 _TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
     "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
@@ -118,20 +120,26 @@ class NrrdSegment:
 def list_segments(path: Path, metadata: Mapping[str, str]) -> list[NrrdSegment]:
     """The segments that metadata describe, in their order; empty if there are none.
 
+    Before version 4.11 3D Slicer wrote neither layers nor values: every segment is 1 in a layer of its own.
+
     Raises:
-        DataError: if two share a name or a value in their layer, or a number is none.
+        DataError: if two share a name, or a number is none or that of the background.
     """
     segments: dict[str, NrrdSegment] = {}
     numbers = sorted(int(match[1]) for key in metadata if (match := _SEGMENT_NAME.fullmatch(key)))
+    own_layers = _OWN_LAYERS in metadata and not any(key.endswith(("_Layer", "_LabelValue")) for key in metadata)
     for number in numbers:
         name = metadata[f"Segment{number}_Name"]
         layer, value = (
             metadata.get(f"Segment{number}_{what}", default)
-            for what, default in (("Layer", "0"), ("LabelValue", str(number + 1)))
+            for what, default in (
+                ("Layer", str(number) if own_layers else "0"),
+                ("LabelValue", "1" if own_layers else str(number + 1)),
+            )
         )
         if name in segments:
             raise DataError(f"{path}: two segments are named '{name}'; rename one")
-        if not (layer.isdecimal() and value.isdecimal()):
+        if not (layer.isdecimal() and value.isdecimal() and int(value) > 0):
             raise DataError(f"{path}: segment '{name}' has layer '{layer}' and value '{value}'; save it again")
         segments[name] = NrrdSegment(name, int(layer), int(value))
     return list(segments.values())

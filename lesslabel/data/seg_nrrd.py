@@ -62,19 +62,20 @@ class Segmentation:
         """The voxels (z, y, x) of a segment."""
         return np.asarray(self.layers[segment.layer] == segment.value)
 
-    def flatten(self, codes: Mapping[str, int], overlaps: Overlaps = "refuse") -> NDArray[np.uint8]:
+    def flatten(self, codes: Mapping[str, int], overlaps: Overlaps = "refuse", outside: int = 0) -> NDArray[np.uint8]:
         """Make one label map (z, y, x) of all segments.
 
         Args:
             codes: label code by segment name; every segment must be in it.
             overlaps: what becomes of a voxel that several segments claim: ``refuse`` the file, make it ``unknown``, or
                 give it to the ``last`` in the order of the file.
+            outside: the value of voxels in no segment.
 
         Raises:
             DataError: if segments overlap and that is refused, or a layer holds a value of no segment.
         """
         self._require_named()
-        labels = np.zeros(self.layers.shape[1:], dtype=np.uint8)
+        labels = np.full(self.layers.shape[1:], outside, dtype=np.uint8)
         claimed = np.zeros(labels.shape, dtype=bool)
         for segment in self.segments:
             mask = self.mask(segment)

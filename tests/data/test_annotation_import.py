@@ -24,7 +24,7 @@ from lesslabel.errors import DataError
 QUEUE = Queue((QueueRow("case0", 3), QueueRow("case0", 1), QueueRow("case2")))
 NOW = "2026-01-31T12:00:00+00:00"
 AFFINES = [None, np.diag([3.0, 3.25, 10.0, 1.0]), np.diag([-3.0, -3.25, 10.0, 1.0])]
-ENDINGS = [".nii.gz", ".nii", ".nrrd", ".seg.nrrd", "_prelabel.nii.gz", "_reader2.seg.nrrd"]
+ENDINGS = [".nii.gz", ".nii", ".nrrd", ".seg.nrrd", ".mha", ".mhd", ".nhdr", "_prelabel.nii.gz", "_reader2.seg.nrrd"]
 
 
 class Desk:
@@ -146,12 +146,37 @@ def test_segments_are_taken_by_name(desk: Desk) -> None:
         (("RV", "Myo", "tumour"), "segment 'tumour' is none of the labels RV, Myo, LV; rename it"),
         (("RV", "Myo", "RV"), "two segments are named 'RV'; rename one"),
         (("RV", "Myo"), "label value 3 is not known; expected 0, 1, 2"),
+        (("lv", "myo", "rv"), "segment 'lv' is none of the labels RV, Myo, LV; rename it"),
+        (("Segment_2", "Segment_3", "Segment_1"), "segment 'Segment_1' is none of the labels"),
     ],
 )
 def test_segments_that_contradict_the_store_are_refused(desk: Desk, names: tuple[str, ...], message: str) -> None:
     desk.draw("case2")
     desk.draw("case0", None, ".seg.nrrd", **{f"Segment{index}_Name": name for index, name in enumerate(names)})
     assert message in desk.bring_back()["case0"].problem
+
+
+@pytest.mark.parametrize("kind", [Kind.SCRIBBLE, Kind.POINTS])
+def test_what_is_not_drawn_among_strokes_is_unknown_and_not_background(desk: Desk, kind: Kind) -> None:
+    """As in the source `folder`: a segment `background` says what is background."""
+    strokes = np.zeros_like(desk.truth("case0"))
+    strokes[:, 3, 4], strokes[:, 0, :3] = 1, 4
+    names = {f"Segment{index}_Name": name for index, name in enumerate(("RV", "Myo", "LV", "background"))}
+    desk.draw("case0", strokes, ".seg.nrrd", **names)
+    desk.draw("case2", strokes, ".seg.nrrd", **names)
+    assert not any(case.problem for case in desk.bring_back(kind=kind).values())
+    expected = np.array([IGNORE, 1, IGNORE, IGNORE, 0], np.uint8)[strokes]
+    np.testing.assert_array_equal(desk.store.read("case2").annotations["expert"].labels, expected)
+
+
+def test_a_label_map_on_which_every_voxel_is_known_holds_no_strokes(desk: Desk) -> None:
+    strokes = np.zeros_like(desk.truth("case0"))
+    strokes[:, 3, 4] = 1
+    for uid in ("case0", "case2"):
+        desk.draw(uid, strokes)
+    assert "every voxel is known, so these are no strokes; set what is not drawn to 255" in (
+        desk.bring_back(kind=Kind.SCRIBBLE)["case0"].problem
+    )
 
 
 def shift(path: Path) -> None:
@@ -193,7 +218,10 @@ def fill(value: float, where: Any = ...) -> Callable[[Path], None]:
         (fill(0.0, np.s_[..., 3]), "no label on slice 3; draw it"),
         (fill(255.0, np.s_[..., 1]), "no label on slice 1; draw it"),
         (lambda path: path.write_bytes(path.read_bytes()[:-50]), "not a readable NIfTI file"),
-        (lambda path: path.unlink(), f"no label map {file_stem('case0')} (.nii, .nii.gz, .nrrd); add it"),
+        (
+            lambda path: path.unlink(),
+            f"no label map {file_stem('case0')} (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd); add it",
+        ),
         (lambda path: path.rename(path.with_name("case0.nii.gz")), f"no label map {file_stem('case0')}"),
         (
             lambda path: path.with_name(path.name.replace(".nii", "_old.nii")).write_bytes(path.read_bytes()),

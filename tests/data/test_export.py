@@ -208,6 +208,65 @@ def test_itksnap_gets_names(store: Store, tmp_path: Path) -> None:
     assert len({tuple(line.split()[1:4]) for line in lines}) == 5
 
 
+def test_itksnap_says_which_value_is_which_label(tmp_path: Path) -> None:
+    class Quoted(Handmade):
+        labels = {1: 'the "RV"', 2: "Myo", 3: "LV"}  # noqa: RUF012
+
+    store, _ = prepare(Quoted([placed(0)]), tmp_path / "store")
+    export_store(store, "itksnap", tmp_path / "out", annotation="dense")
+    bring_back(store, tmp_path / "out")
+    truth = store.read("case0").annotations["dense"].labels
+    np.testing.assert_array_equal(store.read("case0").annotations["back"].labels, truth)
+    # somebody renumbers the labels and saves their descriptions, in which ITK-SNAP lists what nobody drew too
+    swapped = np.array([0, 3, 2, 1], np.uint8)[truth]
+    write_label_map(tmp_path / "out" / FILES["itksnap"][1], swapped, SPACING_MM, OBLIQUE_AFFINE)
+    path = tmp_path / "out" / "labels.txt"
+    rows = {0: "Clear Label", 1: "LV", 2: "Myo", 3: "the 'RV'", 4: "Label 4"}
+    path.write_text(
+        "# ITK-SnAP Label Description File\n"
+        + "".join(f'{code:5d}  255    0    0        1  1  1    "{name}"\n' for code, name in rows.items())
+    )
+    bring_back(store, tmp_path / "out", name="again")
+    np.testing.assert_array_equal(store.read("case0").annotations["again"].labels, truth)
+    path.write_text("# ITK-SnAP Label Description File\n1 LV\n")
+    (refused,) = bring_back(store, tmp_path / "out", name="third")
+    assert "labels.txt, line 2: '1 LV' describes no label of its own; export it again" in refused.problem
+    path.write_text("notes of somebody else\n")
+    assert not bring_back(store, tmp_path / "out", name="third")[0].problem
+
+
+@pytest.mark.parametrize("program", ["nnunet", "monailabel"])
+def test_names_of_which_none_is_a_label_are_refused(store: Store, tmp_path: Path, program: str) -> None:
+    """Values would be taken for the store's codes: whoever calls them rv, lv and myo may number them otherwise."""
+    export_store(store, program, tmp_path / "out", annotation="dense")
+    path = tmp_path / "out" / {"nnunet": "dataset.json", "monailabel": "datastore_v2.json"}[program]
+    path.write_text(path.read_text().replace('"RV"', '"lv"').replace('"LV"', '"rv"').replace('"Myo"', '"myo"'))
+    assert "segment 'lv' is none of the labels RV, Myo, LV" in bring_back(store, tmp_path / "out")[0].problem
+
+
+@pytest.mark.parametrize(
+    ("program", "inside", "given"), [("nnunet", "labelsTr", "."), ("monailabel", "labels", "final")]
+)
+def test_names_are_found_from_within_the_folder_too(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, inside: str, given: str
+) -> None:
+    export_store(store, program, tmp_path / "out", annotation="dense")
+    path = tmp_path / "out" / {"nnunet": "dataset.json", "monailabel": "datastore_v2.json"}[program]
+    path.write_text(path.read_text().replace('"RV"', '"x"').replace('"LV"', '"RV"').replace('"x"', '"LV"'))
+    monkeypatch.chdir(tmp_path / "out" / inside)
+    bring_back(store, Path(given))
+    case = store.read("case0")
+    swapped = np.array([0, 3, 2, 1], np.uint8)[case.annotations["dense"].labels]
+    np.testing.assert_array_equal(case.annotations["back"].labels, swapped)
+
+
+def test_label_maps_of_other_formats_are_not_left_aside_in_silence(store: Store, tmp_path: Path) -> None:
+    export_store(store, "itksnap", tmp_path / "out", annotation="dense")
+    (tmp_path / "out" / "segmentations" / f"{file_stem('case2')}.tif").write_bytes(b"")
+    with pytest.raises(DataError, match=r"\.tif: not a format in which label maps are taken back; save it as .nii.gz"):
+        bring_back(store, tmp_path / "out")
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_no_file_tells_who_it_is(tmp_path: Path, program: str) -> None:
     secret = replace(placed(0), uid="smith_john", patient="smith", centre="leeds", group="ward7")
@@ -252,6 +311,18 @@ def test_what_cannot_leave_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="case case0: its axes are not at right angles"):
         export_store(bent, "slicer", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("percent", [0.2, 1.0])
+def test_where_the_affine_contradicts_the_spacing_itk_would_show_another_place(tmp_path: Path, percent: float) -> None:
+    """ITK takes the spacing of an image, and a `.seg.nrrd` says the affine: the two would part by degrees."""
+    spacing_mm = tuple(side * (1 + percent / 100) for side in SPACING_MM)
+    store = make_store(tmp_path / "store", [replace(placed(0), spacing_mm=spacing_mm)])
+    if percent < 0.5:  # of 12 voxels at most
+        export_store(store, "slicer", tmp_path / "out")
+        return
+    with pytest.raises(DataError, match=r"case case0: its affine contradicts its spacing, .* 0.12 voxels from where"):
+        export_store(store, "slicer", tmp_path / "out")
 
 
 @pytest.mark.parametrize(("program", "name"), [("slicer", "unknown"), ("nnunet", "ignore")])

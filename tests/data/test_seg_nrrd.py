@@ -143,6 +143,31 @@ def test_a_plain_nrrd_has_no_segments(tmp_path: Path) -> None:
         read_segmentation(path)
 
 
+def test_before_4_11_slicer_gave_every_segment_a_layer_of_its_own_and_said_neither_layer_nor_value(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    written = segmentation(3)
+    write_segmentation(path, replace(written, layers=written.layers // 7))
+    head, voxels = path.read_bytes().split(b"\n\n", 1)
+    kept = [line for line in head.split(b"\n") if b"_Layer:=" not in line and b"_LabelValue:=" not in line]
+    path.write_bytes(b"\n".join(kept) + b"\n\n" + voxels)
+    found = read_segmentation(path)
+    assert [(segment.name, segment.value, segment.layer) for segment in found.segments] == [
+        ("RV", 1, 0),
+        ("Myo", 1, 1),
+        ("LV", 1, 2),
+    ]
+    assert found.flatten(CODES, "last")[:, 1, 2].tolist() == [1, 2, 3, 3]
+
+
+def test_a_segment_of_the_value_of_the_background_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    write_segmentation(path, replace(segmentation(), segments=(Segment("RV", 0),)))
+    with pytest.raises(DataError, match="'RV' has layer '0' and value '0'; save it again"):
+        read_segmentation(path)
+
+
 def test_a_segment_in_no_layer_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.seg.nrrd"
     write_segmentation(path, replace(segmentation(), segments=(Segment("RV", 7, layer=2),)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ _COLOURS = (  # of Okabe and Ito, which colour-blind people can tell apart
 _GREY = (128, 128, 128)
 _ORTHOGONAL = 1e-3
 """Largest cosine between two axes of the voxel grid; single precision rounds at about 1e-6."""
+_TOLERANCE_VOXEL = 0.1
+"""How far ITK may show a corner from where the affine puts it; label maps are taken back within the same distance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +68,8 @@ def outgoing(case: Case, annotation: str | None) -> Outgoing:
     """Make a case ready to leave.
 
     Raises:
-        DataError: if its voxel grid is sheared.
+        DataError: if programs that stand on ITK would show it elsewhere: its grid is sheared, or its affine contradicts
+            its spacing.
     """
     if case.affine is not None:
         axes = case.affine[:3, :3] / np.linalg.norm(case.affine[:3, :3], axis=0)
@@ -73,6 +77,11 @@ def outgoing(case: Case, annotation: str | None) -> Outgoing:
             raise DataError(
                 f"case {case.uid}: its axes are not at right angles, which ITK programs cannot show; resample the raw "
                 "image and prepare it again"
+            )
+        if (away_voxel := _displacement_voxel(case, case.affine)) > _TOLERANCE_VOXEL:
+            raise DataError(
+                f"case {case.uid}: its affine contradicts its spacing, and ITK programs would show it {away_voxel:.2g} "
+                "voxels from where it is; correct the header of the raw image and prepare it again"
             )
     taken = None if annotation is None else case.annotations.get(annotation)
     return Outgoing(file_stem(case.uid), case, None if taken is None else _hide_uncovered(taken))
@@ -111,6 +120,14 @@ def colour_of(code: int) -> tuple[int, int, int]:
 def affine_of(case: Case) -> NDArray[np.float64]:
     """The affine of a case, or one that says its spacing alone."""
     return np.diag([*reversed(case.spacing_mm), 1.0]) if case.affine is None else case.affine
+
+
+def _displacement_voxel(case: Case, affine: NDArray[np.float64]) -> float:
+    """How far ITK, which knows rotation, spacing and origin alone, shows the farthest corner from its place."""
+    left, _, right = np.linalg.svd(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
+    shown_mm = left @ right @ np.diag(case.spacing_mm[::-1]) - affine[:3, :3]
+    corners = np.array(list(product(*((0, side) for side in case.shape[::-1])))).T
+    return float(np.abs(np.linalg.solve(affine[:3, :3], shown_mm @ corners)).max())
 
 
 def _hide_uncovered(annotation: Annotation) -> Annotation:
