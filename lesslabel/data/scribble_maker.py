@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.processes import worker_pool
-from lesslabel.data.sparse_labels import Drawing, Plane, draw_slice
+from lesslabel.data.sparse_labels import Drawing, Plane, draw_slice, measure_largest_part
 from lesslabel.data.store import Store
 from lesslabel.errors import DataError
 
@@ -89,23 +89,28 @@ def draw_store(
 
 
 def choose_slices(
-    labels: NDArray[np.uint8], covered: Sequence[int] | None, share: float, rng: np.random.Generator
+    labels: NDArray[np.uint8],
+    covered: Sequence[int] | None,
+    share: float,
+    rng: np.random.Generator,
+    minimum_area_voxel: int = 1,
 ) -> tuple[int, ...]:
-    """Choose slices evenly through a stack, from a random start; a label that they miss adds its largest slice.
+    """Choose slices evenly through a stack, from a random start; a label that they miss adds that of its largest part.
 
     Args:
         labels: (z, y, x) uint8.
         covered: the z indices to choose from; None means all.
         share: of them, in (0, 1]; at least one is chosen.
         rng: draws the start.
+        minimum_area_voxel: a label whose parts are all smaller than this on the chosen slices is missed too.
     """
     candidates = np.arange(len(labels)) if covered is None else np.sort(np.asarray(covered, dtype=np.int64))
     count = max(round(share * len(candidates)), 1)
     places = np.floor((np.arange(count) + rng.random()) * len(candidates) / count).astype(np.int64)
     chosen = set(candidates[places].tolist())
     for code in np.setdiff1d(np.unique(labels[candidates]), [0, IGNORE]):
-        areas = np.count_nonzero(labels[candidates] == code, axis=(1, 2))
-        if not areas[np.isin(candidates, list(chosen))].any():
+        areas = np.array([measure_largest_part(labels[index] == code) for index in candidates])
+        if areas[np.isin(candidates, list(chosen))].max() < minimum_area_voxel:
             chosen.add(int(candidates[np.argmax(areas)]))
     return tuple(sorted(chosen))
 
@@ -114,7 +119,9 @@ def _draw_case(
     dense: Annotation, drawing: Drawing, seed: Sequence[int], pool: Executor | None
 ) -> tuple[NDArray[np.uint8], tuple[int, ...] | None]:
     """The sparse labels of a case, and the slices they speak of; None means all."""
-    chosen = choose_slices(dense.labels, dense.covered_slices, drawing.slices, np.random.default_rng(seed))
+    chosen = choose_slices(
+        dense.labels, dense.covered_slices, drawing.slices, np.random.default_rng(seed), drawing.minimum_area_voxel
+    )
     planes = [dense.labels[index] for index in chosen]
     seeds = [(*seed, index + 1) for index in chosen]  # a last 0 would repeat the generator that chose the slices
     draw = map if pool is None else pool.map

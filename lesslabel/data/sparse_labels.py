@@ -101,6 +101,14 @@ def draw_slice(plane: Plane, drawing: Drawing, rng: np.random.Generator) -> Plan
     return drawn
 
 
+def measure_largest_part(mask: Mask) -> int:
+    """Voxels of the largest connected part of a slice's mask (y, x); 0 if it is empty."""
+    if not mask.any():
+        return 0
+    parts, _ = ndimage.label(mask, _EIGHT_NEIGHBOURS)
+    return int(np.bincount(parts.ravel())[1:].max())
+
+
 def _parts(plane: Plane, minimum_area_voxel: int, *, background: bool) -> Iterator[tuple[int, tuple[slice, ...], Mask]]:
     """Label code, bounding window and mask within it of every part that is large enough, in a fixed order."""
     for code in np.unique(plane).tolist():

@@ -143,6 +143,15 @@ def test_chosen_slices_are_even_and_miss_no_label(depth: int, share: float, seed
     assert all(np.diff(evenly) <= 2 * depth / count + 1)
 
 
+def test_a_label_too_small_to_be_drawn_on_the_chosen_slices_counts_as_missed() -> None:
+    labels = np.zeros((8, 6, 6), np.uint8)
+    labels[:, 0, ::2] = 5  # three parts of one voxel on every slice
+    labels[3, 2:4, 2:4] = 5
+    for seed in range(8):
+        assert 3 in choose_slices(labels, None, 0.25, rng(seed), minimum_area_voxel=4)
+    assert any(3 not in choose_slices(labels, None, 0.25, rng(seed)) for seed in range(8))
+
+
 def test_slices_are_chosen_among_the_covered_ones() -> None:
     labels = np.ones((10, 2, 2), np.uint8)
     assert set(choose_slices(labels, (2, 5, 6), 0.7, rng())) < {2, 5, 6}
