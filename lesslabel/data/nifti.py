@@ -75,7 +75,8 @@ def as_label_map(volume: NiftiVolume) -> NiftiVolume:
     """
     if len(volume.array) != 1:
         raise DataError(
-            f"{volume.path}: a label map must have 2 or 3 dimensions, this has {len(volume.array)} channels"
+            f"{volume.path}: a label map must have 2 or 3 dimensions, this has {len(volume.array)} channels; save its "
+            "labels as numbers, not as colours or masks"
         )
     values = volume.array[0]
     if not np.issubdtype(values.dtype, np.integer):

@@ -237,7 +237,10 @@ class TestFolder:
     @pytest.mark.parametrize(
         ("lines", "match"),
         [
-            (("img", "a.nii.gz"), "row 1: column 'image' is missing"),
+            (("file", "a.nii.gz"), "row 1: column 'image' is missing; the columns are image, label"),
+            (("Images,label", "a.nii.gz,"), "row 1: column 'image' is missing; rename 'Images' to it"),
+            (("image;label", "a.nii.gz;"), "row 1: column 'image' is missing, cells are separated by semicolons; save"),
+            (("image\tlabel", "a.nii.gz\t"), "row 1: column 'image' is missing, cells are separated by tabs; save"),
             (("image,lable", "a.nii.gz,b.nii.gz"), "row 1: column 'lable' is not known; rename it to 'label'"),
             (("image",), "the table has no rows"),
             (("image", "images/absent.nii.gz"), "row 2: .*absent.nii.gz: no such file; paths are relative"),
@@ -251,6 +254,14 @@ class TestFolder:
     def test_faults_of_the_table_name_the_row(self, table: Path, lines: tuple[str, ...], match: str) -> None:
         with pytest.raises(DataError, match=match):
             Folder(self.write(table, *lines), labels="1=RV")
+
+    def test_a_folder_in_place_of_the_table(self, table: Path) -> None:
+        with pytest.raises(DataError, match=f"{table.parent}: a folder; name the table in it"):
+            Folder(table.parent)
+
+    def test_a_code_without_a_name_says_that_it_may_be_given_one(self, table: Path) -> None:
+        match = "label value 2, 3 is not known; expected 0, 1 and 255 = unknown; correct the file, or name"
+        refuse(Folder(table, labels="1=RV"), match)
 
     def test_a_table_that_is_no_text(self, table: Path) -> None:
         table.write_bytes(b"image\n\xff\xfe\xfa\n")

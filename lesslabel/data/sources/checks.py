@@ -13,6 +13,7 @@ from lesslabel.data.sources.base import RawCase
 from lesslabel.errors import DataError
 
 _SHOWN = 5
+_FIX = "correct the file, or name the value among the labels"
 
 
 def to_codes(
@@ -39,7 +40,7 @@ def to_codes(
         shown = ", ".join(f"{value:g}" for value in strange[:_SHOWN]) + (" …" if len(strange) > _SHOWN else "")
         expected = ", ".join(str(code) for code in sorted(allowed - {unknown}))
         also = "" if unknown is None else f" and {unknown} = unknown"
-        raise DataError(f"{where}: label value {shown} is not known; expected {expected}{also}; correct the file")
+        raise DataError(f"{where}: label value {shown} is not known; expected {expected}{also}; {_FIX}")
     result = values.astype(np.uint8)
     if unknown is not None:
         result[values == unknown] = IGNORE

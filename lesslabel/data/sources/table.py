@@ -98,6 +98,8 @@ def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
 
 def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
     """Rows with their line number in the file; the header is row 1."""
+    if table.is_dir():
+        raise DataError(f"{table}: a folder; name the table in it, such as {table / 'table.csv'}")
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restkey="", strict=True)
@@ -127,7 +129,7 @@ def _check_header(table: Path, header: Iterable[str], required: Sequence[str]) -
         raise DataError(f"{table}, row 1: 'image' and '{channels[0]}' are both there; keep the one or the others")
     for column in required:
         if column not in columns and not (column == "image" and channels):
-            raise DataError(f"{table}, row 1: column '{column}' is missing; the columns are {', '.join(COLUMNS)}")
+            raise DataError(f"{table}, row 1: column '{column}' is missing{_say_why(columns, column)}")
     raters = {column: name_annotation(column, f"{table}, row 1") for column in columns if column.startswith(_RATER)}
     for index, (column, rater) in enumerate(raters.items()):
         if rater in list(raters.values())[:index]:
@@ -139,6 +141,17 @@ def _check_header(table: Path, header: Iterable[str], required: Sequence[str]) -
         if meant := get_close_matches(column.lower(), COLUMNS, n=1):
             raise DataError(f"{table}, row 1: column '{column}' is not known; rename it to '{meant[0]}' or remove it")
     return [*COLUMNS, *special]
+
+
+def _say_why(columns: Sequence[str], column: str) -> str:
+    """Why a column is not there, from the header as it is, and what to do."""
+    for name, separator in (("semicolons", ";"), ("tabs", "\t")):
+        if any(separator in found for found in columns):
+            return f", cells are separated by {name}; save it separated by commas"
+    written = {found.strip().lower(): found for found in columns}
+    if meant := get_close_matches(column, written, n=1):
+        return f"; rename '{written[meant[0]]}' to it"
+    return f"; the columns are {', '.join(COLUMNS)}"
 
 
 def _list_images(cells: Mapping[str, str], where: str) -> list[str]:
