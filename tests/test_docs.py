@@ -128,6 +128,14 @@ def make_npc(workspace: Path) -> None:
 
 
 def make_own_data(workspace: Path) -> None:
+    rows = []
+    for case in replicas.hearts(12, seed=3):
+        name = f"{case.uid}.nii.gz"
+        labels = case.annotations["dense"].labels
+        replicas.write_nifti(workspace / "mydata" / "images" / name, case.image[0])
+        replicas.write_nifti(workspace / "mydata" / "labels" / name, np.where(labels < 3, labels, 0))
+        rows.append(f"images/{name},labels/{name}")
+    (workspace / "mydata" / "table.csv").write_text("\n".join(["image,label", *rows]))
     replicas.folder(workspace / "hearts")
     table = replicas.folder(workspace / "new", patients=1)
     images = [row["image"] for row in csv.DictReader(table.open())]
