@@ -406,6 +406,10 @@ def _curve(given: list[str]) -> int:
 def _add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--launcher", choices=("local", "slurm", "submitit-local"), default="local")
     parser.add_argument("--jobs", type=int, default=1, help="how many run, or are queued, at a time")
+    parser.add_argument(
+        "--devices", type=int, default=1, help="accelerators of each job on a machine; they share a batch"
+    )
+    parser.add_argument("--nodes", type=int, default=1, help="machines of each job (SLURM)")
     parser.add_argument("--slurm", nargs="+", default=[], metavar="NAME=VALUE", help="settings of submitit")
     parser.add_argument("--store", type=Path, default=None, help="where the data lie, if not where the study says")
     parser.add_argument("--output", type=Path, default=None, help="folder of the jobs; default runs/NAME")

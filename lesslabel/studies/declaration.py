@@ -96,8 +96,6 @@ class Study:
         checkpoint: which one counts: ``best`` on the validation part, or the ``last``.
         scoring: conventions of the metrics.
         costs: minutes of annotation.
-        devices: accelerators of a job on each node.
-        nodes: machines of a job.
         stores: further stores, by the placeholder that names them in steps.
         recipes: by name.
     """
@@ -114,8 +112,6 @@ class Study:
     checkpoint: Checkpoint
     scoring: Scoring
     costs: Costs
-    devices: int
-    nodes: int
     stores: Mapping[str, Path] = field(default_factory=dict)
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
 
@@ -160,13 +156,9 @@ def read_study(folder: Path) -> Study:
         checkpoint=_read_selection(section.content.get("selection"), f"{path}: selection"),
         scoring=section.take_section("scoring", _read_scoring, Scoring()),
         costs=section.take_section("costs", _read_costs, Costs()),
-        devices=section.take("devices", int, 1),
-        nodes=section.take("nodes", int, 1),
         stores=section.take_section("stores", _read_stores, {}),
         recipes=section.take_section("recipes", read_recipes, {}),
     )
-    if min(study.devices, study.nodes) < 1:
-        raise ConfigError(f"{path}: devices {study.devices}, nodes {study.nodes}; a job has at least one of each")
     _check_recipes(study, str(path))
     return study
 
@@ -213,8 +205,6 @@ def _check_recipes(study: Study, where: str) -> None:
     plain = [method for method in study.methods if not method.recipes]
     if study.plays_clicks and (plain or any(recipe.scores for recipe in study.recipes.values())):
         raise ConfigError(f"{where}: a table is of scores or of clicks; declare two studies")
-    if study.recipes and study.devices * study.nodes > 1:
-        raise ConfigError(f"{where}: recipes run on one device; leave devices and nodes out")
     if study.recipes and study.budgets is not None:
         raise ConfigError(f"{where}: budgets are those of methods with configs; give recipes a value instead")
     if not plain and (study.configs or study.settings):

@@ -6,12 +6,41 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lesslabel.errors import ConfigError
 from lesslabel.studies.labels import LabelCount
 from lesslabel.studies.recipes import Clicked
 from lesslabel.studies.steps import Step
 from lesslabel.studies.work import JobFolder
 
 _SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Machines:
+    """What a job runs on, together.
+
+    Attributes:
+        devices: accelerators on each node.
+        nodes: machines.
+
+    Raises:
+        ConfigError: if there is none of either.
+    """
+
+    devices: int = 1
+    nodes: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.devices, self.nodes) < 1:
+            raise ConfigError(f"--devices {self.devices}, --nodes {self.nodes}: a job has at least one of each")
+
+    @property
+    def processes(self) -> int:
+        """How many share a batch."""
+        return self.devices * self.nodes
+
+
+ONE_DEVICE = Machines()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from lesslabel.errors import ConfigError, LesslabelError
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.declaration import DECLARATION, Study, StudyMethod
-from lesslabel.studies.job import Job, name_folder
+from lesslabel.studies.job import ONE_DEVICE, Job, Machines, name_folder
 from lesslabel.studies.key import hash_lock, hash_sources, hash_values
 from lesslabel.studies.labels import LabelCounter
 from lesslabel.studies.recipe_jobs import RecipeJobs
@@ -17,7 +17,7 @@ from lesslabel.studies.resolved import require_blind_to_test, require_validation
 from lesslabel.studies.work import JobFolder
 
 
-def make_jobs(study: Study, output: Path, store: Path | None = None) -> list[Job]:
+def make_jobs(study: Study, output: Path, store: Path | None = None, machines: Machines = ONE_DEVICE) -> list[Job]:
     """List the jobs of a study, methods first, then budgets, folds and seeds. Nothing is written.
 
     A job comes after those that it needs; one that several need, or that does not depend on the fold, is there once.
@@ -26,20 +26,23 @@ def make_jobs(study: Study, output: Path, store: Path | None = None) -> list[Job
         study: the study.
         output: folder that holds the folders of the jobs.
         store: where the data lie, if not where the study says.
+        machines: what each job takes.
 
     Raises:
-        LesslabelError: if a configuration is wrong, does not fit the data, or selects on the test part.
+        LesslabelError: if a configuration is wrong, does not fit the data or the machines, or selects on the test part.
     """
     common = {"sources": hash_sources(), "lock": hash_lock()}
     jobs: list[Job] = []
     by_recipe = RecipeJobs(study, output, store or study.store, common)
     for method in study.methods:
         try:
+            if method.recipes and machines.processes > 1:
+                raise ConfigError("recipes run on one device; leave --devices and --nodes out")
             if method.recipes:
                 jobs += by_recipe.add(method)
                 continue
             for budget in (0,) if study.budgets is None else study.budgets.patients:
-                jobs += _jobs_of(study, method, budget, output, store or study.store, common)
+                jobs += _jobs_of(study, method, budget, output, store or study.store, common, machines)
         except LesslabelError as error:
             raise type(error)(f"{study.folder / DECLARATION}: {method.name}: {error}") from error
     return jobs
@@ -51,11 +54,17 @@ def name_with_budget(name: str, budget: int | None) -> str:
 
 
 def _jobs_of(
-    study: Study, method: StudyMethod, budget: int | None, output: Path, store: Path, common: Mapping[str, str]
+    study: Study,
+    method: StudyMethod,
+    budget: int | None,
+    output: Path,
+    store: Path,
+    common: Mapping[str, str],
+    machines: Machines,
 ) -> Iterable[Job]:
     """The jobs of one method at one budget; parsed once, since fold and seed change nothing else."""
     name = method.name if study.budgets is None else name_with_budget(method.name, budget)
-    arguments = _arguments(study, method, name, store)
+    arguments = _arguments(study, method, name, store, machines)
     run = parse_run(arguments)
     if study.budgets is not None:
         arguments += _budget_settings(run, budget, study.budgets.order)
@@ -66,7 +75,7 @@ def _jobs_of(
     jobs = []
     for fold in study.folds:
         run.datamodule.fold = fold
-        more = _without_unlabelled(run) if study.budgets is not None and budget is None else []
+        more = _batch_settings(run, machines, complete=study.budgets is not None and budget is None)
         data = run.datamodule.describe()
         if study.checkpoint == "best":
             require_validation(data["parts"])
@@ -86,8 +95,8 @@ def _jobs_of(
                     arguments=(*arguments, *late),
                     scoring=asdict(study.scoring),
                     checkpoint=study.checkpoint,
-                    devices=study.devices,
-                    nodes=study.nodes,
+                    devices=machines.devices,
+                    nodes=machines.nodes,
                     labels=labels,
                     parts=parts,
                     key=key,
@@ -97,12 +106,12 @@ def _jobs_of(
     return jobs
 
 
-def _arguments(study: Study, method: StudyMethod, name: str, store: Path) -> list[str]:
+def _arguments(study: Study, method: StudyMethod, name: str, store: Path, machines: Machines) -> list[str]:
     configs = [text for config in (*method.configs, *study.configs) for text in ("--config", config)]
-    together = {"trainer.strategy": "ddp"} if study.devices * study.nodes > 1 else {}
+    together = {"trainer.strategy": "ddp"} if machines.processes > 1 else {}
     settings: dict[str, Any] = {**together, **study.settings, **method.settings}
     settings |= {"name": name, "data.store": str(store)}
-    settings |= {"trainer.devices": study.devices, "trainer.num_nodes": study.nodes}
+    settings |= {"trainer.devices": machines.devices, "trainer.num_nodes": machines.nodes}
     return configs + _flags(settings)
 
 
@@ -115,13 +124,25 @@ def _budget_settings(run: RunCLI, budget: int | None, order: str) -> list[str]:
     return _flags({"data.view.supervision": [{key: value for key, value in limited.items() if value is not None}]})
 
 
-def _without_unlabelled(run: RunCLI) -> list[str]:
-    """At the budget of all nothing is left without labels: the places in the batch go to the labelled."""
+def _batch_settings(run: RunCLI, machines: Machines, *, complete: bool) -> list[str]:
+    """The batch of each process where it is not that of the configuration.
+
+    At the budget of all nothing is left without labels: the places in the batch go to the labelled. And several
+    processes share a batch, so that a study is the same on all machines.
+    """
     data = run.datamodule
-    fully = data.describe()["labelled"].keys() == {record.uid for record in data.records("train")}
-    if not fully or not data.unlabelled_batch_size:
+    declared = labelled, unlabelled = data.batch_size, data.unlabelled_batch_size
+    if complete and data.describe()["labelled"].keys() == {record.uid for record in data.records("train")}:
+        labelled, unlabelled = labelled + unlabelled, 0
+    if labelled % machines.processes or unlabelled % machines.processes:
+        raise ConfigError(
+            f"--devices, --nodes: {machines.processes} processes cannot share a batch of {labelled} labelled and "
+            f"{unlabelled} unlabelled samples evenly; take a number that divides both"
+        )
+    shared = labelled // machines.processes, unlabelled // machines.processes
+    if shared == declared:
         return []
-    return _flags({"data.batch_size": data.batch_size + data.unlabelled_batch_size, "data.unlabelled_batch_size": 0})
+    return _flags({"data.batch_size": shared[0], "data.unlabelled_batch_size": shared[1]})
 
 
 def _flags(settings: Mapping[str, Any]) -> list[str]:

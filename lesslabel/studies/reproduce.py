@@ -14,6 +14,7 @@ from lesslabel.data.sources.phantom import Phantom
 from lesslabel.errors import ConfigError
 from lesslabel.evaluation.experiment import read_protocol, read_published
 from lesslabel.studies.declaration import Study, read_study
+from lesslabel.studies.job import Machines
 from lesslabel.studies.jobs import make_jobs
 from lesslabel.studies.launchers import Launcher, LocalLauncher
 from lesslabel.studies.launchers.local import count_cores
@@ -36,7 +37,7 @@ def run_reproduce(options: argparse.Namespace) -> int:
     output = options.output or Path("runs") / study.folder.resolve().name
     if not store.exists():
         _make_store(study, store)
-    jobs = make_jobs(study, output, store)
+    jobs = make_jobs(study, output, store, Machines(options.devices, options.nodes))
     if options.dry_run:
         print_jobs(jobs)
         return 0

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[2]
 def test_a_declaration_is_read(tmp_path: Path) -> None:
     budgets = {"order": "acdc/order_seed0", "patients": [1, 4, "all"]}
     costs = {"dense_slice": 5, "source": "our clinic"}
-    study = read_study(declare(tmp_path, budgets=budgets, costs=costs, folds=[1, 2], devices=2))
+    study = read_study(declare(tmp_path, budgets=budgets, costs=costs, folds=[1, 2]))
     assert study.methods[0].configs == ("pce.yaml",)
-    assert (study.folds, study.seeds, study.devices, study.nodes) == ((1, 2), (0,), 2, 1)
+    assert (study.folds, study.seeds) == ((1, 2), (0,))
     assert study.budgets == Budgets("acdc/order_seed0", (1, 4, None))
     assert study.costs == Costs(dense_slice=5.0, source="our clinic")
     assert study.checkpoint == "best"
@@ -87,7 +87,7 @@ def test_a_study_that_selects_on_test_does_not_start(selection: dict[str, str], 
         ({"costs": {"dense_slice": 5}}, "source is missing"),
         ({"costs": {"click": -1, "source": "x"}}, "not be negative"),
         ({"scoring": {"hd95": "median"}}, "hd95 is 'median'"),
-        ({"devices": 0}, "at least one of each"),
+        ({"devices": 2}, "unknown key 'devices'"),
         ({"store": 3}, "store is 3; expected str"),
     ],
 )

@@ -11,14 +11,14 @@ from studying import declare
 from lesslabel.errors import ConfigError
 from lesslabel.runs.parsing import parse_run
 from lesslabel.studies import read_study
-from lesslabel.studies.job import Job
+from lesslabel.studies.job import ONE_DEVICE, Job, Machines
 from lesslabel.studies.jobs import make_jobs
 
 
-def jobs_of(folder: Path, config: Path, store: Path, **changes: Any) -> list[Job]:
+def jobs_of(folder: Path, config: Path, store: Path, machines: Machines = ONE_DEVICE, **changes: Any) -> list[Job]:
     methods = changes.pop("methods", [{"name": "MT", "configs": [str(config)]}])
     study = read_study(declare(folder, store=str(store), methods=methods, **changes))
-    return make_jobs(study, folder / "jobs")
+    return make_jobs(study, folder / "jobs", machines=machines)
 
 
 def test_methods_budgets_folds_and_seeds_multiply(config: Path, store: Path, order: Path, tmp_path: Path) -> None:
@@ -65,7 +65,6 @@ def test_the_key_does_not_know_where_the_data_lie_but_what_they_are(config: Path
         {"scoring": {"unit": "voxel"}},
         {"seeds": [1]},
         {"folds": [1]},
-        {"devices": 2},
     ],
 )
 def test_the_key_knows_what_changes_a_result(
@@ -82,10 +81,37 @@ def test_costs_are_no_part_of_the_key(config: Path, store: Path, tmp_path: Path)
     assert other.key == job.key
 
 
-def test_several_devices_go_to_lightning(config: Path, store: Path, tmp_path: Path) -> None:
-    (job,) = jobs_of(tmp_path, config, store, devices=4, nodes=2)
-    trainer = parse_run(job.arguments).config["trainer"]
+def test_several_devices_go_to_lightning_and_share_the_batch(config: Path, store: Path, tmp_path: Path) -> None:
+    settings = {"data.batch_size": 16, "data.unlabelled_batch_size": 8}
+    (alone,) = jobs_of(tmp_path / "a", config, store, settings=settings)
+    (job,) = jobs_of(tmp_path / "b", config, store, Machines(4, 2), settings=settings)
+    run = parse_run(job.arguments)
+    trainer = run.config["trainer"]
     assert (int(trainer["devices"]), trainer["num_nodes"], trainer["strategy"]) == (4, 2, "ddp")
+    assert (run.datamodule.batch_size, run.datamodule.unlabelled_batch_size) == (2, 1)
+    assert job.key != alone.key
+
+
+def test_at_the_budget_of_all_several_devices_share_what_the_labelled_take(
+    config: Path, store: Path, order: Path, tmp_path: Path
+) -> None:
+    budgets = {"order": str(order), "patients": ["all"]}
+    settings = {"data.batch_size": 3, "data.unlabelled_batch_size": 1}
+    (job,) = jobs_of(tmp_path, config, store, Machines(2), budgets=budgets, settings=settings)
+    data = parse_run(job.arguments).datamodule
+    assert (data.batch_size, data.unlabelled_batch_size) == (2, 0)
+
+
+def test_a_batch_that_does_not_divide_is_refused(config: Path, store: Path, tmp_path: Path) -> None:
+    settings = {"data.batch_size": 4, "data.unlabelled_batch_size": 1}
+    with pytest.raises(ConfigError, match="2 processes cannot share a batch of 4 labelled and 1 unlabelled"):
+        jobs_of(tmp_path, config, store, Machines(2), settings=settings)
+
+
+@pytest.mark.parametrize(("devices", "nodes"), [(0, 1), (1, 0), (-1, 1)])
+def test_a_job_takes_at_least_one_device(devices: int, nodes: int) -> None:
+    with pytest.raises(ConfigError, match="a job has at least one of each"):
+        Machines(devices, nodes)
 
 
 def test_a_callback_that_watches_test_is_refused(config: Path, store: Path, tmp_path: Path) -> None:

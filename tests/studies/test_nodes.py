@@ -10,6 +10,7 @@ from studying import declare
 
 from lesslabel.files import write_json
 from lesslabel.studies import read_study
+from lesslabel.studies.job import Machines
 from lesslabel.studies.jobs import make_jobs
 from lesslabel.studies.launchers.base import start_worker
 
@@ -18,8 +19,8 @@ from lesslabel.studies.launchers.base import start_worker
 def test_two_machines_train_one_job(config: Path, store: Path, tmp_path: Path) -> None:
     settings = {"data.unlabelled_batch_size": 0, "data.steps_per_epoch": 2, "trainer.log_every_n_steps": 1}
     methods = [{"name": "MT", "configs": [str(config)], "settings": settings}]
-    folder = declare(tmp_path, store=str(store), methods=methods, nodes=2, selection={"checkpoint": "last"})
-    (job,) = make_jobs(read_study(folder), tmp_path / "jobs")
+    folder = declare(tmp_path, store=str(store), methods=methods, selection={"checkpoint": "last"})
+    (job,) = make_jobs(read_study(folder), tmp_path / "jobs", machines=Machines(nodes=2))
     job.folder.path.mkdir(parents=True)
     write_json(job.folder.declaration, job.describe())
     with socket.socket() as free:

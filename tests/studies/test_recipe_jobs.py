@@ -125,7 +125,7 @@ def test_the_best_needs_a_validation_part_in_every_training(config: Path, store:
         jobs_of(tmp_path, config, store, adapt=f"--data.split {split}", selection={"checkpoint": "best"})
 
 
-@pytest.mark.parametrize(("name", "count"), [("sfada-cardiac", 258), ("interactive", 75)])
+@pytest.mark.parametrize(("name", "count"), [("sfada-cardiac", 258), ("interactive", 84)])
 def test_the_committed_recipes_make_jobs(name: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     study = read_study(Path("experiments") / name)

@@ -115,7 +115,6 @@ def test_what_is_wrong_with_a_method_is_named(method: dict[str, Any], said: str,
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"devices": 2}, "recipes run on one device"),
         ({"budgets": {"order": "a", "patients": [1]}}, "budgets are those of methods with configs"),
         ({"configs": ["a.yaml"]}, "configs and settings are those of methods without recipes"),
         ({"recipes": None}, "recipe 'choose' is not declared; there is none"),
