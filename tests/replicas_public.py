@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import SimpleITK
 from PIL import Image
-from replicas import CT_AFFINE, OBLIQUE_AFFINE, hearts, write_nifti, write_series
+from replicas import CT_AFFINE, OBLIQUE_AFFINE, SPACING_MM, hearts, write_nifti, write_series
 from skimage.draw import ellipse_perimeter
 
 from lesslabel.data.case import IGNORE, Case
@@ -98,6 +99,25 @@ def chaos(root: Path, sequence: str = "t2spir", cases: int = 8) -> Path:
         for index, picture in enumerate(greys):
             name = f"liver_GT_{index:03d}.png" if body == "CT" else f"IMG-0002-{index:05d}.png"
             write_png(folder / "Ground" / name, picture)
+    return root
+
+
+def promise12(root: Path, cases: int = 8, *, with_test: bool = False) -> Path:
+    """PROMISE12: MetaImage with voxels beside it; the last may be a test image, of a number that is there already."""
+    to_lps = np.diag([-1.0, -1.0, 1.0]) @ OBLIQUE_AFFINE[:3]
+    for number, case in enumerate(_hearts(cases)):
+        test = with_test and number == cases - 1
+        folder, name = (root / "test_data", "Case00") if test else (root / "training_data", f"Case{number:02d}")
+        arrays = {name: _hounsfield(case).astype(np.int16)}
+        if not test:
+            arrays[f"{name}_segmentation"] = (_codes(case, "dense") > 0).astype(np.int8)
+        folder.mkdir(parents=True, exist_ok=True)
+        for stem, array in arrays.items():
+            image = SimpleITK.GetImageFromArray(array)
+            image.SetSpacing(SPACING_MM[::-1])
+            image.SetDirection((to_lps[:, :3] / SPACING_MM[::-1]).ravel().tolist())
+            image.SetOrigin(to_lps[:, 3].tolist())
+            SimpleITK.WriteImage(image, folder / f"{stem}.mhd")
     return root
 
 

@@ -180,7 +180,8 @@ WORKSPACES: dict[str, Callable[[Path], None]] = {
     "hospitals": make_drawings,
     "phantom": make_nothing,
     "method": make_nothing,
-    **{name: make_public(name) for name in ("word", "btcv", "chaos", "kits", "brats", "hc18", "medscribble")},
+    **{name: make_public(name) for name in ("word", "btcv", "chaos", "kits", "brats", "hc18")},
+    **{name: make_public(name) for name in ("promise12", "medscribble")},
 }
 
 

@@ -75,6 +75,12 @@ class HC18DataModule(SegmentationDataModule):
     source = "hc18"
 
 
+class PROMISE12DataModule(SegmentationDataModule):
+    """T2-weighted MR of the prostate from several hospitals."""
+
+    source = "promise12"
+
+
 class MedScribbleDataModule(SegmentationDataModule):
     """2D images of many data sets with the scribbles of three people; the data set is the centre."""
 

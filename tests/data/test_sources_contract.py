@@ -23,6 +23,7 @@ from lesslabel.data.sources import (
     MSCMR,
     MSD,
     NPC,
+    PROMISE12,
     SOURCES,
     WORD,
     BraTS,
@@ -54,6 +55,7 @@ MAKERS: dict[str, Callable[[Path], Source]] = {
     "chaos_t2spir": lambda root: CHAOS(replicas_public.chaos(root)),
     "kits": lambda root: KiTS(replicas_public.kits(root)),
     "hc18": lambda root: HC18(replicas_public.hc18(root)),
+    "promise12": lambda root: PROMISE12(replicas_public.promise12(root)),
     "medscribble": lambda root: MedScribble(replicas_public.medscribble(root)),
     "npc": lambda root: NPC(replicas.npc(root)),
     "pancreas_dicom": lambda root: Pancreas(replicas.pancreas_dicom(root)),
@@ -196,7 +198,9 @@ def test_travels_to_another_process(source: Source) -> None:
     np.testing.assert_array_equal(copy.read(pickle.loads(pickle.dumps(raw))).image, source.read(raw).image)
 
 
-@pytest.mark.parametrize("cls", [ACDC, LA, MSCMR, NPC, Pancreas, WORD, BraTS, BTCV, CHAOS, KiTS, HC18, MedScribble])
+@pytest.mark.parametrize(
+    "cls", [ACDC, LA, MSCMR, NPC, Pancreas, WORD, BraTS, BTCV, CHAOS, KiTS, HC18, PROMISE12, MedScribble]
+)
 def test_a_folder_without_the_layout_is_named(cls: type[Source], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"{tmp_path}: no .* data; expected"):
         cls(tmp_path).list_cases()

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import replicas
 import replicas_public
+import SimpleITK
 import yaml
 
 from lesslabel.data.case import IGNORE, Case
-from lesslabel.data.sources import BTCV, CHAOS, HC18, MSD, WORD, BraTS, KiTS, MedScribble, Source
+from lesslabel.data.sources import BTCV, CHAOS, HC18, MSD, PROMISE12, WORD, BraTS, KiTS, MedScribble, Source
 from lesslabel.errors import ConfigError, DataError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -248,6 +249,27 @@ class TestHc18:
         raw = replicas_public.hc18(tmp_path, cases=2)
         replicas_public.write_png(raw / "training_set/000_HC_Annotation.png", np.zeros((64, 56), np.uint8))
         refuse(HC18(raw), "000_HC_Annotation.png: no outline in it")
+
+
+class TestPROMISE12:
+    def test_a_test_image_is_another_person_and_unlabelled(self, tmp_path: Path) -> None:
+        *labelled, test = PROMISE12(replicas_public.promise12(tmp_path, cases=3, with_test=True)).list_cases()
+        assert [raw.uid for raw in labelled] == ["Case00", "Case01"]
+        assert all("dense" in raw.files for raw in labelled)
+        assert (test.uid, test.patient, list(test.files)) == ("test_Case00", "test_Case00", ["image"])
+
+    def test_the_prostate_lies_where_it_was_drawn(self, tmp_path: Path) -> None:
+        raw = replicas_public.promise12(tmp_path, cases=2, with_test=True)
+        first, test = read_all(PROMISE12(raw))
+        drawn = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(raw / "training_data" / "Case00_segmentation.mhd"))
+        np.testing.assert_array_equal(first.annotations["dense"].labels, drawn)
+        assert first.modality == "MR"
+        assert not test.annotations
+
+    def test_lost_voxels_are_named(self, tmp_path: Path) -> None:
+        raw = replicas_public.promise12(tmp_path, cases=2)
+        (raw / "training_data" / "Case00_segmentation.raw").unlink()
+        refuse(PROMISE12(raw), "Case00_segmentation")
 
 
 class TestMedScribble:

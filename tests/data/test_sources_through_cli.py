@@ -48,6 +48,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path], Path], list[str], str, dict[str, Any]]
         {"size_voxel": [32, 32]},
     ),
     "kits": (replicas_public.kits, ["kits"], "KiTS", {"view": {"labels": {"kidney": [1], "lesion": [2, 3]}}}),
+    "promise12": (replicas_public.promise12, ["promise12"], "PROMISE12", {}),
     "hc18": (replicas_public.hc18, ["hc18"], "HC18", {}),
     "medscribble": (
         replicas_public.medscribble,

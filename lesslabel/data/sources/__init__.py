@@ -17,12 +17,13 @@ from lesslabel.data.sources.nnunet import NNUNet
 from lesslabel.data.sources.npc import NPC
 from lesslabel.data.sources.pancreas import Pancreas
 from lesslabel.data.sources.phantom import Phantom
+from lesslabel.data.sources.promise12 import PROMISE12
 from lesslabel.data.sources.word import WORD
 
 SOURCES: dict[str, type[Source]] = {
     source.name: source
     for source in (
-        *(ACDC, MSCMR, LA, MSD, NPC, Pancreas, WORD, BraTS, BTCV, CHAOS, KiTS, HC18, MedScribble),
+        *(ACDC, MSCMR, LA, MSD, NPC, Pancreas, WORD, BraTS, BTCV, CHAOS, KiTS, HC18, PROMISE12, MedScribble),
         *(Phantom, Folder, NNUNet, Datalist),
     )
 }
@@ -37,6 +38,7 @@ __all__ = [
     "MSCMR",
     "MSD",
     "NPC",
+    "PROMISE12",
     "SOURCES",
     "WORD",
     "BraTS",
