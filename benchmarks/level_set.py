@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
-from lesslabel.data.datasets import crop, draw_window
+from lesslabel.data.crop import crop, draw_window
 from lesslabel.data.derived import DerivedMaps
 from lesslabel.losses import LevelSetRecipe, level_set
 

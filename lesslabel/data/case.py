@@ -1,7 +1,7 @@
 """A case: one image of one patient with its geometry and any number of named annotations."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -11,6 +11,10 @@ from lesslabel.errors import DataError
 
 IGNORE = 255
 """The value of an unknown voxel in every label map: uint8 on disk, int64 in a batch."""
+
+
+Box = tuple[slice, slice, slice]
+"""A part of a case, (z, y, x), with starts and stops within it."""
 
 
 class Kind(IntEnum):
@@ -46,6 +50,21 @@ class Annotation:
     covered_labels: tuple[int, ...] | None = None
     covered_slices: tuple[int, ...] | None = None
     confidence: NDArray[np.float32] | None = None
+
+    def cut(self, box: Box) -> "Annotation":
+        """The same of a part of the case alone."""
+        return replace(
+            self,
+            labels=self.labels[box],
+            covered_slices=cut_slices(self.covered_slices, box),
+            confidence=None if self.confidence is None else self.confidence[box],
+        )
+
+
+def cut_slices(slices: Iterable[int] | None, box: Box) -> tuple[int, ...] | None:
+    """Those z indices of a case that lie in a part of it, counted from its first slice; None, all, stays all."""
+    first, end, _ = box[0].indices(2**31)
+    return None if slices is None else tuple(index - first for index in slices if first <= index < end)
 
 
 @dataclass(frozen=True, eq=False)

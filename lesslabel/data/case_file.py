@@ -1,7 +1,7 @@
 """One case as one HDF5 file: `docs/formats.md`."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 from pathlib import Path
@@ -11,12 +11,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Annotation, Case, Kind
+from lesslabel.data.case import Annotation, Box, Case, Kind, cut_slices
 from lesslabel.errors import DataError
 from lesslabel.files import written_aside
 
 # HDF5 1.10 is the first version that keeps a checksum of everything but the voxels; fletcher32 is that of the voxels
 _VERSION = ("v110", "v110")
+_LARGEST_CHUNK = (8, 64, 64)
 _VOXELS = {"compression": "lzf", "fletcher32": True}
 _DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError, DataError)
 """What h5py raises on damaged bytes; `Case` adds its own `DataError`."""
@@ -62,25 +63,24 @@ def read_case(path: Path) -> Case:
     Raises:
         DataError: if the file is absent, cut short or not a case.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            return Case(
-                uid=_text(file, "uid"),
-                patient=_text(file, "patient"),
-                image=_read_voxels(file, "image", np.float32),
-                spacing_mm=_spacing(file),
-                affine=np.asarray(file.attrs["affine"], dtype=np.float64) if "affine" in file.attrs else None,
-                centre=_text(file, "centre"),
-                modality=_text(file, "modality"),
-                group=_text(file, "group"),
-                annotations={
-                    decode_name(name): _read_annotation(group) for name, group in file.get("annotations", {}).items()
-                },
-            )
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such case file; run `lesslabel verify` on its store") from error
-    except _DAMAGE as error:
-        raise DataError(f"{path}: damaged case file ({_one_line(error)}); prepare the store again") from error
+    return _read_case(path, None, None)
+
+
+def read_box(path: Path, box: Box, annotations: Collection[str]) -> Case:
+    """Read a part of a case, and little of its file beyond it.
+
+    Args:
+        path: the file.
+        box: the part.
+        annotations: names of those that are read.
+
+    Returns:
+        A case of the size of the part, without an affine.
+
+    Raises:
+        DataError: as `read_case`, or if an annotation is not there.
+    """
+    return _read_case(path, box, annotations)
 
 
 def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
@@ -221,9 +221,8 @@ def _require_writable(uid: str, name: str, annotation: Annotation) -> None:
 
 
 def _write_image(file: h5py.File, case: Case) -> None:
-    # one chunk per slice: a 2D method reads one slice, a 3D patch a few
-    chunk = (1, 1, *case.shape[1:])
-    file.create_dataset("image", data=case.image.astype(np.float32, copy=False), chunks=chunk, **_VOXELS)
+    image = case.image.astype(np.float32, copy=False)
+    file.create_dataset("image", data=image, chunks=(1, *_chunk(case.shape)), shuffle=True, **_VOXELS)
     for key in ("uid", "patient", "centre", "modality", "group"):
         _write_text(file, key, getattr(case, key))
     file.attrs["spacing_mm"] = np.asarray(case.spacing_mm, dtype=np.float64)
@@ -233,7 +232,7 @@ def _write_image(file: h5py.File, case: Case) -> None:
 
 def _write_annotation(file: h5py.File, name: str, annotation: Annotation) -> None:
     group = file.create_group(f"annotations/{encode_name(name)}")
-    chunk = (1, *annotation.labels.shape[1:])
+    chunk = _chunk(annotation.labels.shape)
     group.create_dataset("labels", data=annotation.labels, chunks=chunk, **_VOXELS)
     if annotation.confidence is not None:
         confidence = annotation.confidence.astype(np.float32, copy=False)
@@ -245,9 +244,37 @@ def _write_annotation(file: h5py.File, name: str, annotation: Annotation) -> Non
             group.attrs[key] = np.asarray(getattr(annotation, key), dtype=np.int64)
 
 
+def _chunk(shape: Sequence[int]) -> tuple[int, ...]:
+    """Sides (z, y, x) of what is read at once: small, so that a patch reads little beyond itself."""
+    return tuple(min(side, limit) for side, limit in zip(shape, _LARGEST_CHUNK, strict=True))
+
+
 def _write_text(group: h5py.Group, key: str, text: str) -> None:
     # of fixed length: HDF5 keeps strings of variable length in a heap that has no checksum
     group.attrs[key] = np.bytes_(text.encode("utf-8"))
+
+
+def _read_case(path: Path, box: Box | None, names: Collection[str] | None) -> Case:
+    """A case, or a part of it; all annotations, or those of some names."""
+    try:
+        with h5py.File(path, "r") as file:
+            stored = file.get("annotations", {})
+            keys = list(stored) if names is None else [encode_name(name) for name in names]
+            return Case(
+                uid=_text(file, "uid"),
+                patient=_text(file, "patient"),
+                image=_read_voxels(file, "image", np.float32, box),
+                spacing_mm=_spacing(file),
+                affine=np.asarray(file.attrs["affine"], np.float64) if box is None and "affine" in file.attrs else None,
+                centre=_text(file, "centre"),
+                modality=_text(file, "modality"),
+                group=_text(file, "group"),
+                annotations={decode_name(key): _read_annotation(stored[key], box) for key in keys},
+            )
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such case file; run `lesslabel verify` on its store") from error
+    except _DAMAGE as error:
+        raise DataError(f"{path}: damaged case file ({_one_line(error)}); prepare the store again") from error
 
 
 def _text(group: h5py.Group, key: str) -> str:
@@ -255,27 +282,28 @@ def _text(group: h5py.Group, key: str) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-def _read_voxels(group: h5py.Group, name: str, dtype: type[np.generic]) -> NDArray[Any]:
-    """Read an array whole; HDF5 would fill a lost chunk with zeros."""
+def _read_voxels(group: h5py.Group, name: str, dtype: type[np.generic], box: Box | None = None) -> NDArray[Any]:
+    """Read an array whole, or a box in its last axes; HDF5 would fill a lost chunk with zeros."""
     dataset = group[name]
     expected = prod(ceil(side / chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True))
     if dataset.id.get_num_chunks() != expected:
         raise ValueError(f"'{dataset.name}' has {dataset.id.get_num_chunks()} chunks of {expected}")
     if dataset.dtype != dtype:
         raise ValueError(f"'{dataset.name}' is {dataset.dtype}")
-    voxels: NDArray[Any] = dataset[()]
+    voxels: NDArray[Any] = dataset[() if box is None else (..., *box)]
     return voxels
 
 
-def _read_annotation(group: h5py.Group) -> Annotation:
+def _read_annotation(group: h5py.Group, box: Box | None = None) -> Annotation:
+    slices = _covered(group, "covered_slices")
     return Annotation(
-        labels=_read_voxels(group, "labels", np.uint8),
+        labels=_read_voxels(group, "labels", np.uint8, box),
         kind=Kind[_text(group, "kind").upper()],
         author=_text(group, "author"),
         time=_text(group, "time"),
         covered_labels=_covered(group, "covered_labels"),
-        covered_slices=_covered(group, "covered_slices"),
-        confidence=_read_voxels(group, "confidence", np.float32) if "confidence" in group else None,
+        covered_slices=slices if box is None else cut_slices(slices, box),
+        confidence=_read_voxels(group, "confidence", np.float32, box) if "confidence" in group else None,
     )
 
 

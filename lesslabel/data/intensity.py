@@ -1,5 +1,6 @@
 """Intensities as a network sees them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,17 +37,40 @@ class Intensity:
             raise ConfigError(f"intensity: upper_percentile must be in (0, 100], got {self.upper_percentile}")
 
 
+@dataclass(frozen=True)
+class Scaling:
+    """What normalises a channel: clip to `lower` and `upper`, take `offset` away, divide by `width`."""
+
+    lower: float
+    upper: float
+    offset: float
+    width: float
+
+
 def normalise(image: NDArray[np.float32], intensity: Intensity) -> NDArray[np.float32]:
     """Normalise a (C, z, y, x) volume channel by channel; a constant channel becomes zero."""
+    return apply_scalings(image, measure_scalings(image, intensity))
+
+
+def measure_scalings(image: NDArray[np.float32], intensity: Intensity) -> list[Scaling] | None:
+    """What normalises each channel of a whole volume (C, z, y, x); None leaves it alone."""
     if intensity.name == "none":
+        return None
+    return [_measure(channel, intensity) for channel in image]
+
+
+def apply_scalings(image: NDArray[np.float32], scalings: Sequence[Scaling] | None) -> NDArray[np.float32]:
+    """Normalise a volume (C, z, y, x), or a part of one, by what was measured on the whole."""
+    if scalings is None:
         return image
-    channels = [_normalise_channel(channel, intensity) for channel in image]
+    channels = [_apply(channel, scaling) for channel, scaling in zip(image, scalings, strict=True)]
     return np.stack(channels).astype(np.float32, copy=False)
 
 
-def _normalise_channel(channel: NDArray[np.float32], intensity: Intensity) -> NDArray[np.float32]:
+def _measure(channel: NDArray[np.float32], intensity: Intensity) -> Scaling:
     if intensity.name == "zscore":
-        return _scale(channel - np.float32(channel.mean(dtype=np.float64)), float(channel.std(dtype=np.float64)))
+        mean, deviation = channel.mean(dtype=np.float64), channel.std(dtype=np.float64)
+        return Scaling(-np.inf, np.inf, float(mean), float(deviation))
     if intensity.name == "window" and intensity.window is not None:
         low, high = intensity.window
     else:
@@ -54,9 +78,10 @@ def _normalise_channel(channel: NDArray[np.float32], intensity: Intensity) -> ND
         low, high = float(channel.min()), float(np.percentile(channel, intensity.upper_percentile, method="higher"))
         if high == low:
             high = float(channel.max())  # nearly all voxels share one value; the others still count
-    return _scale(np.clip(channel, low, high) - np.float32(low), high - low)
+    return Scaling(low, high, low, high - low)
 
 
-def _scale(values: NDArray[np.float32], width: float) -> NDArray[np.float32]:
+def _apply(channel: NDArray[np.float32], scaling: Scaling) -> NDArray[np.float32]:
+    clipped = channel if np.isinf(scaling.upper) else np.clip(channel, scaling.lower, scaling.upper)
     # a width that float32 cannot tell from 0 is that of a constant channel
-    return values / (np.float32(width) or np.float32(1.0))
+    return (clipped - np.float32(scaling.offset)) / (np.float32(scaling.width) or np.float32(1.0))

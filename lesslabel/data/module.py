@@ -1,5 +1,6 @@
 """The one data module that every data set shares."""
 
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,7 +10,8 @@ from torch.utils.data import DataLoader
 from lesslabel.data.annotator import Annotator
 from lesslabel.data.augment import Augmentation
 from lesslabel.data.batch import Batch, EvaluationBatch, collate, one_case
-from lesslabel.data.datasets import CaseLoader, EvaluationSet, Grid, TrainingSet
+from lesslabel.data.case_loader import CaseLoader, Grid
+from lesslabel.data.datasets import EvaluationSet, TrainingSet
 from lesslabel.data.derived import Recipe
 from lesslabel.data.description import describe_overlays, describe_view, list_slices, name_annotations
 from lesslabel.data.intensity import Intensity
@@ -17,6 +19,7 @@ from lesslabel.data.overlaid_store import OverlaidStore
 from lesslabel.data.pools import divide_units
 from lesslabel.data.resize import Interpolation
 from lesslabel.data.sampling import StepSampler, Streams
+from lesslabel.data.settings import check_settings
 from lesslabel.data.splits import PARTS, Partition, keep_centres, partition
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.view import (
@@ -31,6 +34,7 @@ from lesslabel.data.view import (
 from lesslabel.errors import ConfigError
 
 _GIB = 1024**3
+_IMAGE_BYTES = 4
 
 
 class SegmentationDataModule(pl.LightningDataModule):
@@ -56,7 +60,8 @@ class SegmentationDataModule(pl.LightningDataModule):
         unlabelled_batch_size: unlabelled samples per batch and process.
         steps_per_epoch: batches in an epoch; validation and checkpoints happen once an epoch.
         workers: loader processes; 0 loads in the training process.
-        cache_gib: memory that cached training cases may take, in each worker; 0 reads every case anew.
+        cache_gib: memory that cached training cases may take, in each worker. Where they need more, patches and slices
+            on the image's own grid are read without their case; other cases are read anew once they were dropped.
         seed: of sampling, cropping and augmentation; the command line sets it to the run's seed.
     """
 
@@ -103,7 +108,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.workers = workers
         self.cache_bytes = int(cache_gib * _GIB)
         self.seed = seed
-        self._check_arguments()
+        check_settings(self)
         self._store: Store | None = None
         self._training_store: OverlaidStore | None = None
 
@@ -226,6 +231,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             self.cache_bytes,
             self._recipe(),
             self._annotator(),
+            in_parts=self._size_of_training_cases() > self.cache_bytes,
         )
         sampler = StepSampler(
             self.streams(), self.seed, self.steps_per_epoch, self._batches_seen, self._rank(), self._world()
@@ -260,30 +266,10 @@ class SegmentationDataModule(pl.LightningDataModule):
             pin_memory=False,  # pinning would turn tuples into lists
         )
 
-    def _check_arguments(self) -> None:
-        if self.dimensions not in (2, 3):
-            raise ConfigError(f"data.dimensions must be 2 or 3, got {self.dimensions}")
-        if self.patch_voxel is not None and len(self.patch_voxel) != self.dimensions:
-            raise ConfigError(f"data.patch_voxel needs {self.dimensions} sides, got {list(self.patch_voxel)}")
-        for name, value in (
-            ("batch_size + unlabelled_batch_size", self.batch_size + self.unlabelled_batch_size),
-            ("steps_per_epoch", self.steps_per_epoch),
-            ("patch_voxel", min(self.patch_voxel or (1,))),
-            ("size_voxel", min(self.grid.size_voxel or (1,))),
-        ):
-            if value < 1:
-                raise ConfigError(f"data.{name} must be at least 1, got {value}")
-        for name, value in (
-            ("batch_size", self.batch_size),
-            ("unlabelled_batch_size", self.unlabelled_batch_size),
-            ("workers", self.workers),
-            ("cache_gib", self.cache_bytes),
-            ("seed", self.seed),
-        ):
-            if value < 0:
-                raise ConfigError(f"data.{name} must not be negative, got {value}")
-        if self.grid.spacing_mm is not None and min(self.grid.spacing_mm) <= 0.0:
-            raise ConfigError(f"data.spacing_mm must be positive, got {list(self.grid.spacing_mm)}")
+    def _size_of_training_cases(self) -> int:
+        """Bytes of their images and labels on the network's grid."""
+        voxels = sum(prod(self.grid.shape_of(record)) for record in self.records("train"))
+        return voxels * (_IMAGE_BYTES * self.in_channels + 1)
 
     def _batches_seen(self) -> int:
         """Batches that training has seen, so that a resumed run draws what an uninterrupted one would."""

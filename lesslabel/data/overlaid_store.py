@@ -1,11 +1,11 @@
 """A store as a view sees it: annotation folders laid over it. On disk the store stays as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lesslabel.data.annotation_folder import AnnotationFolder, open_annotations
-from lesslabel.data.case import Annotation, Case
+from lesslabel.data.case import Annotation, Box, Case
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.errors import DataError
 
@@ -42,6 +42,13 @@ class OverlaidStore(Store):
         laid_over: dict[str, Annotation] = {
             overlay.provenance.annotation: overlay.read(uid) for overlay in self.overlays if uid in overlay.headers
         }
+        return replace(case, annotations={**case.annotations, **laid_over})
+
+    def read_box(self, uid: str, box: Box, annotations: Collection[str]) -> Case:
+        """Read a part of one case; annotations that lie over it are read whole, since their hash is of the whole."""
+        over = {overlay.provenance.annotation: overlay for overlay in self.overlays if uid in overlay.headers}
+        case = super().read_box(uid, box, [name for name in annotations if name not in over])
+        laid_over = {name: over[name].read(uid).cut(box) for name in annotations if name in over}
         return replace(case, annotations={**case.annotations, **laid_over})
 
     def covered_slices(self, uid: str, annotation: str) -> tuple[int, ...] | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lesslabel.data.datasets import Grid
+from lesslabel.data.case_loader import Grid
 from lesslabel.data.merge import slices_on_grid
 from lesslabel.data.sampling import Unit
 from lesslabel.data.store import CaseRecord

@@ -1,14 +1,14 @@
 """The prepared store: HDF5 per case, one readable table of cases, one fingerprint."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lesslabel.data.case import Annotation, Case
-from lesslabel.data.case_file import encode_name, read_case, read_covered_slices
+from lesslabel.data.case import Annotation, Box, Case
+from lesslabel.data.case_file import encode_name, read_box, read_case, read_covered_slices
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_json, written_aside
 
@@ -139,9 +139,20 @@ class Store:
         Raises:
             DataError: if the store has no such case, or its file is damaged.
         """
+        return read_case(self._known_path(uid))
+
+    def read_box(self, uid: str, box: Box, annotations: Collection[str]) -> Case:
+        """Read a part of one case with some of its annotations; see `lesslabel.data.case_file.read_box`.
+
+        Raises:
+            DataError: as `read`, or if the case has no such annotation.
+        """
+        return read_box(self._known_path(uid), box, annotations)
+
+    def _known_path(self, uid: str) -> Path:
         if uid not in self.records:
             raise DataError(f"{self.path / TABLE}: no case '{uid}'")
-        return read_case(self.case_path(uid))
+        return self.case_path(uid)
 
     def covered_slices(self, uid: str, annotation: str) -> tuple[int, ...] | None:
         """The slices that an annotation of a case speaks of, without reading a voxel; None means all.

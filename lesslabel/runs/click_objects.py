@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Case
-from lesslabel.data.datasets import CaseLoader
+from lesslabel.data.case_loader import CaseLoader
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.resize import resize_labels
 from lesslabel.data.view import Target, make_target

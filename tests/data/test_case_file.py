@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lesslabel.data.case import Annotation, Case, Kind
-from lesslabel.data.case_file import content_hash, read_case, read_covered_slices, write_case
+from lesslabel.data.case_file import content_hash, read_box, read_case, read_covered_slices, write_case
 from lesslabel.errors import DataError
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.integers(1, 5))
@@ -84,9 +84,24 @@ def test_file_is_laid_out_as_documented(tmp_path: Path) -> None:
     with h5py.File(path) as file:
         assert list(file["annotations"]) == ["pseudo%2Frun%251"]
         assert file["image"].dtype == np.float32
-        assert file["image"].chunks == (1, 1, 12, 10)
+        assert file["image"].chunks == (1, 4, 12, 10)
         assert file["annotations/pseudo%2Frun%251"].attrs["kind"] == b"scribble"
         np.testing.assert_array_equal(file.attrs["spacing_mm"], case.spacing_mm)
+
+
+def test_files_in_chunks_of_a_slice_are_read_as_well(tmp_path: Path) -> None:
+    """As they were written before a patch was read without its case."""
+    path, case = tmp_path / "case.h5", make_case(0)
+    write_case(path, case)
+    with h5py.File(path, "r+") as file:
+        for name in ("image", "annotations/dense/labels", "annotations/scribble/labels"):
+            array = file[name][()]
+            del file[name]
+            chunks = (*(1,) * (array.ndim - 2), *array.shape[-2:])
+            file.create_dataset(name, data=array, chunks=chunks, compression="lzf", fletcher32=True)
+    assert content_hash(read_case(path)) == content_hash(case)
+    box = (slice(1, 3), slice(2, 7), slice(3, 9))
+    np.testing.assert_array_equal(read_box(path, box, ["dense"]).image, case.image[:, 1:3, 2:7, 3:9])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from lesslabel.data.augment import Augmentation
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.datasets import CaseLoader, EvaluationSet, Grid, TrainingSet, crop, draw_window
+from lesslabel.data.case_loader import CaseLoader, Grid
+from lesslabel.data.crop import crop, draw_window
+from lesslabel.data.datasets import EvaluationSet, TrainingSet
 from lesslabel.data.intensity import Intensity, normalise
 from lesslabel.data.resize import Interpolation, resize_labels
 from lesslabel.data.sampling import SampleKey, Unit

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from lesslabel.data.augment import Augmentation
 from lesslabel.data.batch import Batch, collate
 from lesslabel.data.case import IGNORE
-from lesslabel.data.datasets import CaseLoader, Grid, TrainingSet
+from lesslabel.data.case_loader import CaseLoader, Grid
+from lesslabel.data.datasets import TrainingSet
 from lesslabel.data.derived import DerivedMaps, Recipe
 from lesslabel.data.intensity import Intensity
 from lesslabel.data.module import SegmentationDataModule

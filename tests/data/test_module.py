@@ -448,8 +448,16 @@ def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> Non
 
 
 def test_cache_is_bounded_as_stated(phantom: Store, lists: Path) -> None:
-    one_case = SIZE * SIZE * DEPTH * 5
-    module = make_module(phantom, lists, steps_per_epoch=20, cache_gib=3.5 * one_case / 1024**3)
-    loader = module.train_dataloader()
+    side = SIZE // 2
+    one_case = side * side * DEPTH * 5
+    settings = {"steps_per_epoch": 20, "size_voxel": (side, side), "cache_gib": 3.5 * one_case / 1024**3}
+    loader = make_module(phantom, lists, **settings).train_dataloader()
     held = [loader.dataset.cache.held_bytes for _ in loader]
     assert max(held) == 3 * one_case
+
+
+def test_cases_that_do_not_fit_are_read_in_parts_and_give_the_same_batches(phantom: Store, lists: Path) -> None:
+    held, parts = (make_module(phantom, lists, cache_gib=cache_gib) for cache_gib in (4.0, 0.0))
+    assert held.train_dataloader().dataset.parts is None
+    assert parts.train_dataloader().dataset.parts is not None
+    assert_equal_batches(take(held), take(parts))

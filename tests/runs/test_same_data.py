@@ -10,7 +10,8 @@ import pytest
 from lesslabel.cli import main
 from lesslabel.data.case import Annotation, Case
 from lesslabel.data.case_file import read_case, write_case
-from lesslabel.data.datasets import CaseLoader, EvaluationSet, Grid
+from lesslabel.data.case_loader import CaseLoader, Grid
+from lesslabel.data.datasets import EvaluationSet
 from lesslabel.data.intensity import Intensity
 from lesslabel.data.store import Store
 from lesslabel.data.view import View, map_labels

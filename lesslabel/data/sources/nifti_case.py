@@ -69,6 +69,8 @@ def read_channels(raw: RawCase) -> NiftiVolume:
     """
     volumes = [read_image(path) for role, path in raw.files.items() if _is_image(role)]
     first = volumes[0]
+    if len(volumes) == 1:
+        return first
     for volume in volumes[1:]:
         require_same_grid(first, volume)
     return NiftiVolume(np.concatenate([volume.array for volume in volumes]), first.spacing_mm, first.affine, first.path)
