@@ -17,7 +17,7 @@ from lesslabel.files import written_aside
 
 # HDF5 1.10 is the first version that keeps a checksum of everything but the voxels; fletcher32 is that of the voxels
 _VERSION = ("v110", "v110")
-_LARGEST_CHUNK = (8, 64, 64)
+_LARGEST_CHUNK = (8, 32, 32)
 _VOXELS = {"compression": "lzf", "fletcher32": True}
 _DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError, DataError)
 """What h5py raises on damaged bytes; `Case` adds its own `DataError`."""
