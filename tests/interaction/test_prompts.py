@@ -87,6 +87,11 @@ def test_names_are_those_of_the_registry() -> None:
     assert {name: kind.name for name, kind in PROMPTS.items()} == {name: name for name in PROMPTS}
 
 
+def test_every_kind_that_is_written_is_in_the_registry() -> None:
+    shipped = {kind for kind in Prompt.__subclasses__() if kind.__module__.startswith("lesslabel.")}
+    assert shipped == set(PROMPTS.values())
+
+
 @few
 @given(any_prompt)
 def test_json_keeps_a_prompt_exactly(prompt: Prompt) -> None:

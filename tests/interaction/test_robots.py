@@ -28,7 +28,11 @@ from lesslabel.interaction.robots import (
     ScribbleRobot,
     read_medscribble,
 )
+from lesslabel.interaction.robots.base import Robot
 from lesslabel.interaction.robots.enclosures import loosening_voxel
+from lesslabel.interaction.robots.margin_points import _moved_inward
+from lesslabel.interaction.robots.scene import Scene
+from lesslabel.interaction.robots.shapes import depth
 
 NAMES = list(ROBOTS)
 OF_THE_ERROR = ["error-centre", "random-clicks", "scribble", "cut-line"]
@@ -65,6 +69,14 @@ def voxel_of(click: Click) -> tuple[int, ...]:
 
 def test_names_are_those_of_the_registry() -> None:
     assert {name: robot.name for name, robot in ROBOTS.items()} == {name: name for name in ROBOTS}
+
+
+def test_every_robot_that_is_written_is_in_the_registry() -> None:
+    def kinds(kind: type[Robot]) -> set[type[Robot]]:
+        return {kind, *(deeper for below in kind.__subclasses__() for deeper in kinds(below))}
+
+    shipped = {kind for kind in kinds(Robot) if kind.__module__.startswith("lesslabel.") and hasattr(kind, "name")}
+    assert shipped == set(ROBOTS.values())
 
 
 def test_there_is_a_robot_for_every_prompt() -> None:
@@ -237,6 +249,27 @@ def test_margin_points_do_not_cross_a_wall() -> None:
     assert {robot.annotate(truth, rng(seed))[0].points[:, 1].min() for seed in range(12)} == {2.0}
 
 
+def test_margin_points_move_inward() -> None:
+    truth = SHAPES["disc"]
+    robot = InteriorMarginRobot(extra=0, slack_voxel=0.0, inward_voxel=6.0)
+    depths = depth(truth, np.ones(2))
+    reached = [depths[voxel_of(Click(p))] for seed in range(10) for p in robot.annotate(truth, rng(seed))[0].positions]
+    assert min(reached) < 3
+    assert max(reached) >= 5
+
+
+def test_moving_inward_measures_in_space() -> None:
+    """Of voxels 4 finest voxels away at most: not one row, which is as far, and columns besides."""
+    depths = np.ones((7, 12))
+    depths[4, 6] = 9.0  # one row and three columns away: 5
+    depths[4, 3] = 3.0
+    depths[3, 6] = 2.0
+    scene = Scene.of(depths > 0, None, (4.0, 1.0))
+    assert _moved_inward(np.array([3, 3]), depths, 4.0, scene).tolist() == [4, 3]
+    assert _moved_inward(np.array([3, 3]), depths, 3.9, scene).tolist() == [3, 6]
+    assert _moved_inward(np.array([3, 3]), depths, 5.0, scene).tolist() == [4, 6]
+
+
 def test_one_pixel_gets_one_margin_point() -> None:
     (prompt,) = InteriorMarginRobot().annotate(SHAPES["one pixel"], rng())
     assert prompt.positions == ((4.0, 7.0),)
@@ -283,6 +316,25 @@ def test_centre_points_lie_near_the_centre_of_the_largest_parts() -> None:
     sizes = [int((parts == parts[int(y), int(x)]).sum()) for y, x in four.centre]
     assert sizes == [*sorted(sizes[:3], reverse=True), sizes[0]]
     assert len(set(sizes)) == 3
+
+
+@pytest.mark.parametrize("shape", ["disc", "sphere", "one voxel"])
+def test_edge_points_lie_beyond_every_end_where_the_image_goes_on(shape: str) -> None:
+    truth = SHAPES[shape]
+    inside = np.argwhere(truth)
+    for seed in range(10):
+        (prompt,) = CentreEdgeRobot().annotate(truth, rng(seed))
+        edge = np.array(prompt.edge)
+        beyond_low, beyond_high = inside.min(axis=0) > 0, inside.max(axis=0) < np.array(truth.shape) - 1
+        assert (edge.min(axis=0) < inside.min(axis=0))[beyond_low].all()
+        assert (edge.max(axis=0) > inside.max(axis=0))[beyond_high].all()
+
+
+def test_the_centre_is_measured_in_space() -> None:
+    truth = block((20, 60), (5, 13), (10, 50))  # 45 mm by 41 mm
+    centres = [CentreEdgeRobot().annotate(truth, rng(s), spacing_mm=(5.0, 1.0))[0].centre[0] for s in range(30)]
+    columns = [x for _, x in centres]
+    assert 25 <= min(columns) <= 30 <= max(columns) <= 35
 
 
 def test_an_object_that_fills_the_image_has_no_edge_points() -> None:
@@ -365,6 +417,20 @@ def test_a_boundary_click_lies_where_the_edge_is_farthest_from_the_prediction() 
     assert voxel_of(shifted) in {tuple(voxel) for voxel in edges[0][away == away.max()].tolist()}
 
 
+def test_a_boundary_click_measures_in_space() -> None:
+    shape = (40, 60)
+    down, aside = block(shape, (10, 20), (5, 15)), block(shape, (10, 20), (35, 45))
+    shifted = block(shape, (13, 23), (5, 15)) | block(shape, (10, 20), (40, 50))
+    columns = {
+        spacing_mm: BoundaryClickRobot()
+        .annotate(down | aside, rng(), prediction=shifted, spacing_mm=spacing_mm)[0]
+        .position[1]
+        for spacing_mm in [(1.0, 1.0), (4.0, 1.0)]
+    }
+    assert columns[1.0, 1.0] == 35
+    assert columns[4.0, 1.0] <= 15
+
+
 # Random clicks
 
 
@@ -398,6 +464,13 @@ def test_random_clicks_keep_their_distances(shape: tuple[int, ...]) -> None:
     assert len(seen) > 5
     assert {positive for positive, _ in seen} <= set(range(1, 7))
     assert 0 in {negative for _, negative in seen} or len({negative for _, negative in seen}) > 3
+
+
+def test_random_clicks_are_apart_in_space() -> None:
+    robot = RandomClicksRobot((5, 5), (0, 0), positive_margin_voxel=(0.0,), positive_apart_voxel=(3.0,))
+    column = block((9, 9), (2, 6), (4, 4))
+    assert len(robot.annotate(column, rng(), spacing_mm=(4.0, 1.0))) == 5
+    assert len(robot.annotate(column, rng())) < 3
 
 
 def test_a_thin_object_is_clicked_where_it_is_deepest() -> None:
@@ -532,6 +605,21 @@ def test_enclosures_cover_the_object(name: str, shape: str) -> None:
             drawn_on = inside.any(axis=(1, 2))
             assert drawn_on.sum() == 1
             assert inside[drawn_on][truth[drawn_on]].all()
+
+
+def test_a_polygon_is_as_loose_as_it_is_told() -> None:
+    square = block((256, 256), (100, 149), (90, 139))
+    most = loosening_voxel(square, 0.2) / 2
+    tight = np.array([[99.5, 89.5], [149.5, 139.5]])
+    for spacing_mm in [(1.0, 1.0), (5.0, 1.0)]:
+        reach = most / np.array(spacing_mm)
+        corners = [PolygonRobot(random=False).annotate(square, rng(s), spacing_mm=spacing_mm)[0] for s in range(20)]
+        out = np.array([[tight[0] - p.points.min(axis=0), p.points.max(axis=0) - tight[1]] for p in corners])
+        assert (out >= 0).all()
+        assert (out <= reach + 1e-9).all()
+        assert (out.max(axis=(0, 1)) > 0.9 * reach).all()
+    (polygon,) = PolygonRobot(looseness=0.0).annotate(square, rng())
+    np.testing.assert_allclose([polygon.points.min(axis=0), polygon.points.max(axis=0)], tight)
 
 
 @pytest.mark.parametrize("seed", range(5))
