@@ -14,8 +14,12 @@ from lesslabel.errors import ConfigError
 from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.cues import CUES, check_positive, exponential_geodesic_cue
 from lesslabel.interaction.geodesic import geodesic_distance
-from lesslabel.interaction.prompts import Prompt, Side, rasterise
+from lesslabel.interaction.prompts import Box, Polygon, Prompt, Scribble, Side, rasterise
 from lesslabel.interaction.prompts.seeds import Mask, Seeds, Shape
+from lesslabel.interaction.thinning import thinned
+
+_DRAWN = (Scribble, Box, Polygon)
+"""Prompts that speak of many voxels at once."""
 
 CueName = Literal["none", "euclidean", "gaussian", "disk", "geodesic", "exponential_geodesic", "gaussian_geodesic"]
 
@@ -49,6 +53,8 @@ class Encoding:
         sides: the sides of which each gets a cue of its own.
         margin_voxel: how far the crop reaches beyond the prompts, see `Crop.around`.
         cue_weight: of the distances of ``exponential_geodesic``, see `exponential_geodesic_cue`.
+        most_seeds: of one side on the grid, where drawn ones (strokes, all that lies outside a box or a polygon) are
+            more than that; see `thinned`. Points all stay. None for no limit.
 
     Raises:
         ConfigError: if a value is out of its range.
@@ -59,6 +65,7 @@ class Encoding:
     sides: tuple[Side, ...]
     margin_voxel: float
     cue_weight: float = 1.0
+    most_seeds: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.size_voxel) not in (2, 3) or min(self.size_voxel) < 1:
@@ -68,6 +75,8 @@ class Encoding:
         if not 0 <= self.margin_voxel < float("inf"):
             raise ConfigError(f"margin_voxel: {self.margin_voxel}; give 0 or more")
         check_positive("cue_weight", self.cue_weight)
+        if self.most_seeds is not None and self.most_seeds < 1:
+            raise ConfigError(f"most_seeds: {self.most_seeds}; give at least 1, or null for no limit")
 
     @property
     def cues(self) -> int:
@@ -107,7 +116,15 @@ class Encoding:
         Raises:
             DataError: if a prompt does not fit the image.
         """
-        seeds = rasterise(prompts, crop.shape)
+        placed = self._placed(rasterise(prompts, crop.shape), crop)
+        if self.most_seeds is None:
+            return placed
+        points = self._placed(rasterise([one for one in prompts if not isinstance(one, _DRAWN)], crop.shape), crop)
+        sides = {side: getattr(placed, side) for side in Side}
+        kept = {side: mask & getattr(points, side) for side, mask in sides.items()}
+        return Seeds(**{side: thinned(mask, kept[side], self.most_seeds) for side, mask in sides.items()})
+
+    def _placed(self, seeds: Seeds, crop: Crop) -> Seeds:
         placed = Seeds.empty(self.size_voxel)
         for side in (Side.BOUNDARY, Side.BACKGROUND, Side.FOREGROUND):
             placed.mark(side, crop.cut_seeds(getattr(seeds, side)))

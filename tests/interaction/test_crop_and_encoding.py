@@ -138,6 +138,35 @@ def test_a_cue_is_that_of_the_crop():
     np.testing.assert_array_equal(encoded.cues[0].numpy(), expected)
 
 
+def test_a_cue_in_space_measures_on_the_grid():
+    """Twice as many columns as rows in the image, as many on the grid: its voxels are 1 mm by 2 mm."""
+    prompts = [Box((0.0, 0.0), (19.0, 39.0)), Click((10.0, 20.0))]
+    encoded = Encoding((20, 20), "gaussian", (Side.FOREGROUND,), 0.0).encode(
+        torch.rand(1, 20, 40), (1.0, 1.0), prompts, whole((20, 40), (20, 20))
+    )
+    grid = np.indices((20, 20)) - np.array([10, 10]).reshape(2, 1, 1)
+    expected = np.exp(-(grid[0] ** 2 + (2 * grid[1]) ** 2) / (2 * 9.0**2))
+    np.testing.assert_allclose(encoded.cues[0].numpy(), expected, rtol=1e-5)
+
+
+def test_drawn_seeds_are_thinned_and_points_stay():
+    stroke = Scribble((((5.0, 0.0), (5.0, 39.0)),), Side.BACKGROUND)
+    clicks = [Click((5.0, float(x)), Side.BACKGROUND) for x in (10, 11, 12)] + [Click((15.0, 20.0))]
+    box = Box((2.0, 0.0), (19.0, 39.0))
+    crop = whole((20, 40), (20, 40))
+    full = Encoding((20, 40), "disk", (Side.FOREGROUND, Side.BACKGROUND), 0.0).place([box, stroke, *clicks], crop)
+    for most in (1, 3, 8, 500):
+        encoding = Encoding((20, 40), "disk", (Side.FOREGROUND, Side.BACKGROUND), 0.0, most_seeds=most)
+        few = encoding.place([box, stroke, *clicks], crop)
+        assert few.background.sum() == min(max(most, 3), 120)
+        assert few.background[5, [10, 11, 12]].all()
+        assert not (few.background & ~full.background).any()
+        np.testing.assert_array_equal(few.foreground, full.foreground)
+    # what was clicked and drawn over is no longer what the click said
+    few = encoding.place([*clicks, Scribble((((5.0, 0.0), (5.0, 39.0)),), Side.FOREGROUND)], crop)
+    assert not few.background.any()
+
+
 def test_clicks_are_classes_and_foreground_wins_a_shared_voxel():
     prompts = [Click((10.0, 10.0)), Click((10.0, 11.0), Side.BACKGROUND), Click((39.0, 59.0), Side.BACKGROUND)]
     encoding = Encoding((4, 6), "none", (Side.FOREGROUND,), 0.0)
@@ -210,6 +239,26 @@ def test_a_sample_is_a_function_of_the_generator():
     )
     assert all(torch.equal(first[key], again[key]) for key in ("image", "target", "cues", "clicks"))
     assert not torch.equal(first["image"], other["image"])
+
+
+def test_both_robots_are_told_the_spacing_and_both_are_heard():
+    scales = []
+
+    class Noting(InteriorMarginRobot):
+        def respond(self, scene, rng):
+            scales.append(scene.scale.tolist())
+            return super().respond(scene, rng)
+
+    class Outside(RandomClicksRobot):
+        def respond(self, scene, rng):  # noqa: ARG002  the interface
+            scales.append(scene.scale.tolist())
+            return (Click((0.0, 0.0), Side.BACKGROUND),)
+
+    labels = np.where(disk(radius=19), 1, 0).astype(np.uint8)
+    training = objects(Noting(), Outside(), jitter=60.0)
+    sample = training.make(torch.rand(1, *SHAPE), labels, "a", (3.0, 1.0), np.random.default_rng(0))
+    assert scales == [[3.0, 1.0]] * 2
+    assert (sample["clicks"] == 0).sum() == 1
 
 
 def test_unknown_voxels_stay_unknown_and_are_no_object():

@@ -1,6 +1,7 @@
 """What every cue promises, and the formula of each. A new cue adds a row to CUES."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from lesslabel.errors import ConfigError
 from lesslabel.interaction import (
     CUES,
     Cue,
+    cues,
     disk_cue,
     euclidean_cue,
     exponential_geodesic_cue,
@@ -20,6 +22,7 @@ from lesslabel.interaction import (
     geodesic_cue,
     geodesic_distance,
 )
+from lesslabel.interaction.encoding import CueName
 from lesslabel.interaction.learned_cue import GaussianGeodesicCue, gaussian_geodesic
 
 Array = NDArray[np.float64]
@@ -45,6 +48,12 @@ def distance_mm(seeds: Mask, spacing: tuple[float, ...]) -> Array:
 
 
 # What all promise
+
+
+def test_every_cue_that_is_written_is_in_the_registry() -> None:
+    written = {value for name, value in vars(cues).items() if name.endswith("_cue")}
+    assert written == set(CUES.values())
+    assert {*CUES, "none"} == set(get_args(CueName))
 
 
 @every_cue

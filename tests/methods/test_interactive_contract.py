@@ -11,9 +11,12 @@ import torch
 from lesslabel.data.batch import EvaluationBatch, collate
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.interaction import Box, Click, InteractiveSession, Scribble, SessionLog, Side, replay
+from lesslabel.interaction import PROMPTS, ROBOTS, Box, Click, InteractiveSession, Scribble, SessionLog, Side, replay
 from lesslabel.interaction.encoding import CueName
+from lesslabel.interaction.graph_cut import graph_cut
+from lesslabel.interaction.information_fusion import information_fusion
 from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg
+from lesslabel.methods.interactive import mideepseg
 from lesslabel.networks import NetworkShape
 
 SIZE = {2: (16, 16), 3: (8, 16, 16)}
@@ -81,6 +84,14 @@ def sample_of(method: InteractiveMethod, seed: int = 0, *, labelled: bool = True
     labels = truth_of(dimensions).astype(np.uint8) if labelled else np.full(IMAGE[dimensions], IGNORE, np.uint8)
     image = torch.from_numpy(image_of(dimensions))
     return method.annotator.make(image, labels, "a", SPACING[dimensions], np.random.default_rng(seed))
+
+
+def test_every_method_that_is_written_has_a_row():
+    def kinds(kind):
+        return {kind, *(deeper for below in kind.__subclasses__() for deeper in kinds(below))}
+
+    shipped = {kind for kind in kinds(InteractiveMethod) if kind.__module__.startswith("lesslabel.")}
+    assert shipped - {InteractiveMethod} == {type(make(row, 2)) for row in ROWS}
 
 
 @every_method
@@ -176,6 +187,37 @@ def test_clicks_are_obeyed_by_the_cut(name):
     assert not mask[6, 8]
 
 
+def test_corrections_of_mideepseg_are_fused_and_cut_with_its_settings(monkeypatch):
+    fused, cuts = [], []
+
+    def fuse(*given, **settings):
+        fused.append(settings)
+        return information_fusion(*given, **settings)
+
+    def cut(*given, **settings):
+        cuts.append((given, settings))
+        return graph_cut(*given, **settings)
+
+    monkeypatch.setattr(mideepseg, "information_fusion", fuse)
+    monkeypatch.setattr(mideepseg, "graph_cut", cut)
+    method = make(Row("set", MIDeepSeg), 3, fusion_weight=7.0, smoothness=2.0, smoothness_sigma=0.3)
+    seen = method.begin(image_of(3), SPACING[3], prompts_of(method))
+    seen.segment()
+    assert not cuts
+    seen.segment([Click((4.0, 12.0, 13.0)), Click((4.0, 6.0, 6.0), Side.BACKGROUND)])
+    assert fused == [{"intensity_weight": 7.0}]
+    (((values, image), settings),) = cuts
+    seeds = settings.pop("foreground_seeds"), settings.pop("background_seeds")
+    assert seeds[0].sum() >= 2
+    assert seeds[1].sum() == 1
+    assert values[seeds[0]].min() > values[seeds[1]].max()
+    assert image.shape == (1, *SIZE[3])
+    spacing = settings.pop("spacing")
+    assert settings == {"weight": 2.0, "sigma": 0.3}
+    assert min(spacing) == 1.0
+    assert max(spacing) > 1.2
+
+
 def test_a_click_moves_the_gaussian_process_towards_it():
     method = make(next(row for row in ROWS if row.name == "gaussian process"), 2)
     seen = method.begin(image_of(2), SPACING[2], prompts_of(method))
@@ -224,6 +266,36 @@ def test_scribbles_can_be_the_first_prompts(row):
         Scribble((((4.0, 4.0), (4.0, 30.0)),), Side.BACKGROUND),
     ]
     assert np.isfinite(method.begin(image_of(2), SPACING[2], strokes).segment().probability).all()
+
+
+@pytest.mark.parametrize("name", ["mideepseg", "gaussian process", "gaussian process cnn"])
+@both_dimensions
+def test_every_kind_of_prompt_can_come_first_and_later(name, dimensions):
+    method = make(next(row for row in ROWS if row.name == name), dimensions)
+    kinds = {}
+    for robot in ROBOTS.values():
+        for prompt in robot().annotate(truth_of(dimensions), np.random.default_rng(0), spacing_mm=SPACING[dimensions]):
+            kinds[prompt.name] = prompt
+    assert set(kinds) == set(PROMPTS)
+    for prompt in kinds.values():
+        seen = method.begin(image_of(dimensions), SPACING[dimensions], [prompt])
+        for corrections in ([], list(kinds.values())):
+            probability = seen.segment(corrections).probability
+            assert probability.min() >= 0
+            assert probability.max() <= 1
+
+
+def test_what_is_drawn_becomes_a_bounded_number_of_clicks_of_the_gaussian_process():
+    heard = []
+    for most in (5, None):
+        method = make(Row("few", GPInteractive), 2, most_clicks=most)
+        method.head.register_forward_hook(lambda _, given, __: heard.append(given[2]))
+        seen = method.begin(image_of(2), SPACING[2], [Box((6.0, 6.0), (24.0, 28.0))])
+        seen.segment([Click((15.0, 17.0)), Click((1.0, 1.0), Side.BACKGROUND)])
+    few, all_of_them = ((clicks == 0).sum() for clicks in heard)
+    assert few == 5
+    assert all_of_them > 50
+    assert all((clicks == 1).sum() == 1 for clicks in heard)
 
 
 @every_method

@@ -68,6 +68,11 @@ class GPInteractive(InteractiveMethod):
         intensity_scale: τ.
         feature_scale: ℓ.
         learn_parameters: learn σ of the cue and the parameters of the kernel; False is the ablation.
+        most_clicks: of one side, where more were drawn than that, as by a scribble or around a box: those that lie
+            farthest apart stay (see `thinned`), points all do. Time grows with the cube of their number, memory with
+            the square: all that lies outside a box in a volume would be tens of thousands. Fewer cost accuracy: from one
+            person's scribbles on 22 unseen objects of MedScribble, Dice 0.66 with every voxel, 0.63 with 256 in 0.34 s
+            of one core, 0.62 with 64 in 0.12 s. None takes every voxel.
         network: shape of the U-Net.
         optimiser: optimiser and learning rate.
         inference: only `largest_component` matters.
@@ -95,6 +100,7 @@ class GPInteractive(InteractiveMethod):
         intensity_scale: float = 1.0,
         feature_scale: float = 2.0,
         learn_parameters: bool = True,
+        most_clicks: int | None = 1024,
         network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
         optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
         inference: Inference = Inference(),  # noqa: B008  frozen
@@ -103,7 +109,8 @@ class GPInteractive(InteractiveMethod):
             raise ConfigError(f"model.head: {head!r} is not one of {', '.join(get_args(Head))}")
         if engine not in get_args(Engine):
             raise ConfigError(f"model.engine: {engine!r} is not one of {', '.join(get_args(Engine))}")
-        encoding = Encoding(tuple(size_voxel), cue, (Side.FOREGROUND, Side.BACKGROUND), margin_voxel)
+        sides = (Side.FOREGROUND, Side.BACKGROUND)
+        encoding = Encoding(tuple(size_voxel), cue, sides, margin_voxel, most_seeds=most_clicks)
         super().__init__(
             encoding,
             CentreEdgeRobot(centre_points, jitter_voxel=jitter_voxel),
