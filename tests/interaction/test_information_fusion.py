@@ -98,6 +98,17 @@ def test_the_scale_says_how_far_a_click_reaches() -> None:
     np.testing.assert_allclose(as_it_is[0, 2:], PROBABILITY[0, 2:], atol=1e-5)
 
 
+def test_the_weight_says_how_locally_a_click_acts() -> None:
+    near = np.exp(-5 * np.array([[0, 0, 0.25, 1]]))
+    refined = information_fusion(PROBABILITY, IMAGE, row(0), row(), intensity_weight=5.0)
+    np.testing.assert_allclose(refined, (1 - near) * PROBABILITY + near, rtol=1e-6)
+    unsure = np.full(IMAGE.shape, 0.4)
+    far = information_fusion_graph_cut(unsure, IMAGE, row(0), row(), intensity_weight=0.1, weight=0.0)
+    assert far.tolist() == [[True, True, True, True]]
+    local = information_fusion_graph_cut(unsure, IMAGE, row(0), row(), intensity_weight=20.0, weight=0.0)
+    assert local.tolist() == [[True, True, False, False]]
+
+
 @pytest.mark.parametrize("grid", [(24, 30), (8, 16, 15)], ids=["2d", "3d"])
 @pytest.mark.parametrize("channels", [0, 2])
 def test_a_click_corrects_what_a_cut_alone_does_not(grid: tuple[int, ...], channels: int) -> None:

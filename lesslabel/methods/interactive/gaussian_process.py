@@ -70,9 +70,9 @@ class GPInteractive(InteractiveMethod):
         learn_parameters: learn σ of the cue and the parameters of the kernel; False is the ablation.
         most_clicks: of one side, where more were drawn than that, as by a scribble or around a box: those that lie
             farthest apart stay (see `thinned`), points all do. Time grows with the cube of their number, memory with
-            the square: all that lies outside a box in a volume would be tens of thousands. Fewer cost accuracy: from one
-            person's scribbles on 22 unseen objects of MedScribble, Dice 0.66 with every voxel, 0.63 with 256 in 0.34 s
-            of one core, 0.62 with 64 in 0.12 s. None takes every voxel.
+            the square: all that lies outside a box in a volume would be tens of thousands. Fewer cost accuracy: from
+            one person's scribbles on 22 unseen objects of MedScribble, Dice 0.66 with every voxel, 0.63 with 256 in
+            0.34 s of one core, 0.62 with 64 in 0.12 s. None takes every voxel.
         network: shape of the U-Net.
         optimiser: optimiser and learning rate.
         inference: only `largest_component` matters.
