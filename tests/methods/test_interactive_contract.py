@@ -165,7 +165,7 @@ def test_the_network_runs_once_unless_corrections_are_its_input(row):
     centre = tuple(n / 2 for n in IMAGE[2])
     for corrections in ([], [Click(centre)], [Click(centre), Click((15.0, 20.0))]):
         seen.segment(corrections)
-    assert len(runs) == (3 if method.looks_again else 1)
+    assert len(runs) == (3 if isinstance(method, GPInteractive) else 1)
 
 
 @every_method
@@ -185,6 +185,14 @@ def test_clicks_are_obeyed_by_the_cut(name):
     mask = seen.segment([inside, outside]).mask
     assert mask[15, 17]
     assert not mask[6, 8]
+
+
+def test_clicks_are_obeyed_where_the_grid_is_coarser_than_the_image():
+    method = make(next(row for row in ROWS if row.name == "mideepseg"), 2)
+    seen = method.begin(image_of(2), SPACING[2], [Box((0.0, 0.0), (29.0, 33.0))])
+    beside = [Click((15.0, 16.0), Side.BACKGROUND), Click((15.0, 18.0), Side.BACKGROUND)]
+    mask = seen.segment([Click((15.0, 17.0)), *beside]).mask
+    assert mask[15, 16:19].tolist() == [False, True, False]
 
 
 def test_corrections_of_mideepseg_are_fused_and_cut_with_its_settings(monkeypatch):
