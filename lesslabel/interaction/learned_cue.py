@@ -11,8 +11,8 @@ from lesslabel.interaction.cues import check_positive
 class GaussianGeodesicCue(nn.Module):
     """exp(−D / 2σ²) of geodesic distances D, with σ learned end to end.
 
-    Eq. 1 of the text behind `lesslabel.methods.GPInteractive`, where the nearest click is meant although the minimum over
-    clicks is printed outside the exponential. The distances do not depend on σ: compute them once with
+    Eq. 1 of the text behind `lesslabel.methods.GPInteractive`, where the nearest click is meant although the minimum
+    over clicks is printed outside the exponential. The distances do not depend on σ: compute them once with
     `geodesic_distance`, keep them, and let gradients reach σ through this module.
 
     Args:
