@@ -24,17 +24,17 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
         job: the content of ``job.json``.
 
     Raises:
-        SystemExit: if a step fails, with its exit code; it has said why.
-        LesslabelError: if a protocol was not played with the checkpoint that the study selects.
+        SystemExit: if a step ends with an exit code; it has said why.
+        LesslabelError: if a step fails, or a protocol was not played with the checkpoint that the study selects.
     """
-    from lesslabel.cli import main
+    from lesslabel.verbs import run_verb  # a step is a command; here alone a room calls what stands above it
 
     noted = folder / FINISHED
     finished = read_json(noted, "the finished steps of a job")["finished"] if noted.is_file() else 0
     for number, step in enumerate(job["steps"][finished:], start=finished + 1):
         if not _is_made(step):
             print(f"$ lesslabel {shlex.join(step)}", flush=True)
-            if code := main(_continued(step)):
+            if code := run_verb(step[0], _continued(step)[1:]):
                 raise SystemExit(code)
         write_json(noted, {"finished": number})
     for clicked in job["clicks"]:

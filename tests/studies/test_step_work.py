@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import lesslabel.cli
+import lesslabel.verbs
 from lesslabel.errors import RunError
 from lesslabel.studies.step_work import describe_results, make_ready, run_steps
 
@@ -17,9 +17,10 @@ class Verbs:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.called: list[list[str]] = []
         self.fail = ""
-        monkeypatch.setattr(lesslabel.cli, "main", self)
+        monkeypatch.setattr(lesslabel.verbs, "run_verb", self)
 
-    def __call__(self, step: list[str]) -> int:
+    def __call__(self, verb: str, words: list[str]) -> int:
+        step = [verb, *words]
         self.called.append(step)
         if step[0] == self.fail:
             return 3

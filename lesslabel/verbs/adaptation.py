@@ -1,0 +1,104 @@
+"""``bundle``, ``select`` and ``adapt``: a model at another hospital."""
+
+import argparse
+from pathlib import Path
+
+
+def bundle(given: list[str]) -> int:
+    """Export, inspect or verify a bundle."""
+    parser = argparse.ArgumentParser(
+        "lesslabel bundle", description="A trained model for another hospital: weights, references, recipe; no image."
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="export|inspect|verify")
+    export = actions.add_parser("export", help="make a bundle from a finished run")
+    export.add_argument("run", type=Path, help="run folder")
+    export.add_argument("out", type=Path, help="folder to make")
+    export.add_argument("--store", type=Path, required=True, help="the store that the run was trained on")
+    export.add_argument("--references", type=int, default=10, help="how many references (default 10)")
+    export.add_argument("--seed", type=int, default=0, help="of the clustering")
+    export.add_argument("--mask", choices=("predicted", "background-softmax"), default="predicted", help="of features")
+    export.add_argument("--scale", choices=("published", "unit-length"), default="published", help="of features")
+    export.add_argument("--min-patients", type=int, default=2, help="behind each reference (default 2; published 1)")
+    for name, text in (("inspect", "check a bundle and print its card"), ("verify", "check a bundle")):
+        actions.add_parser(name, help=text).add_argument("bundle", type=Path)
+    options = parser.parse_args(given)
+    return _handle_bundle(options)
+
+
+def select(given: list[str]) -> int:
+    """Rank what to annotate."""
+    parser = argparse.ArgumentParser(
+        "lesslabel select", description="Rank the training part of a store; writes queue.csv and queue.json."
+    )
+    parser.add_argument("--bundle", type=Path, required=True, help="what the source handed over")
+    parser.add_argument("--store", type=Path, required=True, help="the target; labels are not looked at")
+    parser.add_argument("--strategy", default="stdr", help="stdr, random, entropy …; a wrong name lists them all")
+    parser.add_argument("--budget", required=True, help="20%%, 0.2, or a count")
+    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="what is chosen")
+    parser.add_argument("--out", type=Path, required=True, help="the queue.csv to write")
+    parser.add_argument("--images", type=Path, default=None, help="also write the images and prelabels, to this folder")
+    parser.add_argument("--previous", type=Path, default=None, help="queue of earlier rounds, continued in the new one")
+    parser.add_argument("--diversity", action="store_true", help="spread the choice inside each end of stdr")
+    parser.add_argument("--seed", type=int, default=0, help="of the strategy")
+    parser.add_argument("--split", default="random", help="of the target; only its training part is chosen from")
+    parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--allow-missing", action="store_true", help="drop patients of the split that are not there")
+    parser.add_argument("--centres", nargs="+", default=None, help="choose from these hospitals of the store alone")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read")
+    options = parser.parse_args(given)
+    from lesslabel.adaptation.verbs import run_select
+
+    return run_select(options)
+
+
+def adapt(given: list[str]) -> int:
+    """Adapt a bundle to a store."""
+    parser = argparse.ArgumentParser(
+        "lesslabel adapt",
+        description="Fine-tune on what a queue shows, pseudo-label the rest, train on both. Further settings are those "
+        "of `lesslabel fit`: --trainer.max_steps 400, --data.split, --config FILE.yaml …",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--bundle", type=Path, required=True, help="what the source handed over")
+    parser.add_argument("--store", type=Path, required=True, help="the target")
+    parser.add_argument("--queue", type=Path, default=None, help="what was annotated")
+    parser.add_argument("--annotation", default=None, help="its name in the store")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make; the same command goes on with it")
+    parser.add_argument("--stages", type=int, choices=(1, 3), default=3, help="1 ends after fine-tuning (default 3)")
+    parser.add_argument("--confidence", type=float, default=0.0, help="pseudo-labels below it are unknown (default 0)")
+    parser.add_argument("--restart-from-source", action="store_true", help="third stage from the source's weights")
+    parser.add_argument("--name", default="Fine-tuned", help="of the method in tables")
+    parser.add_argument(
+        "--without-labels", choices=("none", "histogram", "tent", "adami"), default=None, help="instead of a queue"
+    )
+    options, settings = parser.parse_known_args(given)
+    from lesslabel.adaptation.verbs import run_adapt
+
+    return run_adapt(options, settings)
+
+
+def _handle_bundle(options: argparse.Namespace) -> int:
+    """Export, inspect or verify a bundle."""
+    from lesslabel.bundle import export_bundle, load_bundle
+
+    if options.action == "export":
+        made = export_bundle(
+            options.run,
+            options.out,
+            options.store,
+            n_references=options.references,
+            seed=options.seed,
+            mask=options.mask,
+            scale=options.scale,
+            min_patients=options.min_patients,
+        )
+        single = sum(patients == 1 for patients in made.recipe.references.patients)
+        print(f"{made.path}: {len(made.references)} references, {single} of them from a single patient each")
+        print(f"next: lesslabel bundle inspect {made.path}")
+        return 0
+    found = load_bundle(options.bundle)
+    if options.action == "inspect":
+        print((found.path / "CARD.md").read_text(encoding="utf-8"), end="")
+    else:
+        print(f"{found.path}: whole and unchanged; sha256 of the weights {found.model_sha256}")
+    return 0

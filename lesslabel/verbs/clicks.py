@@ -1,0 +1,74 @@
+"""``clicks``: how many clicks an interactive method needs."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from lesslabel.errors import ConfigError
+from lesslabel.printing import print_clicks, show_progress
+
+
+def clicks(given: list[str]) -> int:
+    """Play a click protocol."""
+    parser = argparse.ArgumentParser(
+        "lesslabel clicks",
+        description="Let robots point at every object and correct it click by click: Dice, ASSD, seconds. Further "
+        "settings override those of the run: --model.refinement graph_cut …",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--run", type=Path, required=True, help="finished run of an interactive method")
+    parser.add_argument("--out", type=Path, default=None, help="folder to make; default RUN/clicks")
+    parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
+    parser.add_argument("--labels", nargs="+", default=[], metavar="NAME", help="of these classes alone")
+    parser.add_argument("--first", default="robot", help="who points first: robot (default), or annotation:NAME")
+    parser.add_argument("--robot", default="error-centre", help="who corrects; a wrong name lists them all")
+    parser.add_argument("--cap", type=int, default=20, help="clicks at most, the first ones included (default 20)")
+    parser.add_argument("--turns", type=int, default=None, help="turns at most, the first one included")
+    parser.add_argument("--jitter", type=float, default=None, metavar="VOXELS", help="how much the hand slips")
+    parser.add_argument("--min-voxels", type=int, default=20, help="smaller objects are left out (default 20)")
+    parser.add_argument("--slices", type=int, default=None, help="of a case and class at most, evenly spaced")
+    parser.add_argument("--seed", type=int, default=0, help="of the robots")
+    other = parser.add_argument_group("another store than the run's")
+    other.add_argument("--store", type=Path, default=None, help="its organs may be unseen")
+    other.add_argument("--split", default="random")
+    other.add_argument("--fold", type=int, default=0)
+    other.add_argument("--reference", default=None, help="annotation that holds the objects; default that of the run")
+    options, settings = parser.parse_known_args(given)
+    return _play(options, settings)
+
+
+def _play(options: argparse.Namespace, settings: Sequence[str]) -> int:
+    """Run a click protocol and print what it came to."""
+    from lesslabel.runs.click_player import ClickProtocol
+    from lesslabel.runs.clicks import OtherStore, run_clicks
+
+    protocol = ClickProtocol(
+        first=options.first,
+        robot=options.robot,
+        cap=options.cap,
+        turns=options.turns,
+        jitter_voxel=options.jitter,
+        seed=options.seed,
+        min_voxels=options.min_voxels,
+        slices=options.slices,
+    )
+    store = None
+    if options.store is not None:
+        store = OtherStore(options.store, options.split, options.fold, options.reference)
+    elif options.reference is not None:
+        raise ConfigError("--reference: goes with --store; the run's own store has the reference of its view")
+    out = options.out or options.run / "clicks"
+    with show_progress("clicking") as progress:
+        summary = run_clicks(
+            options.run,
+            protocol,
+            out,
+            store=store,
+            part=options.part,
+            labels=options.labels,
+            settings=settings,
+            progress=progress,
+        )
+    print_clicks(summary)
+    print(f"clicks: {out}\nnext: lesslabel report {out}")
+    return 0

@@ -1,0 +1,84 @@
+"""``fit``, ``validate``, ``test`` and ``predict``: a run, from its configuration to its predictions."""
+
+import argparse
+from pathlib import Path
+
+_RUN_SETTINGS = """
+settings, from --config FILE.yaml or one by one (the command line wins):
+  --run DIR                  the run folder
+  --seed N                   weights, sampling, augmentation
+  --model.pseudo_label_weight 1.0, --data.store DIR, --data.fold 2, --trainer.max_steps 1500, …
+  --print_config             the whole resolved configuration
+  --help-all                 every setting with its description
+"""
+
+
+def fit(given: list[str]) -> int:
+    """Train a method, or go on."""
+    if _wants_short_help(given):
+        print("usage: lesslabel fit --config FILE.yaml --run DIR [settings]\n\nTrain a method.\n" + _RUN_SETTINGS)
+        return 0
+    from lesslabel.runs.verbs import is_main_process, run_fit
+
+    folder = run_fit(_full_help(given))
+    if is_main_process():
+        print(f"trained: {folder.path}\nnext: lesslabel test --run {folder.path}")
+    return 0
+
+
+def validate(given: list[str]) -> int:
+    """Score a run on its validation part."""
+    parser = _run_parser("validate", "Score a run on its validation part.")
+    _, rest = parser.parse_known_args(given)
+    from lesslabel.runs.verbs import run_validate
+
+    for name, value in run_validate(rest).items():
+        print(f"{name} {value:.4f}")
+    return 0
+
+
+def test(given: list[str]) -> int:
+    """Score a run on its test part."""
+    parser = _run_parser("test", "Score a run on its test part; writes RUN/test.")
+    parser.add_argument("--part", choices=("test", "validation"), default="test")
+    parser.add_argument("--unit", choices=("mm", "voxel"), default="mm", help="of distances")
+    parser.add_argument("--hd95", choices=("pooled", "max-of-directed"), default="pooled")
+    parser.add_argument("--empty", choices=("diagonal", "nan", "inf"), default="diagonal", help="empty-mask policy")
+    options, rest = parser.parse_known_args(given)
+    from lesslabel.printing import print_summary
+    from lesslabel.runs.verbs import run_test
+
+    summary = run_test(rest, part=options.part, unit=options.unit, hd95=options.hd95, empty=options.empty)
+    print_summary(summary, options.unit)
+    return 0
+
+
+def predict(given: list[str]) -> int:
+    """Write label maps."""
+    parser = _run_parser("predict", "Predict the cases of a store; another one with --data.store.")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the NIfTI files")
+    parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
+    parser.add_argument("--probabilities", action="store_true", help="also write class probabilities")
+    options, rest = parser.parse_known_args(given)
+    from lesslabel.runs.verbs import run_predict
+
+    count = run_predict(rest, output=options.output, part=options.part, probabilities=options.probabilities)
+    print(f"predicted {count} cases: {options.output}")
+    return 0
+
+
+def _run_parser(verb: str, description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        f"lesslabel {verb}",
+        usage=f"lesslabel {verb} --run DIR [--ckpt_path best|last|FILE] [settings]",
+        description=description + " The run's own configuration applies; further settings override it.",
+        allow_abbrev=False,
+    )
+
+
+def _wants_short_help(given: list[str]) -> bool:
+    return "--help" in given or "-h" in given
+
+
+def _full_help(given: list[str]) -> list[str]:
+    return ["--help" if argument == "--help-all" else argument for argument in given]
