@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and names that lead to no file."""
 
 import json
 import shutil
@@ -55,12 +55,39 @@ def read_json(path: Path, what: str) -> Any:
     Raises:
         DataError: if it is absent or damaged.
     """
+    require_regular(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected {what}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # brackets may be nested deeper than Python goes
         raise DataError(f"{path}: not readable as {what} ({error})") from error
+
+
+def require_regular(path: Path) -> None:
+    """Refuse a folder, a device or a pipe, and a link to one; what is absent passes.
+
+    Raises:
+        DataError: if there is something that is not a file.
+    """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: not a file but a folder, a device or a pipe; copy the file there")
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; False, not an error, for what is too long to name one."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, as `is_file`."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _remove(path: Path) -> None:

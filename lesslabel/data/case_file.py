@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import Annotation, Box, Case, Kind, cut_slices
+from lesslabel.data.formats.hdf5 import DAMAGE, get_own, read_array
 from lesslabel.errors import DataError
-from lesslabel.files import written_aside
+from lesslabel.files import require_regular, written_aside
 
 # HDF5 1.10 is the first version that keeps a checksum of everything but the voxels; fletcher32 is that of the voxels
 _VERSION = ("v110", "v110")
-_LARGEST_CHUNK = (8, 32, 32)
+_LARGEST_CHUNK = (16, 32, 32)
 _VOXELS = {"compression": "lzf", "fletcher32": True}
-_DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError, DataError)
-"""What h5py raises on damaged bytes; `Case` adds its own `DataError`."""
+_DAMAGE = (*DAMAGE, DataError)
+"""What damaged bytes raise; `Case` adds its own `DataError`."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
     Raises:
         DataError: if the file or the annotation cannot be read.
     """
+    require_regular(path)
     try:
         with h5py.File(path, "r") as file:
             return _covered(file["annotations"][encode_name(annotation)], "covered_slices")
@@ -120,6 +121,7 @@ def read_annotation_file(path: Path) -> Annotation:
     Raises:
         DataError: if the file is absent, damaged, or was changed since.
     """
+    require_regular(path)
     try:
         with h5py.File(path, "r") as file:
             ((name, group),) = file["annotations"].items()
@@ -138,6 +140,7 @@ def read_annotation_header(path: Path) -> AnnotationHeader:
     Raises:
         DataError: if the file is absent or damaged.
     """
+    require_regular(path)
     try:
         with h5py.File(path, "r") as file:
             ((name, group),) = file["annotations"].items()
@@ -256,9 +259,10 @@ def _write_text(group: h5py.Group, key: str, text: str) -> None:
 
 def _read_case(path: Path, box: Box | None, names: Collection[str] | None) -> Case:
     """A case, or a part of it; all annotations, or those of some names."""
+    require_regular(path)
     try:
         with h5py.File(path, "r") as file:
-            stored = file.get("annotations", {})
+            stored = get_own(file, "annotations") if "annotations" in list(file) else {}
             keys = list(stored) if names is None else [encode_name(name) for name in names]
             return Case(
                 uid=_text(file, "uid"),
@@ -269,7 +273,7 @@ def _read_case(path: Path, box: Box | None, names: Collection[str] | None) -> Ca
                 centre=_text(file, "centre"),
                 modality=_text(file, "modality"),
                 group=_text(file, "group"),
-                annotations={decode_name(key): _read_annotation(stored[key], box) for key in keys},
+                annotations={decode_name(key): _read_annotation(get_own(stored, key), box) for key in keys},
             )
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such case file; run `lesslabel verify` on its store") from error
@@ -283,14 +287,17 @@ def _text(group: h5py.Group, key: str) -> str:
 
 
 def _read_voxels(group: h5py.Group, name: str, dtype: type[np.generic], box: Box | None = None) -> NDArray[Any]:
-    """Read an array whole, or a box in its last axes; HDF5 would fill a lost chunk with zeros."""
-    dataset = group[name]
-    expected = prod(ceil(side / chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True))
-    if dataset.id.get_num_chunks() != expected:
-        raise ValueError(f"'{dataset.name}' has {dataset.id.get_num_chunks()} chunks of {expected}")
-    if dataset.dtype != dtype:
-        raise ValueError(f"'{dataset.name}' is {dataset.dtype}")
-    voxels: NDArray[Any] = dataset[() if box is None else (..., *box)]
+    """Read an array whole, or a box in its last axes."""
+    dataset = get_own(group, name)
+    if not dataset.shape:
+        raise ValueError(f"'{dataset.name}' is no array")
+    if dataset.dtype != dtype or dataset.chunks is None:
+        raise ValueError(f"'{dataset.name}' is {dataset.dtype}, or has no checksums")
+    voxels = read_array(group, name, box)
+    if box is not None and voxels.shape[-3:] != (expected := tuple(part.stop - part.start for part in box)):
+        raise ValueError(
+            f"'{dataset.name}' gives {voxels.shape} for a part of {expected}: it is smaller than its table says"
+        )
     return voxels
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lesslabel.data.nifti import NiftiVolume
 from lesslabel.errors import DataError
+from lesslabel.files import require_regular
 
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """DICOM's axes point to the left, back and head of the patient; an affine's to the right, front and head."""
@@ -88,6 +89,7 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
 def _read_slice(path: Path) -> _Slice:
     import SimpleITK  # only these files pay for its import
 
+    require_regular(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("GDCMImageIO")

@@ -14,7 +14,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
-from lesslabel.files import written_aside
+from lesslabel.files import require_regular, written_aside
 
 _LARGEST_DEFLATE_RATIO = 1032
 _NIFTI2_HEADER_BYTES = 540
@@ -187,6 +187,7 @@ def read_volume(path: Path) -> NiftiVolume:
 
 
 def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
+    require_regular(path)
     if path.name.endswith(".nii.gz"):
         return gzip.open(path, "rb")
     if path.suffix == ".nii":

@@ -12,11 +12,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.formats.stored import LONGEST_HEADER_BYTES, decode_voxels, place_volume, read_beside
+from lesslabel.data.formats.stored import (
+    LONGEST_HEADER_BYTES,
+    decode_voxels,
+    place_volume,
+    read_beside,
+    read_content,
+)
 from lesslabel.data.nifti import NiftiVolume
 from lesslabel.errors import DataError
+from lesslabel.files import require_regular
 
-_SEGMENT_NAME = re.compile(r"Segment(\d+)_Name")
+_SEGMENT_NAME = re.compile(r"Segment(\d{1,9})_Name")
+_LONGEST_NUMBER = 9
 _OWN_LAYERS = "Segmentation_MasterRepresentation"
 """How files of these versions are told from those of other programs."""
 _TYPES = {
@@ -64,12 +72,7 @@ def read_nrrd_file(path: Path) -> NrrdFile:
         DataError: if the file is absent, damaged, or of a kind that is not read; says which.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); copy it again") from error
+    content = read_content(path)
     fields, metadata, start = _parse_header(path, content)
     try:
         return NrrdFile(_read_volume(path, fields, content[start:]), metadata)
@@ -99,6 +102,7 @@ def read_metadata(path: Path) -> dict[str, str]:
         DataError: if the file is absent or has no NRRD header.
     """
     path = Path(path)
+    require_regular(path)
     try:
         with path.open("rb") as file:
             return _parse_header(path, file.read(LONGEST_HEADER_BYTES))[1]
@@ -139,8 +143,11 @@ def list_segments(path: Path, metadata: Mapping[str, str]) -> list[NrrdSegment]:
         )
         if name in segments:
             raise DataError(f"{path}: two segments are named '{name}'; rename one")
-        if not (layer.isdecimal() and value.isdecimal() and int(value) > 0):
-            raise DataError(f"{path}: segment '{name}' has layer '{layer}' and value '{value}'; save it again")
+        whole = all(text.isdecimal() and len(text) <= _LONGEST_NUMBER for text in (layer, value))
+        if not whole or int(value) == 0:
+            raise DataError(
+                f"{path}: segment '{name}' has layer '{layer[:20]}' and value '{value[:20]}'; save it again"
+            )
         segments[name] = NrrdSegment(name, int(layer), int(value))
     return list(segments.values())
 

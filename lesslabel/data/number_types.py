@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
-_UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
+from lesslabel.data.formats.hdf5 import DAMAGE, read_array
 
 WrongType = tuple[str, str, str]
 """Name of an array, how it is kept, how it should be."""
@@ -15,10 +14,12 @@ WrongType = tuple[str, str, str]
 
 def find_wrong_types(path: Path) -> list[WrongType]:
     """The arrays of a case file that are not kept as they should; none if the file cannot be opened."""
+    if not path.is_file():
+        return []
     try:
         with h5py.File(path, "r") as file:
             return [(name, _describe(file[name]), str(np.dtype(dtype))) for name, dtype in _wrong(file)]
-    except _UNREADABLE:
+    except DAMAGE:
         return []
 
 
@@ -34,7 +35,7 @@ def correct_types(path: Path) -> bool:
     try:
         with h5py.File(path, "r+") as file:
             return all(_convert(file, name, dtype) for name, dtype in list(_wrong(file)))
-    except _UNREADABLE:
+    except DAMAGE:
         return False
 
 
@@ -53,7 +54,7 @@ def _describe(dataset: h5py.Dataset) -> str:
 
 
 def _convert(file: h5py.File, name: str, dtype: type[np.generic]) -> bool:
-    values: Any = file[name][()]
+    values = read_array(file, name)
     with np.errstate(invalid="ignore", over="ignore"):
         converted = values.astype(dtype)
     if not np.array_equal(converted, values, equal_nan=values.dtype.kind == "f"):

@@ -74,7 +74,7 @@ class Segmentation:
         Raises:
             DataError: if segments overlap and that is refused, or a layer holds a value of no segment.
         """
-        self._require_named()
+        self.require_named()
         labels = np.full(self.layers.shape[1:], outside, dtype=np.uint8)
         claimed = np.zeros(labels.shape, dtype=bool)
         for segment in self.segments:
@@ -103,7 +103,12 @@ class Segmentation:
             layers = np.stack([lay_on_grid(layer, self.affine, image, self.path) for layer in self.layers])
         return replace(self, layers=layers, spacing_mm=image.spacing_mm, affine=image.affine)
 
-    def _require_named(self) -> None:
+    def require_named(self) -> None:
+        """Refuse voxels of a value that no segment has: what a header calls otherwise would be lost.
+
+        Raises:
+            DataError: if a layer holds such a value.
+        """
         for index, layer in enumerate(self.layers):
             values = [segment.value for segment in self.segments if segment.layer == index]
             strange = np.setdiff1d(np.unique(layer), [0, *values])

@@ -1,6 +1,7 @@
 """The prepared store: HDF5 per case, one readable table of cases, one fingerprint."""
 
 import csv
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -13,6 +14,7 @@ from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_json, written_aside
 
 FORMAT = 1
+_CODE = re.compile("[0-9]{1,3}")
 TABLE = "cases.csv"
 FINGERPRINT = "fingerprint.json"
 UPDATE = "update"
@@ -249,7 +251,7 @@ def _read_fingerprint(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: format {found}, this version reads {FORMAT}; prepare the store again")
     types = {"source": str, "labels": dict, "channels": list, "data_hash": str}
     damaged = [key for key, of_type in types.items() if not isinstance(content.get(key), of_type)]
-    if not damaged and not all(code.isdecimal() for code in content["labels"]):
+    if not damaged and not all(_CODE.fullmatch(code) for code in content["labels"]):
         damaged = ["labels"]
     if damaged:
         raise DataError(f"{path}: {', '.join(damaged)} missing or damaged; prepare the store again")

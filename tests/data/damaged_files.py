@@ -18,9 +18,12 @@ import replicas
 import SimpleITK
 from PIL import Image
 
+from lesslabel.data.seg_nrrd import Segment, Segmentation, write_segmentation
+
 SHAPE = (6, 12, 10)
-FORMATS = ("nii", "nii.gz", "nrrd", "gz.nrrd", "mha", "zlib.mha", "png", "tif", "series")
-"""Each is the ending of its files; series is a folder."""
+DETACHED = ("nhdr", "mhd")
+FORMATS = ("nii", "nii.gz", "nrrd", "gz.nrrd", "seg.nrrd", "nhdr", "mha", "zlib.mha", "mhd", "png", "tif", "series")
+"""Each is the ending of its files; series is a folder; of nhdr and mhd the voxels lie in a file beside."""
 
 Damage = Callable[[bytes, np.random.Generator], bytes]
 
@@ -48,14 +51,17 @@ class Damaged:
             contents = dict(sound_files(self.format, role))
             if role == self.role:
                 generator = np.random.default_rng([self.seed, FORMATS.index(self.format)])
-                name = sorted(contents)[int(generator.integers(len(contents)))]
+                places = [name for name in sorted(contents) if name.endswith(".raw") == self.kind.startswith("voxels")]
+                if not places or self.format not in DETACHED:
+                    places = sorted(contents)
+                name = places[int(generator.integers(len(places)))]
                 contents[name] = DAMAGES[self.format][self.kind](contents[name], generator)
             for name, content in contents.items():
                 path = folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             series = self.format == "series" and role == "image"
-            paths[role] = folder / ("series" if series else next(iter(contents)))
+            paths[role] = folder / ("series" if series else min(contents, key=lambda name: name.endswith(".raw")))
         return paths["image"], paths["label"]
 
 
@@ -64,7 +70,7 @@ def corpus() -> Iterator[Damaged]:
     for name, damages in DAMAGES.items():
         for kind in damages:
             for seed in range(SEEDS.get(kind, 4)):
-                label_too = name != "series" and seed % 2 == 1
+                label_too = name == "seg.nrrd" or (name != "series" and seed % 2 == 1)
                 yield Damaged(name, kind, seed, "label" if label_too else "image")
 
 
@@ -85,6 +91,8 @@ def sound_files(name: str, role: str) -> dict[str, bytes]:
         folder = Path(temporary)
         if name == "series" and role == "image":
             replicas.write_series(folder / "series", array)
+        elif name == "seg.nrrd":
+            _write_segments(folder, role, array)
         else:
             _write_file(folder / f"{role}.{'nii.gz' if name == 'series' else name}", array)
         return {
@@ -104,6 +112,16 @@ def _write_file(path: Path, array: np.ndarray) -> None:
         image.SetDirection((to_lps[:, :3] / replicas.SPACING_MM[::-1]).ravel().tolist())
         image.SetOrigin(to_lps[:, 3].tolist())
         SimpleITK.WriteImage(image, path, useCompression=path.name.count(".") == 2)
+
+
+def _write_segments(folder: Path, role: str, array: np.ndarray) -> None:
+    """The image is a plain NRRD."""
+    if role == "image":
+        _write_file(folder / "image.nrrd", array)
+        return
+    segments = (Segment("RV", 1, colour=(1.0, 0.0, 0.5)), Segment("Myo", 2))
+    path = folder / "label.seg.nrrd"
+    write_segmentation(path, Segmentation(array[None], segments, replicas.SPACING_MM, replicas.OBLIQUE_AFFINE, path))
 
 
 def truncate(content: bytes, generator: np.random.Generator) -> bytes:
@@ -282,11 +300,34 @@ _META = {
         replace_text, old=b"ElementDataFile = ", new=(b"../../etc/passwd", b"LIST", b"%d.raw", b"/dev/zero", b"")
     ),
 }
+_LONG = b"9" * 5000
+_SEGMENTS = {
+    "value": partial(replace_text, old=b"Segment0_LabelValue:=", new=(*_NUMBERS, _LONG, b"2", b"7", b"300")),
+    "layer": partial(replace_text, old=b"Segment1_Layer:=", new=(*_NUMBERS, _LONG, b"1", b"-1")),
+    "segment": partial(replace_text, old=b"Segment1_Name:=", new=(b"RV", b"", b"Myo\nSegment2_Name:=Myo")),
+    "many segments": partial(
+        replace_text,
+        old=b"Segment1_LabelValue:=",
+        new=(
+            b"2\nSegment" + _LONG + b"_Name:=LV",
+            b"2\n" + b"\n".join(b"Segment%d_Name:=s%d" % (number, number) for number in range(2, 3000)),
+        ),
+    ),
+}
+_BESIDE = (b"../../etc/passwd", b"/etc/passwd", b"/dev/zero", b"LIST", b"%d.raw", b"nothing.raw", b"..", b"", b".")
+_VOXELS = {
+    "voxels truncated": truncate,
+    "voxels empty": empty,
+    "voxels doubled": lambda content, _generator: 2 * content,
+}
 DAMAGES: dict[str, dict[str, Damage]] = {
     "nii": {**_NIFTI, "flipped": _FLIPPED_NIFTI},
     "nii.gz": {**_NIFTI, "flipped": flip},
     "nrrd": {**_NRRD, "flipped": lambda content, generator: flip(content, generator, ((0, content.index(b"\n\n")),))},
     "gz.nrrd": _NRRD,
+    "seg.nrrd": {**_NRRD, **_SEGMENTS},
+    "nhdr": {**_NRRD, **_VOXELS, "beside": partial(replace_text, old=b"data file: ", new=_BESIDE)},
+    "mhd": {**_META, **_VOXELS, "beside": partial(replace_text, old=b"ElementDataFile = ", new=_BESIDE)},
     "mha": {**_META, "flipped": lambda content, generator: flip(content, generator, ((0, content.index(b"LOCAL")),))},
     "zlib.mha": {**_META, "flipped": flip},
     "png": {**_EVERY, "flipped": flip, "huge": png_chunk},
@@ -301,5 +342,15 @@ DAMAGES: dict[str, dict[str, Damage]] = {
         "spacing": partial(dicom_text, tag=b"\x28\x00\x30\x00"),
     },
 }
-SEEDS = {"truncated": 6, "flipped": 12, "empty": 2, "zeros": 2, "noise": 2, "huge": 6}
+SEEDS = {
+    "truncated": 6,
+    "flipped": 12,
+    "empty": 2,
+    "zeros": 2,
+    "noise": 2,
+    "huge": 6,
+    "beside": 12,
+    "value": 12,
+    "layer": 12,
+}
 """How often each kind is made, where it is not four times."""

@@ -153,6 +153,55 @@ def test_damage_is_an_error_or_harmless(tmp_path: Path, image: NiftiVolume, kind
         assert "\n" not in str(caught.value)
 
 
+def test_outlines_that_would_be_lost_in_part_are_refused(tmp_path: Path, image: NiftiVolume) -> None:
+    def change(action) -> None:
+        path = write_outlines(tmp_path / "rt.dcm", liver=[square(1, 0.6, 4.4)], spleen=[square(2, 0.6, 2.4)])
+        file = pydicom.dcmread(path)
+        action(file)
+        pydicom.dcmwrite(path, file)
+
+    def refuse(match: str, action) -> None:
+        change(action)
+        with pytest.raises(DataError, match=match) as caught:
+            read_labels(tmp_path / "rt.dcm", image, NAMES)
+        assert "\n" not in str(caught.value)
+
+    def outline(file):
+        return file.ROIContourSequence[0].ContourSequence[0]
+
+    refuse("is 'OPEN_PLANAR'; draw closed", lambda file: setattr(outline(file), "ContourGeometricType", "OPEN_PLANAR"))
+    refuse("belong to number 7", lambda file: setattr(file.ROIContourSequence[0], "ReferencedROINumber", 7))
+    refuse("belong to number 2", lambda file: setattr(file.ROIContourSequence[0], "ReferencedROINumber", 2))
+    refuse("not a readable DICOM", lambda file: setattr(outline(file), "ContourData", outline(file).ContourData[:-1]))
+    far = [f"{side:.4f}" for side in square(1, 0.6, 40.0).ravel()]
+    refuse("an outline leaves series by", lambda file: setattr(outline(file), "ContourData", far))
+    refuse("rt.dcm", lambda file: setattr(outline(file), "ContourData", ["1e300", *far[1:]]))
+    change(lambda file: setattr(outline(file), "ContourGeometricType", "CLOSEDPLANAR_XOR"))
+    assert (read_labels(tmp_path / "rt.dcm", image, NAMES) == 1).sum() == 16
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [
+        ("Rows", 65535),
+        ("Columns", 5),
+        ("NumberOfFrames", "2000000000"),
+        ("BitsAllocated", 8),
+        ("SegmentSequence", []),
+        ("PerFrameFunctionalGroupsSequence", []),
+        ("SharedFunctionalGroupsSequence", []),
+    ],
+)
+def test_a_seg_of_another_size_is_refused(tmp_path: Path, image: NiftiVolume, tag: str, value: object) -> None:
+    path = write_seg(tmp_path / "seg.dcm", tmp_path / "series", **masks())
+    file = pydicom.dcmread(path)
+    setattr(file, tag, value)
+    pydicom.dcmwrite(path, file)
+    with pytest.raises(DataError, match=r"seg.dcm") as caught:
+        read_labels(path, image, NAMES)
+    assert "\n" not in str(caught.value)
+
+
 def test_without_the_extra_it_is_named(tmp_path: Path, image: NiftiVolume, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "highdicom", None)
     (tmp_path / "a.dcm").touch()

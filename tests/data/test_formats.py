@@ -1,6 +1,7 @@
 """Every format against SimpleITK or Pillow: values, channels, and where a voxel lies in the patient."""
 
 import locale
+import os
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +218,18 @@ class TestSegments:
 
 
 class TestFaults:
+    @pytest.mark.parametrize(("ending", "header"), [(".mhd", "ElementDataFile = "), (".nhdr", "data file: ")])
+    def test_voxels_beside_that_never_end_or_begin_are_refused(self, tmp_path: Path, ending: str, header: str) -> None:
+        path = tmp_path / f"a{ending}"
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.ones((2, 3, 4), np.uint8)), path)
+        (raw,) = (file for file in tmp_path.iterdir() if file != path)
+        assert f"{header}{raw.name}" in path.read_text()
+        for target in ("/dev/zero", tmp_path, None):
+            raw.unlink()
+            raw.symlink_to(target) if target else os.mkfifo(raw)
+            with pytest.raises(DataError, match=f"{raw.name}: not a file but a folder, a device or a pipe"):
+                read_image(path)
+
     @pytest.mark.parametrize("name", ["../secret.raw", "/etc/hosts", "sub/a.raw", "..\\a.raw", "LIST", "%03d.raw"])
     @pytest.mark.parametrize("ending", ["nhdr", "mhd"])
     def test_voxels_are_never_taken_from_elsewhere(self, tmp_path: Path, name: str, ending: str) -> None:

@@ -17,7 +17,12 @@ from lesslabel.data.nifti import NiftiVolume
 from lesslabel.errors import DataError
 
 _SLICE_TOLERANCE_VOXEL = 0.1
+_EDGE_TOLERANCE_VOXEL = 1.0
 _POINTS_MINIMUM = 3
+_LARGEST_RATIO = 5000
+"""Bytes a byte of file: more than any of DICOM's compressions reaches on an empty frame."""
+_CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+"""Both by the same rule: an outline in another is a hole."""
 
 
 def list_dicom_segments(path: Path) -> list[str]:
@@ -90,7 +95,10 @@ def _read_voxels(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Ite
     import highdicom
 
     file = highdicom.seg.segread(path)
-    frames = np.asarray(file.pixel_array).reshape(-1, file.Rows, file.Columns) > 0
+    _require_size(path, file)
+    values = np.asarray(file.pixel_array).reshape(-1, file.Rows, file.Columns)
+    # probabilities or shares of a voxel count from a half on
+    frames = values >= file.MaximumFractionalValue / 2 if file.SegmentationType == "FRACTIONAL" else values > 0
     groups = file.PerFrameFunctionalGroupsSequence
     for number in file.segment_numbers:
         if (name := str(file.get_segment_description(number).segment_label)) not in wanted:
@@ -100,6 +108,16 @@ def _read_voxels(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Ite
             if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber == number:
                 mask |= lay_on_grid(frame[None], _affine_of_frame(file, group, image), image, path)
         yield name, mask
+
+
+def _require_size(path: Path, file: Any) -> None:
+    """Refuse a header that declares other frames than are there, before memory is asked for: pydicom drops a rest."""
+    frames, stored = int(file.NumberOfFrames), len(file.PixelData)
+    declared = -(-int(file.Rows) * int(file.Columns) * frames * int(file.BitsAllocated) // 8)
+    packed = file.file_meta.TransferSyntaxUID.is_encapsulated
+    fits = declared <= stored * _LARGEST_RATIO if packed else stored - declared in (0, 1)  # padded to be even
+    if frames != len(file.PerFrameFunctionalGroupsSequence) or not fits:
+        raise DataError(f"{path}: declares {frames} frames, {declared} bytes, and holds {stored}; copy it again")
 
 
 def _affine_of_frame(file: Any, group: Any, image: NiftiVolume) -> NDArray[np.float64]:
@@ -123,17 +141,21 @@ def _affine_of_frame(file: Any, group: Any, image: NiftiVolume) -> NDArray[np.fl
 def _read_outlines(
     path: Path, file: Any, image: NiftiVolume, wanted: Collection[str]
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    contours = {
-        int(outline.ReferencedROINumber): outline.get("ContourSequence", [])
-        for outline in _sequence(path, file, "ROIContourSequence")
-    }
-    for outline in _sequence(path, file, "StructureSetROISequence"):
+    named = _sequence(path, file, "StructureSetROISequence")
+    contours: dict[int, Any] = {}
+    for outline in _sequence(path, file, "ROIContourSequence"):
+        number = int(outline.ReferencedROINumber)
+        if number in contours or number not in [int(other.ROINumber) for other in named]:
+            raise DataError(f"{path}: outlines belong to number {number}, which has others or no name; copy it again")
+        contours[number] = outline.get("ContourSequence") or []
+    for outline in named:
         if str(outline.ROIName) not in wanted:
             continue
         mask = np.zeros(image.array.shape[-3:], dtype=np.bool_)
         for contour in contours.get(int(outline.ROINumber), []):
-            if contour.ContourGeometricType == "CLOSED_PLANAR":
-                _toggle_inside(mask, np.reshape([float(side) for side in contour.ContourData], (-1, 3)), image, path)
+            if (kind := str(contour.ContourGeometricType)) not in _CLOSED:
+                raise DataError(f"{path}: an outline of '{outline.ROIName}' is {kind[:20]!r}; draw closed outlines")
+            _toggle_inside(mask, np.reshape([float(side) for side in contour.ContourData], (-1, 3)), image, path)
         yield str(outline.ROIName), mask
 
 
@@ -144,6 +166,9 @@ def _toggle_inside(mask: NDArray[np.bool_], points_mm: NDArray[np.float64], imag
     placed = TO_RAS @ np.column_stack([points_mm, np.ones(len(points_mm))]).T
     x, y, z = np.linalg.solve(image.affine, placed)[:3]
     slice_index = round(float(np.median(z)))
+    beyond_voxel = max(-y.min(), -x.min(), y.max() + 1 - mask.shape[1], x.max() + 1 - mask.shape[2])
+    if beyond_voxel > _EDGE_TOLERANCE_VOXEL:
+        raise DataError(f"{path}: an outline leaves {image.path.name} by {beyond_voxel:.3g} voxels; draw it on it")
     if np.abs(z - slice_index).max() > _SLICE_TOLERANCE_VOXEL or not 0 <= slice_index < len(mask):
         raise DataError(f"{path}: an outline does not lie on a slice of {image.path.name}; draw it on that image")
     if len(points_mm) >= _POINTS_MINIMUM:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lesslabel.data.formats.stored import LONGEST_HEADER_BYTES, decode_voxels, place_volume, read_beside
+from lesslabel.data.formats.stored import LONGEST_HEADER_BYTES, decode_voxels, place_volume, read_beside, read_content
 from lesslabel.data.nifti import NiftiVolume
 from lesslabel.errors import DataError
 
@@ -37,12 +37,7 @@ def read_meta_image(path: Path) -> NiftiVolume:
     Raises:
         DataError: if the file is absent, damaged, or of a kind that is not read; says which.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); copy it again") from error
+    content = read_content(path)
     fields, start = _parse_header(path, content)
     try:
         return _read_volume(path, fields, content[start:])

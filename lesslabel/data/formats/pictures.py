@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lesslabel.data.nifti import NiftiVolume
 from lesslabel.errors import DataError
+from lesslabel.files import require_regular
 
 ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 
@@ -35,6 +36,7 @@ def read_picture(path: Path, *, colours: bool = False) -> NiftiVolume:
     Raises:
         DataError: if the file is absent, damaged, or of a kind that Pillow would read with loss.
     """
+    require_regular(path)
     _require_depth_kept(path)
     try:
         with Image.open(path, formats=_FORMATS) as picture:

@@ -133,6 +133,7 @@ def _segments(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Iterat
         yield from read_dicom_segments(path, image, wanted)
         return
     segmentation = read_segmentation(path).place_on(image)
+    segmentation.require_named()
     for segment in segmentation.segments:
         if segment.name in wanted:
             yield segment.name, segmentation.mask(segment)

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from lesslabel.data.nifti import NiftiVolume
 from lesslabel.errors import DataError
+from lesslabel.files import require_regular
 
 LONGEST_HEADER_BYTES = 2**20
 """Text headers end within this; segmentations of 3D Slicer describe every segment in theirs."""
@@ -19,6 +20,21 @@ _LARGEST_DEFLATE_RATIO = 1032
 _GZIP_OR_ZLIB = 47
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """ITK's and DICOM's axes point to the left, back and head of the patient; an affine's to the right, front and head."""
+
+
+def read_content(path: Path) -> bytes:
+    """Read a file whole.
+
+    Raises:
+        DataError: if it is absent, no file or cannot be read.
+    """
+    require_regular(path)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); copy it again") from error
 
 
 def decode_voxels(content: bytes, shape: Sequence[int], dtype: DTypeLike, *, compressed: bool) -> NDArray[Any]:
@@ -56,8 +72,10 @@ def read_beside(path: Path, name: str) -> bytes:
     """
     if name in ("", ".", "..") or any(sign in name for sign in ("/", "\\", "\0", "%")):
         raise DataError(f"{path}: keeps its voxels in '{name}'; expected one file in the same folder, or a single file")
+    beside = path.with_name(name)
+    require_regular(beside)
     try:
-        return path.with_name(name).read_bytes()
+        return beside.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: keeps its voxels in {name}, which cannot be read; copy both files") from error
 

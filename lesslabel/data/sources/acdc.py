@@ -16,15 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import Annotation, Case, Kind
+from lesslabel.data.formats.hdf5 import DAMAGE, read_array
 from lesslabel.data.nifti import read_image, read_label_map, require_same_grid
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.files import require_regular
 
 UNKNOWN = 4
 """The value of an unknown voxel in the scribble files."""
 
 SPACING_FILE = "acdc_spacing.json"
+
+_LARGEST_SPACING_MM = 1e6
 
 _VOLUME = re.compile(r"(patient\d+)_frame\d+\.h5")
 _FRAME = re.compile(r"((patient\d+)_frame\d+)\.nii(\.gz)?")
@@ -113,11 +117,13 @@ class ACDC(Source):
     def _read_volume(self, raw: RawCase) -> Case:
         path = raw.files["image"]
         spacing_mm = self._spacing_of(raw.uid)
+        require_regular(path)
         try:
             with h5py.File(path, "r") as volume:
-                arrays = {key: np.asarray(volume[key]) for key in ("image", "label", "scribble") if key in volume}
-        except (OSError, RuntimeError) as error:
-            raise DataError(f"{path}: not a readable h5 file ({error}); copy it again") from error
+                arrays = {key: read_array(volume, key) for key in ("image", "label", "scribble") if key in list(volume)}
+        except DAMAGE as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"{path}: not a readable h5 file ({reason}); copy it again") from error
         if "image" not in arrays:
             raise DataError(f"{path}: holds no dataset 'image'; expected image, label and scribble of shape (z, y, x)")
         image = arrays.pop("image")
@@ -167,10 +173,13 @@ class ACDC(Source):
         if self._spacing_table is None:
             self._spacing_table = _read_spacing_table(path)
         spacing = self._spacing_table.get(uid)
-        numbers = isinstance(spacing, list) and all(isinstance(side, int | float) for side in spacing)
-        if spacing is None or not numbers or len(spacing) != 3 or not all(0.0 < side < np.inf for side in spacing):
-            raise DataError(f"{path}: spacing of {uid} is {spacing}; add three positive numbers in mm, [z, y, x]")
-        return float(spacing[0]), float(spacing[1]), float(spacing[2])
+        sides = spacing if isinstance(spacing, list) else []
+        possible = [isinstance(side, int | float) and 0.0 < side < _LARGEST_SPACING_MM for side in sides]
+        if possible != [True, True, True]:
+            raise DataError(
+                f"{path}: spacing of {uid} is {str(spacing)[:60]}; add three positive numbers in mm, [z, y, x]"
+            )
+        return float(sides[0]), float(sides[1]), float(sides[2])
 
     def _spacing_path(self) -> Path:
         candidates = [self.raw / SPACING_FILE, self.raw.resolve().parent / SPACING_FILE]
@@ -186,9 +195,10 @@ class ACDC(Source):
 
 
 def _read_spacing_table(path: Path) -> dict[str, Any]:
+    require_regular(path)
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a readable JSON table of spacings ({error})") from error
     if not isinstance(table, dict):
         raise DataError(f'{path}: expected a table {{"patient021_frame01": [z, y, x]}} in mm')

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import pairwise
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lesslabel.data.sources.base import RawCase
 from lesslabel.errors import DataError
 
 _SHOWN = 5
+_LONGEST_NAME = 1000
 _FIX = "correct the file, or name the value among the labels"
 
 
@@ -45,6 +47,31 @@ def to_codes(
     if unknown is not None:
         result[values == unknown] = IGNORE
     return result
+
+
+def is_code(text: str) -> bool:
+    """Whether a key of a JSON, or what someone typed, is a label code of 0 to 254."""
+    return text.isdecimal() and len(text) < len("1000") and int(text) < IGNORE
+
+
+def is_name(value: object) -> bool:
+    """Whether a value can name a label or channel: text on one line, not too long, that every file can hold."""
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
+
+
+def require_within(cases: Iterable[RawCase], folder: Path, where: Path) -> None:
+    """Refuse files that a list names outside a folder; a link in the folder may lead out of it, for it was put there.
+
+    Raises:
+        DataError: if a file lies outside; names it.
+    """
+    inside = Path(normpath(folder.absolute()))  # what .. leads to by name, links not followed
+    for case in cases:
+        for file in case.files.values():
+            if not Path(normpath(file.absolute())).is_relative_to(inside):
+                raise DataError(
+                    f"{where}: case {case.uid}: {file} lies outside {folder}; pass WITHIN, a folder above both"
+                )
 
 
 def sorted_unique(cases: Iterable[RawCase]) -> list[RawCase]:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lesslabel.data.case import IGNORE
 from lesslabel.data.formats.reading import without_ending
 from lesslabel.data.sources.base import RawCase
+from lesslabel.data.sources.checks import is_code, is_name, require_within
 from lesslabel.data.sources.listed import Listed
 from lesslabel.data.sources.table import COLUMNS, locate_case
 from lesslabel.errors import DataError
@@ -31,6 +31,8 @@ class Datalist(Listed):
     Args:
         raw: the JSON.
         base: folder that paths are relative to; by default that of the JSON.
+        within: folder that every file must lie in, by default `base`: a list that came from
+            elsewhere leads nowhere else.
         fold: entries of ``training`` with this ``fold`` are the group ``validation``.
         labels: codes and names, ``"1=RV,2=Myo"``; comes before what the list says.
         unknown: the value of an unannotated voxel in the scribbles, 255 by default.
@@ -49,18 +51,21 @@ class Datalist(Listed):
         fold: int | None = None,
         labels: str | None = None,
         unknown: int | None = None,
+        within: Path | None = None,
     ) -> None:
         path = self._require_raw(raw)
         content = read_json(path, "a data list of MONAI")
         if not isinstance(content, dict):
             raise DataError(f"{path}: not readable as a data list of MONAI; expected an object with 'training'")
         folder = path.parent if base is None else Path(base)
-        cases = _name_apart(list(_list_cases(path, content, folder, fold)), folder)
+        listed = list(_list_cases(path, content, folder, fold))
+        require_within(listed, folder if within is None else within, path)
+        cases = _name_apart(listed, folder)
         if not cases:
             raise DataError(f"{path}: no case listed; expected lists under {', '.join(_PARTS)}")
         named = _read_labels(content, path) if labels is None else None
         super().__init__(
-            raw, cases, _read_channels(content), labels=labels if named is None else named, unknown=unknown
+            raw, cases, _read_channels(content, path), labels=labels if named is None else named, unknown=unknown
         )
 
 
@@ -88,7 +93,7 @@ def _read_entry(fields: Any, where: str) -> dict[str, str]:
         if key not in COLUMNS and not key.startswith("label_"):
             continue
         paths = value if isinstance(value, list) else [value]
-        if (len(paths) != 1 and key != "image") or not all(isinstance(text, str | int) for text in paths):
+        if (len(paths) != 1 and key != "image") or not all(type(text) in (str, int) for text in paths):
             raise DataError(f"{where}: '{key}' is {str(value)[:60]}; expected a path, or a list of them for an image")
         cells[key] = ";".join(str(text) for text in paths)
     return cells
@@ -116,11 +121,15 @@ def _read_labels(content: Mapping[str, Any], path: Path) -> dict[int, str] | Non
     stored = content.get("labels")
     if stored is None:
         return None
-    if not isinstance(stored, dict) or not all(str(code).isdecimal() and int(code) < IGNORE for code in stored):
+    if not isinstance(stored, dict) or not all(is_code(code) and is_name(name) for code, name in stored.items()):
         raise DataError(f'{path}: labels must be {{"0": "background", "1": name, …}}; correct it or pass LABELS')
-    return {int(code): str(name) for code, name in sorted(stored.items(), key=lambda item: int(item[0])) if int(code)}
+    return {int(code): name for code, name in sorted(stored.items(), key=lambda item: int(item[0])) if int(code)}
 
 
-def _read_channels(content: Mapping[str, Any]) -> list[str]:
+def _read_channels(content: Mapping[str, Any], path: Path) -> list[str]:
     stored = content.get("modality")
-    return [str(stored[key]) for key in sorted(stored, key=str)] if isinstance(stored, dict) else []
+    if not isinstance(stored, dict):
+        return []
+    if not all(is_name(name) for name in stored.values()):
+        raise DataError(f'{path}: modality must be {{"0": name, …}}; correct it or remove it')
+    return [stored[key] for key in sorted(stored, key=lambda key: (len(key), key))]  # "2" before "10"

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import Annotation, Case, Kind
+from lesslabel.data.formats.hdf5 import DAMAGE, read_array
 from lesslabel.data.nifti import require_same_grid
 from lesslabel.data.nrrd import read_nrrd
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.files import require_regular
 
 SPACING_MM = (0.625, 0.625, 0.625)
 """Voxel size of the whole challenge; the h5 files hold none."""
@@ -105,11 +107,13 @@ class LA(Source):
 
     def _read_volume(self, raw: RawCase) -> Case:
         path = raw.files["image"]
+        require_regular(path)
         try:
             with h5py.File(path, "r") as volume:
-                arrays = {key: np.asarray(volume[key]).T for key in ("image", "label") if key in volume}
-        except (OSError, RuntimeError) as error:
-            raise DataError(f"{path}: not a readable h5 file ({error}); copy it again") from error
+                arrays = {key: read_array(volume, key).T for key in ("image", "label") if key in list(volume)}
+        except DAMAGE as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"{path}: not a readable h5 file ({reason}); copy it again") from error
         for key in ("image", "label"):
             if key not in arrays:
                 raise DataError(f"{path}: holds no dataset '{key}'; expected image and label of shape (x, y, z)")

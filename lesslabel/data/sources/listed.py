@@ -9,6 +9,7 @@ from lesslabel.data.case import IGNORE, Case
 from lesslabel.data.formats import pictures
 from lesslabel.data.formats.reading import has_segments, list_names, read_label_map
 from lesslabel.data.sources.base import RawCase, Source
+from lesslabel.data.sources.checks import is_code, is_name
 from lesslabel.data.sources.nifti_case import label_roles, read_case, read_channels
 from lesslabel.errors import ConfigError, DataError
 
@@ -118,7 +119,7 @@ def parse_labels(text: str) -> dict[int, str]:
     labels: dict[int, str] = {}
     for part in text.split(","):
         code, _, name = (piece.strip() for piece in part.partition("="))
-        if not (code.isdecimal() and 0 < int(code) < IGNORE and name):
+        if not (is_code(code) and int(code) and is_name(name)):
             raise ConfigError(f"labels '{text}': '{part}' is not CODE=NAME with a code of 1 to 254; write 1=RV,2=Myo")
         if int(code) in labels or name in labels.values():
             raise ConfigError(f"labels '{text}': '{part}' repeats a code or a name")

@@ -15,10 +15,11 @@ import numpy as np
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.nifti import read_image, read_label_map, require_same_grid
 from lesslabel.data.sources.base import RawCase, Source
-from lesslabel.data.sources.checks import sorted_unique, to_codes
+from lesslabel.data.sources.checks import is_code, is_name, sorted_unique, to_codes
 from lesslabel.data.sources.folder import parse_labels
 from lesslabel.data.sources.nifti_case import find_nifti, nifti_in, without_ending
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.files import require_regular
 
 DESCRIPTION = "dataset.json"
 
@@ -57,7 +58,7 @@ class MSD(Source):
         description = _read_description(self.raw / DESCRIPTION)
         named = parse_labels(labels) if labels is not None else _label_names(description, self.raw / DESCRIPTION)
         self.labels: Mapping[int, str] = named or self._find_labels()
-        self.channels: Sequence[str] = _channel_names(description) or self._count_channels()
+        self.channels: Sequence[str] = _channel_names(description, self.raw / DESCRIPTION) or self._count_channels()
         if slices_of is not None:
             self._cases = self._list_slices(slices_of)
 
@@ -165,9 +166,10 @@ def _read_description(path: Path) -> dict[str, Any]:
     """``dataset.json``, or nothing where there is none."""
     if not path.exists():
         return {}
+    require_regular(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable as JSON ({error}); copy it again or remove it") from error
     if not isinstance(content, dict):
         raise DataError(f"{path}: expected an object with 'labels' and 'modality'; copy it again or remove it")
@@ -177,16 +179,16 @@ def _read_description(path: Path) -> dict[str, Any]:
 def _label_names(description: Mapping[str, Any], path: Path) -> dict[int, str]:
     """Codes and names, background left out."""
     labels = description.get("labels", {})
-    valid = isinstance(labels, dict) and all(
-        str(code).isdecimal() and int(code) < IGNORE and isinstance(name, str) for code, name in labels.items()
-    )
+    valid = isinstance(labels, dict) and all(is_code(str(code)) and is_name(name) for code, name in labels.items())
     if not valid:
         raise DataError(f'{path}: labels must be {{"0": "background", "1": name, …}}; correct it or pass LABELS')
     return {int(code): name for code, name in sorted(labels.items(), key=lambda item: int(item[0])) if int(code)}
 
 
-def _channel_names(description: Mapping[str, Any]) -> list[str]:
+def _channel_names(description: Mapping[str, Any], path: Path) -> list[str]:
     modality = description.get("modality")
     if not isinstance(modality, dict):
         return []
-    return [str(modality[key]) for key in sorted(modality, key=str)]
+    if not all(is_name(name) for name in modality.values()):
+        raise DataError(f'{path}: modality must be {{"0": name, …}}; correct it or remove it')
+    return [modality[key] for key in sorted(modality, key=lambda key: (len(key), key))]  # "2" before "10"

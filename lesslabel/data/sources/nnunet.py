@@ -13,14 +13,16 @@ from typing import Any
 from lesslabel.data.case import IGNORE, Case, Kind
 from lesslabel.data.formats.reading import ENDINGS
 from lesslabel.data.sources.base import RawCase
+from lesslabel.data.sources.checks import is_code, is_name, require_within
 from lesslabel.data.sources.listed import Listed
 from lesslabel.data.sources.nifti_case import read_case
 from lesslabel.errors import DataError
-from lesslabel.files import read_json
+from lesslabel.files import is_file, read_json
 
 DESCRIPTION = "dataset.json"
 
 _UNKNOWN_NAME = "ignore"
+_UID = re.compile(r"\w[\w.\- ]{0,199}")
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
 
 
@@ -41,6 +43,8 @@ class NNUNet(Listed):
         splits: ``splits_final.json`` of nnU-Net's preprocessing: the cases that its fold validates on are the group
             ``validation``.
         fold: which fold of it.
+        within: folder that every file must lie in, by default `raw`: a data set that came from elsewhere leads nowhere
+            else. Files that ``dataset`` borrows from other data sets lie in a folder above.
 
     Raises:
         DataError: if ``dataset.json``, the splits or the files do not fit the layout.
@@ -48,12 +52,13 @@ class NNUNet(Listed):
 
     name = "nnunet"
 
-    def __init__(self, raw: Path, splits: Path | None = None, fold: int = 0) -> None:
+    def __init__(self, raw: Path, splits: Path | None = None, fold: int = 0, within: Path | None = None) -> None:
         path = self._require_raw(raw) / DESCRIPTION
         description = _read_object(path, "dataset.json of nnU-Net")
         labels, ignored = _read_labels(description, path)
         self.ignored = IGNORE if ignored is None else ignored
         cases = _list_cases(Path(raw), description, path)
+        require_within(cases, raw if within is None else within, path)
         if splits is not None:
             cases = _validate_on(cases, splits, fold)
         super().__init__(raw, cases, _read_channels(description, path), labels=labels)
@@ -80,18 +85,26 @@ def _read_labels(description: Mapping[str, Any], path: Path) -> tuple[dict[int, 
     if not isinstance(stored, dict):
         raise DataError(f"{path}: no 'labels'; expected {{'background': 0, 'liver': 1}}")
     named = [(name, codes) for name, codes in stored.items() if not str(name).isdecimal()]
-    pairs = named or [(name, int(code)) for code, name in stored.items()]  # version 1 has them the other way round
+    pairs = named or [
+        (name, int(code)) for code, name in stored.items() if is_code(code)
+    ]  # version 1 has them the other way round
+    if len(pairs) < len(stored) and not named:
+        raise DataError(f"{path}: a label's code is not within 0 to 254; correct it")
     names: dict[int, str] = {}
     regions: set[int] = set()
     ignored: int | None = None
     for name, codes in pairs:
         listed = codes if isinstance(codes, list) else [codes]
         if not listed or not all(type(code) is int and 0 <= code < IGNORE for code in listed):
-            raise DataError(f"{path}: label '{name}' is {codes}; expected a code of 0 to 254, or a list of them")
-        if str(name) == _UNKNOWN_NAME:
+            raise DataError(
+                f"{path}: label '{str(name)[:60]}' is {str(codes)[:60]}; expected a code of 0 to 254, or a list of them"
+            )
+        if not is_name(name):
+            raise DataError(f"{path}: label {listed[0]} is named {str(name)[:60]!r}; use text on one line")
+        if name == _UNKNOWN_NAME:
             ignored = listed[0]
-        elif len(listed) == 1:
-            names[listed[0]] = str(name)
+        elif len(listed) == 1 and names.setdefault(listed[0], name) != name:
+            raise DataError(f"{path}: labels '{names[listed[0]]}' and '{name}' are both {listed[0]}; correct one")
         regions |= set(listed)
     codes_there = sorted(regions - {0, ignored})
     return {code: names.get(code, f"label {code}") for code in codes_there}, ignored
@@ -101,7 +114,9 @@ def _read_channels(description: Mapping[str, Any], path: Path) -> list[str]:
     stored = description.get("channel_names", description.get("modality"))
     if not isinstance(stored, dict) or sorted(stored, key=str) != sorted(str(index) for index in range(len(stored))):
         raise DataError(f"{path}: no 'channel_names'; expected {{'0': 'T1', '1': 'T2'}}")
-    return [str(stored[str(index)]) for index in range(len(stored))]
+    if not all(is_name(name) for name in stored.values()):
+        raise DataError(f"{path}: a channel has no name; expected {{'0': 'T1', '1': 'T2'}}")
+    return [stored[str(index)] for index in range(len(stored))]
 
 
 def _list_cases(raw: Path, description: Mapping[str, Any], path: Path) -> list[RawCase]:
@@ -140,15 +155,19 @@ def _named_cases(raw: Path, listed: Any, path: Path) -> Iterator[RawCase]:
         raise DataError(f"{path}: 'dataset' must be {{case: {{'images': […], 'label': …}}}}; correct it")
     for case, entry in listed.items():
         images = entry.get("images") if isinstance(entry, dict) else None
-        if not isinstance(images, list) or not images or not all(isinstance(image, str) for image in images):
+        if not isinstance(images, list) or not images or not all(is_name(image) for image in images):
             raise DataError(f"{path}: case '{case}' of 'dataset' has no list 'images'; correct it")
         files = _name_images([raw / image for image in images])
-        if isinstance(entry.get("label"), str):
-            files["dense"] = raw / entry["label"]
+        if (label := entry.get("label")) is not None and not is_name(label):
+            raise DataError(f"{path}: case '{case}' of 'dataset' has a label that is no path; correct it")
+        if label is not None:
+            files["dense"] = raw / label
+        if not _UID.fullmatch(case):
+            raise DataError(f"{path}: case name {case[:60]!r} of 'dataset' cannot name a file; use letters and digits")
         for file in files.values():
-            if not file.is_file():
+            if not is_file(file):
                 raise DataError(f"{path}: case '{case}': {file}: no such file; copy it there")
-        yield RawCase(str(case), str(case), files, "train")
+        yield RawCase(case, case, files, "train")
 
 
 def _name_images(paths: list[Path]) -> dict[str, Path]:
@@ -168,7 +187,10 @@ def _validate_on(cases: list[RawCase], splits: Path, fold: int) -> list[RawCase]
     if not isinstance(folds, list) or not 0 <= fold < len(folds) or not isinstance(folds[fold], dict):
         raise DataError(f"{splits}: no fold {fold}; expected a list of {{'train': […], 'val': […]}}")
     parts = (("train", "train"), ("val", "validation"))
-    groups = {str(case): group for part, group in parts for case in folds[fold].get(part, [])}
+    members = {group: folds[fold].get(part, []) for part, group in parts}
+    if not all(isinstance(cases_of, list) for cases_of in members.values()):
+        raise DataError(f"{splits}: fold {fold} holds no lists; expected {{'train': […], 'val': […]}}")
+    groups = {str(case): group for group, cases_of in members.items() for case in cases_of}
     if strangers := sorted(groups.keys() - {case.uid for case in cases}):
         raise DataError(f"{splits}: fold {fold} has case '{strangers[0]}', which is not in imagesTr; add it")
     kept = [case for case in cases if case.group == "test" or case.uid in groups]

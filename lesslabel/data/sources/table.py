@@ -12,11 +12,13 @@ from lesslabel.data.sources.base import RawCase
 from lesslabel.data.sources.nifti_case import name_annotation
 from lesslabel.data.splits import GROUP_PARTS
 from lesslabel.errors import DataError
+from lesslabel.files import is_file, is_folder
 
 COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality", "case")
 """The columns that are read, with ``image_<channel>`` and ``label_<rater>``; others are left aside."""
 
-_UID = re.compile(r"\w[\w.\- ]*")
+_UID = re.compile(r"\w[\w.\- ]{0,199}")
+_LONGEST_CELL, _LONGEST_SHOWN = 10_000, 500
 _CHANNEL, _RATER = "image_", "label_"
 
 
@@ -75,6 +77,9 @@ def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
     Raises:
         DataError: if a file is absent or of a format that is not read, or a name cannot be one.
     """
+    for column, cell in cells.items():
+        if not cell.isprintable() or len(cell) > _LONGEST_CELL:
+            raise DataError(f"{where}: '{column}' is {cell[:60]!r}; use one short line of text")
     images = _list_images(cells, where)
     files = {"image" if index == 0 else f"image {index + 1}": folder / name for index, name in enumerate(images)}
     for column, cell in cells.items():
@@ -85,7 +90,9 @@ def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
         _require_readable(path, where, role)
     uid = cells.get("case") or without_ending(Path(images[0]).name)
     if not _UID.fullmatch(uid):
-        raise DataError(f"{where}: case name '{uid}' cannot name a file; use letters, digits, '_', '-' and '.'")
+        raise DataError(
+            f"{where}: case name '{uid[:60]}' cannot name a file; use letters, digits, '_', '-' and '.', at most 200"
+        )
     return RawCase(
         uid=uid,
         patient=cells.get("patient") or uid,
@@ -167,12 +174,17 @@ def _list_images(cells: Mapping[str, str], where: str) -> list[str]:
 
 
 def _require_readable(path: Path, where: str, role: str) -> None:
-    if path.is_dir() and role.startswith("image"):
+    if not is_file(path) and role.startswith("image") and is_folder(path):
         return
-    if not path.is_file():
-        raise DataError(f"{where}: {path}: no such file; paths are relative to the table's folder")
+    if not is_file(path):
+        raise DataError(f"{where}: {_shorten(path)}: no such file; paths are relative to the table's folder")
     if not path.name.endswith(ENDINGS):
         raise DataError(f"{where}: {path}: not a format that is read; convert it to .nii.gz")
+
+
+def _shorten(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _require_parts(table: Path, cases: Sequence[tuple[int, RawCase]]) -> None:

@@ -1,0 +1,64 @@
+"""Arrays out of HDF5 files that others may have made or damaged: what is not there is said, not filled in."""
+
+from math import ceil, prod
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.case import Box
+
+DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError)
+"""What h5py and the functions here raise on damaged bytes."""
+
+_NUMBERS = "iufb"
+_LARGEST_RATIO = 1032
+"""Bytes a byte of a compressed chunk: what deflate reaches, more than lzf does."""
+
+
+def get_own(group: h5py.Group, name: str) -> Any:
+    """What a group holds under a name, in its own file: an external link may lead to any other.
+
+    Raises:
+        KeyError: if there is nothing of that name.
+        ValueError: if it lies in another file.
+    """
+    found = group[name]
+    if h5py.h5o.get_info(found.id).fileno != h5py.h5o.get_info(group.id).fileno:
+        raise ValueError(f"'{name}' lies in another file")
+    return found
+
+
+def read_array(group: h5py.Group, name: str, box: Box | None = None) -> NDArray[Any]:
+    """Read an array of numbers whole, or a box in its last axes.
+
+    Raises:
+        KeyError: if there is nothing of that name.
+        ValueError: if it is no array of numbers, lies in another file, is empty, or declares more than the file holds;
+            HDF5 would fill with zeros what is not there.
+        OSError: if the file is damaged.
+    """
+    dataset = get_own(group, name)
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in _NUMBERS:
+        raise ValueError(f"'{name}' is no array of numbers")
+    if dataset.is_virtual or dataset.external:
+        raise ValueError(f"'{name}' keeps its numbers in other files")
+    if not dataset.size:
+        raise ValueError(f"'{name}' is empty, {dataset.shape}")
+    _require_stored(dataset, box)
+    values: NDArray[Any] = np.asarray(dataset[() if box is None else (..., *box)])
+    return values
+
+
+def _require_stored(dataset: h5py.Dataset, box: Box | None) -> None:
+    """Refuse an array that declares more than is stored of it, before memory is asked for."""
+    if dataset.chunks is not None:
+        expected = prod(ceil(side / chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+        if (found := dataset.id.get_num_chunks()) != expected:
+            raise ValueError(f"'{dataset.name}' has {found} chunks of {expected}")
+    if box is not None:
+        return
+    stored, ratio = dataset.id.get_storage_size(), 1 if dataset.chunks is None else _LARGEST_RATIO
+    if dataset.nbytes > stored * ratio:
+        raise ValueError(f"'{dataset.name}' declares {dataset.nbytes} bytes, the file holds {stored} of it")
