@@ -63,8 +63,10 @@ def apply_scalings(image: NDArray[np.float32], scalings: Sequence[Scaling] | Non
     """Normalise a volume (C, z, y, x), or a part of one, by what was measured on the whole."""
     if scalings is None:
         return image
-    channels = [_apply(channel, scaling) for channel, scaling in zip(image, scalings, strict=True)]
-    return np.stack(channels).astype(np.float32, copy=False)
+    normalised = np.array(image, dtype=np.float32)
+    for channel, scaling in zip(normalised, scalings, strict=True):
+        _apply(channel, scaling)
+    return normalised
 
 
 def _measure(channel: NDArray[np.float32], intensity: Intensity) -> Scaling:
@@ -81,7 +83,10 @@ def _measure(channel: NDArray[np.float32], intensity: Intensity) -> Scaling:
     return Scaling(low, high, low, high - low)
 
 
-def _apply(channel: NDArray[np.float32], scaling: Scaling) -> NDArray[np.float32]:
-    clipped = channel if np.isinf(scaling.upper) else np.clip(channel, scaling.lower, scaling.upper)
+def _apply(channel: NDArray[np.float32], scaling: Scaling) -> None:
+    """Normalise a channel in place."""
+    if not np.isinf(scaling.upper):
+        np.clip(channel, scaling.lower, scaling.upper, out=channel)
+    channel -= np.float32(scaling.offset)
     # a width that float32 cannot tell from 0 is that of a constant channel
-    return (clipped - np.float32(scaling.offset)) / (np.float32(scaling.width) or np.float32(1.0))
+    channel /= np.float32(scaling.width) or np.float32(1.0)

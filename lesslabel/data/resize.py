@@ -50,6 +50,8 @@ def resize_labels(labels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
     voxels was, and takes the majority of the known labels, ties going to the rarer class. A stroke one pixel wide thus
     survives any reduction, where nearest-neighbour sampling erases it.
     """
+    if labels.shape == shape:
+        return labels
     voxels_of = np.bincount(labels.reshape(-1), minlength=IGNORE + 1)[:IGNORE]
     for axis, size in enumerate(shape):
         if labels.shape[axis] < size:

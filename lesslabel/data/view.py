@@ -225,7 +225,11 @@ def make_target(annotation: Annotation, mapping: LabelMapping, slices: Sequence[
         mapping: from label codes to classes.
         slices: z indices that may be seen; None means all.
     """
-    labels, confidence, spoken = mapping.table[annotation.labels], annotation.confidence, annotation.covered_slices
+    labels, confidence, spoken = (
+        _map_codes(annotation.labels, mapping.table),
+        annotation.confidence,
+        annotation.covered_slices,
+    )
     if slices is not None:
         spoken = tuple(index for index in slices if spoken is None or index in spoken)
     if spoken is not None:
@@ -237,6 +241,12 @@ def make_target(annotation: Annotation, mapping: LabelMapping, slices: Sequence[
     covered = annotation.covered_labels
     annotated = [covered is None or set(codes) <= set(covered) for codes in mapping.codes]
     return Target(labels, annotation.kind, np.array(annotated), spoken, confidence)
+
+
+def _map_codes(labels: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """``table[labels]``, several times as fast: bytes are translated, no indices are made of them."""
+    mapped = bytearray(labels.tobytes()).translate(table.tobytes())
+    return np.frombuffer(mapped, dtype=np.uint8).reshape(labels.shape)
 
 
 def _holders(supervision: Supervision, records: Sequence[CaseRecord]) -> list[CaseRecord]:
