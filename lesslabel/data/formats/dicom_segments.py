@@ -93,9 +93,11 @@ def _sequence(path: Path, file: Any, name: str) -> Any:
 
 def _read_voxels(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     import highdicom
+    import pydicom
 
-    file = highdicom.seg.segread(path)
-    _require_size(path, file)
+    plain = pydicom.dcmread(path)
+    _require_size(path, plain)  # before highdicom lists as many frames as are declared
+    file = highdicom.seg.Segmentation.from_dataset(plain, copy=False)
     values = np.asarray(file.pixel_array).reshape(-1, file.Rows, file.Columns)
     # probabilities or shares of a voxel count from a half on
     frames = values >= file.MaximumFractionalValue / 2 if file.SegmentationType == "FRACTIONAL" else values > 0
