@@ -9,8 +9,9 @@ import yaml
 
 from lesslabel.errors import ConfigError
 from lesslabel.studies.reading import Section
-from lesslabel.studies.recipes import Recipe, check_selection, check_values, closure, read_recipes
-from lesslabel.studies.steps import Value
+from lesslabel.studies.recipes import Recipe, check_values, closure, read_recipes
+from lesslabel.studies.step_rules import check_step
+from lesslabel.studies.steps import Step, Value
 
 DECLARATION = "study.yaml"
 Checkpoint = Literal["best", "last"]
@@ -194,14 +195,18 @@ def _check_recipes(study: Study, where: str) -> None:
         ConfigError: names what does not fit.
     """
     used: set[str] = set()
+
+    def check(step: Step) -> None:
+        check_step(step, study.checkpoint, asdict(study.scoring))
+
     for method in study.methods:
         if method.recipes:
-            check_values(study.recipes, method.recipes, method.values, study.stores, f"{where}: {method.name}")
+            check_values(study.recipes, method.recipes, method.values, study.stores, check, f"{where}: {method.name}")
             used |= set(closure(study.recipes, method.recipes))
     if unused := [name for name in study.recipes if name not in used]:
         raise ConfigError(f"{where}: recipes: {unused[0]}: no method uses it; leave it out")
-    for recipe in study.recipes.values():
-        check_selection(recipe, study.checkpoint, asdict(study.scoring), f"{where}: recipes")
+    if study.plays_clicks and len(study.folds) > 1:
+        raise ConfigError(f"{where}: a table of clicks has no folds; declare one")
     plain = [method for method in study.methods if not method.recipes]
     if study.plays_clicks and (plain or any(recipe.scores for recipe in study.recipes.values())):
         raise ConfigError(f"{where}: a table is of scores or of clicks; declare two studies")

@@ -106,7 +106,13 @@ class Job:
         return {**asdict(self), "folder": self.folder.path.name}
 
 
-def name_folder(name: str, fold: int | None, seed: int, key: str) -> str:
-    """The name of a job's folder: readable, and another one for each key."""
+def find_folder(output: Path, name: str, fold: int | None, seed: int, key: str) -> Path:
+    """The folder of a job: one that is there with its key, whatever it was called, else a readable new name.
+
+    Methods that share a job, and seeds that it does not depend on, so find it again whoever was asked for first.
+    """
+    ending = key[:_SHOWN_DIGITS]
+    if there := sorted(output.glob(f"*-{ending}")):
+        return there[0]
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return f"{slug}{'' if fold is None else f'-fold{fold}'}-seed{seed}-{key[:_SHOWN_DIGITS]}"
+    return output / f"{slug}{'' if fold is None else f'-fold{fold}'}-seed{seed}-{ending}"

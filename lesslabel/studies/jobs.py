@@ -9,11 +9,17 @@ from typing import Any
 from lesslabel.errors import ConfigError, LesslabelError
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.declaration import DECLARATION, Study, StudyMethod
-from lesslabel.studies.job import ONE_DEVICE, Job, Machines, name_folder
+from lesslabel.studies.job import ONE_DEVICE, Job, Machines, find_folder
 from lesslabel.studies.key import hash_lock, hash_sources, hash_values
 from lesslabel.studies.labels import LabelCounter
 from lesslabel.studies.recipe_jobs import RecipeJobs
-from lesslabel.studies.resolved import require_blind_to_test, require_validation, without_place
+from lesslabel.studies.resolved import (
+    hash_content,
+    require_blind_to_test,
+    require_fresh,
+    require_validation,
+    without_place,
+)
 from lesslabel.studies.work import JobFolder
 
 
@@ -45,12 +51,26 @@ def make_jobs(study: Study, output: Path, store: Path | None = None, machines: M
                 jobs += _jobs_of(study, method, budget, output, store or study.store, common, machines)
         except LesslabelError as error:
             raise type(error)(f"{study.folder / DECLARATION}: {method.name}: {error}") from error
+    _require_own_rows(jobs, str(study.folder / DECLARATION))
     return jobs
 
 
 def name_with_budget(name: str, budget: int | None) -> str:
     """The name of a method at a number of labelled patients; None is all."""
     return f"{name}, all patients" if budget is None else f"{name}, {budget} patient{'s' * (budget != 1)}"
+
+
+def _require_own_rows(jobs: Iterable[Job], where: str) -> None:
+    """Refuse two jobs whose results would have one place in the table, of which the second would hide the first."""
+    known: dict[tuple[object, ...], Job] = {}
+    for job in jobs:
+        names = [*job.tested, *(", ".join((clicked.set, clicked.method, clicked.annotator)) for clicked in job.clicks)]
+        for name in names:
+            other = known.setdefault((name, job.fold, job.seed), job)
+            if other is not job:
+                raise ConfigError(
+                    f"{where}: {other.name} and {job.name} would both be '{name}' in the table; rename one"
+                )
 
 
 def _jobs_of(
@@ -71,6 +91,8 @@ def _jobs_of(
         run = parse_run(arguments)
     config = run.plain_config()
     require_blind_to_test(config)
+    require_fresh(run.config)
+    weights = {} if run.config["weights"] is None else {"weights": hash_content(Path(str(run.config["weights"])))}
     counter = LabelCounter(run.datamodule.training_store)
     jobs = []
     for fold in study.folds:
@@ -78,12 +100,12 @@ def _jobs_of(
         more = _batch_settings(run, machines, complete=study.budgets is not None and budget is None)
         data = run.datamodule.describe()
         if study.checkpoint == "best":
-            require_validation(data["parts"])
+            require_validation(data["parts"], data["patients"])
         labels = counter.count(run.datamodule.shown())
         for seed in study.seeds:
             late = [*more, "--data.fold", str(fold), "--seed", str(seed)]
             scored = {**asdict(study.scoring), "checkpoint": study.checkpoint}
-            keyed = {**without_place(config), "late": late, "test": scored}
+            keyed = {**without_place(config), **weights, "late": late, "test": scored}
             parts = {**common, "config": hash_values(keyed), "data": hash_values(data)}
             key = hash_values(parts)
             jobs.append(
@@ -100,7 +122,7 @@ def _jobs_of(
                     labels=labels,
                     parts=parts,
                     key=key,
-                    folder=JobFolder(output / name_folder(name, fold, seed, key)),
+                    folder=JobFolder(find_folder(output, name, fold, seed, key)),
                 )
             )
     return jobs

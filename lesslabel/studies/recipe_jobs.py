@@ -1,15 +1,17 @@
 """The jobs of a study's recipes: one for each method, fold and seed, and one for all where nothing sets them apart."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from lesslabel.errors import LesslabelError
 from lesslabel.studies.declaration import Study, StudyMethod
-from lesslabel.studies.job import Job, name_folder
+from lesslabel.studies.job import Job, find_folder
 from lesslabel.studies.key import hash_values
 from lesslabel.studies.recipes import Clicked, Recipe, closure
-from lesslabel.studies.step_inputs import StepInputs
+from lesslabel.studies.resolved import require_apart
+from lesslabel.studies.step_inputs import Inputs, StepInputs
 from lesslabel.studies.steps import Step, Value, fill, option, placeholders, without
 from lesslabel.studies.work import JobFolder
 
@@ -33,6 +35,7 @@ class RecipeJobs:
             **{name: str(path) for name, path in study.stores.items()},
         }
         self.jobs: dict[str, Job] = {}
+        self._learnt: dict[str, Mapping[str, set[str]]] = {}
         self._inputs = StepInputs(study.checkpoint)
 
     def add(self, method: StudyMethod) -> list[Job]:
@@ -54,47 +57,79 @@ class RecipeJobs:
         steps = [self._complete(step) for step in recipe.steps]
         try:
             inputs = [self._inputs.describe(fill(step, {**values, **self.stores})) for step in steps]
+            learnt = self._learn([fill(step, values) for step in steps], inputs, needs.values())
         except LesslabelError as error:
             raise type(error)(f"recipe {recipe.name}: {error}") from error
+        parts = self._hash(recipe, values, steps, inputs, needs)
+        key = hash_values(parts)
+        if key not in self.jobs:
+            self._learnt[key] = learnt
+            name, part = self._name(recipe, method)
+            uses_fold = "fold" in placeholders(recipe.words()) or any(need.fold is not None for need in needs.values())
+            folder = find_folder(self.output, f"{name} {part}", fold if uses_fold else None, seed, key)
+            places = {"job": str(folder), **self.stores, **{name: str(job.folder.path) for name, job in needs.items()}}
+            everything: Values = {**values, **places}
+            self.jobs[key] = Job(
+                method=name,
+                series=name,
+                fold=fold if uses_fold else None,
+                seed=seed,
+                arguments=(),
+                scoring=asdict(self.study.scoring),
+                checkpoint=self.study.checkpoint,
+                devices=1,
+                nodes=1,
+                labels=None,
+                parts=parts,
+                key=key,
+                folder=JobFolder(folder),
+                recipe=part,
+                steps=tuple(fill(step, everything) for step in steps),
+                needs=tuple(need.key for need in needs.values()),
+                scores=_fill_scores(recipe, everything),
+                clicks=tuple(Clicked(**_fill_each(asdict(clicked), everything)) for clicked in recipe.clicks),
+            )
+        return self.jobs[key]
+
+    def _hash(
+        self, recipe: Recipe, values: Values, steps: Sequence[Step], inputs: Sequence[Inputs], needs: Mapping[str, Job]
+    ) -> Mapping[str, str]:
+        """The parts of a job's key: what it does in its own words, what it reads by content, and whom it needs."""
         keyed = {
-            "steps": [_without_files(fill(step, values)) for step in steps],
-            "configs": [config for config, _ in inputs],
-            "scores": [fill(pair, values) for pair in (recipe.scores or {}).items()],
+            "steps": [without(fill(step, values), ["--config"]) for step in steps],  # files count by their content
+            "configs": [each.config for each in inputs],
+            "files": [each.files for each in inputs],
+            "scores": _fill_scores(recipe, values),
             "clicks": [_fill_each(asdict(clicked), values) for clicked in recipe.clicks],
             "checkpoint": self.study.checkpoint,
         }
-        parts = {
+        return {
             **self.common,
             "config": hash_values(keyed),
-            "data": hash_values({"steps": [data for _, data in inputs]}),
+            "data": hash_values({"steps": [each.data for each in inputs]}),
             "needs": hash_values({name: need.key for name, need in needs.items()}),
         }
-        key = hash_values(parts)
-        if key in self.jobs:
-            return self.jobs[key]
-        uses_fold = "fold" in placeholders(recipe.words()) or any(need.fold is not None for need in needs.values())
-        name, part = self._name(recipe, method)
-        job = Job(
-            method=name,
-            series=name,
-            fold=fold if uses_fold else None,
-            seed=seed,
-            arguments=(),
-            scoring=asdict(self.study.scoring),
-            checkpoint=self.study.checkpoint,
-            devices=1,
-            nodes=1,
-            labels=None,
-            parts=parts,
-            key=key,
-            folder=JobFolder(self.output),
-            recipe=part,
-            needs=tuple(need.key for need in needs.values()),
-        )
-        folder = self.output / name_folder(f"{job.method} {job.recipe}", job.fold, seed, key)
-        places = {"job": str(folder), **self.stores, **{name: str(need.folder.path) for name, need in needs.items()}}
-        self.jobs[key] = _place(job, folder, recipe, steps, {**values, **places})
-        return self.jobs[key]
+
+    def _learn(self, steps: Sequence[Step], inputs: Sequence[Inputs], needs: Iterable[Job]) -> Mapping[str, set[str]]:
+        """The cases that the job and those it needs train and validate on, by the hash of their data.
+
+        Raises:
+            ConfigError: if one of them is tested here.
+        """
+        learnt: dict[str, set[str]] = defaultdict(set)
+        tested: dict[str, set[str]] = defaultdict(set)
+        for need in needs:
+            for data_hash, uids in self._learnt[need.key].items():
+                learnt[data_hash] |= uids
+        for step, each in zip(steps, inputs, strict=True):
+            if each.data is not None and step[0] in ("fit", "adapt", "clicks"):
+                data_hash, parts = each.data["data_hash"], each.data["parts"]
+                if step[0] != "clicks":
+                    learnt[data_hash] |= {*parts["train"], *parts["validation"]}
+                part = option(step, "--part") or "test"
+                tested[data_hash].update(*(parts.values() if part == "all" else [parts[part]]))
+        require_apart(learnt, tested)
+        return learnt
 
     def _name(self, recipe: Recipe, method: StudyMethod) -> tuple[str, str]:
         """What a job is called: by its method, and by its recipe where the method has others."""
@@ -116,20 +151,8 @@ class RecipeJobs:
         )
 
 
-def _without_files(step: Step) -> Step:
-    """The words but for the names of configuration files: their content counts."""
-    return without(step, ["--config"])
-
-
-def _place(job: Job, folder: Path, recipe: Recipe, steps: Sequence[Step], values: Values) -> Job:
-    """The job with its steps and results, now that its folder has a name."""
-    return replace(
-        job,
-        folder=JobFolder(folder),
-        steps=tuple(fill(step, values) for step in steps),
-        scores=dict(fill(pair, values) for pair in (recipe.scores or {}).items()),  # type: ignore[misc]
-        clicks=tuple(Clicked(**_fill_each(asdict(clicked), values)) for clicked in recipe.clicks),
-    )
+def _fill_scores(recipe: Recipe, values: Values) -> dict[str, str]:
+    return {fill([name], values)[0]: fill([run], values)[0] for name, run in (recipe.scores or {}).items()}
 
 
 def _fill_each(texts: Mapping[str, str], values: Values) -> dict[str, str]:

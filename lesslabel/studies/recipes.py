@@ -1,13 +1,13 @@
 """Recipes of a study: jobs that are more than a training and its test."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lesslabel.errors import ConfigError
 from lesslabel.studies.reading import Section
-from lesslabel.studies.steps import Step, Value, fill, option, output_of, placeholders, split_step
+from lesslabel.studies.steps import Step, Value, fill, output_of, placeholders, split_step
 
 RESERVED = ("job", "store", "fold", "seed", "method")
 """Placeholders that every step may have: the job's folder, the study's store, and what the job is of."""
@@ -95,15 +95,17 @@ def check_values(
     names: Sequence[str],
     values: Mapping[str, Value | Sequence[Value]],
     stores: Mapping[str, Path],
+    check: Callable[[Step], None],
     where: str,
 ) -> None:
-    """Check that a method gives its recipes what they ask for, and nothing that none asks for.
+    """Check that a method gives its recipes what they ask for, nothing that none asks for, and nothing forbidden.
 
     Args:
         recipes: all of the study.
         names: those of the method.
         values: those of the method.
         stores: further stores of the study by name.
+        check: of a step with the method's values in place.
         where: names the declaration and the method in errors.
 
     Raises:
@@ -124,11 +126,11 @@ def check_values(
             raise ConfigError(
                 f"{where}: recipe {name}: unknown placeholder {{{unknown[0]}}}; give it a value, or use {known}"
             )
-        try:
-            for step in recipe.steps:
-                fill(step, values)
-        except ConfigError as error:
-            raise ConfigError(f"{where}: recipe {name}: {error}") from error
+        for number, step in enumerate(recipe.steps, start=1):
+            try:
+                check(fill(step, values))
+            except ConfigError as error:
+                raise ConfigError(f"{where}: recipe {name}: step {number}: {error}") from error
         used |= found
     if unused := sorted(values.keys() - used):
         raise ConfigError(f"{where}: values: no step uses {unused[0]}; leave it out, or correct its name")
@@ -167,21 +169,3 @@ def _read_clicked(content: object, where: str) -> Clicked:
         section.take("method", str, "{method}"),
         section.take("annotator", str, ""),
     )
-
-
-def check_selection(recipe: Recipe, checkpoint: str, scoring: Mapping[str, str], where: str) -> None:
-    """Check that no step takes another checkpoint, or scores otherwise, than the study says.
-
-    Raises:
-        ConfigError: names the step.
-    """
-    decided = {f"--{key}": value for key, value in scoring.items()} | {"--ckpt_path": checkpoint, "--part": "test"}
-    for number, step in enumerate(recipe.steps, start=1):
-        place = f"{where}: {recipe.name}: step {number}"
-        named = option(step, "--ckpt_path")
-        if step[0] in ("fit", "adapt", "clicks") and named is not None:
-            raise ConfigError(f"{place}: --ckpt_path is the study's to choose; leave it out")
-        if step[0] == "test":
-            for name, value in decided.items():
-                if option(step, name) not in (None, value):
-                    raise ConfigError(f"{place}: {name} {option(step, name)}, but the study says {value}; leave it out")

@@ -1,7 +1,9 @@
 """What a resolved configuration must be to take part in a study, and which part of it a key is made of."""
 
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lesslabel.errors import ConfigError
@@ -14,30 +16,92 @@ def without_place(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def require_blind_to_test(config: Mapping[str, Any]) -> None:
-    """Refuse a callback of the trainer that watches a value of the test part.
+    """Refuse a callback of the trainer that is told to look at a value of the test part, by whatever name.
 
     Raises:
         ConfigError: names it.
     """
-    for callback in config["trainer"].get("callbacks") or []:
-        watched = str((callback.get("init_args") or {}).get("monitor") or "")
-        if re.match(r"test\b", watched):
+    for watched in _texts(config["trainer"].get("callbacks")):
+        if re.match(r"test(?:\b|_)", watched, re.IGNORECASE):
             raise ConfigError(
-                f"trainer.callbacks: {callback.get('class_path')} watches '{watched}'; a study that selects on test "
-                "does not start, watch validation/dice"
+                f"trainer.callbacks: one watches '{watched}'; a study that selects on test does not start, watch "
+                "validation/dice"
             )
 
 
-def require_validation(parts: Mapping[str, Sequence[str]]) -> None:
-    """Refuse to take the best checkpoint of a training that nothing validates.
+def require_fresh(config: Mapping[str, Any]) -> None:
+    """Refuse a training that goes on from a checkpoint which its configuration names.
+
+    Args:
+        config: resolved, with what belongs to one call of the command line.
+
+    Raises:
+        ConfigError: names it.
+    """
+    if config["ckpt_path"] is not None:
+        raise ConfigError(f"ckpt_path is {config['ckpt_path']}; a training of a study begins anew, leave it out")
+
+
+def require_validation(parts: Mapping[str, Sequence[str]], patients: Mapping[str, str]) -> None:
+    """Refuse to take the best checkpoint of a training that nothing validates, or that patients of the test validate.
 
     Args:
         parts: uids by part.
+        patients: of every uid.
 
     Raises:
-        ConfigError: if the validation part is empty.
+        ConfigError: if the validation part is empty, or shares a patient with the test part.
     """
     if not parts["validation"]:
         raise ConfigError(
             "selection: best needs a validation part, and the split has none; choose last, the end of the training"
         )
+    tested = {patients[uid] for uid in parts["test"]}
+    if shared := sorted(tested.intersection(patients[uid] for uid in parts["validation"])):
+        raise ConfigError(f"selection: patient {shared[0]} validates and is tested; choose last, or a split by patient")
+
+
+def require_apart(learnt: Mapping[str, set[str]], tested: Mapping[str, set[str]]) -> None:
+    """Refuse to test what an earlier step of a recipe, or of one that it needs, learnt from or was chosen on.
+
+    Args:
+        learnt: uids that train or validate, by the hash of their data.
+        tested: uids that are tested, likewise.
+
+    Raises:
+        ConfigError: names a case.
+    """
+    for data, uids in tested.items():
+        if both := sorted(uids & learnt.get(data, set())):
+            raise ConfigError(f"case {both[0]} trains or validates in one step and is tested in another; use one split")
+
+
+def hash_content(path: Path) -> str:
+    """The sha256 of a file, or of the names and contents of the files in a folder.
+
+    Raises:
+        ConfigError: if there is none, or it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if not file.is_dir():
+                digest.update(
+                    f"{file.relative_to(path).as_posix()}\0{hashlib.sha256(file.read_bytes()).hexdigest()}".encode()
+                )
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name what is there") from error
+    return digest.hexdigest()
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in plain values."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            if name != "class_path":
+                yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)

@@ -1,21 +1,45 @@
-"""What the result of a step depends on beside its words: configurations and data, by their content."""
+"""What the result of a step depends on beside its words: configurations, data and other files, by their content."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
+from lesslabel.runs.folder import read_yaml
 from lesslabel.runs.parsing import RunCLI, parse_run
-from lesslabel.studies.resolved import require_blind_to_test, require_validation, without_place
-from lesslabel.studies.steps import Step, option, options, without
+from lesslabel.studies.resolved import (
+    hash_content,
+    require_blind_to_test,
+    require_fresh,
+    require_validation,
+    without_place,
+)
+from lesslabel.studies.steps import Step, option, options, placeholders, without
 
 _OF_ADAPT = ("--bundle", "--store", "--queue", "--annotation", "--out", "--stages", "--confidence", "--without-labels")
 _LATE = ("--run", "--seed", "--name", "--data.fold", "--weights")
 _ADAPTED = {"tent": ("Tent",), "adami": ("AdaMI", "--model.class_shares", "[0.5,0.5]")}
+_FILES = ("--bundle", "--queue", "--previous", "--weights")
+_OF_A_CALL = ("ckpt_path", "config", "run", "weights")
 _TARGET = "lesslabel.data.module.SegmentationDataModule"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a step reads.
+
+    Attributes:
+        config: its resolved configuration, or the content of its configuration files.
+        data: content and division of its data; None if those are of a job that it needs.
+        files: hashes of the files and folders that no job makes, by name.
+    """
+
+    config: object
+    data: dict[str, Any] | None
+    files: dict[str, str]
 
 
 class StepInputs:
@@ -27,11 +51,11 @@ class StepInputs:
 
     def __init__(self, checkpoint: str) -> None:
         self.checkpoint = checkpoint
-        self._runs: dict[Step, tuple[RunCLI, dict[str, Any]]] = {}
+        self._runs: dict[Step, tuple[RunCLI, dict[str, Any], int]] = {}
         self._parts: dict[tuple[object, ...], dict[str, Any]] = {}
 
-    def describe(self, step: Step) -> tuple[object, object]:
-        """The configuration and the data of a step.
+    def describe(self, step: Step) -> Inputs:
+        """The configuration of a step, its data, and the files that no job makes.
 
         Args:
             step: its words; folders of jobs may still be placeholders, since nothing is looked up there.
@@ -39,8 +63,12 @@ class StepInputs:
         Raises:
             LesslabelError: if a configuration is wrong, does not fit the data, or selects on the test part.
         """
+        config, data = self._describe_work(step)
+        return Inputs(config, data, {name: hash_content(Path(name)) for name in _files_of(step)})
+
+    def _describe_work(self, step: Step) -> tuple[object, dict[str, Any] | None]:
         if step[0] == "fit":
-            return self._describe_training(step[1:], _LATE)
+            return self._describe_training(step[1:], is_fit=True)
         if step[0] == "adapt":
             store = option(step, "--store") or ""
             rival = _ADAPTED.get(option(step, "--without-labels") or "", ("Supervised",))
@@ -48,27 +76,30 @@ class StepInputs:
             # the model comes out of a bundle that is not made yet; its class is enough to resolve the rest
             model = ("--model", f"lesslabel.methods.{rival[0]}", "--model.num_classes", "2", *rival[1:])
             target = ("--data", _TARGET, "--data.store", store)
-            return self._describe_training((*model, *target, *settings), _LATE)
-        files = {str(number): _sha256(name) for number, name in enumerate(options(step, "--config"))}
-        return files, self._describe_store(step)
+            return self._describe_training((*model, *target, *settings), is_fit=False)
+        return [_settings_of(name) for name in options(step, "--config")], self._describe_store(step)
 
-    def _describe_training(self, arguments: Step, late: Sequence[str]) -> tuple[object, object]:
-        common, fold = without(arguments, late), option(arguments, "--data.fold")
+    def _describe_training(self, arguments: Step, *, is_fit: bool) -> tuple[object, dict[str, Any]]:
+        common, fold = without(arguments, _LATE), option(arguments, "--data.fold")
         if common not in self._runs:
             run = parse_run(common)
             config = run.plain_config()
             require_blind_to_test(config)
-            self._runs[common] = run, without_place(config)
-        run, config = self._runs[common]
+            require_fresh(run.config)
+            if run.config["weights"] is not None:
+                raise ConfigError("weights in a configuration file; write --weights into the step")
+            self._runs[common] = run, without_place(config), run.datamodule.fold
+        run, config, own_fold = self._runs[common]
         data = run.datamodule
-        if fold is not None:
-            data.fold = _number(fold, "--data.fold")
-        described = self._once(("run", common, data.fold), lambda: _describe(data))
+        data.fold = own_fold if fold is None else _number(fold, "--data.fold")
+        described = self._once(
+            ("run", is_fit, common, data.fold), lambda: _describe_shown(data) if is_fit else _describe(data)
+        )
         if self.checkpoint == "best":
-            require_validation(described["parts"])
+            require_validation(described["parts"], described["patients"])
         return config, described
 
-    def _describe_store(self, step: Step) -> object:
+    def _describe_store(self, step: Step) -> dict[str, Any] | None:
         store = option(step, "--store")
         if store is None:
             return None
@@ -88,18 +119,42 @@ class StepInputs:
 
 
 def _describe(data: SegmentationDataModule) -> dict[str, Any]:
-    """Content and division of the data; which labels are shown follows from the configuration."""
+    """Content and division of the data."""
     return {
         "data_hash": data.store.data_hash,
+        "labels": {str(code): name for code, name in data.store.labels.items()},
         "parts": {part: list(uids) for part, uids in data.divide().cases.items()},
+        "patients": {uid: record.patient for uid, record in data.store.records.items()},
     }
 
 
-def _sha256(name: str) -> str:
-    try:
-        return hashlib.sha256(Path(name).read_bytes()).hexdigest()
-    except OSError as error:
-        raise ConfigError(f"{name}: cannot be read ({error.strerror}); name a configuration file") from error
+def _describe_shown(data: SegmentationDataModule) -> dict[str, Any]:
+    """Also which labels are shown, where no job has to make the list of them first."""
+    lists = [*data.view.overlays, *(entry.queue for entry in data.view.supervision)]
+    if placeholders(lists):
+        return _describe(data)
+    described = data.describe()
+    shown: dict[str, Any] = {key: described.get(key) for key in ("labelled", "labelled_slices")}
+    return {**_describe(data), **shown, "overlays": [each["sha256"] for each in described.get("overlays", [])]}
+
+
+def _files_of(step: Step) -> list[str]:
+    """Files and folders that a step reads and no job makes."""
+    named = [path for name in _FILES for path in options(step, name)]
+    if step[0] == "clicks":
+        named += options(step, "--run")
+    elif step[0] == "bundle":
+        named += step[2:3]
+    return [path for path in named if not placeholders([path.partition("/")[0]])]
+
+
+def _settings_of(name: str) -> dict[str, Any]:
+    """A configuration of a step that does not train: settings, not what belongs to one call."""
+    content = read_yaml(Path(name))
+    for key in _OF_A_CALL:
+        if key in content:
+            raise ConfigError(f"{name}: {key} does not belong into a configuration; leave it out")
+    return content
 
 
 def _number(text: str, name: str) -> int:

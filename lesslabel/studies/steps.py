@@ -9,8 +9,9 @@ from lesslabel.errors import ConfigError
 Value = str | int | float | bool
 Step = tuple[str, ...]
 _PLACEHOLDER = re.compile(r"\{(\w[\w -]*)\}")
-_OUTPUTS = {"fit": "--run", "test": "--run", "clicks": "--out", "select": "--out", "adapt": "--out"}
-VERBS = (*_OUTPUTS, "bundle")
+OUTPUTS = {"fit": "--run", "test": "--run", "clicks": "--out", "select": "--out", "adapt": "--out"}
+"""The option that names what a verb writes; `bundle export` takes it as its second word."""
+VERBS = (*OUTPUTS, "bundle")
 """What a step may do: verbs that write into the job's folder, whole or not at all, and change nothing else."""
 
 
@@ -27,7 +28,7 @@ def split_step(text: str) -> Step:
     if not step or step[0] not in VERBS:
         raise ConfigError(f"unknown verb '{step[0] if step else ''}'; a step begins with one of {', '.join(VERBS)}")
     if not output_of(step).startswith("{job}/"):
-        where = "bundle export RUN {job}/NAME" if step[0] == "bundle" else f"{_OUTPUTS[step[0]]} {{job}}/NAME"
+        where = "bundle export RUN {job}/NAME" if step[0] == "bundle" else f"{OUTPUTS[step[0]]} {{job}}/NAME"
         raise ConfigError(f"'{step[0]}' does not write into the job's folder; write {where}")
     return step
 
@@ -83,7 +84,7 @@ def output_of(step: Sequence[str]) -> str:
     """What a step writes: a file or a folder; of a test the run that it scores. Empty if it names none."""
     if step[0] == "bundle":
         return step[3] if len(step) > 3 and step[1] == "export" else ""
-    return option(step, _OUTPUTS[step[0]]) or ""
+    return option(step, OUTPUTS[step[0]]) or ""
 
 
 def _fill_word(word: str, values: Mapping[str, Value | Sequence[Value]]) -> Step:

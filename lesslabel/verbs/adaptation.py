@@ -10,7 +10,7 @@ def bundle(given: list[str]) -> int:
         "lesslabel bundle", description="A trained model for another hospital: weights, references, recipe; no image."
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="export|inspect|verify")
-    export = actions.add_parser("export", help="make a bundle from a finished run")
+    export = actions.add_parser("export", help="make a bundle from a finished run", allow_abbrev=False)
     export.add_argument("run", type=Path, help="run folder")
     export.add_argument("out", type=Path, help="folder to make")
     export.add_argument("--store", type=Path, required=True, help="the store that the run was trained on")
@@ -28,7 +28,9 @@ def bundle(given: list[str]) -> int:
 def select(given: list[str]) -> int:
     """Rank what to annotate."""
     parser = argparse.ArgumentParser(
-        "lesslabel select", description="Rank the training part of a store; writes queue.csv and queue.json."
+        "lesslabel select",
+        description="Rank the training part of a store; writes queue.csv and queue.json.",
+        allow_abbrev=False,
     )
     parser.add_argument("--bundle", type=Path, required=True, help="what the source handed over")
     parser.add_argument("--store", type=Path, required=True, help="the target; labels are not looked at")

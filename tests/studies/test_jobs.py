@@ -124,6 +124,53 @@ def test_a_callback_that_watches_test_is_refused(config: Path, store: Path, tmp_
     stopping["init_args"]["monitor"] = "validation/dice"  # type: ignore[index]
     overlay.write_text(yaml.safe_dump({"trainer": {"callbacks": [stopping]}}))
     assert len(jobs_of(tmp_path, config, store, configs=[str(overlay)])) == 1
+    for callbacks in (
+        {"class_path": "pytorch_lightning.callbacks.EarlyStopping", "init_args": {"monitor": "test/dice"}},
+        [{"class_path": "pytorch_lightning.callbacks.ModelCheckpoint", "init_args": {"filename": "test_{step}"}}],
+    ):
+        overlay.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}))
+        with pytest.raises(ConfigError, match="selects on test does not start"):
+            jobs_of(tmp_path, config, store, configs=[str(overlay)])
+
+
+def test_a_training_begins_anew_and_the_key_knows_its_weights(config: Path, store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="ckpt_path is best; a training of a study begins anew"):
+        jobs_of(tmp_path, config, store, settings={"ckpt_path": "best"})
+    keys = set()
+    for content in ("a", "b"):
+        (tmp_path / "weights").write_text(content)
+        (job,) = jobs_of(tmp_path, config, store, settings={"weights": str(tmp_path / "weights")})
+        keys.add(job.key)
+    assert len(keys) == 2
+
+
+def test_the_best_is_not_chosen_on_patients_of_the_test(config: Path, store: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split.yaml"
+    split.write_text(yaml.safe_dump({"unit": "case", "draw": {"train": 6, "validation": 5, "test": 5}}))
+    settings = {"data.split": str(split)}
+    with pytest.raises(ConfigError, match=r"patient phantom.* validates and is tested"):
+        jobs_of(tmp_path, config, store, settings=settings)
+    assert len(jobs_of(tmp_path, config, store, settings=settings, selection={"checkpoint": "last"})) == 1
+
+
+def test_two_jobs_are_not_one_row(config: Path, store: Path, tmp_path: Path) -> None:
+    methods = [{"name": name, "configs": [str(config)]} for name in ("a", "a, 1 patient")]
+    order = tmp_path / "order.txt"
+    order.write_text("phantom001\nphantom002\n")
+    assert len(jobs_of(tmp_path, config, store, methods=methods)) == 2
+    budgets = {"order": str(order), "patients": [1]}
+    assert len(jobs_of(tmp_path, config, store, methods=methods, budgets=budgets)) == 2
+    recipe = {"steps": [f"fit --config {config} --data.store {{store}} --run {{job}}/r", "test --run {job}/r"]}
+    recipes = {
+        name: {
+            **recipe,
+            "scores": {"same": "{job}/r"},
+            "steps": [f"{recipe['steps'][0]} --seed {seed}", recipe["steps"][1]],
+        }
+        for name, seed in (("x", 1), ("y", 2))
+    }
+    with pytest.raises(ConfigError, match="m: x, seed 0 and m: y, seed 0 would both be 'same' in the table"):
+        jobs_of(tmp_path, config, store, methods=[{"name": "m", "recipes": ["x", "y"]}], recipes=recipes)
 
 
 def test_the_best_needs_a_validation_part(config: Path, store: Path, tmp_path: Path) -> None:

@@ -99,6 +99,85 @@ def test_the_key_knows_files_by_content_data_by_content_and_needs(config: Path, 
     assert changed[1].parts["data"] != longer[1].parts["data"]
 
 
+def of_one_recipe(folder: Path, store: Path, *steps: str, values: dict[str, Any] | None = None, **changes: Any) -> Job:
+    said = {"store": str(store), "recipes": {"r": {"steps": list(steps)}}, "selection": {"checkpoint": "last"}}
+    methods = [{"name": "m", "recipes": ["r"], "values": values or {}}]
+    return make_jobs(read_study(declare(folder, **{"methods": methods, **said, **changes})), folder / "jobs")[-1]
+
+
+def test_the_key_knows_the_files_that_no_job_makes(config: Path, store: Path, order: Path, tmp_path: Path) -> None:
+    bundle, patients = tmp_path / "bundle", tmp_path / "order.txt"
+    bundle.mkdir()
+    shown = f'[{{"annotation": "dense", "patients": 1, "order": "{patients}"}}]'
+    steps = (
+        f"fit --config {config} --data.store {{store}} --data.view.supervision {{shown}} --run {{job}}/run",
+        f"adapt --bundle {bundle} --store {{store}} --queue {{job}}/q.csv --annotation dense --out {{job}}/a",
+    )
+
+    def key(*, weights: str = "a", first: int = 1) -> str:
+        (bundle / "weights.safetensors").write_text(weights)
+        names = order.read_text().splitlines()
+        patients.write_text("\n".join(names if first == 1 else reversed(names)))
+        return of_one_recipe(tmp_path / "e", store, *steps, values={"shown": [shown]}).key
+
+    assert key() == key()
+    assert len({key(), key(weights="b"), key(first=8)}) == 3
+    shutil.rmtree(bundle)
+    with pytest.raises(ConfigError, match="bundle: cannot be read"):
+        of_one_recipe(tmp_path / "e", store, *steps, values={"shown": [shown]})
+
+
+def test_a_configuration_brings_in_no_checkpoint(config: Path, store: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    fit = f"fit --config {config} --data.store {{store}} --run {{job}}/run"
+    for content, steps, said in (
+        ("ckpt_path: best", (f"{fit} --config {overlay}",), "ckpt_path is best; a training of a study begins anew"),
+        ("weights: a.safetensors", (f"{fit} --config {overlay}",), "weights in a configuration file"),
+        (
+            "ckpt_path: last",
+            (fit, f"clicks --run {{job}}/run --out {{job}}/c --config {overlay}"),
+            "ckpt_path does not",
+        ),
+        ("config: b.yaml", (fit, f"test --run {{job}}/run --config {overlay}"), "config does not belong"),
+    ):
+        overlay.write_text(content)
+        with pytest.raises(ConfigError, match=said):
+            of_one_recipe(tmp_path / "e", store, *steps)
+
+
+def test_what_one_step_learns_from_no_other_tests(config: Path, store: Path, tmp_path: Path) -> None:
+    fit = f"fit --config {config} --data.store {{store}} --data.fold {{fold}} --run {{job}}"
+    again = f"fit --config {config} --data.store {{store}} --weights {{job}}/a/x --run {{job}}/b"
+    of_one_recipe(tmp_path / "e", store, f"{fit}/a", again)
+    with pytest.raises(ConfigError, match=r"recipe r: case .* trains or validates in one step and is tested"):
+        of_one_recipe(tmp_path / "e", store, f"{fit}/a", again, folds=[1])
+    with pytest.raises(ConfigError, match="is tested in another"):
+        of_one_recipe(
+            tmp_path / "e", store, f"{fit}/a", "clicks --run {job}/a --store {store} --part all --out {job}/c"
+        )
+
+
+def test_a_shared_job_is_found_again_whoever_asks_for_it(config: Path, store: Path, tmp_path: Path) -> None:
+    fit = f"fit --config {config} --data.store {{store}} --name {{trained}} --run {{job}}/run"
+    recipes = {
+        "train": {"steps": [fit]},
+        "test": {"needs": ["train"], "steps": ["select --bundle {train}/b --store {store} --out {job}/{method}.csv"]},
+    }
+    methods = [{"name": name, "recipes": ["test"], "values": {"trained": "both"}} for name in ("a", "b")]
+    said = {"recipes": recipes, "methods": methods}
+    first = make_jobs(
+        read_study(declare(tmp_path, store=str(store), selection={"checkpoint": "last"}, **said)), tmp_path / "jobs"
+    )
+    assert [job.name for job in first] == ["a: train, seed 0", "a, seed 0", "b, seed 0"]
+    first[0].folder.path.mkdir(parents=True)
+    said["methods"] = methods[1:]
+    changes = {"seeds": [3], "selection": {"checkpoint": "last"}}
+    second = make_jobs(read_study(declare(tmp_path, store=str(store), **changes, **said)), tmp_path / "jobs")
+    assert second[0].key == first[0].key
+    assert second[0].folder == first[0].folder
+    assert second[1].steps[0][2] == f"{first[0].folder.path}/b"
+
+
 def test_a_step_that_watches_test_is_refused(config: Path, store: Path, tmp_path: Path) -> None:
     stopping = {"class_path": "pytorch_lightning.callbacks.EarlyStopping", "init_args": {"monitor": "test/dice"}}
     overlay = tmp_path / "overlay.yaml"

@@ -84,6 +84,7 @@ def test_what_is_wrong_with_a_recipe_is_named(recipe: str, changes: dict[str, An
     ("option", "said"),
     [
         ("--ckpt_path best", "--ckpt_path best, but the study says last"),
+        ("--ckpt_path best --ckpt_path last", "--ckpt_path best, but the study says last"),
         ("--part validation", "--part validation, but the study says test"),
         ("--hd95 max-of-directed", "--hd95 max-of-directed, but the study says pooled"),
     ],
@@ -93,6 +94,37 @@ def test_a_test_takes_what_the_study_selects(option: str, said: str, tmp_path: P
     recipes["choose"]["steps"][2] += f" {option}"
     with pytest.raises(ConfigError, match=f"choose: step 3: {said}"):
         read(tmp_path, recipes)
+    recipes["choose"]["steps"][2] = f"{RECIPES['choose']['steps'][2]} {{more}}"
+    values = {"budget": "20%", "more": option.split()}
+    with pytest.raises(ConfigError, match=f"choose: step 3: {said}"):
+        read(tmp_path, recipes, {**METHOD, "values": values})
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("clicks --run {job}/run --out {job}/c --ckpt_path last", "--ckpt_path is the study's to choose"),
+        ("clicks --run {job}/run --out {job}/c --part train", "--part train: objects that the run was trained"),
+        ("clicks --run {job}/run --out {job}/../c", r"\{job\}/\.\./c may lie outside the job's folder"),
+        (
+            "bundle export {job}/run {job}/a/../../b --store {store}",
+            r"\{job\}/a/\.\./\.\./b may lie outside the job's folder",
+        ),
+        ("select --out {job}/b.csv --out {job}/a.csv", "--out is there twice; name one output"),
+        ("adapt --queue q --out {job}/a --ckpt_path x.ckpt", "--ckpt_path is the study's to choose"),
+    ],
+)
+def test_no_step_looks_at_test_or_writes_elsewhere(step: str, said: str, tmp_path: Path) -> None:
+    recipes = {"r": {"steps": ["fit --run {job}/run", step]}}
+    with pytest.raises(ConfigError, match=f"recipe r: step 2: {said}"):
+        read(tmp_path, recipes, {"name": "m", "recipes": ["r"]})
+
+
+def test_a_table_of_clicks_has_no_folds(tmp_path: Path) -> None:
+    played = {"folder": "{job}/c", "set": "a"}
+    recipes = {"r": {"steps": ["clicks --run {other} --out {job}/c"], "clicks": [played]}}
+    with pytest.raises(ConfigError, match="a table of clicks has no folds"):
+        read(tmp_path, recipes, {"name": "m", "recipes": ["r"]}, folds=[0, 1])
 
 
 @pytest.mark.parametrize(

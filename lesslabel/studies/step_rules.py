@@ -1,0 +1,38 @@
+"""What no step of a study may do: select on test, or read and write past what its key knows."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from lesslabel.errors import ConfigError
+from lesslabel.studies.steps import OUTPUTS, Step, option, options, output_of
+
+_DECIDED = ("--ckpt_path", "--part", "--unit", "--hd95", "--empty")
+
+
+def check_step(step: Step, checkpoint: str, scoring: Mapping[str, str]) -> None:
+    """Check a step whose values are in place, so that no value brings in what the declaration may not say.
+
+    Args:
+        step: its words; folders of jobs may still be placeholders.
+        checkpoint: the one of the study.
+        scoring: the conventions of the study.
+
+    Raises:
+        ConfigError: if it takes another checkpoint or part, scores otherwise, or writes outside the job's folder.
+    """
+    if step[0] == "test":
+        said = {"--ckpt_path": checkpoint, "--part": "test", **{f"--{name}": value for name, value in scoring.items()}}
+        for name in _DECIDED:
+            for value in options(step, name):
+                if value != said[name]:
+                    raise ConfigError(f"{name} {value}, but the study says {said[name]}; leave it out")
+    elif options(step, "--ckpt_path"):
+        raise ConfigError("--ckpt_path is the study's to choose; leave it out")
+    if step[0] == "clicks" and option(step, "--store") is None and set(options(step, "--part")) - {"test"}:
+        raise ConfigError(
+            f"--part {option(step, '--part')}: objects that the run was trained or chosen on; leave it out"
+        )
+    if step[0] != "bundle" and len(options(step, OUTPUTS[step[0]])) > 1:
+        raise ConfigError(f"{OUTPUTS[step[0]]} is there twice; name one output")
+    if ".." in PurePosixPath(output_of(step)).parts:
+        raise ConfigError(f"{output_of(step)} may lie outside the job's folder; leave '..' out")
