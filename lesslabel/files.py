@@ -22,7 +22,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(aside)
+        remove(aside)
         yield aside
         aside.replace(path)
     except OSError as error:
@@ -31,7 +31,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         reason = " ".join(str(error.strerror or error).split())
         raise DataError(f"{path}: cannot be written ({reason}); check the free space and rights") from error
     finally:
-        _remove(aside)
+        remove(aside)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -90,7 +90,8 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     elif path.exists() or path.is_symlink():

@@ -10,7 +10,8 @@ import pandas as pd
 
 from lesslabel.errors import DataError
 from lesslabel.evaluation.clicks import OBJECT, at_clicks, clicks_needed
-from lesslabel.evaluation.experiment import read_csv, read_protocol, read_published
+from lesslabel.evaluation.experiment import list_commits, read_csv, read_protocol, read_published
+from lesslabel.evaluation.experiment_runs import cost_sections
 from lesslabel.evaluation.experiment_table import read_baselines
 from lesslabel.evaluation.markdown import markdown_table
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
@@ -58,6 +59,7 @@ class PlayedProtocol:
         method: name of the method in tables.
         annotator: whose prompts they are; empty for a robot.
         commit: of the code that trained the method.
+        seed: in the table; None takes that of the robots.
     """
 
     folder: Path
@@ -65,6 +67,7 @@ class PlayedProtocol:
     method: str
     annotator: str
     commit: str
+    seed: int | None = None
 
 
 def add_clicks(folder: Path, played: Sequence[PlayedProtocol]) -> None:
@@ -132,7 +135,7 @@ def write_click_table(folder: Path) -> Path:
     results, protocol, published = read_click_results(folder), read_protocol(folder), read_published(folder)
     baselines = read_baselines(folder, protocol.get("baseline"))
     stated = [f"- **{key.replace('_', ' ')}**: {_in_words(value)}" for key, value in protocol.items() if key != "name"]
-    pieces = [f"# {protocol['name']}", "\n".join(stated)]
+    pieces = [f"# {protocol['name']}", "\n".join(stated), list_commits(results)]
     for name, rows in results.groupby("set", sort=False):
         pieces += [f"## {name}", _table_of_set(rows)]
         for baseline, patterns in baselines.items():
@@ -140,6 +143,8 @@ def write_click_table(folder: Path) -> Path:
             if rivals and (rows["method"] == baseline).any():
                 said = f"Paired against {baseline}, on the same objects, tested over patients:"
                 pieces += [said, _differences(rows, baseline, rivals)]
+    if costs := [section.strip() for section in cost_sections(folder)]:
+        pieces += [*costs, "Minutes of a method's own jobs; a training that several methods share is none of them."]
     whole = markdown_table(list(published.columns), published.to_numpy().tolist())
     pieces += ["## Published figures", "Context only: other data, training and scoring.", whole]
     path = folder / "table.md"
@@ -167,7 +172,8 @@ def _rows_of(played: PlayedProtocol) -> pd.DataFrame:
             columns |= {f"noc_{percent}": needed["clicks"], f"failed_{percent}": needed["failed"].astype(int)}
         columns["seconds_click"] = later.groupby(OBJECT)["seconds"].median()
     said = {"set": played.set, "method": played.method, "annotator": played.annotator, "commit": played.commit}
-    rows = pd.DataFrame(columns).reset_index().assign(**said, seed=int(summary["protocol"]["seed"]))
+    seed = int(summary["protocol"]["seed"]) if played.seed is None else played.seed
+    rows = pd.DataFrame(columns).reset_index().assign(**said, seed=seed)
     rows = rows.reindex(columns=list(CLICK_RESULT_COLUMNS))
     return rows.map(lambda value: f"{value:.4g}" if isinstance(value, float) else str(value)).replace("nan", "")
 

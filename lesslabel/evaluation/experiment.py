@@ -35,7 +35,9 @@ PROTOCOL_KEYS = (
 )
 
 
-def add_run(folder: Path, run: Path, *, fold: str | None = None, method: str | None = None) -> None:
+def add_run(
+    folder: Path, run: Path, *, fold: str | None = None, method: str | None = None, seed: int | None = None
+) -> None:
     """Take the test metrics of a run folder into an experiment.
 
     Args:
@@ -43,6 +45,7 @@ def add_run(folder: Path, run: Path, *, fold: str | None = None, method: str | N
         run: a tested run folder.
         fold: name of the fold; None takes the one in ``data.json``.
         method: name of the method in the table; None takes the one in ``test/summary.json``.
+        seed: in the table; None takes the one in ``test/summary.json``.
 
     Raises:
         RunError: if the run is not tested on its test part, was scored by other conventions than the experiment's other
@@ -53,17 +56,41 @@ def add_run(folder: Path, run: Path, *, fold: str | None = None, method: str | N
     if not metrics_file.is_file():
         raise RunError(f"{run}: not tested, test/metrics.csv is missing; run the test first")
     summary = read_json(run / "test" / "summary.json", "the summary of a test")
-    environment = read_json(run / "environment.json", "the environment of a run")
     metrics = read_csv(metrics_file, numbers=METRICS)
     try:
-        name, seed = str(method or summary["method"]), int(summary["seed"])
-        commit = str(environment["commit"] or "unknown")[:10] + ("-dirty" if environment.get("dirty") else "")
+        name, seed = str(method or summary["method"]), int(summary["seed"] if seed is None else seed)
+        commit = commit_of(run)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{run}: summary.json lacks method or seed, or environment.json commit; test again") from error
     if fold is None:
         fold = str(read_json(run / "data.json", "the data of a run").get("fold", ""))
     _require_same_scoring(folder, run, summary)
     add_results(folder, metrics, method=name, fold=fold, seed=seed, commit=commit)
+
+
+def commit_of(run: Path) -> str:
+    """The commit of the code that made a run, shortened; ``-dirty`` if files differed from it.
+
+    Raises:
+        DataError: if the run does not say.
+    """
+    made_by = read_json(run / "environment.json", "the environment of a run")
+    return str(made_by["commit"] or "unknown")[:10] + ("-dirty" if made_by.get("dirty") else "")
+
+
+def list_commits(results: pd.DataFrame) -> str:
+    """One line that says which commits made the rows of which methods.
+
+    Args:
+        results: rows with ``method`` and ``commit``.
+    """
+    methods = {str(commit): sorted(set(rows["method"])) for commit, rows in results.groupby("commit", sort=True)}
+    if len(methods) == 1:
+        return f"All rows are of commit {next(iter(methods)) or 'unknown'}."
+    each = "; ".join(f"{commit or 'unknown'}: {', '.join(names)}" for commit, names in methods.items())
+    return (
+        f"The rows are of several commits, and of a method's former configuration where it did not run again. {each}."
+    )
 
 
 def _require_same_scoring(folder: Path, run: Path, summary: Mapping[str, Any]) -> None:

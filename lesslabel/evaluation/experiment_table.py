@@ -13,6 +13,7 @@ from lesslabel.evaluation.experiment import (
     FIGURE,
     PROTOCOL_KEYS,
     PUBLISHED_COLUMNS,
+    list_commits,
     published_number,
     read_cases,
     read_protocol,
@@ -58,6 +59,7 @@ def write_table(folder: Path, *, seed: int = 0) -> Path:
         "Mean over labels ± standard deviation over patients [95 % bootstrap interval over patients]; "
         "seeds are averaged within a patient first. *Undefined* counts values that do not exist and were left out.\n",
         _results_table(scores, summary),
+        f"\n{list_commits(read_results(folder))}",
     ]
     if (folder / FIGURE).is_file():
         sections.append(f"\n![Dice, patient by patient]({FIGURE})")

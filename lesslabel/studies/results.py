@@ -1,11 +1,16 @@
 """From finished jobs to the experiment folder: values, costs, curves, table."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from lesslabel.evaluation import add_run, write_table
 from lesslabel.evaluation.click_experiment import PlayedProtocol, add_clicks, write_click_table
+from lesslabel.evaluation.experiment import commit_of
 from lesslabel.evaluation.experiment_runs import RunCost, add_run_costs
 from lesslabel.files import read_json, write_json
 from lesslabel.report.experiment_figure import write_figure
@@ -13,8 +18,6 @@ from lesslabel.studies.curve import write_curves
 from lesslabel.studies.declaration import Study
 from lesslabel.studies.job import Job
 from lesslabel.studies.labels import LabelCount
-from lesslabel.studies.recipes import Clicked
-from lesslabel.studies.steps import option, output_of
 
 
 def write_results(study: Study, done: Sequence[Job]) -> Path:
@@ -32,46 +35,80 @@ def write_results(study: Study, done: Sequence[Job]) -> Path:
     Raises:
         LesslabelError: if a run or a file of the experiment is damaged, or was scored differently.
     """
-    if study.plays_clicks:
-        if played := [_played(job, clicked) for job in done for clicked in job.clicks]:
+    with _alone(study.folder):
+        if not study.plays_clicks:
+            for job in done:
+                fold = None if job.fold is None else str(job.fold)
+                for method, run in job.tested.items():
+                    add_run(study.folder, run, fold=fold, method=method, seed=job.seed)
+        elif played := [protocol for job in done for protocol in _played(job)]:
             add_clicks(study.folder, played)
-        return write_click_table(study.folder)
-    for job in done:
-        for method, run in job.tested.items():
-            add_run(study.folder, run, fold=None if job.fold is None else str(job.fold), method=method)
-    if costs := [cost for job in done for cost in _costs_of(study, job)]:
-        write_json(study.folder / "costs.json", asdict(study.costs))
-        add_run_costs(study.folder, costs)
-        write_curves(study.folder)
-    write_figure(study.folder)
-    return write_table(study.folder)
+        if costs := _add_up(cost for job in done for cost in _costs_of(study, job)):
+            write_json(study.folder / "costs.json", asdict(study.costs))
+            add_run_costs(study.folder, costs)
+        if study.plays_clicks:
+            return write_click_table(study.folder)
+        if costs:
+            write_curves(study.folder)
+        write_figure(study.folder)
+        return write_table(study.folder)
 
 
 def _costs_of(study: Study, job: Job) -> Iterator[RunCost]:
     ended = read_json(job.folder.done, "the end of a job")
-    for method, run in job.tested.items():
-        labels = LabelCount(**ended["labels"][method]) if job.labels is None else job.labels
+    for method, made in _runs_of(job, ended).items():
+        labels = LabelCount(**made["labels"])
         yield RunCost(
             method=method,
             series=method if job.steps else job.series,
-            fold=str(read_json(run / "data.json", "the data of a run")["fold"] if job.fold is None else job.fold),
+            fold=str(made["fold"] if job.fold is None else job.fold),
             seed=job.seed,
             patients=labels.patients,
             cases=labels.cases,
             annotation_minutes=round(labels.minutes(study.costs), 2),
             minutes=ended["minutes"],
             hardware=ended["hardware"],
-            commit=_commit_of(run),
+            commit=made["commit"],
             key=job.key,
         )
 
 
-def _played(job: Job, clicked: Clicked) -> PlayedProtocol:
-    (step,) = [step for step in job.steps if step[0] == "clicks" and output_of(step) == clicked.folder]
-    commit = _commit_of(Path(option(step, "--run") or ""))
-    return PlayedProtocol(Path(clicked.folder), clicked.set, clicked.method, clicked.annotator, commit)
+def _runs_of(job: Job, ended: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Commit, fold and labels of the runs of a job by the name of the method in tables."""
+    if job.labels is None:
+        runs: Mapping[str, Mapping[str, Any]] = ended["runs"]
+        return runs
+    return {job.method: {"commit": commit_of(job.folder.run), "fold": job.fold, "labels": asdict(job.labels)}}
 
 
-def _commit_of(run: Path) -> str:
-    made_by = read_json(run / "environment.json", "the environment of a run")
-    return str(made_by["commit"] or "unknown")[:10] + ("-dirty" if made_by.get("dirty") else "")
+def _add_up(costs: Iterable[RunCost]) -> list[RunCost]:
+    """One row for each method, fold and seed: the minutes of several click jobs of one method together."""
+    rows: dict[tuple[str, str, int], RunCost] = {}
+    for cost in costs:
+        place = cost.method, cost.fold, cost.seed
+        if (former := rows.get(place)) is None:
+            rows[place] = cost
+        else:
+            hardware = "; ".join(dict.fromkeys((former.hardware, cost.hardware)))
+            rows[place] = replace(former, minutes=round(former.minutes + cost.minutes, 2), hardware=hardware)
+    return list(rows.values())
+
+
+def _played(job: Job) -> Iterator[PlayedProtocol]:
+    ended = read_json(job.folder.done, "the end of a job") if job.clicks else {}
+    for clicked in job.clicks:
+        commit = ended["runs"][clicked.method]["commit"]
+        yield PlayedProtocol(
+            Path(clicked.folder), clicked.set, clicked.method, clicked.annotator, commit, seed=job.seed
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the experiment folder; the rows of two studies that end together would else undo each other."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

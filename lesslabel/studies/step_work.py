@@ -9,15 +9,16 @@ from typing import Any
 
 from lesslabel.adaptation import ADAPTATION
 from lesslabel.errors import RunError
-from lesslabel.files import read_json, write_json
-from lesslabel.studies.steps import output_of
+from lesslabel.evaluation.experiment import commit_of
+from lesslabel.files import read_json, remove, write_json
+from lesslabel.studies.steps import option, output_of
 
 FINISHED = "steps.json"
 """In a job's folder: how many steps have been done."""
 
 
 def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
-    """Do the steps that have not been done; a training goes on from its last epoch.
+    """Do the steps that have not been done, or whose result is gone; a training goes on from its last epoch.
 
     Args:
         folder: of the job.
@@ -31,6 +32,7 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
 
     noted = folder / FINISHED
     finished = read_json(noted, "the finished steps of a job")["finished"] if noted.is_file() else 0
+    finished = _keep_whole(noted, job["steps"], finished)
     for number, step in enumerate(job["steps"][finished:], start=finished + 1):
         if not _is_made(step):
             print(f"$ lesslabel {shlex.join(step)}", flush=True)
@@ -42,15 +44,20 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
 
 
 def describe_results(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
-    """What the end of a job says of its steps: what they wrote, and which labels the scored runs saw.
+    """What the end of a job says of its steps: what they wrote, and what the runs of the table were.
 
     Args:
         folder: of the job.
         job: the content of ``job.json``.
+
+    Returns:
+        ``results``, paths in the folder, and ``runs``: commit, fold and labels by the name of the method in tables.
     """
     # a cluster names the folder by its whole path, the steps name it as the study was started
     results = [Path(_result_of(step)).resolve().relative_to(folder.resolve()).as_posix() for step in job["steps"]]
-    return {"results": results, "labels": {name: _count_labels(Path(run)) for name, run in job["scores"].items()}}
+    played = {output_of(step): option(step, "--run") or "" for step in job["steps"] if step[0] == "clicks"}
+    runs = {**job["scores"], **{clicked["method"]: played[clicked["folder"]] for clicked in job["clicks"]}}
+    return {"results": results, "runs": {method: _describe_run(Path(run)) for method, run in runs.items()}}
 
 
 def make_ready(run: Path) -> bool:
@@ -60,6 +67,16 @@ def make_ready(run: Path) -> bool:
     if run.exists():
         shutil.rmtree(run)
     return False
+
+
+def _keep_whole(noted: Path, steps: Sequence[Sequence[str]], finished: int) -> int:
+    """How many of the finished steps still have their results; what was made after a lost one is cleared away."""
+    lost = next((number for number in range(finished) if not Path(_result_of(steps[number])).exists()), finished)
+    if lost < finished:
+        write_json(noted, {"finished": lost})
+        for step in steps[lost:finished]:
+            remove(Path(_result_of(step)).parent if step[0] == "test" else Path(output_of(step)))
+    return lost
 
 
 def _is_made(step: Sequence[str]) -> bool:
@@ -85,6 +102,12 @@ def _require_selected(clicks: Path, checkpoint: str) -> None:
     played = read_json(clicks / "summary.json", "the summary of a click protocol")["checkpoint"]
     if played != checkpoint:
         raise RunError(f"{clicks}: played with the checkpoint '{played}', the study selects '{checkpoint}'; correct it")
+
+
+def _describe_run(run: Path) -> dict[str, Any]:
+    """What the table says of a run, which may lie in the folder of another job and be cleared away later."""
+    fold = read_json(run / "data.json", "the data of a run")["fold"]
+    return {"commit": commit_of(run), "fold": fold, "labels": _count_labels(run)}
 
 
 def _count_labels(run: Path) -> dict[str, int]:

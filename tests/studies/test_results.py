@@ -1,6 +1,7 @@
 """From finished jobs of recipes to the experiment folder."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -39,13 +40,32 @@ def test_clicks_go_to_rows_with_the_commit_of_the_run_that_was_clicked(tmp_path:
     rows = [["x", "p", 1, "LV", turn, 4 * turn, 0.5 * turn, 1.0, 0.1] for turn in (0, 1)]
     pd.DataFrame(rows, columns=list(CLICK_COLUMNS)).to_csv(clicks / "clicks.csv", index=False)
     (clicks / "summary.json").write_text('{"protocol": {"seed": 2}}')
-    steps = (("clicks", "--run", str(run), "--out", str(clicks)),)
-    job = made_up_job(tmp_path, "a", steps=steps, clicks=(Clicked(str(clicks), "heart", "m", "0"),))
-    assert "## heart" in write_results(study, [job]).read_text()
+    played = (Clicked(str(clicks), "heart", "m", "0"),)
+    made = {"commit": "0123456789-dirty", "fold": 0, "labels": vars(LabelCount(patients=2, cases=2, clicks=25))}
+    jobs = []
+    for seed, name in ((2, "a"), (2, "b"), (3, "c")):
+        job = made_up_job(
+            tmp_path,
+            name,
+            clicks=() if name == "b" else played,
+            steps=(("clicks",),),
+            labels=None,
+            fold=None,
+            seed=seed,
+        )
+        job.folder.path.mkdir(exist_ok=True)
+        ended = {"minutes": 1.5, "hardware": f"machine {seed}", "runs": {"m": made}, "results": []}
+        job.folder.done.write_text(json.dumps(ended))
+        jobs.append(job)
+    shutil.rmtree(run)  # it was of a job that others needed, and is in nobody's way
+    assert "## heart" in write_results(study, jobs).read_text()
     line = (study.folder / "results.csv").read_text().splitlines()[1]
     assert line.startswith("heart,m,2,0,x,LV,1,p,0.5,1,4,0.1,")
     assert line.endswith(",0123456789-dirty")
     table = (study.folder / "table.md").read_text()
+    assert "All rows are of commit 0123456789-dirty." in table
+    assert "| m | 2 | 2 | 1.0 | 0.5 | 2 | 2.2 | machine 2; machine 3 |" in table
+    assert pd.read_csv(study.folder / "runs.csv")["minutes"].tolist() == [3.0, 1.5]
     assert write_results(study, []).read_text() == table
 
 
@@ -61,8 +81,8 @@ def test_scores_are_named_by_the_recipe_and_cost_what_the_job_counted(tmp_path: 
     (run / "test" / "metrics.csv").write_text("uid,patient,label,dice\nx,p,LV,0.5\n")
     scoring = {"part": "test", "unit": "mm", "hd95": "pooled", "empty": "diagonal", "nsd_tolerance": 1.0}
     (run / "test" / "summary.json").write_text(json.dumps({"method": "Fine-tuned", "seed": 0, **scoring}))
-    labels = {"m": vars(LabelCount(patients=2, cases=3, dense_slices=10))}
-    ended = {"minutes": 1.5, "hardware": "one", "labels": labels, "results": []}
+    made = {"commit": "0123456789", "fold": 4, "labels": vars(LabelCount(patients=2, cases=3, dense_slices=10))}
+    ended = {"minutes": 1.5, "hardware": "one", "runs": {"m": made}, "results": []}
     job.folder.done.write_text(json.dumps(ended))
     write_results(study, [job])
     assert (study.folder / "results.csv").read_text().splitlines()[1] == "m,x,LV,4,0,dice,0.5,0123456789-dirty"

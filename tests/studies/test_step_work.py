@@ -1,6 +1,7 @@
 """The steps of a job: each done once, from wherever a killed process left them."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,21 @@ def test_killed_after_a_step_before_it_was_noted(step: int, verbs: Verbs, tmp_pa
     assert verbs.called == again.get(job["steps"][step][0], []) + job["steps"][step + 1 :]
 
 
+@pytest.mark.parametrize(("gone", "again"), [("clicks", ["clicks", "adapt", "test"]), ("run/test", ["test"])])
+def test_a_result_that_was_removed_is_made_again_and_what_was_made_of_it(
+    gone: str, again: list[str], verbs: Verbs, tmp_path: Path
+) -> None:
+    run_steps(tmp_path, job_in(tmp_path))
+    shutil.rmtree(tmp_path / gone)
+    (tmp_path / "adapted" / "old").touch()
+    verbs.called.clear()
+    run_steps(tmp_path, job_in(tmp_path))
+    assert verbs.names == again
+    assert (tmp_path / "adapted" / "old").exists() == ("adapt" not in again)
+    assert (tmp_path / gone).exists()
+    assert json.loads((tmp_path / "steps.json").read_text()) == {"finished": 4}
+
+
 def test_an_adaptation_that_does_not_say_what_it_is_begins_anew(verbs: Verbs, tmp_path: Path) -> None:
     (tmp_path / "adapted" / "half").mkdir(parents=True)
     run_steps(tmp_path, job_in(tmp_path))
@@ -97,11 +113,11 @@ def test_what_was_written_is_named_from_the_folder_wherever_the_job_ran(
     verbs: Verbs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    job = {**job_in(Path("runs/a")), "scores": {}}
+    job = {**job_in(Path("runs/a")), "scores": {}, "clicks": []}
     run_steps(Path("runs/a").resolve(), job)
     assert verbs.names
     ended = describe_results(Path("runs/a").resolve(), job)
-    assert ended == {"results": ["run", "clicks", "adapted", "run/test/metrics.csv"], "labels": {}}
+    assert ended == {"results": ["run", "clicks", "adapted", "run/test/metrics.csv"], "runs": {}}
 
 
 def test_clicks_with_another_checkpoint_are_refused(verbs: Verbs, tmp_path: Path) -> None:
