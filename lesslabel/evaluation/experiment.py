@@ -88,9 +88,7 @@ def list_commits(results: pd.DataFrame) -> str:
     if len(methods) == 1:
         return f"All rows are of commit {next(iter(methods)) or 'unknown'}."
     each = "; ".join(f"{commit or 'unknown'}: {', '.join(names)}" for commit, names in methods.items())
-    return (
-        f"The rows are of several commits, and of a method's former configuration where it did not run again. {each}."
-    )
+    return f"The rows are of several commits; a method that did not run again has those of a former one. {each}."
 
 
 def _require_same_scoring(folder: Path, run: Path, summary: Mapping[str, Any]) -> None:

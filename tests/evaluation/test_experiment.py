@@ -123,6 +123,11 @@ def test_the_table_states_protocol_results_test_and_published_figures(folder):
     assert write_table(folder).read_text() == text
 
 
+def test_the_table_tells_rows_of_several_commits_apart(folder):
+    add_results(folder, metrics(20), method="pce", fold="", seed=9, commit="def-dirty")
+    assert "a former one. abc: dmpls, pce; def-dirty: pce." in write_table(folder).read_text()
+
+
 def test_a_table_without_a_baseline_has_no_paired_test(folder):
     (folder / "protocol.yaml").write_text(yaml.safe_dump(PROTOCOL))
     assert "Paired" not in write_table(folder).read_text()
