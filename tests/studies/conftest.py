@@ -1,30 +1,13 @@
 """A tiny store and its configuration."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from studying import SETTINGS
 
 from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.phantom import Phantom
-
-SETTINGS: dict[str, Any] = {
-    "model": {
-        "class_path": "lesslabel.methods.MeanTeacher",
-        "init_args": {"num_classes": 4, "network": {"channels": [4, 8], "encoder_dropout": [0.0, 0.0]}},
-    },
-    "data": {
-        "class_path": "lesslabel.data.modules.PhantomDataModule",
-        "init_args": {
-            "store": "elsewhere",
-            "view": {"supervision": [{"annotation": "dense"}]},
-            "batch_size": 2,
-            "unlabelled_batch_size": 3,
-        },
-    },
-    "trainer": {"accelerator": "cpu", "max_steps": 2},
-}
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,23 @@ DECLARATION: dict[str, Any] = {
     "selection": {"checkpoint": "best", "part": "validation"},
 }
 
+SETTINGS: dict[str, Any] = {
+    "model": {
+        "class_path": "lesslabel.methods.MeanTeacher",
+        "init_args": {"num_classes": 4, "network": {"channels": [4, 8], "encoder_dropout": [0.0, 0.0]}},
+    },
+    "data": {
+        "class_path": "lesslabel.data.modules.PhantomDataModule",
+        "init_args": {
+            "store": "elsewhere",
+            "view": {"supervision": [{"annotation": "dense"}]},
+            "batch_size": 2,
+            "unlabelled_batch_size": 3,
+        },
+    },
+    "trainer": {"accelerator": "cpu", "max_steps": 2},
+}
+
 
 def declare(folder: Path, **changes: Any) -> Path:
     """Write a declaration with some keys changed; None leaves one out."""

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import SETTINGS
-from studying import declare
+from studying import SETTINGS, declare
 
 from lesslabel.errors import ConfigError
 from lesslabel.runs.parsing import parse_run
