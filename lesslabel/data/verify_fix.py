@@ -42,7 +42,8 @@ class Change:
 def fix_store(path: Path) -> list[Change]:
     """Put right what is safe to: all of it or, whatever happens, nothing.
 
-    Number types: arrays of a case file that are not float32 (image, confidence) or uint8 (labels), if no value changes.
+    Number types: arrays of a case file that are not float32 or int16 (image), float32 (confidence) or uint8 (labels),
+    if no value changes.
     Rounding: columns of the table that differ from the file, such as spacings that a spreadsheet rounded. Both only
     where the hashes say that the result is what was prepared.
 

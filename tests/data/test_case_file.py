@@ -89,6 +89,24 @@ def test_file_is_laid_out_as_documented(tmp_path: Path) -> None:
         np.testing.assert_array_equal(file.attrs["spacing_mm"], case.spacing_mm)
 
 
+@pytest.mark.parametrize("change", ["none", "half", "too large", "negative zero", "not a number", "infinite"])
+def test_whole_numbers_are_kept_in_half_the_space_and_to_the_last_bit(tmp_path: Path, change: str) -> None:
+    path, case = tmp_path / "case.h5", make_case(0)
+    image = np.random.default_rng(0).integers(-1024, 3072, case.image.shape).astype(np.float32)
+    changed = {"half": 0.5, "too large": 40_000.0, "negative zero": -0.0, "not a number": np.nan, "infinite": np.inf}
+    if change in changed:
+        image[0, 1, 2, 3] = changed[change]
+    sha256 = write_case(path, replace(case, image=image))
+    with h5py.File(path) as file:
+        assert file["image"].dtype == (np.int16 if change == "none" else np.float32)
+    found = read_case(path)
+    assert found.image.dtype == np.float32
+    assert found.image.tobytes() == image.tobytes()
+    assert content_hash(found) == sha256
+    box = (slice(1, 3), slice(2, 9), slice(0, 5))
+    assert read_box(path, box, []).image.tobytes() == np.ascontiguousarray(image[(..., *box)]).tobytes()
+
+
 def test_files_in_chunks_of_a_slice_are_read_as_well(tmp_path: Path) -> None:
     """As they were written before a patch was read without its case."""
     path, case = tmp_path / "case.h5", make_case(0)
