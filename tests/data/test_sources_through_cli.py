@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,14 @@ SHORT = [
     *("--data.batch_size", "2", "--data.steps_per_epoch", "2", "--data.workers", "0"),
     *("--trainer.max_steps", "2", "--trainer.log_every_n_steps", "1", "--trainer.accelerator", "cpu"),
 ]
+
+# folder of the real files; what `prepare` is told; data module; its settings
+REAL: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "acdc": ("acdc", "ACDC", {"size_voxel": [64, 64]}),
+    "la": ("la", "LA", {"size_voxel": [64, 64]}),
+    "mscmr": ("mscmr", "MSCMR", {"split": "mscmr/five_fold", "fold": 1, "allow_missing": True, "size_voxel": [64, 64]}),
+    "hippocampus": ("msd", "MSD", {"size_voxel": [32, 32]}),
+}
 
 # replica; what `prepare` is told; data module; its settings
 LAYOUTS: dict[str, tuple[Callable[[Path], Path], list[str], str, dict[str, Any]]] = {
@@ -103,6 +112,26 @@ def test_real_scribbles_go_the_whole_way(tmp_path: Path) -> None:
     assert any(case.startswith("STARE") for case in disagreeing)  # a pen is wider than a vessel
     view = {"supervision": [{"annotation": "scribble1"}]}
     run = train(tmp_path, path, "MedScribble", {"view": view, "size_voxel": [64, 64]})
+    assert main(["test", "--run", str(run)]) == 0
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", REAL)
+def test_real_files_go_the_whole_way(name: str, real_data: Path, tmp_path: Path) -> None:
+    (source, module, settings), raw, path = REAL[name], real_data / name, tmp_path / "store"
+    if name == "hippocampus":
+        raw = tmp_path / "raw"
+        for image in sorted((real_data / name / "imagesTr").iterdir())[:4]:
+            for folder in ("imagesTr", "labelsTr"):
+                (raw / folder).mkdir(parents=True, exist_ok=True)
+                shutil.copy(real_data / name / folder / image.name, raw / folder)
+    if "split" not in settings:  # of so few cases
+        split = tmp_path / "halves.yaml"
+        split.write_text("unit: case\ndraw: {train: 1, test: 1}\n")
+        settings = {**settings, "split": str(split)}
+    assert main(["prepare", source, str(raw), str(path)]) == 0
+    assert main(["verify", str(path)]) == 0
+    run = train(tmp_path, path, module, settings)
     assert main(["test", "--run", str(run)]) == 0
 
 
