@@ -64,6 +64,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     done = [job for job in make_jobs(read_study(EXPERIMENT), options.work, options.target) if job.folder.is_done()]
+    if not done:
+        parser.error(f"--work: {options.work} holds no finished job of today's sources; run lesslabel reproduce first")
     bundles = {job.seed: job.folder.path / "bundle" for job in done if job.method == "source"}
     pools, references = pool_slices(options.target, bundles)
     jobs = pd.DataFrame(measure_jobs(done, pools))

@@ -9,11 +9,11 @@ from pathlib import Path
 from lesslabel.data.case import Annotation
 from lesslabel.data.case_file import (
     AnnotationHeader,
-    encode_name,
     read_annotation_file,
     read_annotation_header,
     write_annotation_file,
 )
+from lesslabel.data.case_layout import encode_name
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_json
 

@@ -1,7 +1,7 @@
 """One case as one HDF5 file: `docs/formats.md`."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,26 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Annotation, Box, Case, Kind, cut_slices
-from lesslabel.data.formats.hdf5 import DAMAGE, get_own, read_array
+from lesslabel.data.case import Annotation, Box, Case
+from lesslabel.data.case_layout import (
+    bytes_of,
+    decode_name,
+    encode_name,
+    file_in_memory,
+    plain_numbers,
+    read_annotation,
+    read_covered,
+    read_spacing,
+    read_text_attribute,
+    read_voxels,
+    write_annotation,
+    write_image,
+    write_text_attribute,
+)
+from lesslabel.data.formats.hdf5 import DAMAGE, get_own
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular, written_aside
 
-# HDF5 1.10 is the first version that keeps a checksum of everything but the voxels; fletcher32 is that of the voxels
-_VERSION = ("v110", "v110")
-_LARGEST_CHUNK = (16, 32, 32)
-_VOXELS = {"compression": "lzf", "fletcher32": True}
 _DAMAGE = (*DAMAGE, DataError)
 """What damaged bytes raise; `Case` adds its own `DataError`."""
 
@@ -92,7 +103,7 @@ def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
     require_regular(path)
     try:
         with h5py.File(path, "r") as file:
-            return _covered(file["annotations"][encode_name(annotation)], "covered_slices")
+            return read_covered(file["annotations"][encode_name(annotation)], "covered_slices")
     except _DAMAGE as error:
         raise DataError(
             f"{path}: annotation '{annotation}' cannot be read ({_one_line(error)}); run lesslabel verify"
@@ -106,11 +117,11 @@ def write_annotation_file(path: Path, uid: str, name: str, annotation: Annotatio
         DataError: if the annotation has no usable name or is not uint8, or the disk refuses.
     """
     _require_writable(uid, name, annotation)
-    with _in_memory(uid) as file:
-        _write_text(file, "uid", uid)
-        _write_text(file, "sha256", _annotation_hash(name, annotation))
-        _write_annotation(file, name, annotation)
-        content = _bytes_of(file)
+    with file_in_memory(uid) as file:
+        write_text_attribute(file, "uid", uid)
+        write_text_attribute(file, "sha256", _annotation_hash(name, annotation))
+        write_annotation(file, name, annotation)
+        content = bytes_of(file)
     with written_aside(path) as aside:
         aside.write_bytes(content)
 
@@ -125,8 +136,8 @@ def read_annotation_file(path: Path) -> Annotation:
     try:
         with h5py.File(path, "r") as file:
             ((name, group),) = file["annotations"].items()
-            annotation = _read_annotation(group)
-            unchanged = _text(file, "sha256") == _annotation_hash(decode_name(name), annotation)
+            annotation = read_annotation(group)
+            unchanged = read_text_attribute(file, "sha256") == _annotation_hash(decode_name(name), annotation)
     except _DAMAGE as error:
         raise DataError(f"{path}: not a readable annotation ({_one_line(error)}); write it again") from error
     if not unchanged:
@@ -146,7 +157,11 @@ def read_annotation_header(path: Path) -> AnnotationHeader:
             ((name, group),) = file["annotations"].items()
             shape: tuple[int, ...] = group["labels"].shape
             return AnnotationHeader(
-                _text(file, "uid"), decode_name(name), shape, _covered(group, "covered_slices"), _text(file, "sha256")
+                read_text_attribute(file, "uid"),
+                decode_name(name),
+                shape,
+                read_covered(group, "covered_slices"),
+                read_text_attribute(file, "sha256"),
             )
     except _DAMAGE as error:
         raise DataError(f"{path}: not a readable annotation ({_one_line(error)}); write it again") from error
@@ -165,16 +180,6 @@ def content_hash(case: Case) -> str:
     return digest.hexdigest()
 
 
-def encode_name(name: str) -> str:
-    """A name as it can name a file or an HDF5 group: it never leads elsewhere."""
-    return name.replace("%", "%25").replace("/", "%2F")
-
-
-def decode_name(name: str) -> str:
-    """The name that `encode_name` encoded."""
-    return name.replace("%2F", "/").replace("%25", "%")
-
-
 def _annotation_hash(name: str, annotation: Annotation) -> str:
     digest = hashlib.sha256()
     _digest_annotation(digest, name, annotation)
@@ -182,7 +187,7 @@ def _annotation_hash(name: str, annotation: Annotation) -> str:
 
 
 def _digest_annotation(digest: "hashlib._Hash", name: str, annotation: Annotation) -> None:
-    labels, slices = _plain(annotation.covered_labels), _plain(annotation.covered_slices)
+    labels, slices = plain_numbers(annotation.covered_labels), plain_numbers(annotation.covered_slices)
     digest.update(f"{name}:{annotation.kind.name}:{labels}:{slices}".encode())
     _digest_array(digest, annotation.labels, np.uint8)
     if annotation.confidence is not None:
@@ -195,23 +200,12 @@ def _digest_array(digest: "hashlib._Hash", array: NDArray[Any], dtype: type[np.g
 
 
 def _to_bytes(case: Case) -> bytes:
-    with _in_memory(case.uid) as file:
-        _write_image(file, case)
+    with file_in_memory(case.uid) as file:
+        write_image(file, case)
         for name, annotation in case.annotations.items():
             _require_writable(case.uid, name, annotation)
-            _write_annotation(file, name, annotation)
-        return _bytes_of(file)
-
-
-def _in_memory(name: str) -> h5py.File:
-    # in memory first: HDF5 crashes the process when the disk is full
-    return h5py.File(name, "w", driver="core", backing_store=False, libver=_VERSION)
-
-
-def _bytes_of(file: h5py.File) -> bytes:
-    file.flush()
-    content: bytes = file.id.get_file_image()
-    return content
+            write_annotation(file, name, annotation)
+        return bytes_of(file)
 
 
 def _require_writable(uid: str, name: str, annotation: Annotation) -> None:
@@ -223,48 +217,6 @@ def _require_writable(uid: str, name: str, annotation: Annotation) -> None:
         )
 
 
-def _write_image(file: h5py.File, case: Case) -> None:
-    image = _compact(np.ascontiguousarray(case.image, dtype=np.float32))
-    file.create_dataset("image", data=image, chunks=(1, *_chunk(case.shape)), shuffle=True, **_VOXELS)
-    for key in ("uid", "patient", "centre", "modality", "group"):
-        _write_text(file, key, getattr(case, key))
-    file.attrs["spacing_mm"] = np.asarray(case.spacing_mm, dtype=np.float64)
-    if case.affine is not None:
-        file.attrs["affine"] = np.asarray(case.affine, dtype=np.float64)
-
-
-def _compact(image: NDArray[np.float32]) -> NDArray[np.float32] | NDArray[np.int16]:
-    """The image in int16 where that loses no bit, as with CT: half as much to inflate and to check when it is read."""
-    with np.errstate(invalid="ignore"):  # what does not fit is not the same afterwards
-        short = image.astype(np.int16)
-    # bit by bit, since -0 equals 0, and the hash of a case knows them apart
-    return short if np.array_equal(short.astype(np.float32).view(np.uint32), image.view(np.uint32)) else image
-
-
-def _write_annotation(file: h5py.File, name: str, annotation: Annotation) -> None:
-    group = file.create_group(f"annotations/{encode_name(name)}")
-    chunk = _chunk(annotation.labels.shape)
-    group.create_dataset("labels", data=annotation.labels, chunks=chunk, **_VOXELS)
-    if annotation.confidence is not None:
-        confidence = annotation.confidence.astype(np.float32, copy=False)
-        group.create_dataset("confidence", data=confidence, chunks=chunk, **_VOXELS)
-    for key, text in (("kind", annotation.kind.name.lower()), ("author", annotation.author), ("time", annotation.time)):
-        _write_text(group, key, text)
-    for key in ("covered_labels", "covered_slices"):
-        if getattr(annotation, key) is not None:
-            group.attrs[key] = np.asarray(getattr(annotation, key), dtype=np.int64)
-
-
-def _chunk(shape: Sequence[int]) -> tuple[int, ...]:
-    """Sides (z, y, x) of what is read at once: small, so that a patch reads little beyond itself."""
-    return tuple(min(side, limit) for side, limit in zip(shape, _LARGEST_CHUNK, strict=True))
-
-
-def _write_text(group: h5py.Group, key: str, text: str) -> None:
-    # of fixed length: HDF5 keeps strings of variable length in a heap that has no checksum
-    group.attrs[key] = np.bytes_(text.encode("utf-8"))
-
-
 def _read_case(path: Path, box: Box | None, names: Collection[str] | None) -> Case:
     """A case, or a part of it; all annotations, or those of some names."""
     require_regular(path)
@@ -273,69 +225,20 @@ def _read_case(path: Path, box: Box | None, names: Collection[str] | None) -> Ca
             stored = get_own(file, "annotations") if "annotations" in list(file) else {}
             keys = list(stored) if names is None else [encode_name(name) for name in names]
             return Case(
-                uid=_text(file, "uid"),
-                patient=_text(file, "patient"),
-                image=_read_voxels(file, "image", (np.float32, np.int16), box).astype(np.float32, copy=False),
-                spacing_mm=_spacing(file),
+                uid=read_text_attribute(file, "uid"),
+                patient=read_text_attribute(file, "patient"),
+                image=read_voxels(file, "image", (np.float32, np.int16), box).astype(np.float32, copy=False),
+                spacing_mm=read_spacing(file),
                 affine=np.asarray(file.attrs["affine"], np.float64) if box is None and "affine" in file.attrs else None,
-                centre=_text(file, "centre"),
-                modality=_text(file, "modality"),
-                group=_text(file, "group"),
-                annotations={decode_name(key): _read_annotation(get_own(stored, key), box) for key in keys},
+                centre=read_text_attribute(file, "centre"),
+                modality=read_text_attribute(file, "modality"),
+                group=read_text_attribute(file, "group"),
+                annotations={decode_name(key): read_annotation(get_own(stored, key), box) for key in keys},
             )
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such case file; run `lesslabel verify` on its store") from error
     except _DAMAGE as error:
         raise DataError(f"{path}: damaged case file ({_one_line(error)}); prepare the store again") from error
-
-
-def _text(group: h5py.Group, key: str) -> str:
-    value = group.attrs[key]
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-
-
-def _read_voxels(
-    group: h5py.Group, name: str, dtypes: Sequence[type[np.generic]], box: Box | None = None
-) -> NDArray[Any]:
-    """Read an array whole, or a box in its last axes."""
-    dataset = get_own(group, name)
-    if not dataset.shape:
-        raise ValueError(f"'{dataset.name}' is no array")
-    if dataset.dtype not in dtypes or dataset.chunks is None:
-        raise ValueError(f"'{dataset.name}' is {dataset.dtype}, or has no checksums")
-    voxels = read_array(group, name, box)
-    if box is not None and voxels.shape[-3:] != (expected := tuple(part.stop - part.start for part in box)):
-        raise ValueError(
-            f"'{dataset.name}' gives {voxels.shape} for a part of {expected}: it is smaller than its table says"
-        )
-    return voxels
-
-
-def _read_annotation(group: h5py.Group, box: Box | None = None) -> Annotation:
-    slices = _covered(group, "covered_slices")
-    return Annotation(
-        labels=_read_voxels(group, "labels", (np.uint8,), box),
-        kind=Kind[_text(group, "kind").upper()],
-        author=_text(group, "author"),
-        time=_text(group, "time"),
-        covered_labels=_covered(group, "covered_labels"),
-        covered_slices=slices if box is None else cut_slices(slices, box),
-        confidence=_read_voxels(group, "confidence", (np.float32,), box) if "confidence" in group else None,
-    )
-
-
-def _covered(group: h5py.Group, key: str) -> tuple[int, ...] | None:
-    return _plain(group.attrs.get(key))
-
-
-def _plain(values: Iterable[Any] | None) -> tuple[int, ...] | None:
-    return None if values is None else tuple(int(value) for value in values)
-
-
-def _spacing(file: h5py.File) -> tuple[float, float, float]:
-    values: NDArray[np.float64] = np.asarray(file.attrs["spacing_mm"], dtype=np.float64)
-    z, y, x = (float(value) for value in values)
-    return z, y, x
 
 
 def _one_line(error: BaseException) -> str:

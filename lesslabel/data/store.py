@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.data.case import Annotation, Box, Case
-from lesslabel.data.case_file import encode_name, read_box, read_case, read_covered_slices
+from lesslabel.data.case_file import read_box, read_case, read_covered_slices
+from lesslabel.data.case_layout import encode_name
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_json, written_aside
 
