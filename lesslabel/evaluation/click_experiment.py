@@ -1,8 +1,7 @@
-"""An experiment of click protocols: ``results.csv`` with a row for each object, and its ``table.md``."""
+"""``results.csv`` of an experiment of click protocols: one row for each object."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +9,11 @@ import pandas as pd
 
 from lesslabel.errors import DataError
 from lesslabel.evaluation.clicks import OBJECT, at_clicks, clicks_needed
-from lesslabel.evaluation.experiment import list_commits, read_csv, read_protocol, read_published
-from lesslabel.evaluation.experiment_runs import cost_sections
-from lesslabel.evaluation.experiment_table import read_baselines
-from lesslabel.evaluation.markdown import markdown_table
-from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
+from lesslabel.evaluation.experiment import read_csv
 from lesslabel.files import read_json, write_text
 
 KEYS = ["set", "method", "seed", "annotator"]
 _ORDER = [*KEYS, "uid", "label", "slice"]
-MEASURES = {
-    "dice_first": "Dice, first",
-    "dice_10": "Dice, 10 clicks",
-    "dice_20": "Dice, 20 clicks",
-    "assd_first_mm": "ASSD, first (mm)",
-    "assd_20_mm": "ASSD, 20 clicks (mm)",
-    "noc_85": "NoC@85",
-    "noc_90": "NoC@90",
-}
 CLICK_RESULT_COLUMNS = (
     *_ORDER,
     "patient",
@@ -117,41 +103,6 @@ def read_click_results(folder: Path) -> pd.DataFrame:
     return results
 
 
-def write_click_table(folder: Path) -> Path:
-    """Make ``table.md``: for each set of objects the methods, and their differences to the protocol's baseline.
-
-    The baseline is one method or a mapping, as of `lesslabel.evaluation.experiment_table.write_table`; a set that lacks
-    it has no differences.
-
-    Args:
-        folder: the experiment folder.
-
-    Returns:
-        The path of the table.
-
-    Raises:
-        DataError: if a file is missing or damaged.
-    """
-    results, protocol, published = read_click_results(folder), read_protocol(folder), read_published(folder)
-    baselines = read_baselines(folder, protocol.get("baseline"))
-    stated = [f"- **{key.replace('_', ' ')}**: {_in_words(value)}" for key, value in protocol.items() if key != "name"]
-    pieces = [f"# {protocol['name']}", "\n".join(stated), list_commits(results)]
-    for name, rows in results.groupby("set", sort=False):
-        pieces += [f"## {name}", _table_of_set(rows)]
-        for baseline, patterns in baselines.items():
-            rivals = [method for method in dict.fromkeys(rows["method"]) if _is_fair(method, baseline, patterns)]
-            if rivals and (rows["method"] == baseline).any():
-                said = f"Paired against {baseline}, on the same objects, tested over patients:"
-                pieces += [said, _differences(rows, baseline, rivals)]
-    if costs := [section.strip() for section in cost_sections(folder)]:
-        pieces += [*costs, "Minutes of a method's own jobs; a training that several methods share is none of them."]
-    whole = markdown_table(list(published.columns), published.to_numpy().tolist())
-    pieces += ["## Published figures", "Context only: other data, training and scoring.", whole]
-    path = folder / "table.md"
-    write_text(path, "\n\n".join(pieces) + "\n")
-    return path
-
-
 def _rows_of(played: PlayedProtocol) -> pd.DataFrame:
     """One row, as text, for each object of a protocol."""
     frame = read_csv(played.folder / "clicks.csv", numbers=("clicks", "turn", "slice", "dice", "assd_mm", "seconds"))
@@ -176,49 +127,3 @@ def _rows_of(played: PlayedProtocol) -> pd.DataFrame:
     rows = pd.DataFrame(columns).reset_index().assign(**said, seed=seed)
     rows = rows.reindex(columns=list(CLICK_RESULT_COLUMNS))
     return rows.map(lambda value: f"{value:.4g}" if isinstance(value, float) else str(value)).replace("nan", "")
-
-
-def _in_words(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {_in_words(part)}" for key, part in value.items())
-    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _is_fair(method: str, baseline: str, patterns: Sequence[str]) -> bool:
-    return method != baseline and any(fnmatchcase(method, pattern) for pattern in patterns)
-
-
-def _table_of_set(rows: pd.DataFrame) -> str:
-    measures = [name for name in MEASURES if rows[name].notna().any()]
-    counted = ["method", "patients", "objects", "seeds", "clicks, first"]
-    lines = []
-    for method, of_method in rows.groupby("method"):
-        cells = [method, of_method["patient"].nunique(), len(of_method.drop_duplicates(OBJECT))]
-        cells += [of_method["seed"].nunique(), f"{of_method['clicks_first'].mean():.1f}"]
-        cells += [_interval(of_method, name) for name in measures]
-        cells.append(f"{of_method['failed_90'].mean():.0%}" if of_method["noc_90"].notna().any() else "")
-        lines.append(cells)
-    return markdown_table([*counted, *(MEASURES[name] for name in measures), "failed"], lines)
-
-
-def _interval(rows: pd.DataFrame, measure: str) -> str:
-    """Mean over patients with its interval, seeds, annotators and slices averaged first."""
-    if rows[measure].isna().all():
-        return ""
-    as_dice = rows[["uid", "patient", "label"]].assign(dice=rows[measure])
-    summary = summarise(as_dice).set_index("label").loc[MEAN_OVER_LABELS]
-    return f"{summary['mean']:.3f} [{summary['low']:.3f}, {summary['high']:.3f}]"
-
-
-def _differences(rows: pd.DataFrame, baseline: str, rivals: Sequence[str]) -> str:
-    reference, lines = rows[rows["method"] == baseline], []
-    for method, of_method in rows[rows["method"].isin(rivals)].groupby("method"):
-        for measure in MEASURES:
-            if of_method[measure].notna().any() and reference[measure].notna().any():
-                table = compare(of_method, reference, measure)
-                difference = table[table["label"] == MEAN_OVER_LABELS].iloc[0]
-                interval = f"{difference['difference']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
-                p_value = difference["wilcoxon_p"]
-                shown = "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
-                lines.append([method, MEASURES[measure], interval, shown, int(difference["patients"])])
-    return markdown_table(["method", "measure", f"difference to {baseline}", "Wilcoxon p", "patients"], lines)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.evaluation import add_run, write_table
-from lesslabel.evaluation.click_experiment import PlayedProtocol, add_clicks, write_click_table
+from lesslabel.evaluation.click_experiment import PlayedProtocol, add_clicks
+from lesslabel.evaluation.click_table import write_click_table
 from lesslabel.evaluation.experiment import commit_of
 from lesslabel.evaluation.experiment_runs import RunCost, add_run_costs
 from lesslabel.files import read_json, write_json
+from lesslabel.report.click_figure import write_click_figure
 from lesslabel.report.experiment_figure import write_figure
 from lesslabel.studies.curve import write_curves
 from lesslabel.studies.declaration import Study
@@ -47,6 +49,7 @@ def write_results(study: Study, done: Sequence[Job]) -> Path:
             write_json(study.folder / "costs.json", asdict(study.costs))
             add_run_costs(study.folder, costs)
         if study.plays_clicks:
+            write_click_figure(study.folder)
             return write_click_table(study.folder)
         if costs:
             write_curves(study.folder)

@@ -13,8 +13,8 @@ from lesslabel.evaluation.click_experiment import (
     PlayedProtocol,
     add_clicks,
     read_click_results,
-    write_click_table,
 )
+from lesslabel.evaluation.click_table import write_click_table
 from lesslabel.evaluation.clicks import CLICK_COLUMNS
 
 COMMITTED = Path(__file__).parents[2] / "experiments" / "interactive"
@@ -99,7 +99,27 @@ def test_a_set_is_compared_with_the_baseline_that_it_has(experiment: Path, tmp_p
     assert "| GP | Dice, 20 clicks | +0.000 [+0.000, +0.000] |" in table
     assert "- **baseline**: MIDeepSeg: *" in table
     assert table.index("## LV") < table.index("## volumes") < table.index("## Published figures")
-    assert "| GP | spleen | dice | 0.97 | a paper |" in table
+    assert "| GP | spleen | – | dice | 0.97 | – | – | a paper |" in table
+
+
+def test_a_published_figure_stands_beside_ours_where_it_names_our_set(experiment: Path, tmp_path: Path) -> None:
+    values = {"p1": [0.5, 0.75], "p2": [0.75, 1.0]}  # Dice 0.625 at the first prompts, 0.875 with 20 clicks
+    add_clicks(
+        experiment, [played(play(tmp_path / "a", values)), played(play(tmp_path / "b", {"p1": [0.1]}), name="RV")]
+    )
+    (experiment / "published.csv").write_text(
+        "method,setting,metric,value,source,set\n"
+        "GP,unseen,dice_first,0.600 (0.1),a paper,LV\n"
+        "GP,unseen,dice_20,not given,a paper,LV\n"
+        "GP,unseen,dice_20,0.9,a paper,RV\n"
+        "GP,unseen,dice_first,0.9,a paper,liver\n"
+    )
+    table = write_click_table(experiment).read_text()
+    lines = [line for line in table.splitlines() if line.startswith("| GP | unseen")]
+    assert lines[0].startswith("| GP | unseen | LV | Dice, first | 0.600 (0.1) | 0.625 [0.500, 0.750] | +0.025 |")
+    assert lines[1].startswith("| GP | unseen | LV | Dice, 20 clicks | not given | 0.875 [0.750, 1.000] | – |")
+    assert "| RV | Dice, 20 clicks | 0.9 | – | – |" in lines[2]  # it was not corrected
+    assert "| liver | Dice, first | 0.9 | – | – |" in lines[3]
 
 
 def test_two_protocols_of_one_name_are_refused(experiment: Path, tmp_path: Path) -> None:
