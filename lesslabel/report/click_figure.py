@@ -63,8 +63,9 @@ def draw_click_figure(sets: dict[str, list[Gain]]) -> Markup:
     Returns:
         A whole SVG file.
     """
-    ends = [end[1] for gains in sets.values() for gain in gains for end in (gain.first, gain.last) if end is not None]
-    x = Scale(max(0.0, math.floor(min(ends, default=0.0) * 10 + 1e-9) / 10), 1.0, _NAMES + 14, _WIDTH - 20)
+    shown = [value for gains in sets.values() for gain in gains for value in (*gain.first, *(gain.last or ()))]
+    least = min(filter(math.isfinite, shown), default=0.0)
+    x = Scale(max(0.0, min(0.9, math.floor(least * 10 + 1e-9) / 10)), 1.0, _NAMES + 14, _WIDTH - 20)
     bottom = _TOP + sum(_HEADING + _ROW * len(gains) for gains in sets.values())
     parts = [line(x(tick), _TOP, x(tick), bottom, "grid") for tick in x.ticks()]
     parts += [text(x(tick), bottom + 18, f"{tick:.2g}", "middle", "tick") for tick in x.ticks()]
@@ -87,7 +88,8 @@ def _draw_gain(gain: Gain, x: Scale, middle: float) -> Markup:
     parts = [element("g", {}, hover(gain.method) + text(_NAMES, middle + 4, shortened(gain.method, 34), "end"))]
     ring, end = x(gain.first[0]), gain.last or gain.first
     parts.append(line(ring, middle, x(end[0]), middle, "grid"))
-    parts.append(line(x(end[1]), middle, x(end[2]), middle, "whisker"))
+    if math.isfinite(end[1]):  # one patient has no interval
+        parts.append(line(x(end[1]), middle, x(end[2]), middle, "whisker"))
     if gain.last is not None:
         parts.append(_mark("dot", x(gain.last[0]), middle, f"{gain.method}, 20 clicks: {_said(gain.last)}"))
     parts.append(_mark("published", ring, middle, f"{gain.method}, first prompts: {_said(gain.first)}"))

@@ -46,6 +46,12 @@ def test_marks_stand_where_the_scale_says(results: pd.DataFrame) -> None:
     assert ("published", "box & <b>, first prompts: 0.850 [0.800, 0.900]") in marks
 
 
+def test_one_patient_has_a_mark_and_no_interval(results: pd.DataFrame) -> None:
+    picture = ElementTree.fromstring(draw_click_figure(read_gains(results[results["patient"] == "p1"])))
+    assert len(list(picture.iter(f"{SPACE}circle"))) == 3
+    assert not [item for item in picture.iter(f"{SPACE}line") if item.attrib["class"] == "whisker"]
+
+
 def test_the_committed_picture_is_of_the_committed_results(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_bytes((COMMITTED / "results.csv").read_bytes())
     write_click_figure(tmp_path)
