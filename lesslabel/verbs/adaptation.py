@@ -19,8 +19,11 @@ def bundle(given: list[str]) -> int:
     export.add_argument("--mask", choices=("predicted", "background-softmax"), default="predicted", help="of features")
     export.add_argument("--scale", choices=("published", "unit-length"), default="published", help="of features")
     export.add_argument("--min-patients", type=int, default=2, help="behind each reference (default 2; published 1)")
-    for name, text in (("inspect", "check a bundle and print its card"), ("verify", "check a bundle")):
-        actions.add_parser(name, help=text).add_argument("bundle", type=Path)
+    inspect = actions.add_parser("inspect", help="check a bundle and print its card")
+    verify = actions.add_parser("verify", help="check a bundle")
+    for action in (inspect, verify):
+        action.add_argument("bundle", type=Path)
+    verify.add_argument("--zoo", type=Path, default=None, help="folder whose zoo.yaml must hold its weights")
     options = parser.parse_args(given)
     return _handle_bundle(options)
 
@@ -103,4 +106,8 @@ def _handle_bundle(options: argparse.Namespace) -> int:
         print((found.path / "CARD.md").read_text(encoding="utf-8"), end="")
     else:
         print(f"{found.path}: whole and unchanged; sha256 of the weights {found.model_sha256}")
+        if options.zoo is not None:
+            from lesslabel.studies.zoo import require_entered
+
+            print(f"{options.zoo}: the weights are those of {require_entered(found, options.zoo)}")
     return 0
