@@ -76,6 +76,15 @@ class RunCLI(LightningCLI):
         """The trainer's settings from the configuration, with plugins and callbacks made."""
         return dict(self.config_init["trainer"])
 
+    def require_fitting_data(self) -> None:
+        """Refuse data that the method was not built for.
+
+        Raises:
+            ConfigError: names the setting to change.
+        """
+        data = self.datamodule
+        self.model.require_data(data.mapping.names, data.in_channels, data.dimensions)
+
     def plain_config(self) -> dict[str, Any]:
         """The resolved configuration as plain values, without what belongs to one call of the command line."""
         content: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))

@@ -11,15 +11,14 @@ import pandas as pd
 from pytorch_lightning.utilities import rank_zero_only
 
 from lesslabel.data.view import require_reference
-from lesslabel.errors import ConfigError, DataError, RunError
+from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation import summarise
 from lesslabel.files import write_json, written_aside
 from lesslabel.methods import SegmentationMethod
-from lesslabel.runs.callbacks import SafeCheckpointIO
 from lesslabel.runs.folder import RunFolder
-from lesslabel.runs.messages import values_of
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.runs.recorder import PredictionWriter, TestRecorder
+from lesslabel.runs.reopening import FinishedRun, parse_again, reopen_run, reopen_with_weights
 from lesslabel.runs.trainer import looking_trainer, training_trainer
 from lesslabel.runs.weights import load_weights
 
@@ -67,7 +66,7 @@ def run_adopt(arguments: Sequence[str]) -> RunFolder:
     if run.config["weights"] is None:
         raise ConfigError("--weights is missing: name the weights that the run has")
     weights = Path(str(run.config["weights"]))
-    _require_fit(run)
+    run.require_fitting_data()
     load_weights(run.model, weights)
     folder.start(run.plain_config(), run.datamodule.describe(), int(run.config["seed"]), arguments, weights)
     trainer = training_trainer(run, folder, validated=False)
@@ -86,10 +85,7 @@ def load_run(folder: RunFolder, settings: Sequence[str] = ()) -> RunCLI:
     Raises:
         RunError: if there is no finished run, or its data changed.
     """
-    run, folder, checkpoint = _reopen(["--run", str(folder.path), *settings])
-    folder.require_same_data(run.datamodule.describe())
-    _set_weights(run, checkpoint)
-    return run
+    return reopen_with_weights(["--run", str(folder.path), *settings]).parsed
 
 
 def load_model(run: str | Path) -> SegmentationMethod:
@@ -103,9 +99,9 @@ def load_model(run: str | Path) -> SegmentationMethod:
     Raises:
         RunError: if there is no finished run.
     """
-    parsed, _, checkpoint = _parse_again(["--run", str(run)])
-    _set_weights(parsed, checkpoint)
-    model: SegmentationMethod = parsed.model
+    finished = parse_again(["--run", str(run)])
+    finished.load_weights()
+    model: SegmentationMethod = finished.parsed.model
     return model
 
 
@@ -115,12 +111,13 @@ def run_validate(arguments: Sequence[str]) -> dict[str, float]:
     Raises:
         RunError: if store, split or view are not those that the run was trained with.
     """
-    run, folder, checkpoint = _reopen(arguments)
-    folder.require_same_data(run.datamodule.describe())
-    _uids_of(run, folder, "validation")
+    finished = reopen_run(arguments)
+    finished.require_same_data()
+    _uids_of(finished, "validation")
+    run = finished.parsed
     require_reference(run.datamodule.view, run.datamodule.records("validation"), "validation")
     scores = looking_trainer(run, []).validate(
-        run.model, run.datamodule, ckpt_path=checkpoint, verbose=False, weights_only=True
+        run.model, run.datamodule, ckpt_path=finished.checkpoint, verbose=False, weights_only=True
     )
     return {name: float(value) for name, value in scores[0].items()}
 
@@ -143,21 +140,22 @@ def run_test(
     Raises:
         RunError: if store, split or view are not those that the run was trained with.
     """
-    run, folder, checkpoint = _reopen(arguments)
-    folder.require_same_data(run.datamodule.describe())
-    loader = run.datamodule.evaluation_loader(_uids_of(run, folder, part))
+    finished = reopen_run(arguments)
+    finished.require_same_data()
+    run = finished.parsed
+    loader = run.datamodule.evaluation_loader(_uids_of(finished, part))
     require_reference(run.datamodule.view, run.datamodule.records(part), part)
     metrics = {"hd95": hd95, "empty": empty, "nsd_tolerance": 1.0}
-    final = folder.path / part
+    final = finished.folder.path / part
     with written_aside(final) as aside:
         recorder = TestRecorder(aside / "predictions", run.datamodule.mapping.names, unit, metrics)
         trainer = looking_trainer(run, [recorder])
         since = time.monotonic()
-        trainer.test(run.model, loader, ckpt_path=checkpoint, verbose=False, weights_only=True)
+        trainer.test(run.model, loader, ckpt_path=finished.checkpoint, verbose=False, weights_only=True)
         frame = recorder.result()
         frame.to_csv(aside / "metrics.csv", index=False)
         minutes = round((time.monotonic() - since) / 60, 2)
-        write_json(aside / "summary.json", _summary(run, checkpoint, part, unit, metrics, minutes))
+        write_json(aside / "summary.json", _summary(finished, part, unit, metrics, minutes))
         if final.exists():
             shutil.rmtree(final)
     return summarise(frame)
@@ -180,12 +178,13 @@ def run_predict(arguments: Sequence[str], *, output: Path, part: str = "test", p
     """
     if output.exists():
         raise DataError(f"{output}: exists already; remove it, or choose another folder with --output")
-    run, folder, checkpoint = _reopen(arguments)
-    folder.require_same_data({"label_names": list(run.datamodule.mapping.names)}, ["label_names"])
-    uids = _uids_of(run, folder, part)
+    finished = reopen_run(arguments)
+    run = finished.parsed
+    finished.folder.require_same_data({"label_names": list(run.datamodule.mapping.names)}, ["label_names"])
+    uids = _uids_of(finished, part)
     trainer = looking_trainer(run, [PredictionWriter(output, probabilities=probabilities)])
     loader = run.datamodule.evaluation_loader(uids, with_reference=False)
-    trainer.predict(run.model, loader, ckpt_path=checkpoint, return_predictions=False, weights_only=True)
+    trainer.predict(run.model, loader, ckpt_path=finished.checkpoint, return_predictions=False, weights_only=True)
     return len(uids)
 
 
@@ -200,47 +199,17 @@ def _folder_of(run: RunCLI) -> RunFolder:
     return RunFolder(Path(str(run.config["run"])))
 
 
-def _reopen(arguments: Sequence[str]) -> tuple[RunCLI, RunFolder, Path]:
-    """Make a finished run again from its folder and check that method and data fit."""
-    run, folder, checkpoint = _parse_again(arguments)
-    _require_fit(run)
-    return run, folder, checkpoint
-
-
-def _parse_again(arguments: Sequence[str]) -> tuple[RunCLI, RunFolder, Path]:
-    """Read the configuration of a finished run; further arguments override it."""
-    named = values_of("--run", arguments)
-    if not named:
-        raise ConfigError("--run is missing: name the folder of the run")
-    folder = RunFolder(Path(named[-1]))
-    if not folder.config.is_file():
-        raise RunError(f"{folder.path}: no run here (no config.yaml); make one with `lesslabel fit`")
-    run = parse_run(["--config", str(folder.config), "--ckpt_path", "auto", *arguments])
-    return run, folder, folder.checkpoint(str(run.config["ckpt_path"]))
-
-
-def _set_weights(run: RunCLI, checkpoint: Path) -> None:
-    content = SafeCheckpointIO().load_checkpoint(checkpoint)
-    run.model.on_load_checkpoint(content)
-    run.model.load_state_dict(content["state_dict"])
-    run.model.eval()
-
-
-def _uids_of(run: RunCLI, folder: RunFolder, part: str) -> tuple[str, ...]:
-    uids = tuple(record.uid for record in run.datamodule.records(part))
+def _uids_of(finished: FinishedRun, part: str) -> tuple[str, ...]:
+    data = finished.parsed.datamodule
+    uids = tuple(record.uid for record in data.records(part))
     if not uids:
-        raise DataError(f"{folder.path}: the {part} part holds no case of {run.datamodule.store_path}")
+        raise DataError(f"{finished.folder.path}: the {part} part holds no case of {data.store_path}")
     return uids
-
-
-def _require_fit(run: RunCLI) -> None:
-    data = run.datamodule
-    run.model.require_data(data.mapping.names, data.in_channels, data.dimensions)
 
 
 def _require_training(run: RunCLI) -> None:
     """Nothing fails late: method and data fit, and every case of the run can be opened, before anything is written."""
-    _require_fit(run)
+    run.require_fitting_data()
     run.datamodule.streams()
     store = run.datamodule.store
     for uid in (uid for uids in run.datamodule.divide().cases.values() for uid in uids):
@@ -252,16 +221,14 @@ def _require_training(run: RunCLI) -> None:
             raise DataError(f"{path}: {reason}; run `lesslabel verify {store.path}`, then prepare it again") from error
 
 
-def _summary(
-    run: RunCLI, checkpoint: Path, part: str, unit: str, metrics: dict[str, Any], minutes: float
-) -> dict[str, Any]:
-    iteration = int(SafeCheckpointIO().load_checkpoint(checkpoint)["global_step"])
+def _summary(finished: FinishedRun, part: str, unit: str, metrics: dict[str, Any], minutes: float) -> dict[str, Any]:
+    run, checkpoint = finished.parsed, finished.checkpoint
     rule = "highest validation Dice" if checkpoint.stem == "best" else "end of the last finished epoch"
     return {
         "method": _method_name(run),
         "checkpoint": checkpoint.stem,
         "checkpoint_rule": rule,
-        "iteration": iteration,
+        "iteration": finished.read_iteration(),
         "max_iterations": int(run.trainer_settings["max_steps"]),
         "part": part,
         "unit": unit,

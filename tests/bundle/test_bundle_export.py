@@ -15,7 +15,7 @@ import yaml
 import lesslabel.methods
 from lesslabel.adaptation.choosing import features_of_training_part
 from lesslabel.bundle import Bundle, BundleRecipe, export_bundle
-from lesslabel.bundle.export import _reopen, require_anonymous
+from lesslabel.bundle.export import require_anonymous
 from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
 from lesslabel.cli import main
 from lesslabel.data.module import SegmentationDataModule
@@ -24,6 +24,7 @@ from lesslabel.data.view import Supervision, View
 from lesslabel.errors import ConfigError, DataError, LesslabelError, RunError
 from lesslabel.features import extract_features
 from lesslabel.methods import SegmentationMethod, Supervised
+from lesslabel.runs.reopening import FinishedRun, reopen_with_weights
 
 NAMES = ["CARD.md", "SHA256SUMS", "bundle.json", "quantiles.npy", "references.npy", "weights.safetensors"]
 
@@ -236,19 +237,19 @@ def test_a_label_that_names_a_case_stops_the_export(
     records = Store(store).records
     tested = records[json.loads((run / "data.json").read_text())["parts"]["test"][0]]
     records = {**records, "Heart": replace(tested, uid="Heart")}
-    monkeypatch.setattr("lesslabel.bundle.export._reopen", with_records(records))
+    monkeypatch.setattr("lesslabel.bundle.export.reopen_with_weights", with_records(records))
     with pytest.raises(DataError, match="'heart' is the name of a label"):
         export_bundle(run, tmp_path / "out", store, n_references=2)
     assert not list(tmp_path.iterdir())
 
 
-def with_records(records: dict[str, CaseRecord]) -> Callable[[Path, Path], tuple[object, Path, int]]:
-    """`_reopen` that shows other rows of the table of cases."""
+def with_records(records: dict[str, CaseRecord]) -> Callable[[list[str]], FinishedRun]:
+    """`reopen_with_weights` that shows other rows of the table of cases."""
 
-    def reopen(run: Path, store: Path) -> tuple[object, Path, int]:
-        reopened, checkpoint, iteration = _reopen(run, store)
-        reopened.datamodule.store.records = records
-        return reopened, checkpoint, iteration
+    def reopen(arguments: list[str]) -> FinishedRun:
+        finished = reopen_with_weights(arguments)
+        finished.parsed.datamodule.store.records = records
+        return finished
 
     return reopen
 

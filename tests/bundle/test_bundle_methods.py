@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import lesslabel.methods
-from lesslabel.bundle.export import _describe_method
+from lesslabel.bundle.description import describe_method
 from lesslabel.bundle.plain import build, read_value
 from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.data.intensity import Intensity
@@ -113,4 +113,4 @@ def test_other_values_are_refused(kind: object, value: object) -> None:
 def test_an_interactive_method_is_not_bundled(kind: type[SegmentationMethod]) -> None:
     run = SimpleNamespace(model=kind(network=NetworkShape(channels=(2, 4), encoder_dropout=(0.0, 0.0))))
     with pytest.raises(ConfigError, match=f"{kind.__name__}: an interactive method"):
-        _describe_method(cast(RunCLI, run))
+        describe_method(cast(RunCLI, run))

@@ -1,0 +1,95 @@
+"""What the recipe of a bundle says of a run: method, preprocessing, classes, training and versions."""
+
+import importlib.metadata
+import platform
+from dataclasses import asdict
+
+import lesslabel.methods
+from lesslabel import __version__
+from lesslabel.bundle.plain import build
+from lesslabel.bundle.recipe import LabelClass, MethodRecipe, Preprocessing, Training, Versions
+from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.view import select_channels
+from lesslabel.errors import ConfigError
+from lesslabel.features import ImageFeatures
+from lesslabel.runs.parsing import RunCLI
+from lesslabel.runs.reopening import FinishedRun
+
+
+def describe_method(run: RunCLI) -> MethodRecipe:
+    """Describe how the method is made again.
+
+    Raises:
+        ConfigError: if it is none of the library's, or one that needs to be pointed at what it segments.
+    """
+    name = type(run.model).__name__
+    if name not in lesslabel.methods.__all__ or getattr(lesslabel.methods, name) is not type(run.model):
+        raise ConfigError(
+            f"{type(run.model).__module__}.{name}: only the methods of lesslabel.methods can be bundled, since "
+            "loading a bundle imports nothing else; train one of these"
+        )
+    if isinstance(run.model, lesslabel.methods.InteractiveMethod):
+        raise ConfigError(
+            f"{name}: an interactive method segments what it is pointed at, so it cannot choose what to annotate; "
+            "bundle a method that segments images by itself"
+        )
+    return MethodRecipe(name, run.plain_config()["model"]["init_args"])
+
+
+def describe_preprocessing(data: SegmentationDataModule) -> Preprocessing:
+    """Describe how a case is brought before the network.
+
+    Raises:
+        DataError: if it needs a file that the bundle does not hold.
+    """
+    plain = {
+        "dimensions": data.dimensions,
+        "size_voxel": data.grid.size_voxel,
+        "spacing_mm": data.grid.spacing_mm,
+        "patch_voxel": data.patch_voxel,
+        "interpolation": data.grid.interpolation,
+        "intensity": asdict(data.intensity),
+    }
+    return build(Preprocessing, plain, "data")
+
+
+def list_classes(data: SegmentationDataModule) -> tuple[LabelClass, ...]:
+    """List the classes that the network tells apart, background left out, with the store's labels of each."""
+    names, labels = data.mapping, data.store.labels
+    return tuple(
+        LabelClass(name, tuple(labels[code] for code in codes), tuple(codes))
+        for name, codes in zip(names.names[1:], names.codes[1:], strict=True)
+    )
+
+
+def list_channels(data: SegmentationDataModule) -> tuple[str, ...]:
+    """List the names of the image channels that the network sees, in its order."""
+    return tuple(data.store.channels[index] for index in select_channels(data.view, data.store.channels))
+
+
+def describe_training(run: FinishedRun, images: ImageFeatures) -> Training:
+    """Describe in numbers what the method was trained on.
+
+    Args:
+        run: the run.
+        images: features of its training part.
+    """
+    data = run.parsed.datamodule
+    records = data.records("train")
+    return Training(
+        source=data.store.source,
+        patients=len({record.patient for record in records}),
+        cases=len(records),
+        images=len(images),
+        images_with_feature=int(images.has_feature.sum()),
+        checkpoint="best" if run.checkpoint.stem == "best" else "last",
+        iteration=run.read_iteration(),
+    )
+
+
+def find_versions() -> Versions:
+    """Find the versions of what makes the bundle."""
+    torch, numpy, scikit_learn, safetensors = map(
+        importlib.metadata.version, ("torch", "numpy", "scikit-learn", "safetensors")
+    )
+    return Versions(platform.python_version(), __version__, torch, numpy, scikit_learn, safetensors)
