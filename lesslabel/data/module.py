@@ -22,15 +22,8 @@ from lesslabel.data.sampling import StepSampler, Streams
 from lesslabel.data.settings import check_settings
 from lesslabel.data.splits import PARTS, Partition, keep_centres, partition
 from lesslabel.data.store import CaseRecord, Store
-from lesslabel.data.view import (
-    LabelMapping,
-    Shown,
-    View,
-    assign_supervision,
-    map_labels,
-    require_reference,
-    select_channels,
-)
+from lesslabel.data.supervision import assign_supervision
+from lesslabel.data.view import LabelMapping, Shown, View, map_labels, require_reference, select_channels
 from lesslabel.errors import ConfigError
 
 _GIB = 1024**3

@@ -19,7 +19,8 @@ from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.queue import WHOLE_CASE, Queue, QueueRow, write_queue
 from lesslabel.data.sampling import SampleKey, Unit
 from lesslabel.data.store import CaseRecord
-from lesslabel.data.view import Shown, Supervision, View, assign_supervision
+from lesslabel.data.supervision import assign_supervision
+from lesslabel.data.view import Shown, Supervision, View
 from lesslabel.errors import ConfigError, DataError
 
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.splits import load_order
 from lesslabel.data.store import CaseRecord
-from lesslabel.data.view import (
-    Supervision,
-    View,
-    assign_supervision,
-    make_target,
-    map_labels,
-    require_reference,
-    select_channels,
-)
+from lesslabel.data.supervision import assign_supervision
+from lesslabel.data.view import Supervision, View, make_target, map_labels, require_reference, select_channels
 from lesslabel.errors import ConfigError, DataError
 
 LABELS = {1: "core", 2: "oedema", 4: "enhancing"}

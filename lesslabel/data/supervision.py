@@ -1,0 +1,108 @@
+"""Which training cases show which annotations, and on which slices: budgets, queues and what each annotation covers."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lesslabel.data.queue import read_queue
+from lesslabel.data.splits import load_order
+from lesslabel.data.store import CaseRecord
+from lesslabel.data.view import Shown, Supervision, View
+from lesslabel.errors import ConfigError
+
+CoveredSlices = Callable[[str, str], tuple[int, ...] | None]
+"""The z indices that an annotation speaks of, by uid and annotation name; None means all."""
+
+
+def assign_supervision(
+    view: View, records: Sequence[CaseRecord], covered_slices: CoveredSlices = lambda _uid, _annotation: None
+) -> dict[str, tuple[Shown, ...]]:
+    """Decide which annotations each training case shows, and on which slices.
+
+    An entry of the view takes what earlier ones left: the slices that its annotation speaks of and its queue holds. A
+    budget counts the patients to whom the entry has something to add.
+
+    Args:
+        view: the view.
+        records: the training cases.
+        covered_slices: what each annotation speaks of.
+
+    Returns:
+        Annotations by uid, best first; a case that is not in it is unlabelled.
+
+    Raises:
+        ConfigError: if an annotation exists in no training case, the order does not list enough of the patients, or a
+            queue holds what no training case can show.
+    """
+    shown: dict[str, list[Shown]] = {}
+    left = {record.uid: frozenset(range(record.depth)) for record in records}
+    for supervision in view.supervision:
+        holders = _holders(supervision, records)
+        queued = _queued_slices(supervision, records)
+        offered = {}
+        for record in holders:
+            slices = left[record.uid] & queued.get(record.uid, frozenset())
+            if slices and (covered := covered_slices(record.uid, supervision.annotation)) is not None:
+                slices &= frozenset(covered)
+            if slices:
+                offered[record.uid] = slices
+        admitted = _admitted_patients(supervision, [record.patient for record in holders if record.uid in offered])
+        for record in holders:
+            if record.uid in offered and record.patient in admitted:
+                slices = offered[record.uid]
+                whole = len(slices) == record.depth
+                entry = Shown(supervision.annotation, None if whole else tuple(sorted(slices)))
+                shown.setdefault(record.uid, []).append(entry)
+                left[record.uid] -= slices
+    return {uid: tuple(entries) for uid, entries in shown.items()}
+
+
+def _holders(supervision: Supervision, records: Sequence[CaseRecord]) -> list[CaseRecord]:
+    """The training cases that have the annotation."""
+    holders = [record for record in records if supervision.annotation in record.annotation_names]
+    if not holders and supervision.patients != 0:
+        known = sorted({name for record in records for name in record.annotation_names})
+        raise ConfigError(
+            f"view.supervision: no training case has an annotation '{supervision.annotation}'; "
+            f"the store has {', '.join(known) or 'none'}"
+        )
+    return holders
+
+
+def _queued_slices(supervision: Supervision, records: Sequence[CaseRecord]) -> dict[str, frozenset[int]]:
+    """The slices of each training case that the entry's queue lets it show; without a queue all."""
+    whole = {record.uid: frozenset(range(record.depth)) for record in records}
+    if not supervision.queue:
+        return whole
+    names = {record.uid: record.annotation_names for record in records}
+    queued = {}
+    for uid, slices in read_queue(Path(supervision.queue)).slices.items():
+        if uid not in whole:
+            raise ConfigError(
+                f"view.supervision: {supervision.queue} holds '{uid}', which is no training case; choose among the "
+                "training part of this store and split"
+            )
+        queued[uid] = whole[uid] if slices is None else frozenset(slices)
+        if not queued[uid] <= whole[uid]:
+            raise ConfigError(
+                f"view.supervision: {supervision.queue} holds slice {max(queued[uid])} of case '{uid}', which has "
+                f"{len(whole[uid])}; use the queue of this store"
+            )
+        if supervision.annotation not in names[uid]:
+            raise ConfigError(
+                f"view.supervision: {supervision.queue} holds case '{uid}', which has no annotation "
+                f"'{supervision.annotation}'; import it with `lesslabel import`, or take the case out"
+            )
+    return queued
+
+
+def _admitted_patients(supervision: Supervision, patients: Sequence[str]) -> set[str]:
+    available = set(patients)
+    if supervision.patients is None:
+        return available
+    ordered = [patient for patient in load_order(supervision.order) if patient in available]
+    if len(ordered) < supervision.patients:
+        raise ConfigError(
+            f"view.supervision: a budget of {supervision.patients} patients for '{supervision.annotation}', but "
+            f"'{supervision.order}' lists only {len(ordered)} of the training patients"
+        )
+    return set(ordered[: supervision.patients])
