@@ -25,7 +25,7 @@ from lesslabel.data.store import (
     write_fingerprint,
     write_table,
 )
-from lesslabel.data.verify_checks import check_annotation
+from lesslabel.data.verify_annotations import check_annotation
 from lesslabel.errors import DataError
 from lesslabel.files import written_aside
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from lesslabel.data.findings import PREPARE_AGAIN, Finding
 from lesslabel.data.fingerprint import hash_records
 from lesslabel.data.processes import share_out
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.splits import divide_patients, find_overlaps
 from lesslabel.data.store import FINGERPRINT, UPDATE, CaseRecord, Store
-from lesslabel.data.verify_checks import CaseReport, Finding, check_case
+from lesslabel.data.verify_checks import CaseReport, check_case
 
 __all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
 
@@ -76,12 +77,12 @@ def check_unnamed_files(store: Store) -> Iterator[Finding]:
     for name in found:
         if name not in expected:
             cause = "it was copied here, or a write was killed midway"
-            yield Finding(f"cases/{name}", "no row of the table names it", "warning", cause, "remove it")
+            yield Finding.warning(f"cases/{name}", "no row of the table names it", cause, "remove it")
     undecided = f".{UPDATE}.part"
     if (store.path / undecided).exists():
         cause = "a process that was adding was killed, or is at it now"
         fix = "remove it if no process is adding, then add them again: nothing of it is in the store"
-        yield Finding(undecided, "annotations that were never added", "warning", cause, fix)
+        yield Finding.warning(undecided, "annotations that were never added", cause, fix)
 
 
 def check_data_hash(store: Store) -> Iterator[Finding]:
@@ -89,7 +90,7 @@ def check_data_hash(store: Store) -> Iterator[Finding]:
     if hash_records(list(store.records.values())) != store.data_hash:
         problem = "data_hash is not that of the table of cases"
         cause = "rows were removed, added or edited after preparation"
-        yield Finding(FINGERPRINT, problem, "error", cause, "prepare the store again")
+        yield Finding.error(FINGERPRINT, problem, cause, PREPARE_AGAIN)
 
 
 def check_duplicates(
@@ -156,20 +157,20 @@ def check_split(records: Sequence[CaseRecord], parts: Mapping[str, Sequence[str]
     """
     for patient, among in find_overlaps(parts).items():
         problem = f"split '{split}' has this patient in {' and in '.join(among)}"
-        yield Finding(patient, problem, "error", "the lists were not made by patient", "keep the patient in one part")
+        yield Finding.error(patient, problem, "the lists were not made by patient", "keep the patient in one part")
     present = {record.patient for record in records}
     named = {patient for members in parts.values() for patient in members}
     if present.isdisjoint(parts["train"]):
         cause = "the split names the patients otherwise, or is one for other data"
-        yield Finding(split, "no case of the store is in its training part", "error", cause, "choose another split")
+        yield Finding.error(split, "no case of the store is in its training part", cause, "choose another split")
     if named - present:
         problem = f"{len(named - present)} of its patients are not in the store ({_shorten(named - present)})"
         fix = "prepare them, or set data.allow_missing to true and say so in your table"
-        yield Finding(split, problem, "warning", "the raw data are incomplete, or named otherwise", fix)
+        yield Finding.warning(split, problem, "the raw data are incomplete, or named otherwise", fix)
     if present - named:
         problem = f"{len(present - named)} patients of the store are in none of its parts ({_shorten(present - named)})"
         cause = "the split is for a subset, or names them otherwise"
-        yield Finding(split, problem, "warning", cause, "nothing if meant: they are not used; otherwise add them")
+        yield Finding.warning(split, problem, cause, "nothing if meant: they are not used; otherwise add them")
 
 
 def render_findings(findings: Sequence[Finding]) -> Table:

@@ -6,9 +6,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from lesslabel.data.findings import Finding
 from lesslabel.data.store import Store
 from lesslabel.data.verify import findings_to_json
-from lesslabel.data.verify_checks import Finding
 
 _SOUND = "sound"
 _STYLES = {"error": "red", "warning": "yellow", _SOUND: "green"}

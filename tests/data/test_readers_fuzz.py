@@ -16,7 +16,8 @@ from damaged_files import DAMAGES, FORMATS, Damaged, corpus
 
 from lesslabel.data.case import Case
 from lesslabel.data.sources.folder import Folder
-from lesslabel.data.verify_checks import check_affine, check_annotation, check_image, check_spacing
+from lesslabel.data.verify_annotations import check_annotation
+from lesslabel.data.verify_checks import check_affine, check_image, check_spacing
 from lesslabel.errors import ConfigError, DataError
 
 LABELS = "1=RV,2=Myo"

@@ -8,7 +8,7 @@ from handmade_store import SHAPE, annotated, make_case, make_store
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.verify import verify_store
-from lesslabel.data.verify_checks import measure_disagreement
+from lesslabel.data.verify_annotations import measure_disagreement
 
 
 def painted(case: Case, name: str, value: int, where: object = ...) -> Case:
