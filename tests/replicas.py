@@ -17,8 +17,8 @@ import numpy as np
 import SimpleITK
 
 from lesslabel.data.case import IGNORE, Case
+from lesslabel.data.patient_lists import load_split
 from lesslabel.data.sources.phantom import Phantom
-from lesslabel.data.splits import load_split
 
 SPACING_MM = (10.0, 3.25, 3.0)
 """Voxel size (z, y, x) of every replica."""

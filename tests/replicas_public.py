@@ -15,8 +15,8 @@ from replicas import CT_AFFINE, OBLIQUE_AFFINE, SPACING_MM, hearts, write_nifti,
 from skimage.draw import ellipse_perimeter
 
 from lesslabel.data.case import IGNORE, Case
+from lesslabel.data.patient_lists import load_split
 from lesslabel.data.sources import BTCV, WORD
-from lesslabel.data.splits import load_split
 
 PIXEL_MM = 0.15
 """Side of a pixel of the first image of `hc18`; it grows from one to the next."""

@@ -30,9 +30,9 @@ import yaml
 import lesslabel.methods
 from lesslabel.cli import main
 from lesslabel.data.nifti import write_label_map
+from lesslabel.data.patient_lists import load_order, load_split
 from lesslabel.data.queue_images import file_stem
 from lesslabel.data.sources.phantom import Phantom
-from lesslabel.data.splits import load_order, load_split
 from lesslabel.data.view import View
 from lesslabel.methods import SegmentationMethod
 from lesslabel.runs.parsing import parse_run

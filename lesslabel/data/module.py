@@ -16,11 +16,12 @@ from lesslabel.data.derived import Recipe
 from lesslabel.data.description import describe_overlays, describe_view, list_slices, name_annotations
 from lesslabel.data.intensity import Intensity
 from lesslabel.data.overlaid_store import OverlaidStore
+from lesslabel.data.patient_lists import PARTS
 from lesslabel.data.pools import divide_units
 from lesslabel.data.resize import Interpolation
 from lesslabel.data.sampling import StepSampler, Streams
 from lesslabel.data.settings import check_settings
-from lesslabel.data.splits import PARTS, Partition, keep_centres, partition
+from lesslabel.data.splits import Partition, keep_centres, partition
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.supervision import assign_supervision
 from lesslabel.data.view import LabelMapping, Shown, View, map_labels, require_reference, select_channels

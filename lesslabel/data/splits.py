@@ -1,20 +1,15 @@
 """Who trains, who validates, who tests: by patient, unless a list that says so repeats a study that leaked patients."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 
+from lesslabel.data.patient_lists import PARTS, load_draw, load_split
 from lesslabel.data.store import CaseRecord
 from lesslabel.errors import DataError
 
-PARTS = ("train", "validation", "test")
-LISTS = Path(__file__).resolve().parent / "lists"
 GROUP_PARTS = {
     "train": "train",
     "training": "train",
@@ -25,6 +20,7 @@ GROUP_PARTS = {
     "testing": "test",
 }
 """The part that a case's group stands for, whatever its case of letters; split ``groups`` goes by it."""
+_MADE_FROM_THE_TABLE = ("groups", "random", "random_by_centre")
 _RANDOM_SHARES = (0.7, 0.1, 0.2)
 
 
@@ -132,46 +128,6 @@ def find_overlaps(parts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ..
     return {patient: tuple(found) for patient, found in parts_of.items() if len(found) > 1}
 
 
-def load_split(split: str, fold: int = 0) -> dict[str, tuple[str, ...]]:
-    """Read one fold of a split file.
-
-    Returns:
-        Patients by part (train, validation, test).
-
-    Raises:
-        DataError: if there is no such file or fold, or it is not laid out as a split file.
-    """
-    path = find_list(split, ".yaml")
-    folds = _read_folds(path)
-    if fold not in folds:
-        raise DataError(f"{path}: no fold {fold}; it has {', '.join(str(key) for key in folds)}")
-    parts = folds[fold]
-    if not isinstance(parts, dict) or not all(isinstance(members, list | None) for members in parts.values()):
-        raise DataError(f"{path}: fold {fold} must hold the parts {', '.join(PARTS)}, each a list of patients")
-    unknown = [str(part) for part in parts if part not in PARTS]
-    if unknown:
-        raise DataError(f"{path}: fold {fold} has unknown parts {', '.join(unknown)}; parts are {', '.join(PARTS)}")
-    return {part: tuple(str(patient) for patient in parts.get(part) or ()) for part in PARTS}
-
-
-def find_list(name: str, suffix: str) -> Path:
-    """Find a file of one's own, or else a list that comes with the package.
-
-    Raises:
-        DataError: if there is neither; names the lists there are.
-    """
-    own = Path(name)
-    if own.is_file():
-        return own
-    committed = LISTS / f"{name.removesuffix(suffix)}{suffix}"
-    if committed.is_file() and committed.resolve().is_relative_to(LISTS):
-        return committed
-    known = sorted(str(path.relative_to(LISTS).with_suffix("")) for path in LISTS.rglob(f"*{suffix}"))
-    near = [known_name for known_name in known if known_name.startswith(f"{name.partition('/')[0]}/")]
-    shown = near or sorted({f"{known_name.partition('/')[0]}/…" for known_name in known})
-    raise DataError(f"no file and no committed list '{name}'; committed lists: {', '.join(shown)}")
-
-
 def draw_order(patients: Sequence[str], seed: int) -> list[str]:
     """Order patients by a seeded hash: the first n of them are the label budget n.
 
@@ -180,37 +136,9 @@ def draw_order(patients: Sequence[str], seed: int) -> list[str]:
     return sorted(patients, key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest())
 
 
-def load_order(name: str) -> list[str]:
-    """Read a budget's order of patients, one a line, ``#`` comments allowed.
-
-    Raises:
-        DataError: if there is no such list or it names a patient twice.
-    """
-    path = find_list(name, ".txt")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a readable list of patients, one a line ({error})") from error
-    order = [patient for line in lines if (patient := line.partition("#")[0].strip())]
-    patient, times = Counter(order).most_common(1)[0] if order else ("", 0)
-    if times > 1:
-        raise DataError(f"{path}: patient {patient} is listed {times} times; keep one line")
-    return order
-
-
 def _cases_to_draw(split: str) -> dict[str, int] | None:
     """How many cases of each part a split draws; None if it divides by patient."""
-    if split in ("groups", "random", "random_by_centre"):
-        return None
-    path = find_list(split, ".yaml")
-    content = _read_yaml(path)
-    if not isinstance(content, dict) or "draw" not in content:
-        return None
-    counts = content["draw"]
-    valid = isinstance(counts, dict) and all(isinstance(count, int) and count >= 0 for count in counts.values())
-    if not valid or not set(counts) <= set(PARTS) or content.get("unit") != "case":
-        raise DataError(f"{path}: what is drawn is 'unit: case' and 'draw': {{train: 200, test: 150}}; correct it")
-    return {part: counts.get(part, 0) for part in PARTS}
+    return None if split in _MADE_FROM_THE_TABLE else load_draw(split)
 
 
 def _draw_cases(
@@ -267,19 +195,3 @@ def _by_chance_inside_centres(records: Sequence[CaseRecord], seed: int) -> dict[
         patients.setdefault(record.centre, {})[record.patient] = None
     divided = [_by_chance(list(patients[centre]), seed, f"centre '{centre}'") for centre in sorted(patients)]
     return {part: tuple(patient for parts in divided for patient in parts[part]) for part in PARTS}
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path}: not a readable YAML file ({reason}); correct it") from error
-
-
-def _read_folds(path: Path) -> dict[Any, Any]:
-    content = _read_yaml(path)
-    folds = content.get("folds") if isinstance(content, dict) else None
-    if not isinstance(folds, dict):
-        raise DataError(f"{path}: a split file holds 'folds': {{number: {{train, validation, test}}}}")
-    return folds

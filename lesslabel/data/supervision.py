@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lesslabel.data.patient_lists import load_order
 from lesslabel.data.queue import read_queue
-from lesslabel.data.splits import load_order
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.view import Shown, Supervision, View
 from lesslabel.errors import ConfigError

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.patient_lists import PARTS
 from lesslabel.data.prepare import prepare
 from lesslabel.data.sources import Phantom
-from lesslabel.data.splits import PARTS, divide_patients, find_overlaps, partition
+from lesslabel.data.splits import divide_patients, find_overlaps, partition
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.errors import DataError
 

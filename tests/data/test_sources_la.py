@@ -10,9 +10,9 @@ import SimpleITK
 
 from lesslabel.data.case import IGNORE
 from lesslabel.data.nrrd import read_nrrd
+from lesslabel.data.patient_lists import load_split
 from lesslabel.data.sources import LA
 from lesslabel.data.sources.la import SPACING_MM, crop_around
-from lesslabel.data.splits import load_split
 from lesslabel.errors import ConfigError, DataError
 
 TRAIN = load_split("la/published_80_20")["train"]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import replicas
 
+from lesslabel.data.patient_lists import load_split
 from lesslabel.data.sources import MSD
-from lesslabel.data.splits import load_split
 from lesslabel.errors import ConfigError, DataError
 
 

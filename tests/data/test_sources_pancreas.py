@@ -9,9 +9,9 @@ import pytest
 import replicas
 
 from lesslabel.data.case import Case
+from lesslabel.data.patient_lists import load_order, load_split
 from lesslabel.data.prepare import prepare
 from lesslabel.data.sources import Pancreas
-from lesslabel.data.splits import load_order, load_split
 from lesslabel.data.verify import verify_store
 from lesslabel.errors import ConfigError, DataError
 

@@ -8,17 +8,8 @@ from handmade_store import make_case
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesslabel.data.splits import (
-    LISTS,
-    PARTS,
-    divide_patients,
-    draw_order,
-    find_list,
-    find_overlaps,
-    load_order,
-    load_split,
-    partition,
-)
+from lesslabel.data.patient_lists import LISTS, PARTS, find_list, load_order, load_split
+from lesslabel.data.splits import divide_patients, draw_order, find_overlaps, partition
 from lesslabel.data.store import CaseRecord
 from lesslabel.errors import DataError
 
@@ -196,7 +187,7 @@ def test_a_name_never_leads_out_of_the_lists(name: str, tmp_path: Path, monkeypa
     (lists / "acdc" / "own.yaml").write_text("folds: {}")
     for folder in (tmp_path, tmp_path / "package"):
         (folder / "secret.yaml").write_text("folds: {}")
-    monkeypatch.setattr("lesslabel.data.splits.LISTS", lists)
+    monkeypatch.setattr("lesslabel.data.patient_lists.LISTS", lists)
     with pytest.raises(DataError, match=f"no committed list '{name}'; committed lists: acdc/(own|…)$"):
         find_list(name, ".yaml")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesslabel.data.case import IGNORE, Annotation, Kind
-from lesslabel.data.splits import load_order
+from lesslabel.data.patient_lists import load_order
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.supervision import assign_supervision
 from lesslabel.data.view import Supervision, View, make_target, map_labels, require_reference, select_channels
