@@ -19,6 +19,7 @@ from lesslabel.files import require_regular, written_aside
 _LARGEST_DEFLATE_RATIO = 1032
 _NIFTI2_HEADER_BYTES = 540
 _CHUNK_BYTES = 2**20
+_GZIP = b"\x1f\x8b"
 _HEADERS: dict[int, Any] = {348: nib.Nifti1Header, _NIFTI2_HEADER_BYTES: nib.Nifti2Header}
 _GRID_TOLERANCE_VOXEL = 0.1
 
@@ -204,6 +205,8 @@ def _parse_header(path: Path, head: bytes) -> Any:
             header = _HEADERS[length](head[:length], check=False)
             if bytes(header["magic"].item())[:2] == b"n+":
                 return header
+    if path.suffix == ".nii" and head.startswith(_GZIP):
+        raise DataError(f"{path}: compressed with gzip, which its name does not say; rename it to {path.name}.gz")
     raise DataError(f"{path}: not a single-file NIfTI; copy it again or convert it")
 
 

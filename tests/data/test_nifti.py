@@ -178,6 +178,13 @@ class TestFaults:
         with pytest.raises(DataError, match=name):
             read_image(tmp_path / name)
 
+    def test_a_compressed_file_without_its_ending_is_told_what_it_lacks(self, tmp_path: Path) -> None:
+        compressed = write_nifti(tmp_path / "a.nii.gz", LABELS)
+        path = compressed.rename(tmp_path / "a.nii")
+        with pytest.raises(DataError, match=r"/a\.nii: compressed with gzip, .*; rename it to a\.nii\.gz$"):
+            read_image(path)
+        np.testing.assert_array_equal(read_label_map(path.rename(compressed)).array, LABELS)
+
     @settings(max_examples=60, deadline=None)
     @given(position=st.floats(0.0, 0.999), flipped=st.booleans(), bit=st.integers(0, 7))
     def test_damage_anywhere_is_an_error_or_harmless(self, tmp_path_factory, position, flipped, bit) -> None:
