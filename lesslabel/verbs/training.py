@@ -55,7 +55,10 @@ def test(given: list[str]) -> int:
 
 def predict(given: list[str]) -> int:
     """Write label maps."""
-    parser = _run_parser("predict", "Predict the cases of a store; another one with --data.store.")
+    parser = _run_parser(
+        "predict",
+        "Predict the cases of a store; another one with --data.store. Label maps hold class indices, not label codes.",
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder for the NIfTI files")
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
     parser.add_argument("--probabilities", action="store_true", help="also write class probabilities")
