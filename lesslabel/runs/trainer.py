@@ -8,11 +8,12 @@ from typing import Any
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, RichProgressBar
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.loggers import Logger
 
 from lesslabel.errors import ConfigError
 from lesslabel.runs.callbacks import EpochLine, ForgetUnsaved, ReplayableSteps, SafeCheckpointIO, checkpoint_callbacks
 from lesslabel.runs.curves import CurveLogger
+from lesslabel.runs.events import EventLogger
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
 
@@ -42,7 +43,7 @@ def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.T
         callbacks.append(EpochLine())
     loggers: list[Logger] = [
         CurveLogger(folder.logs / "metrics.csv"),
-        TensorBoardLogger(folder.logs, name="tensorboard", version=""),
+        EventLogger(folder.logs / "tensorboard"),
     ]
     if run.config["wandb"] is not None:
         loggers.append(_wandb(str(run.config["wandb"]), folder))

@@ -31,6 +31,12 @@ def test_the_folder_holds_what_the_documentation_says(plain_run: Path, store: Pa
     assert {part: len(uids) for part, uids in data["parts"].items()} == {"train": 10, "validation": 2, "test": 4}
 
 
+def test_no_file_is_named_after_the_machine(plain_run: Path) -> None:
+    files = [path.name for path in (plain_run / "logs").rglob("*")]
+    assert any("tfevents" in name for name in files)
+    assert not any(socket.gethostname() in name for name in files)
+
+
 def test_the_environment_names_no_person_and_no_machine(plain_run: Path) -> None:
     text = (plain_run / "environment.json").read_text()
     environment = json.loads(text)
