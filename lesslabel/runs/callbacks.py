@@ -130,6 +130,25 @@ class ForgetUnsaved(Callback):
                 logger.forget_after(trainer.global_step)
 
 
+class OpeningLine(Callback):
+    """One line before the first iteration: a log says at once what is going on.
+
+    Args:
+        run: the run folder.
+        cases: of the training part.
+    """
+
+    def __init__(self, run: Path, cases: int) -> None:
+        self.run = run
+        self.cases = cases
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print the line."""
+        if trainer.is_global_zero:
+            where = f"iteration {trainer.global_step}/{trainer.max_steps}"
+            print(f"training: {self.run} · {self.cases} cases · {where}", flush=True)
+
+
 class EpochLine(Callback):
     """One line an epoch, for logs and terminals without a progress bar."""
 

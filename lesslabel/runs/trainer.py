@@ -11,7 +11,14 @@ from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.loggers import Logger
 
 from lesslabel.errors import ConfigError
-from lesslabel.runs.callbacks import EpochLine, ForgetUnsaved, ReplayableSteps, SafeCheckpointIO, checkpoint_callbacks
+from lesslabel.runs.callbacks import (
+    EpochLine,
+    ForgetUnsaved,
+    OpeningLine,
+    ReplayableSteps,
+    SafeCheckpointIO,
+    checkpoint_callbacks,
+)
 from lesslabel.runs.curves import CurveLogger
 from lesslabel.runs.events import EventLogger
 from lesslabel.runs.folder import RunFolder
@@ -37,6 +44,7 @@ def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.T
         *(run.trainer_settings.get("callbacks") or []),
         ReplayableSteps(int(run.config["seed"])),
         ForgetUnsaved(),
+        OpeningLine(folder.path, len(run.datamodule.records("train"))),
         *checkpoint_callbacks(folder.checkpoints, validated=validated),
     ]
     if not sys.stderr.isatty():

@@ -37,6 +37,15 @@ def test_no_file_is_named_after_the_machine(plain_run: Path) -> None:
     assert not any(socket.gethostname() in name for name in files)
 
 
+def test_a_training_says_at_once_what_it_is_about(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(config, tmp_path / "run", "--trainer.max_steps", "4") == 0
+    opening, trained, _ = capsys.readouterr().out.splitlines()
+    assert opening == f"training: {tmp_path / 'run'} · 10 cases · iteration 0/4"
+    assert trained == f"trained: {tmp_path / 'run'}"
+
+
 def test_the_environment_names_no_person_and_no_machine(plain_run: Path) -> None:
     text = (plain_run / "environment.json").read_text()
     environment = json.loads(text)
