@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,7 @@ from lesslabel.files import write_json, written_aside
 from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.robots import Robot
 from lesslabel.runs.click_folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
-from lesslabel.runs.click_objects import ClickObject, iterate_objects
+from lesslabel.runs.click_objects import iterate_objects
 from lesslabel.runs.click_player import ClickPlayer, ClickProtocol
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
@@ -81,22 +81,18 @@ def run_clicks(
     _require_fit(model, data)
     names, uids = _labels_of(data, labels), _uids_of(data, part, protocol.annotation)
     opened.model.to(looking_trainer(opened, []).strategy.root_device)
-    played = ClickPlayer(model, pointing, protocol)
+    player = ClickPlayer(model, pointing, protocol)
     with written_aside(out) as aside:
         aside.mkdir()
-        with (aside / PROMPTS).open("w", encoding="utf-8") as file:
-            for done, uid in enumerate(uids):
-                progress(done, len(uids))
-                file.writelines(map(played.play, _objects(data, uid, names, protocol)))
-        progress(len(uids), len(uids))
-        if not played.rows:
+        _play(player, data, uids, names, aside / PROMPTS, progress)
+        if not player.rows:
             raise DataError(
                 f"{data.store_path}: no object of {', '.join(names)} in the {part} part"
-                f"{f' has a stroke of {protocol.annotation}' if played.without_prompts else ''}; choose another part"
+                f"{f' has a stroke of {protocol.annotation}' if player.without_prompts else ''}; choose another part"
             )
-        frame = pd.DataFrame(played.rows, columns=list(CLICK_COLUMNS))
+        frame = pd.DataFrame(player.rows, columns=list(CLICK_COLUMNS))
         frame.to_csv(aside / CLICKS, index=False)
-        write_worst(aside / WORST, played.worst)
+        write_worst(aside / WORST, player.worst)
         summary = {
             "format": FORMAT,
             "method": str(opened.config["name"] or type(opened.model).__name__),
@@ -104,15 +100,40 @@ def run_clicks(
             "settings": list(settings),
             "checkpoint": RunFolder(run).checkpoint("auto").stem,
             "protocol": asdict(protocol),
-            "first_robot": played.pointing.name if protocol.annotation is None else None,
+            "first_robot": player.pointing.name if protocol.annotation is None else None,
             "data": _describe(data, part, names),
             "unseen_store": store is not None,
-            "without_prompts": played.without_prompts,
+            "without_prompts": player.without_prompts,
             "device": opened.model.device.type,
             **_numbers(frame, protocol.cap),
         }
         write_json(aside / SUMMARY, summary)
     return summary
+
+
+def _play(
+    player: ClickPlayer,
+    data: SegmentationDataModule,
+    uids: Sequence[str],
+    labels: Sequence[str],
+    prompts: Path,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Point at every object of every case, and write the prompts as they are given."""
+    protocol = player.protocol
+    with prompts.open("w", encoding="utf-8") as file:
+        for done, uid in enumerate(uids):
+            progress(done, len(uids))
+            objects = iterate_objects(
+                data,
+                [uid],
+                labels,
+                min_voxels=protocol.min_voxels,
+                slices=protocol.slices,
+                annotation=protocol.annotation,
+            )
+            file.writelines(map(player.play, objects))
+    progress(len(uids), len(uids))
 
 
 def _interactive(run: RunCLI) -> tuple[InteractiveModel, Robot]:
@@ -184,19 +205,6 @@ def _describe(data: SegmentationDataModule, part: str, labels: Sequence[str]) ->
         "size_voxel": data.grid.size_voxel,
         "spacing_mm": data.grid.spacing_mm,
     }
-
-
-def _objects(
-    data: SegmentationDataModule, uid: str, labels: Sequence[str], protocol: ClickProtocol
-) -> Iterator[ClickObject]:
-    return iterate_objects(
-        data,
-        [uid],
-        labels,
-        min_voxels=protocol.min_voxels,
-        slices=protocol.slices,
-        annotation=protocol.annotation,
-    )
 
 
 def _numbers(frame: pd.DataFrame, cap: int) -> dict[str, Any]:
