@@ -1,5 +1,6 @@
 """Small cases made by hand, and stores of them."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,3 +67,14 @@ def annotated(case: Case, name: str, **changes: object) -> Case:
 def make_store(path: Path, cases: Sequence[Case]) -> Store:
     """Prepare a store of cases."""
     return prepare(Handmade(cases), path)[0]
+
+
+def edit_row(store: Store, uid: str, **changes: str) -> None:
+    """Change a row of the table of cases."""
+    path = store.path / "cases.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(row | changes if row["uid"] == uid else row for row in rows)

@@ -1,4 +1,3 @@
-import csv
 import json
 import random
 import shutil
@@ -9,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from handmade_store import SHAPE, annotated, make_case, make_store
+from handmade_store import SHAPE, annotated, edit_row, make_case, make_store
 from rich.console import Console
 
 from lesslabel.data.case_file import content_hash, read_case, write_case
@@ -37,17 +36,6 @@ def test_oblique_and_slightly_rounded_affines_are_sound(tmp_path: Path) -> None:
     affine[:3, :3] = turn @ np.diag([1.25, 1.5 * 1.005, 10.0])
     store = make_store(tmp_path / "store", [replace(make_case(0), affine=affine)])
     assert verify_store(store.path) == []
-
-
-def edit_row(store: Store, uid: str, **changes: str) -> None:
-    """Change a row of the table of cases."""
-    path = store.path / "cases.csv"
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(row | changes if row["uid"] == uid else row for row in rows)
 
 
 def remove_row(store: Store, uid: str) -> None:

@@ -1,6 +1,5 @@
 """What `lesslabel verify --fix` puts right, and above all what it leaves alone."""
 
-import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from handmade_store import annotated, make_case, make_store
+from handmade_store import annotated, edit_row, make_case, make_store
 
 from lesslabel.cli import main
 from lesslabel.data.case_file import content_hash, read_case, write_case
@@ -37,16 +36,6 @@ def retype(path: Path, name: str, dtype: str, value: float | None = None, **opti
             values.flat[0] = value
         del file[name]
         file.create_dataset(name, data=values, **options)
-
-
-def edit_row(store: Store, uid: str, **changes: str) -> None:
-    path = store.path / "cases.csv"
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(row | changes if row["uid"] == uid else row for row in rows)
 
 
 def snapshot(store: Store) -> dict[str, bytes]:
