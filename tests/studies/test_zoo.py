@@ -18,6 +18,7 @@ from lesslabel.studies.declaration import read_study
 from lesslabel.studies.job import Job
 from lesslabel.studies.zoo import add_to_zoo, command_of, read_zoo, require_entered
 
+ROOT = Path(__file__).parents[2]
 HASH, OTHER = "a" * 64, "b" * 64
 
 
@@ -126,3 +127,18 @@ def test_a_damaged_zoo_is_refused(tmp_path: Path, content: str) -> None:
 def test_verify_is_the_action_that_knows_a_zoo(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         main(["bundle", "inspect", str(tmp_path), "--zoo", str(tmp_path)])
+
+
+def test_the_committed_zoo_has_cards_commands_and_no_weights() -> None:
+    entries = read_zoo(ROOT / "zoo")
+    assert entries
+    for name, entry in entries.items():
+        card = (ROOT / "zoo" / entry["card"]).read_text(encoding="utf-8")
+        assert entry["sha256"] in card, name
+        assert entry["weights"] == f"{name}/weights.safetensors"
+        assert entry["bytes"] < 20_000_000, name
+        verb, folder, _, pattern, _, fold, _, seed, _, zoo = shlex.split(entry["command"])[1:]
+        assert (verb, zoo, int(fold), int(seed)) == ("reproduce", "zoo", entry["fold"], entry["seed"])
+        study = read_study(ROOT / folder)
+        assert [method.name for method in study.methods if fnmatchcase(method.name, pattern)] == [entry["method"]]
+        assert (entry["fold"], entry["seed"]) == (study.folds[0], study.seeds[0])
