@@ -26,7 +26,6 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from lesslabel.data.batch import Batch, one_case
@@ -37,6 +36,7 @@ from lesslabel.data.view import Supervision, View
 from lesslabel.methods import DMPLS, SegmentationMethod
 from lesslabel.runs.callbacks import ReplayableSteps
 from lesslabel.runs.curves import CurveLogger
+from lesslabel.runs.events import EventLogger
 from lesslabel.runs.parsing import parse_run
 
 LOG_EVERY = 10
@@ -131,7 +131,7 @@ def train_in_turns(
         devices=1,
         max_steps=steps,
         log_every_n_steps=LOG_EVERY,
-        logger=[CurveLogger(folder / "metrics.csv"), TensorBoardLogger(folder, name="tensorboard", version="")],
+        logger=[CurveLogger(folder / "metrics.csv"), EventLogger(folder / "tensorboard")],
         callbacks=[by_hand, ReplayableSteps(0)],
         enable_checkpointing=False,
         enable_progress_bar=False,
