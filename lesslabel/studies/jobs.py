@@ -139,11 +139,13 @@ def _arguments(study: Study, method: StudyMethod, name: str, store: Path, machin
 
 def _budget_settings(run: RunCLI, budget: int | None, order: str) -> list[str]:
     """The view of a configuration with its labels on as many patients."""
-    shown = run.plain_config()["data"]["init_args"]["view"]["supervision"]
-    if len(shown) != 1:
-        raise ConfigError(f"budgets: the view shows {len(shown)} annotations; a budget is one of a single annotation")
-    limited = {**shown[0], "patients": budget, "order": "" if budget is None else order}
-    return _flags({"data.view.supervision": [{key: value for key, value in limited.items() if value is not None}]})
+    given = run.plain_config()["data"]["init_args"]["view"]["supervision"]
+    if len(given) != 1:
+        raise ConfigError(f"budgets: the view shows {len(given)} annotations; a budget is one of a single annotation")
+    limited = {**given[0], "patients": budget, "order": "" if budget is None else order}
+    shown = [{key: value for key, value in limited.items() if value is not None}]
+    # emptied first: an entry is laid over the former one, whose budget would else stay where all are asked for
+    return [*_flags({"data.view.supervision": []}), *_flags({"data.view.supervision": shown})]
 
 
 def _batch_settings(run: RunCLI, machines: Machines, *, complete: bool) -> list[str]:

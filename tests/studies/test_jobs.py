@@ -45,6 +45,19 @@ def test_with_all_labels_the_unlabelled_places_go_to_the_labelled(
     data.streams()
 
 
+def test_a_budget_of_all_wins_over_the_budget_of_a_configuration(
+    config: Path, store: Path, order: Path, tmp_path: Path
+) -> None:
+    content = yaml.safe_load(config.read_text())
+    shown = {"annotation": "dense", "patients": 3, "order": str(order)}
+    content["data"]["init_args"]["view"] = {"supervision": [shown]}
+    (tmp_path / "few.yaml").write_text(yaml.safe_dump(content))
+    methods = [{"name": "MT", "configs": [str(tmp_path / "few.yaml")]}]
+    budgets = {"order": str(order), "patients": [2, "all"]}
+    jobs = jobs_of(tmp_path, config, store, methods=methods, budgets=budgets)
+    assert [job.labels.patients for job in jobs if job.labels is not None] == [2, 5]
+
+
 def test_the_key_does_not_know_where_the_data_lie_but_what_they_are(config: Path, store: Path, tmp_path: Path) -> None:
     (job,) = jobs_of(tmp_path / "a", config, store)
     (moved,) = jobs_of(tmp_path / "b", config, Path(shutil.copytree(store, tmp_path / "copy")))
