@@ -6,7 +6,8 @@ which patient each case belongs to. Both are plain text that a person may read a
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lesslabel.errors import DataError, RunError
 from lesslabel.evaluation.metrics import METRICS
 from lesslabel.files import read_json, write_json, write_text
 
+_PLACE = ["method", "fold", "seed"]
 RESULT_COLUMNS = ("method", "case", "label", "fold", "seed", "metric", "value", "commit")
 SCORING_KEYS = ("part", "unit", "hd95", "empty", "nsd_tolerance")
 FIGURE = "dice.svg"
@@ -35,37 +37,64 @@ PROTOCOL_KEYS = (
 )
 
 
-def add_run(
-    folder: Path, run: Path, *, fold: str | None = None, method: str | None = None, seed: int | None = None
-) -> None:
-    """Take the test metrics of a run folder into an experiment.
+@dataclass(frozen=True)
+class ScoredRun:
+    """A tested run folder and its place in a table.
 
-    Args:
-        folder: the experiment folder; made if absent.
-        run: a tested run folder.
+    Attributes:
+        path: the folder.
         fold: name of the fold; None takes the one in ``data.json``.
         method: name of the method in the table; None takes the one in ``test/summary.json``.
         seed: in the table; None takes the one in ``test/summary.json``.
+    """
+
+    path: Path
+    fold: str | None = None
+    method: str | None = None
+    seed: int | None = None
+
+
+def add_run(
+    folder: Path, run: Path, *, fold: str | None = None, method: str | None = None, seed: int | None = None
+) -> None:
+    """Take the test metrics of one run folder into an experiment; see `ScoredRun` and `add_runs`."""
+    add_runs(folder, [ScoredRun(run, fold, method, seed)])
+
+
+def add_runs(folder: Path, runs: Iterable[ScoredRun]) -> None:
+    """Take the test metrics of run folders into an experiment, all of them or none.
+
+    Args:
+        folder: the experiment folder; made if absent.
+        runs: tested run folders; of two with one method, fold and seed the later counts.
 
     Raises:
-        RunError: if the run is not tested on its test part, was scored by other conventions than the experiment's other
+        RunError: if a run is not tested on its test part, was scored by other conventions than the experiment's other
             runs, or does not say its method, seed and commit.
         DataError: if a file is damaged, and as `add_results`.
     """
-    metrics_file = run / "test" / "metrics.csv"
+    _put(folder, [_read_run(folder, run) for run in runs])
+
+
+def _read_run(folder: Path, run: ScoredRun) -> "_Results":
+    metrics_file = run.path / "test" / "metrics.csv"
     if not metrics_file.is_file():
-        raise RunError(f"{run}: not tested, test/metrics.csv is missing; run the test first")
-    summary = read_json(run / "test" / "summary.json", "the summary of a test")
+        raise RunError(f"{run.path}: not tested, test/metrics.csv is missing; run the test first")
+    summary = read_json(run.path / "test" / "summary.json", "the summary of a test")
     metrics = read_csv(metrics_file, numbers=METRICS)
     try:
-        name, seed = str(method or summary["method"]), int(summary["seed"] if seed is None else seed)
-        commit = commit_of(run)
+        name = str(run.method or summary["method"])
+        seed = int(summary["seed"] if run.seed is None else run.seed)
+        commit = commit_of(run.path)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{run}: summary.json lacks method or seed, or environment.json commit; test again") from error
+        raise RunError(
+            f"{run.path}: summary.json lacks method or seed, or environment.json commit; test again"
+        ) from error
+    fold = run.fold
     if fold is None:
-        fold = str(read_json(run / "data.json", "the data of a run").get("fold", ""))
-    _require_same_scoring(folder, run, summary)
-    add_results(folder, metrics, method=name, fold=fold, seed=seed, commit=commit)
+        fold = str(read_json(run.path / "data.json", "the data of a run").get("fold", ""))
+    _require_same_scoring(folder, run.path, summary)
+    return _arrange(metrics, method=name, fold=fold, seed=seed, commit=commit)
 
 
 def commit_of(run: Path) -> str:
@@ -120,6 +149,19 @@ def add_results(folder: Path, metrics: pd.DataFrame, *, method: str, fold: str, 
     Raises:
         DataError: if a column is missing, a row is there twice, or a case changed its patient.
     """
+    _put(folder, [_arrange(metrics, method=method, fold=fold, seed=seed, commit=commit)])
+
+
+@dataclass(frozen=True, eq=False)
+class _Results:
+    """Rows of one run, its place in the table, and the patients of its cases."""
+
+    place: tuple[str, str, int]
+    rows: pd.DataFrame
+    cases: pd.DataFrame
+
+
+def _arrange(metrics: pd.DataFrame, *, method: str, fold: str, seed: int, commit: str) -> _Results:
     found = [metric for metric in METRICS if metric in metrics.columns]
     missing = [column for column in ("uid", "patient", "label") if column not in metrics.columns]
     if missing or not found:
@@ -129,15 +171,25 @@ def add_results(folder: Path, metrics: pd.DataFrame, *, method: str, fold: str, 
         raise DataError(f"{method}: case {twice} has the same label twice in the test metrics; test the run again")
     rows = metrics.rename(columns={"uid": "case"}).melt(["case", "label"], found, "metric", "value")
     rows = rows.assign(method=method, fold=fold, seed=seed, commit=commit)[list(RESULT_COLUMNS)]
-    rows = rows.astype({"case": str, "label": str})
-    cases = _cases_with(folder, metrics)
+    cases = metrics[["uid", "patient"]].astype(str).rename(columns={"uid": "case"})
+    return _Results((method, fold, seed), rows.astype({"case": str, "label": str}), cases)
+
+
+def _put(folder: Path, results: Sequence[_Results]) -> None:
+    """Put runs into the files, which are read and written once however many there are."""
+    new = {each.place: each.rows for each in results}
+    if not new:
+        return
+    cases = _cases_with(folder, [each.cases for each in results])
+    tables = list(new.values())
     if (folder / "results.csv").is_file():
         old = read_results(folder)
-        same = (old["method"] == method) & (old["fold"] == fold) & (old["seed"] == seed)
-        rows = pd.concat([old[~same], rows]) if not same.all() else rows
-    order = ["method", "fold", "seed"]
+        places = pd.MultiIndex.from_frame(old[_PLACE])
+        kept = old[~places.isin(list(new))]
+        tables = [kept, *tables] if len(kept) else tables
+    rows = pd.concat(tables).sort_values(_PLACE, kind="stable")
     write_text(folder / "cases.csv", cases.sort_values("case").to_csv(index=False))
-    write_text(folder / "results.csv", rows.sort_values(order, kind="stable").to_csv(index=False, float_format="%.6g"))
+    write_text(folder / "results.csv", rows.to_csv(index=False, float_format="%.6g"))
 
 
 def read_results(folder: Path) -> pd.DataFrame:
@@ -198,11 +250,10 @@ def read_protocol(folder: Path) -> Mapping[str, Any]:
     return protocol
 
 
-def _cases_with(folder: Path, metrics: pd.DataFrame) -> pd.DataFrame:
-    """Return the folder's cases and patients together with those of the metrics."""
-    cases = metrics[["uid", "patient"]].astype(str).rename(columns={"uid": "case"})
+def _cases_with(folder: Path, new: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the folder's cases and patients together with new ones."""
     path = folder / "cases.csv"
-    cases = (pd.concat([read_cases(folder), cases]) if path.is_file() else cases).drop_duplicates()
+    cases = pd.concat([read_cases(folder), *new] if path.is_file() else new).drop_duplicates()
     if cases["case"].duplicated().any():
         case = cases.loc[cases["case"].duplicated(), "case"].iloc[0]
         raise DataError(f"{path}: case {case} has another patient in the new results; correct one of them")

@@ -59,7 +59,7 @@ def write_table(folder: Path, *, seed: int = 0) -> Path:
         "Mean over labels ± standard deviation over patients [95 % bootstrap interval over patients]; "
         "seeds are averaged within a patient first. *Undefined* counts values that do not exist and were left out.\n",
         _results_table(scores, summary),
-        f"\n{list_commits(read_results(folder))}",
+        f"\n{list_commits(read_results(folder))}{_unequal_runs(scores)}",
     ]
     if (folder / FIGURE).is_file():
         sections.append(f"\n![Dice, patient by patient]({FIGURE})")
@@ -134,6 +134,18 @@ def _results_table(scores: pd.DataFrame, summary: pd.DataFrame) -> str:
             [method, runs["patient"].nunique(), runs["uid"].nunique(), runs["seed"].nunique(), *cells, undefined]
         )
     return markdown_table(["method", "patients", "cases", "seeds", *metrics, "undefined"], rows)
+
+
+def _unequal_runs(scores: pd.DataFrame) -> str:
+    """A warning where a method lacks folds or seeds that another has; empty where all have the same."""
+    runs = scores[["method", "fold", "seed"]].drop_duplicates()
+    if runs.groupby(["fold", "seed"]).size().eq(runs["method"].nunique()).all():
+        return ""
+    counts = ", ".join(f"{method} {count}" for method, count in runs.groupby("method").size().items())
+    return (
+        f"\n\n**The methods do not have the same folds and seeds** (runs: {counts}). The mean of fewer seeds scatters "
+        "more, and the paired test does not know of it: run what is missing before a difference is believed."
+    )
 
 
 def _per_label_table(summary: pd.DataFrame, metric: str) -> str:

@@ -142,6 +142,9 @@ def read_study(folder: Path) -> Study:
     )
     if not methods:
         raise ConfigError(f"{path}: methods is empty; name at least one")
+    for method in methods:
+        if not method.name.strip() or not method.name.isprintable():
+            raise ConfigError(f"{path}: a method is called {method.name!r}; a name is one line, and not empty")
     if len({method.name for method in methods}) < len(methods):
         raise ConfigError(f"{path}: two methods have one name; tables tell them apart by it")
     study = Study(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from lesslabel.studies.steps import Step
 from lesslabel.studies.work import JobFolder
 
 _SHOWN_DIGITS = 12
+_LONGEST_NAME = 100
+"""Characters of a folder's name that are taken from a method's; file systems end at 255 bytes."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Job:
         parts: hashes of the sources, the configuration, the data, the lock file and the keys of the needs.
         key: hash of `parts`; jobs with one key give one result.
         folder: where it is worked on.
+        inputs: hashes of the files that the key was made from, by their paths; a job does not start if one changed.
         recipe: name of the recipe, where a method has several jobs by it.
         steps: commands in order.
         needs: keys of the jobs that come first.
@@ -81,6 +84,7 @@ class Job:
     parts: Mapping[str, str]
     key: str
     folder: JobFolder
+    inputs: Mapping[str, str] = field(default_factory=dict)
     recipe: str = ""
     steps: tuple[Step, ...] = ()
     needs: tuple[str, ...] = ()
@@ -114,5 +118,5 @@ def find_folder(output: Path, name: str, fold: int | None, seed: int, key: str) 
     ending = key[:_SHOWN_DIGITS]
     if there := sorted(output.glob(f"*-{ending}")):
         return there[0]
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST_NAME] or "job"
     return output / f"{slug}{'' if fold is None else f'-fold{fold}'}-seed{seed}-{ending}"

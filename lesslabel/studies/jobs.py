@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lesslabel.data.store import FINGERPRINT
 from lesslabel.errors import ConfigError, LesslabelError
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.declaration import DECLARATION, Study, StudyMethod
@@ -15,6 +16,7 @@ from lesslabel.studies.labels import LabelCounter
 from lesslabel.studies.recipe_jobs import RecipeJobs
 from lesslabel.studies.resolved import (
     hash_content,
+    hash_files,
     require_blind_to_test,
     require_fresh,
     require_validation,
@@ -94,6 +96,8 @@ def _jobs_of(
     require_fresh(run.config)
     weights = {} if run.config["weights"] is None else {"weights": hash_content(Path(str(run.config["weights"])))}
     counter = LabelCounter(run.datamodule.training_store)
+    lists = [run.datamodule.split, *(entry.order for entry in run.datamodule.view.supervision)]
+    inputs = hash_files([*method.configs, *study.configs, store / FINGERPRINT, *lists])
     jobs = []
     for fold in study.folds:
         run.datamodule.fold = fold
@@ -123,6 +127,7 @@ def _jobs_of(
                     parts=parts,
                     key=key,
                     folder=JobFolder(find_folder(output, name, fold, seed, key)),
+                    inputs=inputs,
                 )
             )
     return jobs

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from lesslabel.data.store import FINGERPRINT
 from lesslabel.errors import LesslabelError
 from lesslabel.studies.declaration import Study, StudyMethod
 from lesslabel.studies.job import Job, find_folder
 from lesslabel.studies.key import hash_values
 from lesslabel.studies.recipes import Clicked, Recipe, closure
-from lesslabel.studies.resolved import require_apart
+from lesslabel.studies.resolved import hash_files, require_apart
 from lesslabel.studies.step_inputs import Inputs, StepInputs
-from lesslabel.studies.steps import Step, Value, fill, option, placeholders, without
+from lesslabel.studies.steps import Step, Value, fill, option, options, placeholders, without
 from lesslabel.studies.work import JobFolder
 
 Values = Mapping[str, Value | Sequence[Value]]
@@ -83,6 +84,7 @@ class RecipeJobs:
                 parts=parts,
                 key=key,
                 folder=JobFolder(folder),
+                inputs=self._hash_files(steps, values, inputs),
                 recipe=part,
                 steps=tuple(fill(step, everything) for step in steps),
                 needs=tuple(need.key for need in needs.values()),
@@ -109,6 +111,14 @@ class RecipeJobs:
             "data": hash_values({"steps": [each.data for each in inputs]}),
             "needs": hash_values({name: need.key for name, need in needs.items()}),
         }
+
+    def _hash_files(self, steps: Sequence[Step], values: Values, inputs: Sequence[Inputs]) -> Mapping[str, str]:
+        """The hashes of the configurations and stores of the steps, and of the other files that no job makes."""
+        filled = [fill(step, {**values, **self.stores}) for step in steps]
+        configs = [config for step in filled for config in options(step, "--config")]
+        stores = [Path(str(store)) / FINGERPRINT for store in self.stores.values()]
+        files = {name: content for each in inputs for name, content in each.files.items()}
+        return {**hash_files([*configs, *stores]), **files}
 
     def _learn(self, steps: Sequence[Step], inputs: Sequence[Inputs], needs: Iterable[Job]) -> Mapping[str, set[str]]:
         """The cases that the job and those it needs train and validate on, by the hash of their data.

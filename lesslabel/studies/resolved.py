@@ -2,11 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lesslabel.errors import ConfigError
+from lesslabel.files import is_file
 
 
 def without_place(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,6 +93,11 @@ def hash_content(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name what is there") from error
     return digest.hexdigest()
+
+
+def hash_files(paths: Iterable[Path | str]) -> dict[str, str]:
+    """The hashes of those of these words that are files, by path: a committed list is part of the sources."""
+    return {str(path): hash_content(Path(path)) for path in paths if is_file(Path(path))}
 
 
 def _texts(value: object) -> Iterator[str]:

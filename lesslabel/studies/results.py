@@ -8,10 +8,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from lesslabel.evaluation import add_run, write_table
+from lesslabel.evaluation import write_table
 from lesslabel.evaluation.click_experiment import PlayedProtocol, add_clicks
 from lesslabel.evaluation.click_table import write_click_table
-from lesslabel.evaluation.experiment import commit_of
+from lesslabel.evaluation.experiment import ScoredRun, add_runs, commit_of
 from lesslabel.evaluation.experiment_runs import RunCost, add_run_costs
 from lesslabel.files import read_json, write_json
 from lesslabel.report.click_figure import write_click_figure
@@ -39,10 +39,7 @@ def write_results(study: Study, done: Sequence[Job]) -> Path:
     """
     with _alone(study.folder):
         if not study.plays_clicks:
-            for job in done:
-                fold = None if job.fold is None else str(job.fold)
-                for method, run in job.tested.items():
-                    add_run(study.folder, run, fold=fold, method=method, seed=job.seed)
+            add_runs(study.folder, [run for job in done for run in _tested(job)])
         elif played := [protocol for job in done for protocol in _played(job)]:
             add_clicks(study.folder, played)
         if costs := _add_up(cost for job in done for cost in _costs_of(study, job)):
@@ -55,6 +52,12 @@ def write_results(study: Study, done: Sequence[Job]) -> Path:
             write_curves(study.folder)
         write_figure(study.folder)
         return write_table(study.folder)
+
+
+def _tested(job: Job) -> Iterator[ScoredRun]:
+    fold = None if job.fold is None else str(job.fold)
+    for method, run in job.tested.items():
+        yield ScoredRun(run, fold, method, job.seed)
 
 
 def _costs_of(study: Study, job: Job) -> Iterator[RunCost]:

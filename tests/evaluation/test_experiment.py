@@ -12,6 +12,7 @@ from lesslabel.evaluation import (
     METRICS,
     add_results,
     add_run,
+    experiment,
     read_cases,
     read_protocol,
     read_results,
@@ -19,6 +20,7 @@ from lesslabel.evaluation import (
     summarise,
     write_table,
 )
+from lesslabel.evaluation.experiment import ScoredRun, add_runs
 
 PROTOCOL = {
     "name": "Scribbles on a phantom",
@@ -164,6 +166,15 @@ def test_a_baseline_that_is_none_is_refused(folder, baseline, message):
         write_table(folder)
 
 
+def test_the_table_says_when_methods_lack_seeds_of_others(folder):
+    warning = "**The methods do not have the same folds and seeds**"
+    assert warning not in write_table(folder).read_text()
+    add_results(folder, metrics(7), method="pce", fold="", seed=3, commit="abc")
+    assert f"{warning} (runs: dmpls 3, pce 4)" in write_table(folder).read_text()
+    add_results(folder, metrics(8), method="dmpls", fold="", seed=4, commit="abc")
+    assert f"{warning} (runs: dmpls 4, pce 4)" in write_table(folder).read_text()
+
+
 def test_a_run_folder_is_taken_in(tmp_path):
     run = tmp_path / "run"
     (run / "test").mkdir(parents=True)
@@ -186,6 +197,33 @@ def test_a_run_folder_is_taken_in(tmp_path):
     (run / "test" / "metrics.csv").unlink()
     with pytest.raises(RunError, match="not tested"):
         add_run(tmp_path / "experiment", run)
+
+
+def test_many_runs_are_taken_in_at_once_as_one_by_one(tmp_path, monkeypatch):
+    runs = []
+    for seed in (2, 0, 1):
+        run = tmp_path / f"run{seed}"
+        (run / "test").mkdir(parents=True)
+        metrics(seed).to_csv(run / "test" / "metrics.csv", index=False)
+        (run / "test" / "summary.json").write_text(json.dumps({"method": "m", "seed": seed}))
+        (run / "environment.json").write_text(json.dumps({"commit": "a"}))
+        runs.append(ScoredRun(run, fold="1"))
+    runs.append(ScoredRun(tmp_path / "run1", fold="1", seed=2))  # in the place of the first
+    one_by_one, together = tmp_path / "one-by-one", tmp_path / "together"
+    for run in runs:
+        add_run(one_by_one, run.path, fold=run.fold, seed=run.seed)
+    add_runs(together, runs[:1])
+    read = []
+    monkeypatch.setattr(experiment, "read_results", lambda folder: read.append(folder) or read_results(folder))
+    add_runs(together, runs)
+    assert len(read) == 1
+    for name in ("results.csv", "cases.csv", "scoring.json"):
+        assert (together / name).read_text() == (one_by_one / name).read_text()
+    (tmp_path / "run0" / "test" / "metrics.csv").unlink()
+    before = (together / "results.csv").read_text()
+    with pytest.raises(RunError, match="run0: not tested"):
+        add_runs(together, [ScoredRun(tmp_path / "run1", fold="1", method="new"), runs[1]])
+    assert (together / "results.csv").read_text() == before
 
 
 @pytest.mark.parametrize("key", ["seeds", "commands", "checkpoint_rule"])

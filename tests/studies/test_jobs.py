@@ -11,7 +11,7 @@ from studying import declare
 from lesslabel.errors import ConfigError
 from lesslabel.runs.parsing import parse_run
 from lesslabel.studies import read_study
-from lesslabel.studies.job import ONE_DEVICE, Job, Machines
+from lesslabel.studies.job import ONE_DEVICE, Job, Machines, find_folder
 from lesslabel.studies.jobs import make_jobs
 
 
@@ -43,6 +43,19 @@ def test_with_all_labels_the_unlabelled_places_go_to_the_labelled(
     data = parse_run(job.arguments).datamodule
     assert (data.batch_size, data.unlabelled_batch_size) == (5, 0)
     data.streams()
+
+
+def test_a_job_knows_the_files_that_its_key_was_made_from(
+    config: Path, store: Path, order: Path, tmp_path: Path
+) -> None:
+    (job,) = jobs_of(tmp_path, config, store, budgets={"order": str(order), "patients": [2]})
+    assert set(job.inputs) == {str(config), str(store / "fingerprint.json"), str(order)}
+    assert job.describe()["inputs"] == job.inputs
+
+
+def test_a_long_name_makes_a_folder_that_every_file_system_takes(tmp_path: Path) -> None:
+    assert find_folder(tmp_path, "Ä" * 300, 0, 1, "k").name == "job-fold0-seed1-k"
+    assert len(find_folder(tmp_path, "a b" * 300, 0, 1, "k" * 64).name) < 200
 
 
 def test_a_budget_of_all_wins_over_the_budget_of_a_configuration(

@@ -77,7 +77,7 @@ def test_a_part_of_a_study_can_be_chosen(
     declare(experiment, store=str(experiment), methods=methods, seeds=[0, 1, 2], folds=[1, 2])
     chosen: list[Study] = []
     monkeypatch.setattr(reproduce, "make_jobs", lambda study, *_: chosen.append(study) or [])
-    assert main(["reproduce", str(experiment), "--dry-run", "--only", "pCE*", "--seeds", "2", "0"]) == 0
+    assert main(["reproduce", str(experiment), "--dry-run", "--only", "pCE*", "--seeds", "2", "0", "2"]) == 0
     assert [method.name for method in chosen[0].methods] == ["pCE", "pCE [twice]"]
     assert (chosen[0].seeds, chosen[0].folds) == ((2, 0), (1, 2))
     for options, said in (

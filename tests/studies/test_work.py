@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lesslabel.studies.key import hash_sources
+from lesslabel.studies.resolved import hash_files
 from lesslabel.studies.work import JobFolder, _alone, _minutes_of_earlier_attempts, main
 
 
@@ -49,3 +51,22 @@ def test_changed_sources_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     JobFolder(tmp_path).declaration.write_text(json.dumps({"parts": {"sources": "another"}}))
     assert main([str(tmp_path), "--attempt", "x"]) == 1
     assert "sources of lesslabel changed after the study was started" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", ["edited", "removed"])
+def test_a_file_of_the_key_that_changed_is_refused(
+    change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "small.yaml"
+    config.write_text("a: 1")
+    job = {"parts": {"sources": hash_sources()}, "inputs": hash_files([config, "acdc/five_fold", "x" * 300])}
+    JobFolder(tmp_path).declaration.write_text(json.dumps(job))
+    if change == "edited":
+        config.write_text("a: 2")
+    else:
+        config.unlink()
+    assert main([str(tmp_path), "--attempt", "x"]) == 1
+    said = capsys.readouterr().err
+    assert f"{config}: " in said
+    assert ("changed after the study was started" if change == "edited" else "cannot be read") in said
+    assert not JobFolder(tmp_path).attempt.exists()
