@@ -10,6 +10,8 @@ from lesslabel.errors import DataError
 
 PARTS = ("train", "validation", "test")
 LISTS = Path(__file__).resolve().parent / "lists"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""As safe either way; in C a list of five folds is read in a tenth of the time."""
 
 
 def load_split(split: str, fold: int = 0) -> dict[str, tuple[str, ...]]:
@@ -89,7 +91,7 @@ def find_list(name: str, suffix: str) -> Path:
 
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: not a readable YAML file ({reason}); correct it") from error

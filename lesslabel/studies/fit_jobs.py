@@ -1,0 +1,161 @@
+"""The jobs of a study's configurations: one fit and its test for each method, budget, fold and seed."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lesslabel.data.store import FINGERPRINT
+from lesslabel.errors import ConfigError
+from lesslabel.runs.parsing import RunCLI, parse_run
+from lesslabel.studies.declaration import Study, StudyMethod
+from lesslabel.studies.job import Job, Machines, find_folder
+from lesslabel.studies.key import hash_values
+from lesslabel.studies.labels import LabelCounter
+from lesslabel.studies.resolved import (
+    hash_content,
+    hash_files,
+    require_blind_to_test,
+    require_fresh,
+    require_validation,
+    without_place,
+)
+from lesslabel.studies.work import JobFolder
+
+
+class FitJobs:
+    """Makes jobs; a configuration is parsed once for all its folds and seeds, an annotation counted once for all.
+
+    Args:
+        study: the study.
+        output: folder that holds the folders of the jobs.
+        store: where the data of the study lie.
+        common: hashes of the sources and the lock file.
+        machines: what each job takes.
+    """
+
+    def __init__(self, study: Study, output: Path, store: Path, common: Mapping[str, str], machines: Machines) -> None:
+        self.study, self.output, self.store, self.common, self.machines = study, output, store, common, machines
+        self._counters: dict[tuple[str, ...], LabelCounter] = {}
+
+    def add(self, method: StudyMethod) -> list[Job]:
+        """The jobs of a method: budgets first, then folds and seeds.
+
+        Raises:
+            LesslabelError: if its configuration is wrong, does not fit the data or the machines, or selects on the test
+                part.
+        """
+        arguments = _arguments(self.study, method, self.store, self.machines)
+        run = parse_run(arguments)
+        if self.study.budgets is None:
+            return list(self._jobs_of(method, method.name, arguments, run))
+        jobs: list[Job] = []
+        for budget in self.study.budgets.patients:
+            name = name_with_budget(method.name, budget)
+            limited = [*arguments, "--name", name, *_budget_settings(run, budget, self.study.budgets.order)]
+            jobs += self._jobs_of(method, name, limited, parse_run(limited), complete=budget is None)
+        return jobs
+
+    def _jobs_of(
+        self, method: StudyMethod, name: str, arguments: Sequence[str], run: RunCLI, *, complete: bool = False
+    ) -> Iterable[Job]:
+        """The jobs of one configuration; fold and seed change nothing else of it."""
+        study, config = self.study, run.plain_config()
+        require_blind_to_test(config)
+        require_fresh(run.config)
+        weights = {} if run.config["weights"] is None else {"weights": hash_content(Path(str(run.config["weights"])))}
+        scored = {**asdict(study.scoring), "checkpoint": study.checkpoint}
+        keyed = {**without_place(config), **weights, "test": scored}
+        inputs = self._hash_inputs(method, run)
+        for fold in study.folds:
+            run.datamodule.fold = fold
+            more = _batch_settings(run, self.machines, complete=complete)
+            data = run.datamodule.describe()
+            if study.checkpoint == "best":
+                require_validation(data["parts"], data["patients"])
+            labels = self._counter(run).count(run.datamodule.shown())
+            for seed in study.seeds:
+                late = [*more, "--data.fold", str(fold), "--seed", str(seed)]
+                parts = {
+                    **self.common,
+                    "config": hash_values({**keyed, "late": late}),
+                    "data": hash_values(data),
+                }
+                key = hash_values(parts)
+                yield Job(
+                    method=name,
+                    series=method.name,
+                    fold=fold,
+                    seed=seed,
+                    arguments=(*arguments, *late),
+                    scoring=asdict(study.scoring),
+                    checkpoint=study.checkpoint,
+                    devices=self.machines.devices,
+                    nodes=self.machines.nodes,
+                    labels=labels,
+                    parts=parts,
+                    key=key,
+                    folder=JobFolder(find_folder(self.output, name, fold, seed, key)),
+                    inputs=inputs,
+                )
+
+    def _hash_inputs(self, method: StudyMethod, run: RunCLI) -> dict[str, str]:
+        lists = [run.datamodule.split, *(entry.order for entry in run.datamodule.view.supervision)]
+        return hash_files([*method.configs, *self.study.configs, self.store / FINGERPRINT, *lists])
+
+    def _counter(self, run: RunCLI) -> LabelCounter:
+        overlays = tuple(map(str, run.datamodule.view.overlays))
+        return self._counters.setdefault(overlays, LabelCounter(run.datamodule.training_store))
+
+
+def name_with_budget(name: str, budget: int | None) -> str:
+    """The name of a method at a number of labelled patients; None is all."""
+    return f"{name}, all patients" if budget is None else f"{name}, {budget} patient{'s' * (budget != 1)}"
+
+
+def _arguments(study: Study, method: StudyMethod, store: Path, machines: Machines) -> list[str]:
+    configs = [text for config in (*method.configs, *study.configs) for text in ("--config", config)]
+    together = {"trainer.strategy": "ddp"} if machines.processes > 1 else {}
+    settings: dict[str, Any] = {**together, **study.settings, **method.settings}
+    settings |= {"name": method.name, "data.store": str(store)}
+    settings |= {"trainer.devices": machines.devices, "trainer.num_nodes": machines.nodes}
+    return configs + _flags(settings)
+
+
+def _budget_settings(run: RunCLI, budget: int | None, order: str) -> list[str]:
+    """The view of a configuration with its labels on as many patients."""
+    given = run.plain_config()["data"]["init_args"]["view"]["supervision"]
+    if len(given) != 1:
+        raise ConfigError(f"budgets: the view shows {len(given)} annotations; a budget is one of a single annotation")
+    limited = {**given[0], "patients": budget, "order": "" if budget is None else order}
+    shown = [{key: value for key, value in limited.items() if value is not None}]
+    # emptied first: an entry is laid over the former one, whose budget would else stay where all are asked for
+    return [*_flags({"data.view.supervision": []}), *_flags({"data.view.supervision": shown})]
+
+
+def _batch_settings(run: RunCLI, machines: Machines, *, complete: bool) -> list[str]:
+    """The batch of each process where it is not that of the configuration.
+
+    At the budget of all nothing is left without labels: the places in the batch go to the labelled. And several
+    processes share a batch, so that a study is the same on all machines.
+    """
+    data = run.datamodule
+    declared = labelled, unlabelled = data.batch_size, data.unlabelled_batch_size
+    if complete and data.describe()["labelled"].keys() == {record.uid for record in data.records("train")}:
+        labelled, unlabelled = labelled + unlabelled, 0
+    if labelled % machines.processes or unlabelled % machines.processes:
+        raise ConfigError(
+            f"--devices, --nodes: {machines.processes} processes cannot share a batch of {labelled} labelled and "
+            f"{unlabelled} unlabelled samples evenly; take a number that divides both"
+        )
+    shared = labelled // machines.processes, unlabelled // machines.processes
+    if shared == declared:
+        return []
+    return _flags({"data.batch_size": shared[0], "data.unlabelled_batch_size": shared[1]})
+
+
+def _flags(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as a command line has them."""
+    written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
+    return [text for key, value in written.items() for text in (f"--{key}", value)]
