@@ -9,7 +9,7 @@ import pandas as pd
 
 from lesslabel.errors import DataError
 from lesslabel.evaluation.clicks import OBJECT, at_clicks, clicks_needed
-from lesslabel.evaluation.experiment import read_csv
+from lesslabel.evaluation.csv_table import read_csv
 from lesslabel.files import read_json, write_text
 
 KEYS = ["set", "method", "seed", "annotator"]

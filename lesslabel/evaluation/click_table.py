@@ -9,14 +9,8 @@ import pandas as pd
 
 from lesslabel.evaluation.click_experiment import read_click_results
 from lesslabel.evaluation.clicks import OBJECT
-from lesslabel.evaluation.experiment import (
-    FIGURE,
-    PUBLISHED_COLUMNS,
-    list_commits,
-    published_number,
-    read_protocol,
-    read_published,
-)
+from lesslabel.evaluation.experiment import FIGURE, list_commits
+from lesslabel.evaluation.experiment_protocol import PUBLISHED_COLUMNS, published_number, read_protocol, read_published
 from lesslabel.evaluation.experiment_runs import cost_sections
 from lesslabel.evaluation.experiment_table import read_baselines
 from lesslabel.evaluation.markdown import markdown_table

@@ -4,17 +4,15 @@
 which patient each case belongs to. Both are plain text that a person may read and a revision system may compare.
 """
 
-import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from lesslabel.errors import DataError, RunError
+from lesslabel.evaluation.csv_table import read_csv
 from lesslabel.evaluation.metrics import METRICS
 from lesslabel.files import read_json, write_json, write_text
 
@@ -22,19 +20,6 @@ _PLACE = ["method", "fold", "seed"]
 RESULT_COLUMNS = ("method", "case", "label", "fold", "seed", "metric", "value", "commit")
 SCORING_KEYS = ("part", "unit", "hd95", "empty", "nsd_tolerance")
 FIGURE = "dice.svg"
-PUBLISHED_COLUMNS = ("method", "setting", "metric", "value", "source")
-PROTOCOL_KEYS = (
-    "name",
-    "data",
-    "split",
-    "subset",
-    "seeds",
-    "iterations",
-    "checkpoint_rule",
-    "metrics",
-    "hardware",
-    "commands",
-)
 
 
 @dataclass(frozen=True)
@@ -214,42 +199,6 @@ def read_cases(folder: Path) -> pd.DataFrame:
     return read_csv(folder / "cases.csv", ("case", "patient"))
 
 
-def read_published(folder: Path) -> pd.DataFrame:
-    """Read ``published.csv``, figures of others as text; empty if nothing was published.
-
-    Raises:
-        DataError: if it is missing or damaged.
-    """
-    return read_csv(folder / "published.csv", PUBLISHED_COLUMNS)
-
-
-def published_number(value: str) -> float:
-    """The number that a published figure begins with, such as 0.872 of ``0.872 (0.068)``; NaN if there is none."""
-    number = re.match(r"\d+(?:\.\d+)?", value)
-    return float(number[0]) if number else math.nan
-
-
-def read_protocol(folder: Path) -> Mapping[str, Any]:
-    """Read ``protocol.yaml``: at least `PROTOCOL_KEYS`; ``baseline`` names a method to test the others against.
-
-    Raises:
-        DataError: if it is missing, damaged, or a key is missing or empty.
-    """
-    path = folder / "protocol.yaml"
-    try:
-        protocol = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; write it with the keys {', '.join(PROTOCOL_KEYS)}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: cannot be read as YAML ({_one_line(error)}); correct it") from error
-    if not isinstance(protocol, dict):
-        raise DataError(f"{path}: expected keys and values; write {', '.join(PROTOCOL_KEYS)}")
-    missing = [key for key in PROTOCOL_KEYS if protocol.get(key) in (None, "", [])]
-    if missing:
-        raise DataError(f"{path}: {', '.join(missing)} missing; a table states its whole protocol")
-    return protocol
-
-
 def _cases_with(folder: Path, new: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the folder's cases and patients together with new ones."""
     path = folder / "cases.csv"
@@ -258,27 +207,3 @@ def _cases_with(folder: Path, new: Sequence[pd.DataFrame]) -> pd.DataFrame:
         case = cases.loc[cases["case"].duplicated(), "case"].iloc[0]
         raise DataError(f"{path}: case {case} has another patient in the new results; correct one of them")
     return cases
-
-
-def read_csv(path: Path, columns: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a table as text except the named columns of numbers, where an empty cell is NaN.
-
-    Raises:
-        DataError: if it is missing, damaged or lacks one of `columns`.
-    """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-        for column in table.columns.intersection(list(numbers)):
-            table[column] = table[column].replace("", "nan").map(float)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; make it with the columns {', '.join(columns)}") from error
-    except (OSError, ValueError) as error:  # pandas' own parser errors are ValueErrors
-        raise DataError(f"{path}: cannot be read as a table ({_one_line(error)}); restore it") from error
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise DataError(f"{path}: column {', '.join(missing)} is missing; expected {', '.join(columns)}")
-    return table
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

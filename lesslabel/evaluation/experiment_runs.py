@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lesslabel.errors import DataError
-from lesslabel.evaluation.experiment import read_csv
+from lesslabel.evaluation.csv_table import read_csv
 from lesslabel.evaluation.markdown import markdown_table
 from lesslabel.files import read_json, write_text
 

@@ -9,16 +9,13 @@ from typing import Any
 import pandas as pd
 
 from lesslabel.errors import DataError
-from lesslabel.evaluation.experiment import (
-    FIGURE,
+from lesslabel.evaluation.experiment import FIGURE, list_commits, read_cases, read_results
+from lesslabel.evaluation.experiment_protocol import (
     PROTOCOL_KEYS,
     PUBLISHED_COLUMNS,
-    list_commits,
     published_number,
-    read_cases,
     read_protocol,
     read_published,
-    read_results,
 )
 from lesslabel.evaluation.experiment_runs import cost_sections, curve_sections
 from lesslabel.evaluation.markdown import markdown_table

@@ -8,7 +8,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from lesslabel.evaluation import MEAN_OVER_LABELS, read_scores, summarise
-from lesslabel.evaluation.experiment import FIGURE, published_number, read_published
+from lesslabel.evaluation.experiment import FIGURE
+from lesslabel.evaluation.experiment_protocol import published_number, read_published
 from lesslabel.files import write_text
 from lesslabel.report.picture import COLOURS, whole_picture
 from lesslabel.report.svg import Scale, element, hover, line, shortened, text

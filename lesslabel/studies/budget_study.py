@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from lesslabel.errors import ConfigError
-from lesslabel.evaluation.experiment import PUBLISHED_COLUMNS
+from lesslabel.evaluation.experiment_protocol import PUBLISHED_COLUMNS
 from lesslabel.files import write_text
 from lesslabel.runs.parsing import parse_run
 from lesslabel.studies.declaration import DECLARATION

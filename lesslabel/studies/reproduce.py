@@ -12,7 +12,7 @@ from typing import Literal
 from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.errors import ConfigError
-from lesslabel.evaluation.experiment import read_protocol, read_published
+from lesslabel.evaluation.experiment_protocol import read_protocol, read_published
 from lesslabel.studies.declaration import Study, read_study
 from lesslabel.studies.job import Machines
 from lesslabel.studies.jobs import make_jobs

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lesslabel.evaluation import add_results
-from lesslabel.evaluation.experiment import published_number
+from lesslabel.evaluation.experiment_protocol import published_number
 from lesslabel.report.experiment_figure import draw_figure, read_rows, write_figure
 
 SPACE = "{http://www.w3.org/2000/svg}"
