@@ -69,9 +69,7 @@ def write_table(folder: Path, *, seed: int = 0) -> Path:
         *cost_sections(folder),
         *curve_sections(folder),
         "\n## Published figures\n",
-        "Context only: not made by this code; data, split and scoring may differ from the protocol above. *Ours* is "
-        "the method of that name above, the difference is ours minus published.\n",
-        _published_table(published, summary),
+        _published_section(published, summary),
     ]
     path = folder / "table.md"
     write_text(path, "\n".join(sections) + "\n")
@@ -202,6 +200,16 @@ def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, patterns: S
         "unpaired",
     ]
     return markdown_table(header, rows)
+
+
+def _published_section(published: pd.DataFrame, summary: pd.DataFrame) -> str:
+    if published.empty:
+        return "None that these could stand beside."
+    said = (
+        "Context only: not made by this code; data, split and scoring may differ from the protocol above. *Ours* is "
+        "the method of that name above, the difference is ours minus published."
+    )
+    return f"{said}\n\n{_published_table(published, summary)}"
 
 
 def _published_table(published: pd.DataFrame, summary: pd.DataFrame) -> str:

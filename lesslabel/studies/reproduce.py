@@ -11,7 +11,7 @@ from typing import Literal
 
 from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.phantom import Phantom
-from lesslabel.errors import ConfigError
+from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.experiment_protocol import read_protocol, read_published
 from lesslabel.studies.declaration import Study, read_study
 from lesslabel.studies.job import Machines
@@ -41,6 +41,8 @@ def run_reproduce(options: argparse.Namespace) -> int:
     if options.dry_run:
         print_jobs(jobs)
         return 0
+    if not os.access(study.folder, os.W_OK):
+        raise DataError(f"{study.folder}: may not be written to, where the results belong; copy the folder elsewhere")
     table: Sequence[Progress] = ()
     if not options.table:
         launcher = _make_launcher(options, output)

@@ -63,6 +63,15 @@ def test_what_the_table_needs_is_there_before_anything_runs(
     assert "published.csv: no such file" in capsys.readouterr().err
 
 
+def test_a_folder_that_takes_no_results_is_refused_before_anything_runs(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reproduce, "run_jobs", lambda *_: pytest.fail("a job ran"))
+    monkeypatch.setattr("os.access", lambda path, _: path != experiment)  # root may write anywhere
+    assert main(["reproduce", str(experiment)]) == 1
+    assert f"{experiment}: may not be written to" in capsys.readouterr().err
+
+
 def test_a_missing_store_is_named_with_the_way_to_make_it(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reproduce", str(experiment), "--store", str(experiment / "nowhere")]) == 1
     said = capsys.readouterr().err
