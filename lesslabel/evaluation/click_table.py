@@ -1,7 +1,7 @@
 """``table.md`` of an experiment of click protocols: for each set of objects its methods, beside each other."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -10,10 +10,16 @@ import pandas as pd
 from lesslabel.evaluation.click_experiment import read_click_results
 from lesslabel.evaluation.clicks import OBJECT
 from lesslabel.evaluation.experiment import FIGURE, list_commits
-from lesslabel.evaluation.experiment_protocol import PUBLISHED_COLUMNS, published_number, read_protocol, read_published
+from lesslabel.evaluation.experiment_protocol import (
+    PUBLISHED_COLUMNS,
+    list_protocol,
+    published_number,
+    read_protocol,
+    read_published,
+)
 from lesslabel.evaluation.experiment_runs import cost_sections
 from lesslabel.evaluation.experiment_table import read_baselines
-from lesslabel.evaluation.markdown import markdown_table
+from lesslabel.evaluation.markdown import markdown_table, shown_p_value
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
 
@@ -46,8 +52,7 @@ def write_click_table(folder: Path) -> Path:
     """
     results, protocol, published = read_click_results(folder), read_protocol(folder), read_published(folder)
     baselines = read_baselines(folder, protocol.get("baseline"))
-    stated = [f"- **{key.replace('_', ' ')}**: {_in_words(value)}" for key, value in protocol.items() if key != "name"]
-    pieces = [f"# {protocol['name']}", "\n".join(stated), list_commits(results)]
+    pieces = [f"# {protocol['name']}", list_protocol(protocol), list_commits(results)]
     if (folder / FIGURE).is_file():
         pieces.append(f"![Dice at the first prompts and after all clicks]({FIGURE})")
     for name, rows in results.groupby("set", sort=False):
@@ -84,12 +89,6 @@ def mean_over_patients(rows: pd.DataFrame, measure: str) -> tuple[float, float, 
     return mean, low, high
 
 
-def _in_words(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {_in_words(part)}" for key, part in value.items())
-    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
 def _is_fair(method: str, baseline: str, patterns: Sequence[str]) -> bool:
     return method != baseline and any(fnmatchcase(method, pattern) for pattern in patterns)
 
@@ -122,9 +121,8 @@ def _differences(rows: pd.DataFrame, baseline: str, rivals: Sequence[str]) -> st
                 table = compare(of_method, reference, measure)
                 difference = table[table["label"] == MEAN_OVER_LABELS].iloc[0]
                 interval = f"{difference['difference']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
-                p_value = difference["wilcoxon_p"]
-                shown = "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
-                lines.append([method, MEASURES[measure], interval, shown, int(difference["patients"])])
+                p_value = shown_p_value(difference["wilcoxon_p"])
+                lines.append([method, MEASURES[measure], interval, p_value, int(difference["patients"])])
     return markdown_table(["method", "measure", f"difference to {baseline}", "Wilcoxon p", "patients"], lines)
 
 
@@ -136,9 +134,10 @@ def _published_table(published: pd.DataFrame, results: pd.DataFrame) -> str:
         rows = results[(results["method"] == method) & (results["set"] == name)]
         ours = difference = "–"
         if measure in MEASURES and rows[measure].notna().any():
-            ours = _interval(rows, measure)
+            mean, low, high = mean_over_patients(rows, measure)
+            ours = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
             if not math.isnan(theirs := published_number(value)):
-                difference = f"{mean_over_patients(rows, measure)[0] - theirs:+.3f}"
+                difference = f"{mean - theirs:+.3f}"
         lines.append([method, setting, name or "–", MEASURES.get(measure, measure), value, ours, difference, source])
     header = ["method", "setting of the published", "our set", "measure", "published", "ours", "difference", "source"]
     return markdown_table(header, lines)

@@ -62,3 +62,18 @@ def read_protocol(folder: Path) -> Mapping[str, Any]:
     if missing:
         raise DataError(f"{path}: {', '.join(missing)} missing; a table states its whole protocol")
     return protocol
+
+
+def list_protocol(protocol: Mapping[str, Any]) -> str:
+    """The protocol as a list in Markdown, `PROTOCOL_KEYS` first; its name is left to the heading."""
+    keys = [*PROTOCOL_KEYS, *(key for key in protocol if key not in PROTOCOL_KEYS)]
+    return "\n".join(f"- **{str(key).replace('_', ' ')}**: {_in_words(protocol[key])}" for key in keys if key != "name")
+
+
+def _in_words(value: object) -> str:
+    """A value on one line; the entries of a list may hold commas."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_in_words(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return "; ".join(_in_words(part) for part in value)
+    return " ".join(str(value).split())

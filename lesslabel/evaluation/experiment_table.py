@@ -11,14 +11,14 @@ import pandas as pd
 from lesslabel.errors import DataError
 from lesslabel.evaluation.experiment import FIGURE, list_commits, read_cases, read_results
 from lesslabel.evaluation.experiment_protocol import (
-    PROTOCOL_KEYS,
     PUBLISHED_COLUMNS,
+    list_protocol,
     published_number,
     read_protocol,
     read_published,
 )
 from lesslabel.evaluation.experiment_runs import cost_sections, curve_sections
-from lesslabel.evaluation.markdown import markdown_table
+from lesslabel.evaluation.markdown import markdown_table, shown_p_value
 from lesslabel.evaluation.metrics import METRICS
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
@@ -51,7 +51,7 @@ def write_table(folder: Path, *, seed: int = 0) -> Path:
     summary = summarise(scores, by=("method",), seed=seed)
     sections = [
         f"# {protocol['name']}\n",
-        _protocol_list(protocol),
+        list_protocol(protocol),
         "\n## Results\n",
         "Mean over labels ± standard deviation over patients [95 % bootstrap interval over patients]; "
         "seeds are averaged within a patient first. *Undefined* counts values that do not exist and were left out.\n",
@@ -103,19 +103,6 @@ def read_scores(folder: Path) -> pd.DataFrame:
     if orphans:
         raise DataError(f"{folder / 'cases.csv'}: case {orphans[0]} has no patient; add a line for it")
     return scores.assign(patient=scores["uid"].map(patient_of)).rename_axis(columns=None)
-
-
-def _protocol_list(protocol: Mapping[str, Any]) -> str:
-    keys = [*PROTOCOL_KEYS, *(key for key in protocol if key not in PROTOCOL_KEYS)]
-    return "\n".join(f"- **{str(key).replace('_', ' ')}**: {_in_words(protocol[key])}" for key in keys if key != "name")
-
-
-def _in_words(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {_in_words(part)}" for key, part in value.items())
-    if isinstance(value, list):
-        return ", ".join(_in_words(part) for part in value)
-    return " ".join(str(value).split())
 
 
 def _results_table(scores: pd.DataFrame, summary: pd.DataFrame) -> str:
@@ -188,7 +175,9 @@ def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, patterns: S
             row = table[table["label"] == MEAN_OVER_LABELS].iloc[0]
             interval = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
             counts = [int(row[column]) for column in ("patients", "undefined", "unpaired")]
-            rows.append([method, metric, interval, _p_value(row["wilcoxon_p"]), _p_value(row["t_p"]), *counts])
+            rows.append(
+                [method, metric, interval, shown_p_value(row["wilcoxon_p"]), shown_p_value(row["t_p"]), *counts]
+            )
     header = [
         "method",
         "metric",
@@ -229,9 +218,3 @@ def _published_table(published: pd.DataFrame, summary: pd.DataFrame) -> str:
 
 def _spread(row: "pd.Series[Any]") -> str:
     return f"{row['mean']:.3f} ± {row['std']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-
-
-def _p_value(p: float) -> str:
-    if math.isnan(p):
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

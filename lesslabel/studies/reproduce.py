@@ -74,10 +74,8 @@ def _choose(study: Study, options: argparse.Namespace) -> Study:
     for name, given, declared in (("--folds", options.folds, study.folds), ("--seeds", options.seeds, study.seeds)):
         if unknown := sorted(set(given or ()) - set(declared)):
             raise ConfigError(f"{name} {unknown[0]}: the study has {', '.join(map(str, declared))}; choose among them")
-    folds, seeds = (
-        tuple(dict.fromkeys(options.folds or study.folds)),
-        tuple(dict.fromkeys(options.seeds or study.seeds)),
-    )
+    folds = tuple(dict.fromkeys(options.folds or study.folds))
+    seeds = tuple(dict.fromkeys(options.seeds or study.seeds))
     return replace(study, methods=methods, folds=folds, seeds=seeds)
 
 

@@ -112,7 +112,7 @@ def test_the_table_states_protocol_results_test_and_published_figures(folder):
     assert places == sorted(places)
     assert "- **metrics**: hd95: pooled; empty: diagonal" in text
     assert "All rows are of commit abc." in text
-    assert "- **commands**: lesslabel fit --config a.yaml, lesslabel test" in text
+    assert "- **commands**: lesslabel fit --config a.yaml; lesslabel test" in text
     assert "| method | patients | cases | seeds | dice |" in text
     summary = summarise(read_scores(folder), by=("method",)).set_index(["method", "label", "metric"])
     row = summary.loc[("dmpls", "mean", "dice")]
