@@ -3,10 +3,38 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from golden.record import Golden
+from hypothesis import settings
 from real_data import REAL_DATA
+
+# a deadline fails a test because the machine was busy, not because the code is wrong
+settings.register_profile("lesslabel", deadline=None)
+settings.load_profile("lesslabel")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what writes the golden values again."""
+    parser.addoption("--regenerate-golden", action="store_true", help="write tests/golden/golden.json (with -n 0)")
+
+
+@pytest.fixture(scope="session")
+def golden(pytestconfig: pytest.Config) -> Golden:
+    """The recorded values that no refactoring may change."""
+    return Golden(regenerate=pytestconfig.getoption("--regenerate-golden"))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums are added in the order of one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ import csv
 import math
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import replicas
 import replicas_public
@@ -74,7 +76,9 @@ def test_the_config_can_be_made_as_it_stands(config, replica_stores):
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_the_config_trains_two_steps(config, replica_stores, tmp_path):
+@pytest.mark.golden
+@pytest.mark.usefixtures("one_thread")
+def test_the_config_trains_three_steps_to_the_recorded_weights(config, replica_stores, tmp_path, golden):
     run = tmp_path / "run"
     store = str(replica_stores[config.parts[1]])
     dimensions = yaml.safe_load((ROOT / config).read_text())["data"]["init_args"].get("dimensions", 2)
@@ -91,9 +95,21 @@ def test_the_config_trains_two_steps(config, replica_stores, tmp_path):
     assert main(["fit", *arguments]) == 0
     with (run / "logs/metrics.csv").open() as file:
         losses = [float(row["value"]) for row in csv.DictReader(file) if row["name"] == "train/loss"]
-    assert len(losses) == 2
+    assert len(losses) == 3
     assert all(math.isfinite(loss) for loss in losses)
-    assert (run / "checkpoints/last.ckpt").is_file()
+    weights = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    golden.check(f"config/{config.parent.name}/{config.stem}", weights)
+    if issubclass(type(parse_run([*arguments[:-2]]).model), InteractiveMethod):
+        part = "all" if config.parent.name == "acdc" else "test"  # the replica has no patient of the fold's test part
+        golden.check(f"clicks/{config.parent.name}/{config.stem}", _clicked(run, tmp_path / "clicks", part))
+
+
+def _clicked(run: Path, out: Path, part: str) -> dict[str, np.ndarray]:
+    """What a click protocol on a trained run comes to, but for the seconds."""
+    assert main(["clicks", "--run", str(run), "--out", str(out), "--cap", "8", "--slices", "1", "--part", part]) == 0
+    table = pd.read_csv(out / "clicks.csv")
+    prompts = np.frombuffer((out / "prompts.jsonl").read_bytes(), np.uint8)
+    return {"prompts": prompts, **{name: table[name].to_numpy() for name in ("turn", "clicks", "dice", "assd_mm")}}
 
 
 PATCHED = sorted(path for path in (ROOT / "configs/la").glob("*.yaml") if path.stem != "mideepseg")

@@ -85,7 +85,7 @@ def reference(maps: NDArray, probabilities: NDArray, cells: tuple[int, ...], bac
 
 
 @given(seed=st.integers(0, 10_000), dimensions=st.sampled_from([2, 3]), background=st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_features_agree_with_another_implementation(seed: int, dimensions: int, background: bool) -> None:
     shape, cells = {2: ((48, 32), (16, 16)), 3: ((8, 16, 24), (4, 8, 8))}[dimensions]
     maps, probabilities = draw_case(shape, seed)

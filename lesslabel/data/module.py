@@ -70,14 +70,14 @@ class SegmentationDataModule(pl.LightningDataModule):
         allow_missing: bool = False,
         centres: list[str] | None = None,
         test_centres: list[str] | None = None,
-        view: View = View(),  # noqa: B008  frozen
+        view: View = View(),
         dimensions: int = 2,
         size_voxel: tuple[int, int] | None = None,
         spacing_mm: tuple[float, float, float] | None = None,
         patch_voxel: list[int] | None = None,
         interpolation: Interpolation = "linear",
-        intensity: Intensity = Intensity(),  # noqa: B008  frozen
-        augmentation: Augmentation = Augmentation(),  # noqa: B008  frozen
+        intensity: Intensity = Intensity(),
+        augmentation: Augmentation = Augmentation(),
         batch_size: int = 8,
         unlabelled_batch_size: int = 0,
         steps_per_epoch: int = 100,

@@ -65,10 +65,11 @@ class SegmentationMethod(pl.LightningModule):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
         super().__init__()
         if num_classes < 2:

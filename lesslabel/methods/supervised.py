@@ -32,13 +32,16 @@ class Supervised(SegmentationMethod):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
         dice_on_pseudo_labels: bool = False,
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        super().__init__(num_classes, in_channels, network, optimiser, inference)
+        super().__init__(
+            num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
+        )
         self.network = self.build_network()
         self.dice_kinds = (Kind.DENSE, Kind.PSEUDO) if dice_on_pseudo_labels else (Kind.DENSE,)
 

@@ -34,7 +34,7 @@ def test_in_the_end_everything_is_one_mean() -> None:
     assert support == (4,)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 99), patients=st.integers(1, 8), clusters=st.integers(1, 12), least=st.integers(1, 8))
 def test_every_reference_rests_on_enough_patients(seed: int, patients: int, clusters: int, least: int) -> None:
     draw = np.random.default_rng(seed)

@@ -66,7 +66,7 @@ def assert_equal(first: object, second: object) -> None:
 
 
 @given(case=cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_read_case_returns_what_was_written(case: Case, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("case") / "case.h5"
     sha256 = write_case(path, case)

@@ -85,7 +85,7 @@ class TestRead:
 
 
 class TestWrite:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(
         shape=st.tuples(*[st.integers(1, 6)] * 3),
         spacing_mm=st.tuples(*[st.floats(0.125, 20.0, width=32)] * 3),
@@ -185,7 +185,7 @@ class TestFaults:
             read_image(path)
         np.testing.assert_array_equal(read_label_map(path.rename(compressed)).array, LABELS)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(position=st.floats(0.0, 0.999), flipped=st.booleans(), bit=st.integers(0, 7))
     def test_damage_anywhere_is_an_error_or_harmless(self, tmp_path_factory, position, flipped, bit) -> None:
         """No byte lost or bit turned in a compressed file changes what is read without an error."""

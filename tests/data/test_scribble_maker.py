@@ -38,7 +38,7 @@ def bars() -> np.ndarray:
     return plane
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     plane=PLANES,
     seed=st.integers(0, 99),
@@ -54,7 +54,7 @@ def test_never_leaves_its_label_and_never_knows_the_unknown(plane, seed, form, s
     np.testing.assert_array_equal(drawn[known], plane[known])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(plane=PLANES, seed=st.integers(0, 99), form=st.sampled_from(["scribble", "points"]))
 def test_every_large_part_is_drawn_on_and_no_small_one(plane, seed, form) -> None:
     drawn = draw_slice(plane, Drawing(form), rng(seed))
@@ -129,7 +129,7 @@ def test_impossible_drawings_are_refused(settings_: dict[str, object], message: 
         Drawing(**settings_)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(depth=st.integers(1, 40), share=st.floats(0.01, 1.0), seed=st.integers(0, 99))
 def test_chosen_slices_are_even_and_miss_no_label(depth: int, share: float, seed: int) -> None:
     labels = np.zeros((depth, 3, 3), np.uint8)

@@ -22,7 +22,7 @@ def rings(depth: int = 3, size: int = 96) -> np.ndarray:
     return np.repeat(labels[None], depth, axis=0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     labels=arrays(
         np.uint8,

@@ -90,7 +90,7 @@ def test_overlaps_by_hand() -> None:
     assert several.flatten(CODES, "last")[:, 0, 0].tolist() == [0, 0, 0, 0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), overlaps=st.sampled_from(["unknown", "last"]))
 def test_overlaps_as_counted_voxel_by_voxel(seed: int, overlaps: str) -> None:
     rng = np.random.default_rng(seed)

@@ -49,7 +49,7 @@ def scored(draw):
     return *masks, draw(st.tuples(*[st.sampled_from([0.5, 1.0, 3.0])] * len(shape)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scored())
 def test_an_object_is_scored_as_segmentation_metrics_scores_it(given_masks):
     prediction, truth, spacing_mm = given_masks

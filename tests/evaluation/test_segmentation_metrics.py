@@ -55,7 +55,7 @@ def pairs_of_maps(draw):
     return draw(maps), draw(maps), tuple(draw(st.lists(spacing, min_size=len(shape), max_size=len(shape))))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pairs_of_maps())
 def test_equal_to_medpy_on_small_maps(pair):
     require_equal_to_medpy(*pair)
@@ -102,7 +102,7 @@ def test_equal_to_medpy_on_abdominal_organs_at_the_edge_of_the_grid(word_file):
     require_equal_to_medpy(moved, labels, (3.0, 0.976563, 0.976563))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pairs_of_maps(), st.floats(0.0, 5.0))
 def test_directed_percentile_and_surface_dice_equal_brute_force(pair, tolerance):
     pred, ref, spacing = pair
@@ -219,7 +219,7 @@ def test_a_label_known_nowhere_is_not_an_empty_prediction():
     assert frame[list(METRICS)].isna().all(axis=None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs_of_maps())
 def test_symmetry(pair):
     pred, ref, spacing = pair
@@ -230,7 +230,7 @@ def test_symmetry(pair):
         np.testing.assert_allclose(there[metric], back[metric], rtol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs_of_maps(), st.integers(0, 5), st.integers(0, 5))
 def test_translation_within_the_grid_changes_nothing(pair, before, after):
     pred, ref, spacing = pair
@@ -241,7 +241,7 @@ def test_translation_within_the_grid_changes_nothing(pair, before, after):
     pd.testing.assert_frame_equal(centred, moved, rtol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs_of_maps(), st.floats(0.1, 10.0))
 def test_distances_scale_with_the_spacing(pair, factor):
     pred, ref, spacing = pair
@@ -253,7 +253,7 @@ def test_distances_scale_with_the_spacing(pair, factor):
     pd.testing.assert_frame_equal(scaled[["dice", "jaccard", "nsd"]], plain[["dice", "jaccard", "nsd"]])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs_of_maps())
 def test_the_order_of_the_axes_does_not_matter(pair):
     pred, ref, spacing = pair

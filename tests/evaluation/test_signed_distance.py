@@ -17,7 +17,7 @@ def by_scipy(mask: np.ndarray) -> np.ndarray:
     return np.rint(distance**2).astype(np.int64)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(mask=MASKS)
 def test_it_is_the_sum_of_both_transforms(mask: np.ndarray) -> None:
     squared = squared_distance_to_other_side(mask)
@@ -33,7 +33,7 @@ def test_larger_masks_dense_and_sparse(share: float) -> None:
     np.testing.assert_array_equal(squared_distance_to_other_side(mask), by_scipy(mask))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(mask=MASKS)
 def test_one_inside_is_the_inner_boundary(mask: np.ndarray) -> None:
     boundary = mask & (squared_distance_to_other_side(mask) == 1)

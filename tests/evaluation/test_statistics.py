@@ -103,7 +103,7 @@ def test_seeds_are_averaged_within_a_case():
     pd.testing.assert_frame_equal(summarise(pd.concat([first, second])), summarise(average))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_matter(random):
     frame = random_test(0, patients=5)

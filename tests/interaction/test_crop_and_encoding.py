@@ -82,7 +82,7 @@ def test_the_spacing_of_the_grid_keeps_the_field_of_view():
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_seed_falls_into_the_voxel_of_the_grid_that_holds_its_centre(data):
     start, length, side = data.draw(st.tuples(st.integers(0, 20), st.integers(1, 30), st.integers(1, 40)))
     voxel = data.draw(st.integers(start, start + length - 1))

@@ -77,7 +77,7 @@ def cases(draw: st.DrawFn) -> tuple[Array, Mask, tuple[float, ...], float]:
     return channels, seeds, spacing, draw(st.sampled_from([0.0, 0.0, 0.7]))
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=70)
 @given(case=cases())
 def test_it_is_what_dijkstra_finds(case: tuple[Array, Mask, tuple[float, ...], float]) -> None:
     channels, seeds, spacing, spatial_weight = case
@@ -86,7 +86,7 @@ def test_it_is_what_dijkstra_finds(case: tuple[Array, Mask, tuple[float, ...], f
     np.testing.assert_allclose(distance, expected, rtol=1e-6, atol=0)
 
 
-@settings(max_examples=35, deadline=None)
+@settings(max_examples=35)
 @given(case=cases(), bound=st.floats(0, 20))
 def test_a_bound_changes_nothing_within_it_and_leaves_nothing_beyond(
     case: tuple[Array, Mask, tuple[float, ...], float], bound: float

@@ -63,7 +63,7 @@ def small_cases(draw: st.DrawFn) -> tuple[Case, tuple[float, ...], float, float]
     return (probability, image, sides == 1, sides == 2), spacing, weight, sigma
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(drawn=small_cases())
 def test_no_mask_has_a_lower_energy(drawn: tuple[Case, tuple[float, ...], float, float]) -> None:
     (probability, image, foreground, background), spacing, weight, sigma = drawn

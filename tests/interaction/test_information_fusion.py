@@ -46,7 +46,7 @@ def by_the_equations(case: Case) -> tuple[Array, Array]:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(case=cases())
 def test_it_follows_the_equations(case: Case) -> None:
     refined = information_fusion(*case)

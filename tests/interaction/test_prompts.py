@@ -64,7 +64,7 @@ def prompts(draw: st.DrawFn, name: str) -> Prompt:
     return Polygon(tuple(flat) if axes == 2 else tuple((depth, *position) for position in flat))
 
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 any_prompt = st.sampled_from(NAMES).flatmap(prompts)
 
 

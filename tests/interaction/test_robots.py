@@ -85,7 +85,7 @@ def test_there_is_a_robot_for_every_prompt() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(scene=scenes(), jitter_voxel=st.sampled_from([0.0, 2.0]), seed=st.integers(0, 9))
 def test_answers_fit_any_scene_and_can_be_replayed(
     name: str, scene: tuple[Mask, Mask | None, tuple[float, ...]], jitter_voxel: float, seed: int
@@ -383,7 +383,7 @@ def test_missed_and_spilled_parts_that_touch_are_two_errors() -> None:
     assert click == Click((5, 5), Side.FOREGROUND)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(scenes())
 def test_the_centre_is_that_found_by_hand(scene: tuple[Mask, Mask | None, tuple[float, ...]]) -> None:
     truth, _, spacing_mm = scene

@@ -279,7 +279,7 @@ def sessions(draw: st.DrawFn) -> tuple[int, list[Any]]:
     return dimensions, draw(st.lists(turn | other, max_size=12))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sessions())
 def test_a_session_is_its_turns_that_were_not_taken_back(done: tuple[int, list[Any]]) -> None:
     dimensions, acts = done

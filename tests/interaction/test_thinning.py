@@ -40,7 +40,7 @@ def cases(draw: st.DrawFn) -> tuple[Mask, Mask, int]:
     return draw(hnp.arrays(np.bool_, shape)), kept, draw(st.integers(1, 12))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases())
 def test_the_number_the_kept_and_the_spread(case: tuple[Mask, Mask, int]) -> None:
     drawn, kept, most = case

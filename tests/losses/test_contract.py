@@ -114,7 +114,7 @@ def test_nothing_known_gives_zero_with_zero_gradient(
 
 @every_loss
 @every_grid
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 10_000),
     place=st.integers(0, 3),
@@ -142,7 +142,7 @@ def test_an_unlabelled_sample_changes_nothing(
 
 @every_unweighted_loss
 @every_grid
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000), with_annotated=st.booleans())
 def test_a_prediction_where_nothing_is_known_does_not_matter(
     loss: SupervisedLoss, grid: tuple[int, ...], seed: int, with_annotated: bool

@@ -63,7 +63,7 @@ def test_equals_torch_where_everything_or_a_part_is_known(grid: tuple[int, ...])
     torch.testing.assert_close(partial_cross_entropy(logits, target), expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), merge=st.booleans(), weighted=st.booleans())
 def test_equals_a_loop_over_voxels(seed: int, merge: bool, weighted: bool) -> None:
     random = np.random.default_rng(seed)

@@ -61,7 +61,7 @@ def test_it_is_the_published_formula(shape: tuple[int, ...]) -> None:
         np.testing.assert_allclose(level_set(mask), by_scipy(mask), atol=1e-5)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mask=hnp.arrays(bool, st.one_of(hnp.array_shapes(min_dims=2, max_dims=3, max_side=8))))
 def test_any_mask_gives_finite_values_of_the_right_sign(mask: np.ndarray) -> None:
     values = level_set(mask)

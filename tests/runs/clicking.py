@@ -22,8 +22,8 @@ from lesslabel.networks import NetworkShape
 class GreyValue(SegmentationMethod):
     """Every voxel goes to the nearest voxel that was said, in grey value; its network has one weight."""
 
-    def __init__(self, in_channels: int = 1, network: NetworkShape = NetworkShape()) -> None:  # noqa: B008
-        super().__init__(2, in_channels, network)
+    def __init__(self, in_channels: int = 1, network: NetworkShape = NetworkShape()) -> None:
+        super().__init__(2, in_channels=in_channels, network=network)
         self.network = nn.Conv2d(in_channels, 2, 1)
         self.first_robot = InteriorMarginRobot(extra=0, jitter_voxel=0.0)
 

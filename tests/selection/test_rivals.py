@@ -51,7 +51,7 @@ def test_foreground_is_drawn_first_and_both_parts_are_drawn() -> None:
     assert len({tuple(order[:10]) for order in orders}) == len({tuple(order[10:]) for order in orders}) == 3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(images=st.integers(1, 40), featureless=st.integers(0, 10), seed=st.integers(0, 100), count=st.integers(1, 40))
 def test_core_set_is_the_greedy_k_centre(images: int, featureless: int, seed: int, count: int) -> None:
     pool = random_pool(images, seed, featureless=min(featureless, images - 1))

@@ -42,7 +42,7 @@ def test_the_groups_of_this_file_are_all_there_is() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     images=st.integers(1, 30),
     featureless=st.integers(0, 30),
@@ -67,7 +67,7 @@ def test_no_unit_twice_and_as_many_as_the_budget_allows(
 
 
 @pytest.mark.parametrize("name", LARGER_CONTAINS_SMALLER)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     images=st.integers(2, 25),
     featureless=st.integers(0, 4),
@@ -85,7 +85,7 @@ def test_a_larger_budget_begins_with_the_smaller(
 
 
 @pytest.mark.parametrize("name", BY_UNCERTAINTY + BY_FEATURE)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), per_case=st.none() | st.just(3))
 def test_the_order_of_rows_does_not_matter(name: str, seed: int, per_case: int | None) -> None:
     pool = random_pool(24, seed, featureless=5, per_case=per_case)

@@ -51,7 +51,7 @@ def test_ties_are_broken_by_order_at_both_ends() -> None:
     assert ranked(np.ones((5, 2)), 5) == [0, 1, 2, 3, 4]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(images=st.integers(1, 60), featureless=st.integers(0, 20), seed=st.integers(0, 100), budget=st.floats(0.05, 1))
 def test_it_is_the_published_rule(images: int, featureless: int, seed: int, budget: float) -> None:
     pool = random_pool(images, seed, featureless=min(featureless, images - 1))
@@ -181,7 +181,7 @@ def test_diversity_leaves_out_what_is_there_twice() -> None:
     assert ranked(target, 4, diversity=True, oversampling=2) == [0, 4, 3, 7]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     images=st.integers(1, 30),
     featureless=st.integers(0, 30),

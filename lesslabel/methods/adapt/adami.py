@@ -10,6 +10,7 @@ from lesslabel.data.batch import Batch
 from lesslabel.errors import ConfigError
 from lesslabel.losses import class_share_divergence, entropy_loss
 from lesslabel.methods.base import SegmentationMethod
+from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import NetworkShape
@@ -38,14 +39,17 @@ class AdaMI(SegmentationMethod):
     def __init__(
         self,
         num_classes: int,
+        *,
         class_shares: list[float],
         in_channels: int = 1,
         share_weight: float = 1.0,
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        super().__init__(num_classes, in_channels, network, optimiser, inference)
+        super().__init__(
+            num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
+        )
         if (
             len(class_shares) != num_classes
             or min(class_shares) <= 0.0
@@ -55,8 +59,7 @@ class AdaMI(SegmentationMethod):
                 f"model.class_shares needs {num_classes} positive shares that sum to 1, background first, got "
                 f"{class_shares}"
             )
-        if share_weight < 0.0:
-            raise ConfigError(f"model.share_weight must not be negative, got {share_weight}")
+        require_not_negative(share_weight=share_weight)
         self.network = self.build_network()
         self.class_shares = class_shares
         self.share_weight = share_weight

@@ -37,12 +37,15 @@ class Tent(SegmentationMethod):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        super().__init__(num_classes, in_channels, network, optimiser, inference)
+        super().__init__(
+            num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
+        )
         self.network = self.build_network()
         self.network.requires_grad_(False)
         for module in self.network.modules():

@@ -75,14 +75,15 @@ class InteractiveMethod(SegmentationMethod):
         self,
         encoding: Encoding,
         first_robot: Robot,
-        later_robot: Robot | None,
-        margin_jitter_voxel: float,
-        in_channels: int,
-        network: NetworkShape,
-        optimiser: Optimiser,
-        inference: Inference,
+        *,
+        later_robot: Robot | None = None,
+        margin_jitter_voxel: float = 0.0,
+        in_channels: int = 1,
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        super().__init__(2, in_channels, network, optimiser, inference)
+        super().__init__(2, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference)
         if len(encoding.size_voxel) != network.dimensions:
             raise ConfigError(
                 f"model.size_voxel {encoding.size_voxel} must have as many sides as the network has dimensions, "

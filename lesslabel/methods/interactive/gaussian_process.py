@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from lesslabel.data.batch import Batch
-from lesslabel.errors import ConfigError
 from lesslabel.interaction.encoding import CueName, EncodedObject, Encoding, clicks_of
 from lesslabel.interaction.learned_cue import GaussianGeodesicCue
 from lesslabel.interaction.prompts import Seeds, Side
 from lesslabel.interaction.robots import CentreEdgeRobot, RandomClicksRobot
 from lesslabel.losses import dice_loss, partial_cross_entropy
+from lesslabel.methods.checks import require_choice
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
 from lesslabel.methods.optimiser import Optimiser
@@ -83,6 +83,7 @@ class GPInteractive(InteractiveMethod):
 
     def __init__(
         self,
+        *,
         in_channels: int = 1,
         size_voxel: tuple[int, ...] = (96, 96),
         cue: CueName = "gaussian_geodesic",
@@ -101,25 +102,23 @@ class GPInteractive(InteractiveMethod):
         feature_scale: float = 2.0,
         learn_parameters: bool = True,
         most_clicks: int | None = 1024,
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        if head not in get_args(Head):
-            raise ConfigError(f"model.head: {head!r} is not one of {', '.join(get_args(Head))}")
-        if engine not in get_args(Engine):
-            raise ConfigError(f"model.engine: {engine!r} is not one of {', '.join(get_args(Engine))}")
+        require_choice(Head, head=head)
+        require_choice(Engine, engine=engine)
         sides = (Side.FOREGROUND, Side.BACKGROUND)
         encoding = Encoding(tuple(size_voxel), cue, sides, margin_voxel, most_seeds=most_clicks)
         super().__init__(
             encoding,
             CentreEdgeRobot(centre_points, jitter_voxel=jitter_voxel),
-            _correcting_robot(later_clicks),
-            margin_jitter_voxel,
-            in_channels,
-            network,
-            optimiser,
-            inference,
+            later_robot=_correcting_robot(later_clicks),
+            margin_jitter_voxel=margin_jitter_voxel,
+            in_channels=in_channels,
+            network=network,
+            optimiser=optimiser,
+            inference=inference,
         )
         self.network = build_network(network, in_channels + encoding.cues, self.num_classes)
         self.head: nn.Module

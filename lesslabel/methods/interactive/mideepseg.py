@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from lesslabel.data.batch import Batch
-from lesslabel.errors import ConfigError
 from lesslabel.interaction.encoding import CueName, EncodedObject, Encoding
 from lesslabel.interaction.graph_cut import graph_cut
 from lesslabel.interaction.information_fusion import information_fusion
@@ -16,6 +15,7 @@ from lesslabel.interaction.learned_cue import GaussianGeodesicCue
 from lesslabel.interaction.prompts import Seeds, Side
 from lesslabel.interaction.robots import InteriorMarginRobot
 from lesslabel.losses import dice_loss
+from lesslabel.methods.checks import require_choice
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
 from lesslabel.methods.optimiser import Optimiser
@@ -65,6 +65,7 @@ class MIDeepSeg(InteractiveMethod):
 
     def __init__(
         self,
+        *,
         in_channels: int = 1,
         size_voxel: tuple[int, ...] = (96, 96),
         cue: CueName = "exponential_geodesic",
@@ -77,15 +78,22 @@ class MIDeepSeg(InteractiveMethod):
         fusion_weight: float = 20.0,
         smoothness: float = 5.0,
         smoothness_sigma: float = 0.1,
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        if refinement not in get_args(Refinement):
-            raise ConfigError(f"model.refinement: {refinement!r} is not one of {', '.join(get_args(Refinement))}")
+        require_choice(Refinement, refinement=refinement)
         encoding = Encoding(tuple(size_voxel), cue, (Side.FOREGROUND,), margin_voxel, cue_weight)
         robot = InteriorMarginRobot(inward_voxel=inward_voxel, jitter_voxel=jitter_voxel)
-        super().__init__(encoding, robot, None, margin_jitter_voxel, in_channels, network, optimiser, inference)
+        super().__init__(
+            encoding,
+            robot,
+            margin_jitter_voxel=margin_jitter_voxel,
+            in_channels=in_channels,
+            network=network,
+            optimiser=optimiser,
+            inference=inference,
+        )
         self.network = build_network(network, in_channels + encoding.cues, self.num_classes)
         self.learned_cue = GaussianGeodesicCue() if cue == "gaussian_geodesic" else None
         self.refinement = refinement

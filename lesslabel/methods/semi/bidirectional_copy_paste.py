@@ -10,6 +10,7 @@ from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError
 from lesslabel.losses import dice_loss, hard_label, partial_cross_entropy
 from lesslabel.methods.base import unlabelled_samples
+from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference, keep_largest_components
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.semi.teacher import Predictor, RunningStatistics, TeacherMethod
@@ -51,6 +52,7 @@ class BidirectionalCopyPaste(TeacherMethod):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
         pretrain_iterations: int = 10000,
         pseudo_label_weight: float = 0.5,
@@ -59,19 +61,21 @@ class BidirectionalCopyPaste(TeacherMethod):
         teacher_decay: float = 0.99,
         running_statistics: RunningStatistics = "averaged",
         predict_with: Predictor = "student",
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
         super().__init__(
-            num_classes, in_channels, teacher_decay, running_statistics, predict_with, network, optimiser, inference
+            num_classes,
+            in_channels=in_channels,
+            teacher_decay=teacher_decay,
+            running_statistics=running_statistics,
+            predict_with=predict_with,
+            network=network,
+            optimiser=optimiser,
+            inference=inference,
         )
-        for name, value in (
-            ("pretrain_iterations", pretrain_iterations),
-            ("pseudo_label_weight", pseudo_label_weight),
-        ):
-            if value < 0:
-                raise ConfigError(f"model.{name} must not be negative, got {value}")
+        require_not_negative(pretrain_iterations=pretrain_iterations, pseudo_label_weight=pseudo_label_weight)
         if not 0.0 < box < 1.0:
             raise ConfigError(f"model.box must be in (0, 1), got {box}")
         self.pretrain_iterations = pretrain_iterations

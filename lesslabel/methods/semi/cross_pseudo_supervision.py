@@ -1,17 +1,17 @@
 """CPS: two networks that label for each other."""
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE
-from lesslabel.errors import ConfigError
 from lesslabel.losses import hard_label, partial_cross_entropy, pseudo_label_loss
 from lesslabel.losses.rules import over_grid
 from lesslabel.methods.base import SegmentationMethod, unlabelled_samples
+from lesslabel.methods.checks import require_choice, require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.supervised import supervised_terms
@@ -46,27 +46,24 @@ class CrossPseudoSupervision(SegmentationMethod):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
         pseudo_label_weight: float = 0.1,
         ramp_iterations: int | None = None,
         pseudo_label_loss: PseudoLabelLoss = "cross_entropy",
         pseudo_label_on: PseudoLabelled = "all",
         predict_with: Member = "first",
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        super().__init__(num_classes, in_channels, network, optimiser, inference)
-        for name, value in (("pseudo_label_weight", pseudo_label_weight), ("ramp_iterations", ramp_iterations or 0)):
-            if value < 0.0:
-                raise ConfigError(f"model.{name} must not be negative, got {value}")
-        for name, choice, choices in (
-            ("pseudo_label_loss", pseudo_label_loss, get_args(PseudoLabelLoss)),
-            ("pseudo_label_on", pseudo_label_on, get_args(PseudoLabelled)),
-            ("predict_with", predict_with, get_args(Member)),
-        ):
-            if choice not in choices:
-                raise ConfigError(f"model.{name}: {choice!r} is not one of {', '.join(map(repr, choices))}")
+        super().__init__(
+            num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
+        )
+        require_not_negative(pseudo_label_weight=pseudo_label_weight, ramp_iterations=ramp_iterations)
+        require_choice(PseudoLabelLoss, pseudo_label_loss=pseudo_label_loss)
+        require_choice(PseudoLabelled, pseudo_label_on=pseudo_label_on)
+        require_choice(Member, predict_with=predict_with)
         self.network = self.build_network()
         self.second = self.build_network()
         self.pseudo_label_weight = pseudo_label_weight

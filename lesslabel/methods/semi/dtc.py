@@ -18,6 +18,7 @@ from lesslabel.losses import (
     level_set_to_probability,
 )
 from lesslabel.methods.base import SegmentationMethod, dense_target
+from lesslabel.methods.checks import require_at_least, require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import NetworkShape, TwoHeads, build_network
@@ -62,6 +63,7 @@ class DTC(SegmentationMethod):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
         segmentation_weight: float = 1.0,
         level_set_weight: float = 1.0,
@@ -74,11 +76,13 @@ class DTC(SegmentationMethod):
         squared_dice: bool = False,
         per_sample: bool = False,
         predict_with: Literal["segmentation", "level_set"] = "segmentation",
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        super().__init__(num_classes, in_channels, network, optimiser, inference)
+        super().__init__(
+            num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
+        )
         self.weights = {
             "segmentation_weight": segmentation_weight,
             "level_set_weight": level_set_weight,
@@ -147,16 +151,10 @@ class DTC(SegmentationMethod):
         return level_set_targets(target, self.num_classes, self._recipe.empty)
 
     def _check(self, steepness: float, ramp_iterations: int | None, ramp_every: int) -> None:
-        for name, weight in self.weights.items():
-            if weight < 0.0:
-                raise ConfigError(f"model.{name} must not be negative, got {weight}")
+        require_not_negative(**self.weights, ramp_iterations=ramp_iterations)
+        require_at_least(1, ramp_every=ramp_every)
         if steepness <= 0.0:
             raise ConfigError(f"model.steepness must be positive, got {steepness}; the sign is in the formula")
-        if ramp_every < 1 or (ramp_iterations is not None and ramp_iterations < 0):
-            raise ConfigError(
-                f"model.ramp_every must be at least 1 and ramp_iterations not negative, got {ramp_every} and "
-                f"{ramp_iterations}"
-            )
 
 
 def _after_background(foreground: Tensor) -> Tensor:

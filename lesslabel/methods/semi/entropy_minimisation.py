@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from lesslabel.data.batch import Batch
-from lesslabel.errors import ConfigError
 from lesslabel.losses import entropy_loss
 from lesslabel.methods.base import SegmentationMethod
+from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.supervised import supervised_terms
@@ -34,17 +34,18 @@ class EntropyMinimisation(SegmentationMethod):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
         entropy_weight: float = 0.1,
         ramp_iterations: int | None = None,
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        super().__init__(num_classes, in_channels, network, optimiser, inference)
-        for name, value in (("entropy_weight", entropy_weight), ("ramp_iterations", ramp_iterations or 0)):
-            if value < 0.0:
-                raise ConfigError(f"model.{name} must not be negative, got {value}")
+        super().__init__(
+            num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
+        )
+        require_not_negative(entropy_weight=entropy_weight, ramp_iterations=ramp_iterations)
         self.network = self.build_network()
         self.entropy_weight = entropy_weight
         self.ramp_iterations = ramp_iterations

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from lesslabel.data.batch import Batch
-from lesslabel.errors import ConfigError
 from lesslabel.losses import consistency_loss
 from lesslabel.methods.base import unlabelled_samples
+from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.semi.teacher import Predictor, RunningStatistics, TeacherMethod
@@ -42,6 +42,7 @@ class MeanTeacher(TeacherMethod):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
         consistency_weight: float = 0.1,
         ramp_iterations: int | None = None,
@@ -49,20 +50,21 @@ class MeanTeacher(TeacherMethod):
         teacher_decay: float = 0.99,
         running_statistics: RunningStatistics = "averaged",
         predict_with: Predictor = "student",
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
         super().__init__(
-            num_classes, in_channels, teacher_decay, running_statistics, predict_with, network, optimiser, inference
+            num_classes,
+            in_channels=in_channels,
+            teacher_decay=teacher_decay,
+            running_statistics=running_statistics,
+            predict_with=predict_with,
+            network=network,
+            optimiser=optimiser,
+            inference=inference,
         )
-        for name, value in (
-            ("consistency_weight", consistency_weight),
-            ("ramp_iterations", ramp_iterations or 0),
-            ("noise", noise),
-        ):
-            if value < 0.0:
-                raise ConfigError(f"model.{name} must not be negative, got {value}")
+        require_not_negative(consistency_weight=consistency_weight, ramp_iterations=ramp_iterations, noise=noise)
         self.consistency_weight = consistency_weight
         self.ramp_iterations = ramp_iterations
         self.noise = noise

@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lesslabel.errors import ConfigError
 from lesslabel.methods.base import SegmentationMethod
+from lesslabel.methods.checks import require_choice
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import NetworkShape
@@ -97,19 +98,21 @@ class TeacherMethod(SegmentationMethod):
     def __init__(
         self,
         num_classes: int,
-        in_channels: int,
-        teacher_decay: float,
-        running_statistics: RunningStatistics,
-        predict_with: Predictor,
-        network: NetworkShape,
-        optimiser: Optimiser,
-        inference: Inference,
+        *,
+        in_channels: int = 1,
+        teacher_decay: float = 0.99,
+        running_statistics: RunningStatistics = "averaged",
+        predict_with: Predictor = "student",
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        super().__init__(num_classes, in_channels, network, optimiser, inference)
+        super().__init__(
+            num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
+        )
         if not 0.0 <= teacher_decay < 1.0:
             raise ConfigError(f"model.teacher_decay must be in [0, 1), got {teacher_decay}")
-        if predict_with not in get_args(Predictor):
-            raise ConfigError(f"model.predict_with: {predict_with!r} is not 'student' or 'teacher'")
+        require_choice(Predictor, predict_with=predict_with)
         self.network = self.build_network()
         self.teacher = Teacher(self.network, running_statistics)
         self.teacher_decay = teacher_decay

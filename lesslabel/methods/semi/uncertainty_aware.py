@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from lesslabel.errors import ConfigError
 from lesslabel.losses import certain_consistency_loss, certain_voxels, certainty_threshold
+from lesslabel.methods.checks import require_at_least, require_positive
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.semi.mean_teacher import MeanTeacher
@@ -42,6 +42,7 @@ class UncertaintyAwareMeanTeacher(MeanTeacher):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
         passes: int = 8,
         largest_entropy: float = math.log(2),
@@ -51,27 +52,25 @@ class UncertaintyAwareMeanTeacher(MeanTeacher):
         teacher_decay: float = 0.99,
         running_statistics: RunningStatistics = "averaged",
         predict_with: Predictor = "student",
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
         super().__init__(
             num_classes,
-            in_channels,
-            consistency_weight,
-            ramp_iterations,
-            noise,
-            teacher_decay,
-            running_statistics,
-            predict_with,
-            network,
-            optimiser,
-            inference,
+            in_channels=in_channels,
+            consistency_weight=consistency_weight,
+            ramp_iterations=ramp_iterations,
+            noise=noise,
+            teacher_decay=teacher_decay,
+            running_statistics=running_statistics,
+            predict_with=predict_with,
+            network=network,
+            optimiser=optimiser,
+            inference=inference,
         )
-        if passes < 1:
-            raise ConfigError(f"model.passes must be at least 1, got {passes}")
-        if largest_entropy <= 0.0:
-            raise ConfigError(f"model.largest_entropy must be positive, got {largest_entropy}")
+        require_at_least(1, passes=passes)
+        require_positive(largest_entropy=largest_entropy)
         self.passes = passes
         self.largest_entropy = largest_entropy
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from lesslabel.data.batch import Batch
-from lesslabel.errors import ConfigError
 from lesslabel.losses import (
     consistency_loss,
     cross_pseudo_loss,
@@ -16,6 +15,7 @@ from lesslabel.losses import (
     pseudo_label_loss,
 )
 from lesslabel.methods.base import SegmentationMethod
+from lesslabel.methods.checks import require_choice, require_not_negative, require_share
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import DualDecoder, NetworkShape
@@ -51,6 +51,7 @@ class DMPLS(SegmentationMethod):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
         pseudo_label_weight: float = 0.5,
         agreement: Agreement = "mixed",
@@ -59,15 +60,16 @@ class DMPLS(SegmentationMethod):
         dropout_at: Literal["bottleneck", "all"] = "bottleneck",
         dropout_element: Literal["voxel", "channel"] = "voxel",
         dropout_in_evaluation: bool = False,
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        super().__init__(num_classes, in_channels, network, optimiser, inference)
-        if pseudo_label_weight < 0.0:
-            raise ConfigError(f"model.pseudo_label_weight must not be negative, got {pseudo_label_weight}")
-        if alpha is not None and not 0.0 <= alpha <= 1.0:
-            raise ConfigError(f"model.alpha must be in [0, 1] or null, got {alpha}")
+        super().__init__(
+            num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
+        )
+        require_not_negative(pseudo_label_weight=pseudo_label_weight)
+        require_share(alpha=alpha)
+        require_choice(Agreement, agreement=agreement)
         self.network = DualDecoder(self.build_network(), dropout, dropout_at, dropout_element, dropout_in_evaluation)
         self.pseudo_label_weight = pseudo_label_weight
         self.agreement = agreement

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from lesslabel.data.batch import Batch
-from lesslabel.errors import ConfigError
 from lesslabel.losses import mixed_pseudo_label, partial_cross_entropy, pseudo_label_loss
 from lesslabel.methods.base import SegmentationMethod
+from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import NetworkShape
@@ -31,15 +31,17 @@ class PartialCrossEntropy(SegmentationMethod):
     def __init__(
         self,
         num_classes: int,
+        *,
         in_channels: int = 1,
         pseudo_label_weight: float = 0.0,
-        network: NetworkShape = NetworkShape(),  # noqa: B008  frozen
-        optimiser: Optimiser = Optimiser(),  # noqa: B008  frozen
-        inference: Inference = Inference(),  # noqa: B008  frozen
+        network: NetworkShape = NetworkShape(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
     ) -> None:
-        super().__init__(num_classes, in_channels, network, optimiser, inference)
-        if pseudo_label_weight < 0.0:
-            raise ConfigError(f"model.pseudo_label_weight must not be negative, got {pseudo_label_weight}")
+        super().__init__(
+            num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
+        )
+        require_not_negative(pseudo_label_weight=pseudo_label_weight)
         self.network = self.build_network()
         self.pseudo_label_weight = pseudo_label_weight
 

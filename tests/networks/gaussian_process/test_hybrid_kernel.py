@@ -39,7 +39,7 @@ def test_it_is_the_sum_of_two_known_kernels() -> None:
     np.testing.assert_allclose(kernel(first, second).detach(), 0.6 * rbf + 0.4 * matern, atol=1e-7)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.1, 10))
 def test_it_is_symmetric_positive_semidefinite_and_at_most_its_variance(seed: int, scale: float) -> None:
     kernel = HybridKernel(feature_scale=scale).double()

@@ -1,0 +1,64 @@
+"""What the constructors of methods check of their settings, each in one line that names the setting."""
+
+from typing import Any, get_args
+
+from lesslabel.errors import ConfigError
+
+
+def require_not_negative(**values: float | None) -> None:
+    """Refuse settings below 0; None, where a setting may be left open, passes.
+
+    Raises:
+        ConfigError: names the first one.
+    """
+    for name, value in values.items():
+        if value is not None and not value >= 0:
+            raise ConfigError(f"model.{name} must not be negative, got {value}")
+
+
+def require_positive(**values: float | None) -> None:
+    """Refuse settings that are not above 0; None passes.
+
+    Raises:
+        ConfigError: names the first one.
+    """
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise ConfigError(f"model.{name} must be positive, got {value}")
+
+
+def require_at_least(least: int, **values: int | None) -> None:
+    """Refuse counts below the least that makes sense; None passes.
+
+    Raises:
+        ConfigError: names the first one.
+    """
+    for name, value in values.items():
+        if value is not None and not value >= least:
+            raise ConfigError(f"model.{name} must be at least {least}, got {value}")
+
+
+def require_share(**values: float | None) -> None:
+    """Refuse settings outside [0, 1]; None passes.
+
+    Raises:
+        ConfigError: names the first one.
+    """
+    for name, value in values.items():
+        if value is not None and not 0 <= value <= 1:
+            raise ConfigError(f"model.{name} must be in [0, 1], got {value}")
+
+
+def require_choice(literal: Any, **values: object) -> None:
+    """Refuse settings that are none of the choices.
+
+    Args:
+        literal: a `typing.Literal` of all choices.
+        values: the settings.
+
+    Raises:
+        ConfigError: names the first one, and the choices.
+    """
+    for name, value in values.items():
+        if value not in get_args(literal):
+            raise ConfigError(f"model.{name}: {value!r} is not one of {', '.join(map(repr, get_args(literal)))}")
