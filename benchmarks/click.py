@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from lesslabel.data.store import Store
-from lesslabel.interaction import Prompt
+from lesslabel.interaction import InteractiveSession
 from lesslabel.interaction.robots import ErrorCentreRobot
 from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg
 from lesslabel.networks import NetworkShape
@@ -102,15 +102,14 @@ def measure(
         rng = np.random.default_rng(0)
         prompts = method.first_robot.annotate(truth, rng, spacing_mm=spacing)
         since = clock()
-        seen = method.begin(image, spacing, prompts)
-        answer = seen.segment()
+        session = InteractiveSession(method).set_image(image, spacing)
+        answer = session.add(*prompts)
         if number:
             first.append(clock() - since)
-        clicks: list[Prompt] = []
         for _ in range(corrections):
-            clicks += robot.annotate(truth, rng, prediction=answer.mask, spacing_mm=spacing)
+            clicks = robot.annotate(truth, rng, prediction=answer.mask, spacing_mm=spacing)
             since = clock()
-            answer = seen.segment(clicks)
+            answer = session.add(*clicks)
             if number:
                 later.append(clock() - since)
     return statistics.median(first), statistics.median(later)

@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from lesslabel.cli import main
-from lesslabel.interaction import Click
+from lesslabel.interaction import Click, InteractiveSession
 from lesslabel.methods import InteractiveMethod
 from lesslabel.runs.parsing import parse_run
 
@@ -66,8 +66,8 @@ def test_the_config_can_be_made_as_it_stands(config, replica_stores):
     side = (32,) * run.model.shape.dimensions
     image = torch.zeros(1, run.model.in_channels, *side)
     if isinstance(run.model, InteractiveMethod):
-        seen = run.model.begin(image[0].numpy(), (1.0,) * len(side), [Click((16.0,) * len(side))])
-        assert seen.segment().probability.shape == side
+        session = InteractiveSession(run.model).set_image(image[0].numpy())
+        assert session.add(Click((16.0,) * len(side))).probability.shape == side
     else:
         with torch.no_grad():
             probabilities = run.model.eval().probabilities(image)

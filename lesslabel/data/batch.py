@@ -1,6 +1,6 @@
 """What the data module hands to a method."""
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from torch import Tensor
@@ -22,6 +22,10 @@ class Batch(TypedDict):
             interactive method, never a target.
         clicks: optional (B, [D], H, W) uint8, 1 where an annotator marked the object, 0 where they marked background,
             `IGNORE` elsewhere; goes with `cues`.
+        own_turns: optional (B,) int64, how many turns of prompts the network's own error adds to each sample.
+        own_seed: (B,) int64, what those are drawn from; goes with `own_turns`, as do the next two.
+        placed: of each sample what was said of the object, on its grid (`lesslabel.interaction.placed`).
+        spacing_mm: of each sample the voxel size of its grid.
     """
 
     image: Tensor
@@ -33,6 +37,10 @@ class Batch(TypedDict):
     derived: NotRequired[Tensor]
     cues: NotRequired[Tensor]
     clicks: NotRequired[Tensor]
+    own_turns: NotRequired[Tensor]
+    own_seed: NotRequired[Tensor]
+    placed: NotRequired[list[Any]]
+    spacing_mm: NotRequired[list[tuple[float, ...]]]
 
 
 class EvaluationBatch(TypedDict):
@@ -78,6 +86,11 @@ def collate(samples: list[Batch]) -> Batch:
     if "cues" in samples[0]:  # an interactive method's samples all have them
         batch["cues"] = torch.stack([sample["cues"] for sample in samples])
         batch["clicks"] = torch.stack([sample["clicks"] for sample in samples])
+    if "own_turns" in samples[0]:
+        batch["own_turns"] = torch.stack([sample["own_turns"] for sample in samples])
+        batch["own_seed"] = torch.stack([sample["own_seed"] for sample in samples])
+        batch["placed"] = [placed for sample in samples for placed in sample["placed"]]
+        batch["spacing_mm"] = [spacing for sample in samples for spacing in sample["spacing_mm"]]
     return batch
 
 

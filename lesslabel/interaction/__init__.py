@@ -17,7 +17,7 @@ from lesslabel.interaction.cues import (
 from lesslabel.interaction.geodesic import Scale, geodesic_distance
 from lesslabel.interaction.graph_cut import cut_energy, graph_cut
 from lesslabel.interaction.information_fusion import information_fusion, information_fusion_graph_cut
-from lesslabel.interaction.model import ImageModel, InteractiveModel, LookingModel, ObjectModel, Segmentation, look_at
+from lesslabel.interaction.model import History, ImageModel, InteractiveModel, ObjectModel, Segmentation
 from lesslabel.interaction.prompts import (
     PROMPTS,
     Box,
@@ -37,6 +37,7 @@ from lesslabel.interaction.prompts import (
 from lesslabel.interaction.robots import ROBOTS, Robot
 from lesslabel.interaction.session import InteractiveSession, replay
 from lesslabel.interaction.session_log import SessionLog, Turn
+from lesslabel.interaction.session_start import Start
 
 __all__ = [
     "CUES",
@@ -49,11 +50,11 @@ __all__ = [
     "Cue",
     "CutLine",
     "ExtremePoints",
+    "History",
     "ImageModel",
     "InteractiveModel",
     "InteractiveSession",
     "InteriorMarginPoints",
-    "LookingModel",
     "ObjectModel",
     "Polygon",
     "Prompt",
@@ -64,6 +65,7 @@ __all__ = [
     "Segmentation",
     "SessionLog",
     "Side",
+    "Start",
     "Turn",
     "cut_energy",
     "disk_cue",
@@ -76,7 +78,6 @@ __all__ = [
     "graph_cut",
     "information_fusion",
     "information_fusion_graph_cut",
-    "look_at",
     "prompt_from_json",
     "rasterise",
     "replay",

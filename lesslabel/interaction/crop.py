@@ -11,11 +11,9 @@ from torch import Tensor
 
 from lesslabel.data.resize import Shape as VolumeShape
 from lesslabel.data.resize import resize_image, resize_labels
-from lesslabel.interaction.prompts import Box, CentreEdgePoints, ExtremePoints, InteriorMarginPoints, Polygon, Prompt
+from lesslabel.interaction.prompts import Prompt
+from lesslabel.interaction.prompts.positions import Position
 from lesslabel.interaction.prompts.seeds import Mask, Shape
-
-_LOCATING = (Box, CentreEdgePoints, ExtremePoints, InteriorMarginPoints, Polygon)
-"""Prompts whose box covers the object, or nearly."""
 
 
 @dataclass(frozen=True)
@@ -26,39 +24,70 @@ class Crop:
         window: where the box lies in the image, one slice for each axis.
         shape: of the image, ([z,] y, x).
         size: of the grid, ([z,] y, x).
+        native: whether the grid is that of the image: it then grows with the box.
     """
 
     window: tuple[slice, ...]
     shape: Shape
     size: Shape
+    native: bool = False
 
     @classmethod
     def around(
-        cls, prompts: Sequence[Prompt], shape: Shape, size: Shape, spacing_mm: Sequence[float], margin_voxel: float
+        cls,
+        prompts: Sequence[Prompt],
+        shape: Shape,
+        size: Shape | None,
+        spacing_mm: Sequence[float],
+        margin_voxel: float,
     ) -> Self:
         """Crop to what prompts point at.
 
-        The box of those that locate the object (boxes, extreme, margin, centre and edge points, polygons) is grown by
-        the margin. Clicks and strokes alone only hint at it: their box is grown by half its own length on each side,
-        where that is more, and a box of one voxel is the whole image.
+        The box of those that locate the object (`Prompt.locates`) is grown by the margin. Clicks and strokes alone only
+        hint at it: their box is grown by half its own length on each side, where that is more, and a box of one voxel
+        is the whole image.
 
         Args:
             prompts: inside the image, at least one.
             shape: of the image.
-            size: of the grid.
+            size: of the grid; None keeps the voxels of the image.
             spacing_mm: voxel size of the image.
             margin_voxel: how far the box is grown, in voxels of the finest axes, correspondingly less along coarser
                 ones.
         """
-        locating = [prompt for prompt in prompts if isinstance(prompt, _LOCATING)]
+        locating = [prompt for prompt in prompts if prompt.locates]
         points = np.concatenate([prompt.points for prompt in locating or prompts])
         low, high = points.min(axis=0), points.max(axis=0)
         grown = np.ceil(margin_voxel * finest(spacing_mm, shape) / np.asarray(spacing_mm))
         if not locating:
             if not (high - low).any():
-                return cls(tuple(slice(0, length) for length in shape), shape, size)
+                return cls.whole(shape, size)
             grown = np.maximum(grown, (high - low) / 2)
-        return cls(_window(low - grown, high + grown, shape), shape, size)
+        return cls._on(_window(low - grown, high + grown, shape), shape, size)
+
+    @classmethod
+    def whole(cls, shape: Shape, size: Shape | None = None) -> Self:
+        """The whole image, resampled to a grid; without a size its own grid."""
+        return cls._on(tuple(slice(0, length) for length in shape), shape, size)
+
+    @classmethod
+    def centred(
+        cls, position: Position, length_voxel: Sequence[float], shape: Shape, size: Shape | None = None
+    ) -> Self:
+        """A box around a position, as a method asks for at a click; moved into the image where it would leave it.
+
+        Args:
+            position: ([z,] y, x) in voxels of the image.
+            length_voxel: side of the box along each axis, cut to the image's.
+            shape: of the image.
+            size: of the grid; None keeps the voxels of the image.
+        """
+        window = []
+        for middle, wanted, length in zip(position, length_voxel, shape, strict=True):
+            side = min(max(round(wanted), 1), length)
+            start = min(max(math.floor(middle - side / 2 + 1), 0), length - side)
+            window.append(slice(start, start + side))
+        return cls._on(tuple(window), shape, size)
 
     def holds(self, points: NDArray[np.float64]) -> bool:
         """Whether all positions (N, axes) lie in the box."""
@@ -71,7 +100,7 @@ class Crop:
         starts = np.array([side.start for side in self.window])
         stops = np.array([side.stop - 1 for side in self.window])
         low, high = np.minimum(points.min(axis=0), starts), np.maximum(points.max(axis=0), stops)
-        return type(self)(_window(low, high, self.shape), self.shape, self.size)
+        return self._on(_window(low, high, self.shape), self.shape, None if self.native else self.size)
 
     def spacing_of_grid(self, spacing_mm: Sequence[float]) -> tuple[float, ...]:
         """Voxel size of the grid, of an image with a given one."""
@@ -91,6 +120,10 @@ class Crop:
         cut = np.ascontiguousarray(labels[self.window])
         return resize_labels(cut.reshape(_volume(cut.shape)), _volume(self.size)).reshape(self.size)
 
+    def cut_mask(self, mask: Mask) -> Mask:
+        """Bring an area ([z,] y, x) to the grid; see `resize_labels`."""
+        return self.cut_labels(mask.astype(np.uint8)) > 0
+
     def cut_seeds(self, seeds: Mask) -> Mask:
         """Bring single voxels ([z,] y, x) of the image to the grid: each marks the one that it falls into."""
         voxels = np.argwhere(seeds[self.window])
@@ -105,6 +138,11 @@ class Crop:
         image = np.zeros(self.shape, np.float32)
         image[self.window] = inside.reshape(self._lengths).numpy()
         return image
+
+    @classmethod
+    def _on(cls, window: tuple[slice, ...], shape: Shape, size: Shape | None) -> Self:
+        lengths = tuple(side.stop - side.start for side in window)
+        return cls(window, shape, lengths if size is None else size, size is None)
 
     @property
     def _lengths(self) -> Shape:

@@ -1,7 +1,8 @@
-"""What an interactive network sees of an object: the crop around it, and its prompts as cues on that crop."""
+"""What an interactive network sees of an object: the crop around it, and what was said of it as named maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -12,16 +13,195 @@ from torch import Tensor
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError
 from lesslabel.interaction.crop import Crop
-from lesslabel.interaction.cues import CUES, check_positive, exponential_geodesic_cue
+from lesslabel.interaction.cues import CUES, check_positive
 from lesslabel.interaction.geodesic import geodesic_distance
-from lesslabel.interaction.prompts import Box, Polygon, Prompt, Scribble, Side, rasterise
-from lesslabel.interaction.prompts.seeds import Mask, Seeds, Shape
-from lesslabel.interaction.thinning import thinned
-
-_DRAWN = (Scribble, Box, Polygon)
-"""Prompts that speak of many voxels at once."""
+from lesslabel.interaction.guidance import Guidance
+from lesslabel.interaction.placed import PlacedPrompts
+from lesslabel.interaction.prompts import Box, Prompt, Side
+from lesslabel.interaction.prompts.seeds import Mask, Shape
 
 CueName = Literal["none", "euclidean", "gaussian", "disk", "geodesic", "exponential_geodesic", "gaussian_geodesic"]
+Form = Literal["euclidean", "gaussian", "disk", "geodesic", "exponential_geodesic", "gaussian_geodesic", "mask"]
+Role = Literal["foreground", "background", "boundary", "first_click", "line", "region", "previous"]
+Field = Literal["object", "image"]
+
+_SCALES = {
+    "euclidean": "truncation",
+    "gaussian": "sigma_voxel",
+    "disk": "radius_voxel",
+    "geodesic": "truncation",
+    "exponential_geodesic": "intensity_weight",
+}
+"""The setting of a cue that its scale is."""
+
+
+@dataclass(frozen=True)
+class CueMap:
+    """One map beside the image: of whom it speaks, and how it falls.
+
+    Attributes:
+        role: what is mapped: the voxels of a side, the ``first_click`` in the object alone, the ``line`` of cuts, the
+            ``region`` that boxes and polygons enclose, or the ``previous`` answer (0 without one, and the mask that a
+            session started from before the first).
+        form: one of `CUES`, or ``mask``, the voxels themselves; of ``previous`` always the probability.
+        scale: radius, sigma, truncation or intensity weight of that cue, in its own unit; None is the published value.
+
+    Raises:
+        ConfigError: if a value is none of these.
+    """
+
+    role: Role
+    form: Form = "disk"
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (("role", self.role, get_args(Role)), ("cue", self.form, get_args(Form))):
+            if value not in choices:
+                raise ConfigError(f"{name}: {value!r} is not one of {', '.join(choices)}")
+        if self.scale is not None:
+            if self.form not in _SCALES or self.role == "previous":
+                raise ConfigError(f"scale: {self.scale}, but {self.form} of {self.role} has none; leave it out")
+            check_positive(f"cue {self.role}: scale", self.scale)
+
+    def draw(self, image: NDArray[np.float32], marked: Mask, spacing_mm: tuple[float, ...]) -> NDArray[np.float32]:
+        """Turn marked voxels into the map.
+
+        Args:
+            image: (C, *size).
+            marked: (*size) bool.
+            spacing_mm: voxel size of the grid.
+
+        Returns:
+            (*size) float32 in [0, 1]; of ``gaussian_geodesic`` the distances, since its width is learned.
+        """
+        if self.form == "mask":
+            return marked.astype(np.float32)
+        if self.form == "gaussian_geodesic":
+            return geodesic_distance(image, marked, spacing_mm)
+        scale = {} if self.scale is None else {_SCALES[self.form]: self.scale}
+        return CUES[self.form](image, marked, spacing_mm, **scale)
+
+
+def cues_of_sides(cue: CueName, sides: Sequence[Side], scale: float | None = None) -> tuple[CueMap, ...]:
+    """One map for each side by the same cue; of ``none`` no map.
+
+    Raises:
+        ConfigError: if there is no such cue.
+    """
+    if cue == "none":
+        return ()
+    return tuple(CueMap(side.value, cue, scale) for side in sides)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How an image and what was said of one of its objects become what a network sees.
+
+    Attributes:
+        size_voxel: of the grid, (h, w) or (d, h, w); None keeps the voxels of the image, whatever its size.
+        cues: the maps, in the order of the network's channels.
+        margin_voxel: how far the crop reaches beyond the prompts, see `Crop.around`.
+        field: what is seen: the ``object``, cropped to what was said of it, or the whole ``image``.
+        most_seeds: of one side on the grid, where drawn ones (strokes, all that lies outside a box or a polygon) are
+            more than that; see `thinned`. Points all stay. None for no limit.
+
+    Raises:
+        ConfigError: if a value is out of its range.
+    """
+
+    size_voxel: Shape | None
+    cues: tuple[CueMap, ...] = ()
+    margin_voxel: float = 5.0
+    field: Field = "object"
+    most_seeds: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.size_voxel is not None and (len(self.size_voxel) not in (2, 3) or min(self.size_voxel) < 1):
+            raise ConfigError(f"size_voxel: {self.size_voxel}; give (h, w) or (d, h, w), each at least 1")
+        if not 0 <= self.margin_voxel < float("inf"):
+            raise ConfigError(f"margin_voxel: {self.margin_voxel}; give 0 or more")
+        if self.field not in get_args(Field):
+            raise ConfigError(f"field: {self.field!r} is not one of {', '.join(get_args(Field))}")
+        if self.most_seeds is not None and self.most_seeds < 1:
+            raise ConfigError(f"most_seeds: {self.most_seeds}; give at least 1, or null for no limit")
+
+    @property
+    def channels(self) -> int:
+        """How many maps there are."""
+        return len(self.cues)
+
+    def channel(self, role: Role) -> int:
+        """The index of the first map of a role, for a module that takes that map alone.
+
+        Raises:
+            ConfigError: if there is none.
+        """
+        for index, cue in enumerate(self.cues):
+            if cue.role == role:
+                return index
+        raise ConfigError(f"cues: none of role {role}; there are {', '.join(cue.role for cue in self.cues) or 'none'}")
+
+    def crop(
+        self, prompts: Sequence[Prompt], shape: Shape, spacing_mm: Sequence[float], extra_margin_voxel: float = 0.0
+    ) -> Crop:
+        """Where an object lies that was pointed at; see `Crop.around`."""
+        if self.field == "image":
+            return Crop.whole(shape, self.size_voxel)
+        margin = self.margin_voxel + extra_margin_voxel
+        return Crop.around(prompts, shape, self.size_voxel, spacing_mm, margin)
+
+    def encode(
+        self,
+        image: Tensor,
+        spacing_mm: Sequence[float],
+        guidance: Guidance,
+        crop: Crop,
+        previous: NDArray[np.float32] | None = None,
+        grid: Tensor | None = None,
+    ) -> "EncodedObject":
+        """Bring an object to the grid.
+
+        Args:
+            image: (C, [z,] y, x) float32.
+            spacing_mm: voxel size of the image.
+            guidance: what was said of the object, on the image.
+            crop: where it lies.
+            previous: ([z,] y, x) probability of the last answer, or the mask that was started from; None without any.
+            grid: the image on the crop, where it was cut before.
+        """
+        grid = unit_range(crop.cut(image)) if grid is None else grid
+        spacing = crop.spacing_of_grid(spacing_mm)
+        placed = PlacedPrompts.of(guidance, crop, self._roles(), self.most_seeds)
+        before = None
+        if previous is not None and "previous" in self._roles():
+            before = crop.cut(torch.from_numpy(previous)[None])
+        return EncodedObject(grid, placed, crop, spacing, self, before)
+
+    def draw(
+        self, image: Tensor, placed: PlacedPrompts, spacing_mm: tuple[float, ...], previous: Tensor | None = None
+    ) -> Tensor:
+        """Draw the maps on the grid.
+
+        Args:
+            image: (C, *size) float32 in [0, 1].
+            placed: what was said, on the grid.
+            spacing_mm: voxel size of the grid.
+            previous: (1, *size) probability of the last answer; None without one.
+
+        Returns:
+            (K, *size) float32.
+        """
+        size = image.shape[1:]
+        maps = [
+            (torch.zeros(size) if previous is None else previous[0].float())
+            if cue.role == "previous"
+            else torch.from_numpy(cue.draw(image.numpy(), placed.marked(cue.role), spacing_mm))
+            for cue in self.cues
+        ]
+        return torch.stack(maps) if maps else torch.empty(0, *size)
+
+    def _roles(self) -> frozenset[str]:
+        return frozenset(cue.role for cue in self.cues)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,112 +210,30 @@ class EncodedObject:
 
     Attributes:
         image: (C, *size) float32, each channel's range in the crop brought to [0, 1].
-        cues: (K, *size) float32: cues in [0, 1]; of ``gaussian_geodesic`` the distances, since its width is learned.
-        seeds: (*size) bool masks of what was said.
+        placed: what was said, on the grid.
         crop: where it lies.
         spacing_mm: voxel size of the grid.
+        encoding: how what was said becomes maps.
+        previous: (1, *size) probability of the last answer; None without one, or where no map takes it.
     """
 
     image: Tensor
-    cues: Tensor
-    seeds: Seeds
+    placed: PlacedPrompts
     crop: Crop
     spacing_mm: tuple[float, ...]
+    encoding: Encoding
+    previous: Tensor | None = None
+
+    @cached_property
+    def cues(self) -> Tensor:
+        """(K, *size) float32: the maps of the encoding, in its order; drawn when they are first asked for."""
+        return self.encoding.draw(self.image, self.placed, self.spacing_mm, self.previous)
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """How the image around an object and what was said of it become what a network sees.
-
-    Attributes:
-        size_voxel: of the grid, (h, w) or (d, h, w).
-        cue: one of `CUES`, or ``none``: the box is then all that the network knows.
-        sides: the sides of which each gets a cue of its own.
-        margin_voxel: how far the crop reaches beyond the prompts, see `Crop.around`.
-        cue_weight: of the distances of ``exponential_geodesic``, see `exponential_geodesic_cue`.
-        most_seeds: of one side on the grid, where drawn ones (strokes, all that lies outside a box or a polygon) are
-            more than that; see `thinned`. Points all stay. None for no limit.
-
-    Raises:
-        ConfigError: if a value is out of its range.
-    """
-
-    size_voxel: Shape
-    cue: CueName
-    sides: tuple[Side, ...]
-    margin_voxel: float
-    cue_weight: float = 1.0
-    most_seeds: int | None = None
-
-    def __post_init__(self) -> None:
-        if len(self.size_voxel) not in (2, 3) or min(self.size_voxel) < 1:
-            raise ConfigError(f"size_voxel: {self.size_voxel}; give (h, w) or (d, h, w), each at least 1")
-        if self.cue not in get_args(CueName):
-            raise ConfigError(f"cue: {self.cue!r} is not one of {', '.join(get_args(CueName))}")
-        if not 0 <= self.margin_voxel < float("inf"):
-            raise ConfigError(f"margin_voxel: {self.margin_voxel}; give 0 or more")
-        check_positive("cue_weight", self.cue_weight)
-        if self.most_seeds is not None and self.most_seeds < 1:
-            raise ConfigError(f"most_seeds: {self.most_seeds}; give at least 1, or null for no limit")
-
-    @property
-    def cues(self) -> int:
-        """How many cue maps there are."""
-        return 0 if self.cue == "none" else len(self.sides)
-
-    def crop(
-        self, prompts: Sequence[Prompt], shape: Shape, spacing_mm: Sequence[float], extra_margin_voxel: float = 0.0
-    ) -> Crop:
-        """Where an object lies that was pointed at; see `Crop.around`."""
-        return Crop.around(prompts, shape, self.size_voxel, spacing_mm, self.margin_voxel + extra_margin_voxel)
-
-    def encode(
-        self, image: Tensor, spacing_mm: Sequence[float], prompts: Sequence[Prompt], crop: Crop
-    ) -> EncodedObject:
-        """Bring an object to the grid.
-
-        Args:
-            image: (C, [z,] y, x) float32.
-            spacing_mm: voxel size of the image.
-            prompts: all that was said of the object so far.
-            crop: where it lies.
-
-        Raises:
-            DataError: if a prompt does not fit the image.
-        """
-        grid = unit_range(crop.cut(image))
-        spacing = crop.spacing_of_grid(spacing_mm)
-        seeds = self.place(prompts, crop)
-        maps = [self._map(grid.numpy(), getattr(seeds, side), spacing) for side in self.sides if self.cues]
-        cues = torch.from_numpy(np.stack(maps)) if maps else torch.empty(0, *self.size_voxel)
-        return EncodedObject(grid, cues, seeds, crop, spacing)
-
-    def place(self, prompts: Sequence[Prompt], crop: Crop) -> Seeds:
-        """Bring what prompts say to the grid; where both sides fall into one voxel it is foreground.
-
-        Raises:
-            DataError: if a prompt does not fit the image.
-        """
-        placed = self._placed(rasterise(prompts, crop.shape), crop)
-        if self.most_seeds is None:
-            return placed
-        points = self._placed(rasterise([one for one in prompts if not isinstance(one, _DRAWN)], crop.shape), crop)
-        sides = {side: getattr(placed, side) for side in Side}
-        kept = {side: mask & getattr(points, side) for side, mask in sides.items()}
-        return Seeds(**{side: thinned(mask, kept[side], self.most_seeds) for side, mask in sides.items()})
-
-    def _placed(self, seeds: Seeds, crop: Crop) -> Seeds:
-        placed = Seeds.empty(self.size_voxel)
-        for side in (Side.BOUNDARY, Side.BACKGROUND, Side.FOREGROUND):
-            placed.mark(side, crop.cut_seeds(getattr(seeds, side)))
-        return placed
-
-    def _map(self, image: NDArray[np.float32], seeds: Mask, spacing_mm: tuple[float, ...]) -> NDArray[np.float32]:
-        if self.cue == "exponential_geodesic":
-            return exponential_geodesic_cue(image, seeds, spacing_mm, intensity_weight=self.cue_weight)
-        if self.cue == "gaussian_geodesic":
-            return geodesic_distance(image, seeds, spacing_mm)
-        return CUES[self.cue](image, seeds, spacing_mm)
+def start_box(mask: Mask) -> Box:
+    """The box around a mask that a session starts from, which has at least one voxel."""
+    voxels = np.argwhere(mask)
+    return Box(tuple(voxels.min(axis=0).tolist()), tuple(voxels.max(axis=0).tolist()))
 
 
 def unit_range(image: Tensor) -> Tensor:
@@ -147,8 +245,9 @@ def unit_range(image: Tensor) -> Tensor:
     return (image - low.view(shape)) / extent.view(shape)
 
 
-def clicks_of(seeds: Seeds) -> Tensor:
+def clicks_of(placed: PlacedPrompts) -> Tensor:
     """Seeds as classes: uint8, 1 in the foreground, 0 in the background, `IGNORE` elsewhere."""
+    seeds = placed.seeds
     clicks = np.full(seeds.foreground.shape, IGNORE, np.uint8)
     clicks[seeds.background] = 0
     clicks[seeds.foreground] = 1

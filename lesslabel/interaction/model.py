@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.interaction.prompts import Prompt
+from lesslabel.interaction.prompts.positions import Position
+from lesslabel.interaction.prompts.seeds import Mask
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """One object of an image, as a model sees it after what was said of it.
+    """One object of an image, as a model segments it after what was said of it.
 
     Attributes:
         mask: ([z,] y, x) bool.
@@ -21,37 +23,81 @@ class Segmentation:
             beyond the part that was looked at.
     """
 
-    mask: NDArray[np.bool_]
+    mask: Mask
     probability: NDArray[np.float32]
     uncertainty: NDArray[np.float32]
 
+    @classmethod
+    def of_mask(cls, mask: Mask) -> Self:
+        """A mask that no model made: certain of itself everywhere."""
+        return cls(mask, mask.astype(np.float32), np.zeros(mask.shape, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What a model is given of one object.
+
+    Attributes:
+        turns: the prompts of every turn, each in the order in which they were given; at least one turn.
+        start: ([z,] y, x) bool, the mask that the session began this object with; None for nothing.
+        previous: the model's own answer to the turns before the last; None at the first turn.
+    """
+
+    turns: tuple[tuple[Prompt, ...], ...]
+    start: Mask | None = None
+    previous: Segmentation | None = None
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """All prompts, in order."""
+        return tuple(prompt for turn in self.turns for prompt in turn)
+
+    @property
+    def first_click(self) -> Position | None:
+        """The position that was clicked first in the object; None if nothing was clicked there."""
+        return next((position for prompt in self.prompts for position in prompt.clicked), None)
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the last turn corrects something: an answer to an earlier turn, or the start."""
+        return len(self.turns) > 1 or self.start is not None
+
+    @property
+    def before(self) -> Segmentation | None:
+        """What stood there before the last turn: the previous answer, else the start, else nothing."""
+        if self.previous is not None or self.start is None:
+            return self.previous
+        return Segmentation.of_mask(self.start)
+
 
 class ObjectModel(Protocol):
-    """One object of one image in the hands of a model, from the first prompts on."""
+    """One object of one image in the hands of a model."""
 
-    def segment(self, corrections: Sequence[Prompt] = ()) -> Segmentation:
-        """Segment the object, with all corrections since the first prompts, in the order in which they were given.
+    def answer(self, history: History) -> Segmentation:
+        """Segment the object after a turn.
 
-        The answer is a function of the arguments alone; what does not depend on the corrections is computed once.
+        The answer is a function of the history alone. What does not depend on the last turn may be kept from one call
+        to the next, and is made anew where the turns are others.
+
+        Args:
+            history: prompts that fit the image; the caller has checked them.
 
         Raises:
-            DataError: if a correction does not fit the image.
+            DataError: if the prompts do not say what this model needs to know.
         """
         ...
 
 
 class ImageModel(Protocol):
-    """One image in the hands of a model that looked at it."""
+    """One image in the hands of a model: what depends on the image alone was computed."""
 
-    def begin(self, prompts: Sequence[Prompt]) -> ObjectModel:
-        """Look at an object of the image for the first time; see `InteractiveModel.begin`."""
+    def begin(self) -> ObjectModel:
+        """Begin with an object of the image."""
         ...
 
 
 class InteractiveModel(Protocol):
     """A model that segments what it is pointed at: `lesslabel.methods.interactive`, or any class with these.
-
-    One that computes something of an image before anybody points at it, as image encoders do, is a `LookingModel`.
 
     Attributes:
         dimensions: 2 for images (y, x), 3 for volumes (z, y, x).
@@ -66,54 +112,14 @@ class InteractiveModel(Protocol):
     def in_channels(self) -> int:  # noqa: D102  an attribute, see above
         ...
 
-    def begin(self, image: NDArray[np.float32], spacing_mm: Sequence[float], prompts: Sequence[Prompt]) -> ObjectModel:
-        """Look at an object for the first time.
+    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
+        """Compute what depends on an image alone, once, before any prompt.
 
         Args:
-            image: (C, [z,] y, x), finite, in any unit of intensity.
+            image: (C, [z,] y, x), finite, in any unit of intensity; a slice in 2D, a volume in 3D.
             spacing_mm: voxel size ([z,] y, x).
-            prompts: the first ones of the object, at least one.
-
-        Raises:
-            DataError: if the prompts do not fit the image, or do not say where the object is.
-        """
-        ...
-
-
-@runtime_checkable
-class LookingModel(InteractiveModel, Protocol):
-    """A model that looks at an image first: what it sees there serves all objects and all prompts.
-
-    Sessions and protocols then never call `begin` of the model, but that of what `look_at` returns.
-    """
-
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
-        """Look at an image (a slice in 2D, a volume in 3D) once, before any prompt; see `InteractiveModel.begin`.
 
         Raises:
             DataError: if the image does not fit the model.
         """
         ...
-
-
-def look_at(model: InteractiveModel, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
-    """Give an image to a model: a `LookingModel` looks at it now, another when its objects are pointed at.
-
-    Raises:
-        DataError: if the model refuses the image.
-    """
-    if isinstance(model, LookingModel):
-        return model.look_at(image, spacing_mm)
-    return _NotLookedAt(model, image, tuple(spacing_mm))
-
-
-@dataclass(frozen=True, eq=False)
-class _NotLookedAt:
-    """An image for a model that sees it anew with every object."""
-
-    model: InteractiveModel
-    image: NDArray[np.float32]
-    spacing_mm: tuple[float, ...]
-
-    def begin(self, prompts: Sequence[Prompt]) -> ObjectModel:
-        return self.model.begin(self.image, self.spacing_mm, prompts)

@@ -2,34 +2,29 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
-from lesslabel.interaction.model import ImageModel, InteractiveModel, ObjectModel, Segmentation, look_at
+from lesslabel.interaction.model import ImageModel, InteractiveModel, Segmentation
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.session_image import SessionImage
 from lesslabel.interaction.session_log import SessionLog, Turn
+from lesslabel.interaction.session_start import Start
+from lesslabel.interaction.session_steps import Step, answer_of, history_of, lightened, of_object, prompts_of
 from lesslabel.interaction.session_views import label_map, most_uncertain_voxel
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A turn, and the model of its object: kept together, so that a turn given again begins nothing anew."""
-
-    turn: Turn
-    model: ObjectModel
 
 
 class InteractiveSession:
     """One image in front of one person.
 
-    Every `add` is a turn. The first of an object points at it; the prompts of its later ones are corrections. What is
-    seen of an object depends on its own turns alone, so a session is its image and the turns that were not taken back,
-    and `replay` gives it again from its log.
+    Every `add` is a turn. The first of an object points at it, unless `start_from` began it with a mask; later ones
+    correct. The model is given the turns in order, the start and its own last answer (`History`). What is segmented of
+    an object depends on its own turns alone, so a session is its image and the turns that were not taken back, and
+    `replay` gives it again from its log.
 
     The arrays in what is returned belong to the session; copy them to change them.
 
@@ -48,11 +43,13 @@ class InteractiveSession:
     def __init__(self, model: InteractiveModel) -> None:
         self.model = model
         self._given: tuple[SessionImage, ImageModel] | None = None
-        self._started_s = 0.0
-        self.reset()
+        self._started_s = self._look_s = 0.0
+        self._done: tuple[Step, ...] = ()
+        self._undone: tuple[Step, ...] = ()
+        self._seen: dict[str, Segmentation] = {}
 
     def set_image(self, image: NDArray[Any], spacing_mm: Sequence[float] | None = None) -> Self:
-        """Begin with an image; what was said of another is forgotten. A `LookingModel` looks at it now, this once.
+        """Begin with an image; what was said of another is forgotten. The model looks at it now, this once.
 
         Args:
             image: ([z,] y, x), or (C, [z,] y, x), of as many axes and channels as the model takes; it is copied.
@@ -67,7 +64,9 @@ class InteractiveSession:
         """
         model = self.model
         taken = SessionImage.of(image, spacing_mm, dimensions=model.dimensions, in_channels=model.in_channels)
-        self._given = taken, look_at(model, taken.intensities, taken.spacing_mm)
+        since = time.perf_counter()
+        self._given = taken, model.look_at(taken.intensities, taken.spacing_mm)
+        self._look_s = time.perf_counter() - since
         self._started_s = time.monotonic()
         self.reset()
         return self
@@ -82,8 +81,13 @@ class InteractiveSession:
         return self._looked_at()[0]
 
     @property
-    def turns(self) -> tuple[Turn, ...]:
-        """The turns that were not taken back, in order."""
+    def look_s(self) -> float:
+        """Seconds that the model took to look at the image, before any prompt."""
+        return self._look_s
+
+    @property
+    def turns(self) -> tuple[Turn | Start, ...]:
+        """The turns and starts that were not taken back, in order."""
         return tuple(step.turn for step in self._done)
 
     @property
@@ -118,15 +122,43 @@ class InteractiveSession:
         """
         return self.take(Turn(object, prompts, round(time.monotonic() - self._started_s, 3)))
 
-    def take(self, turn: Turn) -> Segmentation:
-        """Take a turn that was made elsewhere, with the time that it bears; otherwise as `add`."""
+    def start_from(self, mask: NDArray[Any], object: str = "1") -> Segmentation:  # noqa: A002
+        """Begin an object with a mask instead of nothing; it stands as it is until the first turn, and can be undone.
+
+        Args:
+            mask: ([z,] y, x) bool, or whole numbers 0 and 1: another method's, a queue's prelabel, a person's.
+            object: name of the object, of which nothing was said yet.
+
+        Returns:
+            The mask as a segmentation, certain of itself.
+
+        Raises:
+            DataError: if there is no image, the mask is of another shape, empty or holds other values, or the object
+                was begun already. The session stays as it was.
+        """
+        given = np.asarray(mask)
+        if given.dtype != np.bool_ and (given.dtype.kind not in "iu" or not np.isin(given, (0, 1)).all()):
+            raise DataError(f"object {object!r}: start of type {given.dtype}; pass a bool mask, such as labels == 1")
+        seconds = round(time.monotonic() - self._started_s, 3)
+        return self.take(Start.of_mask(object, given.astype(np.bool_), seconds))
+
+    def take(self, turn: Turn | Start) -> Segmentation:
+        """Take a turn or start that was made elsewhere, with the time that it bears; otherwise as `add`."""
         image, image_model = self._looked_at()
-        for prompt in turn.prompts:
-            prompt.validate(image.shape)
-        earlier = _of_object(turn.object, self._done)
-        model = earlier[0].model if earlier else image_model.begin(turn.prompts)
-        self._change((*self._done, _Step(turn, model)), (), turn.object)
-        return self._seen[turn.object]
+        earlier = of_object(turn.object, self._done)
+        if isinstance(turn, Start):
+            if earlier:
+                raise DataError(f"object {turn.object!r}: begun already; undo its turns, or give another name")
+            if turn.shape != image.shape:
+                raise DataError(f"object {turn.object!r}: start of shape {turn.shape}, the image has {image.shape}")
+            step = Step(turn, image_model.begin(), Segmentation.of_mask(turn.mask))
+        else:
+            for prompt in turn.prompts:
+                prompt.validate(image.shape)
+            model = earlier[0].model if earlier else image_model.begin()
+            history = history_of([*(step.turn for step in earlier), turn], self._seen.get(turn.object))
+            step = Step(turn, model, model.answer(history))
+        return self._become((*self._done, step), (), step)
 
     def undo(self) -> Segmentation | None:
         """Take back the last turn, of whatever object.
@@ -137,7 +169,13 @@ class InteractiveSession:
         if not self._done:
             return None
         *kept, last = self._done
-        return self._change(tuple(kept), (*self._undone, last), last.turn.object)
+        before = of_object(last.turn.object, kept)
+        if not before:
+            self._done, self._undone = tuple(kept), (*self._undone, last)
+            del self._seen[last.turn.object]
+            return None
+        shown = replace(before[-1], answer=answer_of(before))
+        return self._become(tuple(kept), (*self._undone, last), shown)
 
     def redo(self) -> Segmentation | None:
         """Give the turn that was taken back last again.
@@ -148,13 +186,12 @@ class InteractiveSession:
         if not self._undone:
             return None
         *kept, last = self._undone
-        return self._change((*self._done, last), tuple(kept), last.turn.object)
+        shown = replace(last, answer=answer_of([*of_object(last.turn.object, self._done), last]))
+        return self._become((*self._done, shown), tuple(kept), shown)
 
     def reset(self) -> None:
         """Forget all objects and turns, for good; the image stays."""
-        self._done: tuple[_Step, ...] = ()
-        self._undone: tuple[_Step, ...] = ()
-        self._seen: dict[str, Segmentation] = {}
+        self._done, self._undone, self._seen = (), (), {}
 
     def next_click_suggestion(self, object: str = "1") -> tuple[int, ...] | None:  # noqa: A002
         """Where a click on an object would teach most: the voxel of greatest uncertainty, see `most_uncertain_voxel`.
@@ -162,7 +199,8 @@ class InteractiveSession:
         Raises:
             DataError: if there is no such object.
         """
-        return most_uncertain_voxel(self.segmentation(object).uncertainty, _prompts(_of_object(object, self._done)))
+        prompts = [prompt for turn in self.turns if turn.object == object for prompt in prompts_of(turn)]
+        return most_uncertain_voxel(self.segmentation(object).uncertainty, prompts)
 
     def labels(self) -> NDArray[np.uint8]:
         """All objects in one map, 1 being the first of `objects`; the more probable wins an overlap, see `label_map`.
@@ -188,15 +226,12 @@ class InteractiveSession:
             raise DataError("the session has no image; call set_image first")
         return self._given
 
-    def _change(self, done: tuple[_Step, ...], undone: tuple[_Step, ...], name: str) -> Segmentation | None:
-        """Go to another state, which differs in the last turn of one object; an error leaves the present one."""
-        steps = _of_object(name, done)
-        if steps:
-            self._seen[name] = steps[0].model.segment(_prompts(steps[1:]))
-        else:
-            del self._seen[name]
-        self._done, self._undone = done, undone
-        return self._seen.get(name)
+    def _become(self, done: tuple[Step, ...], undone: tuple[Step, ...], shown: Step) -> Segmentation:
+        """Go to another state, in which a step's answer is what is segmented of its object."""
+        assert shown.answer is not None
+        self._seen[shown.turn.object] = shown.answer
+        self._done, self._undone = lightened(done), lightened(undone)
+        return shown.answer
 
 
 def replay(
@@ -225,11 +260,3 @@ def replay(
         except DataError as error:
             raise DataError(f"session log, turn {number}: {error}") from error
     return session
-
-
-def _of_object(name: str, steps: Sequence[_Step]) -> list[_Step]:
-    return [step for step in steps if step.turn.object == name]
-
-
-def _prompts(steps: Sequence[_Step]) -> list[Prompt]:
-    return [prompt for step in steps for prompt in step.turn.prompts]

@@ -1,6 +1,5 @@
-"""What was said in a session, as JSON from which its result can be had again; no pixel, name or path goes in."""
+"""What was said in a session, as JSON from which its result can be had again; no intensity, name or path goes in."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +8,11 @@ from typing import Any, Self
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_json
 from lesslabel.interaction.prompts import Prompt, prompt_from_json
+from lesslabel.interaction.session_start import Start, require_fields, require_plain, require_seconds
 
-_VERSION = 1
+_VERSION = 2
+_READ = (1, 2)
+"""Version 1 knew no masks to start from."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Turn:
     seconds: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        _require_plain("object", self.object)
+        require_plain("object", self.object)
         if not self.prompts:
             raise DataError(f"object {self.object!r}: no prompts; give at least one")
         for prompt in self.prompts:
@@ -39,8 +41,7 @@ class Turn:
                 raise DataError(
                     f"object {self.object!r}: {type(prompt).__name__} is no prompt; give one, such as Click"
                 )
-        if self.seconds is not None and not (_is_number(self.seconds) and 0 <= self.seconds < math.inf):
-            raise DataError(f"object {self.object!r}: seconds {self.seconds!r}; give a number of at least 0, or none")
+        require_seconds(self.object, self.seconds)
 
     def to_json(self) -> dict[str, Any]:
         """Write the turn as a JSON object."""
@@ -54,7 +55,7 @@ class Turn:
         Raises:
             DataError: if it is something else.
         """
-        _require_fields("turn", content, {"object", "prompts", "seconds"})
+        require_fields("turn", content, {"object", "prompts", "seconds"})
         if not isinstance(content["prompts"], list):
             raise DataError(f"prompts: {type(content['prompts']).__name__}; give a list")
         return cls(content["object"], tuple(map(prompt_from_json, content["prompts"])), content["seconds"])
@@ -67,7 +68,7 @@ class SessionLog:
     Attributes:
         model: what the model was, such as its name and the sha256 of its weights: names and values in words, no path.
         image_sha256: `SessionImage.sha256` of the image.
-        turns: in the order in which they were taken.
+        turns: in the order in which they were taken; a mask that an object starts from is one of them.
 
     Raises:
         DataError: if the description of the model or the hash is not such, or could be a path.
@@ -75,7 +76,7 @@ class SessionLog:
 
     model: Mapping[str, str]
     image_sha256: str
-    turns: tuple[Turn, ...]
+    turns: tuple[Turn | Start, ...]
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, Mapping):
@@ -83,9 +84,9 @@ class SessionLog:
                 f"model: {type(self.model).__name__}; give names and values, such as 'sha256' of the weights"
             )
         for name, value in self.model.items():
-            _require_plain("model: a name", name)
-            _require_plain(f"model: {name}", value)
-        _require_plain("image_sha256", self.image_sha256)
+            require_plain("model: a name", name)
+            require_plain(f"model: {name}", value)
+        require_plain("image_sha256", self.image_sha256)
 
     def to_json(self) -> dict[str, Any]:
         """Write the log as a JSON object."""
@@ -107,15 +108,16 @@ class SessionLog:
         if not isinstance(content, dict) or content.get("type") != "session":
             raise DataError("no log of a session; give what SessionLog.write wrote")
         version = content.get("version")
-        if version != _VERSION or isinstance(version, bool):
-            raise DataError(f"a session log of version {version!r}; this program reads version {_VERSION}")
-        _require_fields("session log", content, {"type", "version", "model", "image_sha256", "turns"})
+        if version not in _READ or isinstance(version, bool):
+            raise DataError(f"a session log of version {version!r}; this program reads versions 1 and {_VERSION}")
+        require_fields("session log", content, {"type", "version", "model", "image_sha256", "turns"})
         if not isinstance(content["turns"], list):
             raise DataError(f"turns: {type(content['turns']).__name__}; give a list")
-        turns = []
+        turns: list[Turn | Start] = []
         for number, turn in enumerate(content["turns"], start=1):
             try:
-                turns.append(Turn.from_json(turn))
+                begins = isinstance(turn, dict) and "start" in turn
+                turns.append(Start.from_json(turn) if begins else Turn.from_json(turn))
             except DataError as error:
                 raise DataError(f"turn {number}: {error}") from error
         return cls(content["model"], content["image_sha256"], tuple(turns))
@@ -140,19 +142,3 @@ class SessionLog:
             return cls.from_json(content)
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
-
-
-def _require_plain(what: str, text: object) -> None:
-    """Refuse what is no word on one line, or could be a path."""
-    if not isinstance(text, str) or not text.strip() or not text.isprintable() or not {"/", "\\"}.isdisjoint(text):
-        raise DataError(f"{what}: {text!r}; give words on one line, without slashes")
-
-
-def _require_fields(what: str, content: Any, wanted: set[str]) -> None:
-    if not isinstance(content, dict) or set(content) != wanted:
-        found = sorted(content) if isinstance(content, dict) else type(content).__name__
-        raise DataError(f"{what}: {found}; give exactly {sorted(wanted)}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

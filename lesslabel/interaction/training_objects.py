@@ -12,6 +12,7 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.encoding import EncodedObject, Encoding, clicks_of
+from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.robots import Robot
 
@@ -28,12 +29,14 @@ class TrainingObjects:
         first_robot: locates the object.
         later_robot: gives further prompts; None gives none.
         margin_jitter_voxel: the crop reaches up to this much farther, drawn anew for every sample.
+        own_turns: the most turns that the network's own error adds to a sample inside the step.
     """
 
     encoding: Encoding
     first_robot: Robot
     later_robot: Robot | None = None
     margin_jitter_voxel: float = 0.0
+    own_turns: int = 0
 
     def slice_of(self, labels: NDArray[np.uint8], index: int, generator: np.random.Generator) -> int:
         """A slice that holds an object: the given one, or else one drawn from its case.
@@ -72,7 +75,7 @@ class TrainingObjects:
         """
         classes = _classes(labels)
         if not classes:
-            return self._nothing(image, uid)
+            return self._nothing(image, uid, spacing_mm)
         truth = labels == generator.choice(classes)
         prompts: tuple[Prompt, ...] = self.first_robot.annotate(truth, generator, spacing_mm=spacing_mm)
         extra = float(generator.uniform(0.0, self.margin_jitter_voxel))
@@ -80,13 +83,37 @@ class TrainingObjects:
         if self.later_robot is not None:
             prompts += self.later_robot.annotate(truth, generator, spacing_mm=spacing_mm)
         target = crop.cut_labels(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
-        return _sample(self.encoding.encode(image, spacing_mm, prompts, crop), target, uid, Kind.DENSE)
+        encoded = self.encoding.encode(image, spacing_mm, Guidance(labels.shape, prompts), crop)
+        return self._sample(encoded, target, uid, Kind.DENSE, generator)
 
-    def _nothing(self, image: Tensor, uid: str) -> Batch:
+    def _nothing(self, image: Tensor, uid: str, spacing_mm: Sequence[float]) -> Batch:
         shape = tuple(image.shape[1:])
-        crop = Crop(tuple(slice(0, length) for length in shape), shape, self.encoding.size_voxel)
-        encoded = self.encoding.encode(image, (1.0,) * len(shape), (), crop)
-        return _sample(encoded, np.full(self.encoding.size_voxel, IGNORE, np.uint8), uid, Kind.NONE)
+        crop = Crop.whole(shape, self.encoding.size_voxel)
+        encoded = self.encoding.encode(image, spacing_mm, Guidance(shape), crop)
+        return self._sample(encoded, np.full(crop.size, IGNORE, np.uint8), uid, Kind.NONE, None)
+
+    def _sample(
+        self,
+        encoded: EncodedObject,
+        target: NDArray[np.uint8],
+        uid: str,
+        kind: Kind,
+        generator: np.random.Generator | None,
+    ) -> Batch:
+        sample = Batch(
+            image=encoded.image,
+            target=torch.from_numpy(target).long(),
+            kind=torch.tensor(int(kind)),
+            annotated_labels=torch.ones(2, dtype=torch.bool),
+            uid=[uid],
+            cues=encoded.cues,
+            clicks=clicks_of(encoded.placed),
+        )
+        if self.own_turns:
+            turns, seed = (0, 0) if generator is None else generator.integers(0, (self.own_turns + 1, 2**31))
+            sample["own_turns"], sample["own_seed"] = torch.tensor(int(turns)), torch.tensor(int(seed))
+            sample["placed"], sample["spacing_mm"] = [encoded.placed], [encoded.spacing_mm]
+        return sample
 
 
 def _classes(labels: NDArray[np.uint8]) -> list[int]:
@@ -94,15 +121,3 @@ def _classes(labels: NDArray[np.uint8]) -> list[int]:
     counts = np.bincount(labels.reshape(-1), minlength=IGNORE + 1)
     counts[[0, IGNORE]] = 0
     return np.flatnonzero(counts >= LEAST_VOXELS).tolist()
-
-
-def _sample(encoded: EncodedObject, target: NDArray[np.uint8], uid: str, kind: Kind) -> Batch:
-    return Batch(
-        image=encoded.image,
-        target=torch.from_numpy(target).long(),
-        kind=torch.tensor(int(kind)),
-        annotated_labels=torch.ones(2, dtype=torch.bool),
-        uid=[uid],
-        cues=encoded.cues,
-        clicks=clicks_of(encoded.seeds),
-    )

@@ -103,6 +103,10 @@ class SegmentationMethod(pl.LightningModule):
         """The maps that the data module derives from dense labels for this method; None for none."""
         return None
 
+    def prepare_batch(self, batch: Batch) -> Batch:
+        """Change a training batch before its losses are computed, such as by clicks at the network's own errors."""
+        return batch
+
     def after_update(self) -> None:
         """Do what follows an update of the weights, such as moving a teacher.
 
@@ -143,7 +147,7 @@ class SegmentationMethod(pl.LightningModule):
         Raises:
             NonFiniteLossError: if the sum is not finite; names the cases of the batch.
         """
-        terms = self.losses(batch)
+        terms = self.losses(self.prepare_batch(batch))
         total = torch.stack(list(terms.values())).sum()
         self._cases = sorted(set(batch["uid"]))
         if not torch.isfinite(total):

@@ -14,14 +14,15 @@ from lesslabel.evaluation.object_scores import object_scores
 from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask
-from lesslabel.interaction.protocol import Turn, take_turns
+from lesslabel.interaction.protocol import PlayedTurn, play_turns
 from lesslabel.interaction.robots import ROBOTS, Robot
+from lesslabel.interaction.session import InteractiveSession
 from lesslabel.runs.click_folder import WorstObject, prompts_line
 from lesslabel.runs.click_objects import WHOLE_CASE, ClickObject
 
 PICTURED = 6
 """How many of the worst objects are kept as pictures."""
-CORRECTING = ("error-centre", "boundary-click", "random-clicks", "scribble")
+CORRECTING = tuple(name for name, robot in ROBOTS.items() if robot.corrects)
 """Robots that look at what is segmented."""
 _ANNOTATION = "annotation:"
 
@@ -100,13 +101,15 @@ class ClickPlayer:
     """
 
     def __init__(self, model: InteractiveModel, pointing: Robot, protocol: ClickProtocol) -> None:
-        self.model, self.protocol = model, protocol
+        self.protocol = protocol
         self.pointing = protocol.pointing_robot(pointing)
         self.correcting = protocol.correcting_robot()
         self.rows: list[tuple[Any, ...]] = []
         self.worst: list[WorstObject] = []
         self.without_prompts = 0
         self._worst_dice: list[float] = []
+        self._session = InteractiveSession(model)
+        self._shown: tuple[str, int] | None = None
         self._warm = False
 
     def play(self, entry: ClickObject) -> str:
@@ -124,7 +127,7 @@ class ClickPlayer:
         try:
             if not self._warm:  # what a first call loads and compiles is no answer's time
                 list(self._turns(entry, turns=2))
-                self._warm = True
+                self._warm, self._shown = True, None
             return self._play(entry)
         except LesslabelError as error:
             raise type(error)(f"{entry.name}: {error}") from error
@@ -132,7 +135,7 @@ class ClickPlayer:
     def _play(self, entry: ClickObject) -> str:
         prompts, dice = [], 0.0
         first = last = np.zeros_like(entry.truth)
-        self._score(entry, 0, Turn((), 0, first, math.nan))
+        self._score(entry, 0, PlayedTurn((), 0, first, math.nan))
         for number, turn in enumerate(self._turns(entry, self.protocol.turns), start=1):
             dice = self._score(entry, number, turn)
             prompts.append(turn.prompts)
@@ -140,23 +143,24 @@ class ClickPlayer:
         self._keep(entry, first, last, dice)
         return prompts_line((entry.uid, entry.slice, entry.label), prompts)
 
-    def _score(self, entry: ClickObject, number: int, turn: Turn) -> float:
+    def _score(self, entry: ClickObject, number: int, turn: PlayedTurn) -> float:
         dice, assd_mm = object_scores(turn.mask & entry.known, entry.truth, entry.spacing_mm)
         names = entry.uid, entry.patient, entry.slice, entry.label
         self.rows.append((*names, number, turn.clicks, dice, assd_mm, turn.seconds))
         return dice
 
-    def _turns(self, entry: ClickObject, turns: int | None) -> Iterator[Turn]:
+    def _turns(self, entry: ClickObject, turns: int | None) -> Iterator[PlayedTurn]:
+        if self._shown != (entry.uid, entry.slice):  # the model looks once at an image, whatever lies in it
+            self._session.set_image(entry.image, entry.spacing_mm)
+            self._shown = entry.uid, entry.slice
+        self._session.reset()
         first: Robot | Sequence[Prompt] = self.pointing if self.protocol.annotation is None else entry.drawn
-        rng = entry.generator(self.protocol.seed)
-        return take_turns(
-            self.model,
-            entry.image,
-            entry.spacing_mm,
+        return play_turns(
+            self._session,
             entry.truth,
             first,
             self.correcting,
-            rng,
+            entry.generator(self.protocol.seed),
             cap=self.protocol.cap,
             turns=turns,
             known=entry.known,

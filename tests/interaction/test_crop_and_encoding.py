@@ -7,10 +7,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesslabel.data.case import IGNORE, Kind
-from lesslabel.errors import ConfigError, DataError
-from lesslabel.interaction import CUES, Box, Click, InteriorMarginPoints, Scribble, Side, geodesic_distance
+from lesslabel.errors import ConfigError
+from lesslabel.interaction import (
+    CUES,
+    Box,
+    Click,
+    CutLine,
+    InteriorMarginPoints,
+    Polygon,
+    Scribble,
+    Side,
+    geodesic_distance,
+)
 from lesslabel.interaction.crop import Crop
-from lesslabel.interaction.encoding import Encoding, clicks_of, unit_range
+from lesslabel.interaction.encoding import CueMap, Encoding, clicks_of, cues_of_sides, unit_range
+from lesslabel.interaction.guidance import Guidance
+from lesslabel.interaction.placed import PlacedPrompts
 from lesslabel.interaction.robots import CentreEdgeRobot, InteriorMarginRobot, RandomClicksRobot
 from lesslabel.interaction.training_objects import LEAST_VOXELS, TrainingObjects
 
@@ -116,33 +128,34 @@ def test_an_object_is_encoded_on_the_grid(cue, shape, size):
     image = torch.rand(2, *shape, generator=torch.Generator().manual_seed(1)) * 900 - 400
     centre = tuple(length / 2 for length in shape)
     prompts = [Box((2.0,) * len(shape), tuple(length - 3.0 for length in shape)), Click(centre)]
-    encoding = Encoding(size, cue, (Side.FOREGROUND, Side.BACKGROUND), 1.0)
+    encoding = Encoding(size, cues_of_sides(cue, (Side.FOREGROUND, Side.BACKGROUND)), 1.0)
     crop = encoding.crop(prompts, shape, (1.0,) * len(shape))
-    encoded = encoding.encode(image, (1.0,) * len(shape), prompts, crop)
+    encoded = encoding.encode(image, (1.0,) * len(shape), Guidance(shape, prompts), crop)
     assert encoded.image.shape == (2, *size)
     assert encoded.image.amin() == 0
     assert encoded.image.amax() == 1
-    assert encoded.cues.shape == (0 if cue == "none" else 2, *size) == (encoding.cues, *size)
-    assert encoded.seeds.foreground.sum() == 1
+    assert encoded.cues.shape == (0 if cue == "none" else 2, *size) == (encoding.channels, *size)
+    assert encoded.placed.seeds.foreground.sum() == 1
     if cue != "none":
-        at_click = encoded.cues[0][torch.from_numpy(encoded.seeds.foreground)]
+        at_click = encoded.cues[0][torch.from_numpy(encoded.placed.seeds.foreground)]
         assert at_click == (0 if cue == "gaussian_geodesic" else 1)
 
 
 def test_a_cue_is_that_of_the_crop():
     image = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(2))
     prompts = [InteriorMarginPoints(((15.0, 20.0), (25.0, 30.0), (20.0, 40.0)))]
-    encoding = Encoding(SIZE, "gaussian_geodesic", (Side.FOREGROUND,), 3.0)
-    encoded = encoding.encode(image, (1.0, 2.0), prompts, encoding.crop(prompts, SHAPE, (1.0, 2.0)))
-    expected = geodesic_distance(encoded.image.numpy(), encoded.seeds.foreground, encoded.spacing_mm)
+    encoding = Encoding(SIZE, cues_of_sides("gaussian_geodesic", [Side.FOREGROUND]), 3.0)
+    crop = encoding.crop(prompts, SHAPE, (1.0, 2.0))
+    encoded = encoding.encode(image, (1.0, 2.0), Guidance(SHAPE, prompts), crop)
+    expected = geodesic_distance(encoded.image.numpy(), encoded.placed.seeds.foreground, encoded.spacing_mm)
     np.testing.assert_array_equal(encoded.cues[0].numpy(), expected)
 
 
 def test_a_cue_in_space_measures_on_the_grid():
     """Twice as many columns as rows in the image, as many on the grid: its voxels are 1 mm by 2 mm."""
     prompts = [Box((0.0, 0.0), (19.0, 39.0)), Click((10.0, 20.0))]
-    encoded = Encoding((20, 20), "gaussian", (Side.FOREGROUND,), 0.0).encode(
-        torch.rand(1, 20, 40), (1.0, 1.0), prompts, whole((20, 40), (20, 20))
+    encoded = Encoding((20, 20), cues_of_sides("gaussian", [Side.FOREGROUND]), 0.0).encode(
+        torch.rand(1, 20, 40), (1.0, 1.0), Guidance((20, 40), prompts), whole((20, 40), (20, 20))
     )
     grid = np.indices((20, 20)) - np.array([10, 10]).reshape(2, 1, 1)
     expected = np.exp(-(grid[0] ** 2 + (2 * grid[1]) ** 2) / (2 * 9.0**2))
@@ -154,23 +167,22 @@ def test_drawn_seeds_are_thinned_and_points_stay():
     clicks = [Click((5.0, float(x)), Side.BACKGROUND) for x in (10, 11, 12)] + [Click((15.0, 20.0))]
     box = Box((2.0, 0.0), (19.0, 39.0))
     crop = whole((20, 40), (20, 40))
-    full = Encoding((20, 40), "disk", (Side.FOREGROUND, Side.BACKGROUND), 0.0).place([box, stroke, *clicks], crop)
+    guidance = Guidance((20, 40), [box, stroke, *clicks])
+    full = PlacedPrompts.of(guidance, crop, ()).seeds
     for most in (1, 3, 8, 500):
-        encoding = Encoding((20, 40), "disk", (Side.FOREGROUND, Side.BACKGROUND), 0.0, most_seeds=most)
-        few = encoding.place([box, stroke, *clicks], crop)
+        few = PlacedPrompts.of(guidance, crop, (), most).seeds
         assert few.background.sum() == min(max(most, 3), 120)
         assert few.background[5, [10, 11, 12]].all()
         assert not (few.background & ~full.background).any()
         np.testing.assert_array_equal(few.foreground, full.foreground)
     # what was clicked and drawn over is no longer what the click said
-    few = encoding.place([*clicks, Scribble((((5.0, 0.0), (5.0, 39.0)),), Side.FOREGROUND)], crop)
-    assert not few.background.any()
+    over = Guidance((20, 40), [*clicks, Scribble((((5.0, 0.0), (5.0, 39.0)),), Side.FOREGROUND)])
+    assert not PlacedPrompts.of(over, crop, (), most).seeds.background.any()
 
 
 def test_clicks_are_classes_and_foreground_wins_a_shared_voxel():
     prompts = [Click((10.0, 10.0)), Click((10.0, 11.0), Side.BACKGROUND), Click((39.0, 59.0), Side.BACKGROUND)]
-    encoding = Encoding((4, 6), "none", (Side.FOREGROUND,), 0.0)
-    clicks = clicks_of(encoding.place(prompts, whole(SHAPE, (4, 6))))
+    clicks = clicks_of(PlacedPrompts.of(Guidance(SHAPE, prompts), whole(SHAPE, (4, 6)), ()))
     assert clicks[1, 1] == 1
     assert clicks[3, 5] == 0
     assert (clicks == IGNORE).sum() == 22
@@ -179,11 +191,12 @@ def test_clicks_are_classes_and_foreground_wins_a_shared_voxel():
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (((16,), "none", (), 0.0), "size_voxel"),
-        (((16, 0), "none", (), 0.0), "size_voxel"),
-        (((16, 16), "egd", (), 0.0), "egd"),
-        (((16, 16), "none", (), -1.0), "margin_voxel"),
-        (((16, 16), "none", (), float("nan")), "margin_voxel"),
+        (((16,),), "size_voxel"),
+        (((16, 0),), "size_voxel"),
+        (((16, 16), (), -1.0), "margin_voxel"),
+        (((16, 16), (), float("nan")), "margin_voxel"),
+        (((16, 16), (), 0.0, "crop"), "field"),
+        (((16, 16), (), 0.0, "object", 0), "most_seeds"),
     ],
 )
 def test_an_encoding_that_makes_no_sense_is_refused(arguments, named):
@@ -191,20 +204,103 @@ def test_an_encoding_that_makes_no_sense_is_refused(arguments, named):
         Encoding(*arguments)
 
 
-def test_a_prompt_outside_the_image_is_refused():
-    encoding = Encoding(SIZE, "none", (Side.FOREGROUND,), 0.0)
-    with pytest.raises(DataError, match="outside the image"):
-        encoding.encode(torch.rand(1, *SHAPE), (1.0, 1.0), [Click((50.0, 10.0))], whole(SHAPE, SIZE))
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("middle",), "role: 'middle'"),
+        (("foreground", "egd"), "egd"),
+        (("foreground", "disk", 0.0), "scale"),
+        (("foreground", "mask", 3.0), "mask of foreground has none"),
+        (("previous", "disk", 3.0), "of previous has none"),
+        (("line", "gaussian_geodesic", 3.0), "has none"),
+    ],
+)
+def test_a_map_that_makes_no_sense_is_refused(arguments, named):
+    with pytest.raises(ConfigError, match=named):
+        CueMap(*arguments)
+
+
+def test_every_role_has_its_own_map_and_scale():
+    prompts = [
+        Polygon(((5.0, 5.0), (5.0, 50.0), (35.0, 50.0), (35.0, 5.0))),
+        Click((20.0, 10.0), Side.BACKGROUND),
+        Click((20.0, 20.0)),
+        Click((20.0, 30.0)),
+        Click((12.0, 25.0), Side.BOUNDARY),
+        CutLine((10.0, 40.0), (30.0, 40.0)),
+    ]
+    roles = ("foreground", "background", "boundary", "first_click", "line")
+    maps = tuple(CueMap(role, "disk", radius) for radius, role in enumerate(roles, start=1))
+    encoding = Encoding(None, (*maps, CueMap("region", "mask"), CueMap("previous")), field="image")
+    crop = encoding.crop(prompts, SHAPE, (1.0, 1.0))
+    assert crop.size == SHAPE
+    previous = np.random.default_rng(0).random(SHAPE, dtype=np.float32)
+    image = torch.rand(1, *SHAPE)
+    cues = encoding.encode(image, (1.0, 1.0), Guidance(SHAPE, prompts), crop, previous).cues.numpy()
+
+    def near(radius, *voxels):
+        return np.logical_or.reduce([disk(centre=voxel, radius=radius) for voxel in voxels])
+
+    np.testing.assert_array_equal(cues[0] > 0, near(1, (20, 20), (20, 30)))
+    assert cues[1][20, 10] == 1
+    assert cues[1][5 - 3, 30] == 1  # and all that lies outside the polygon
+    np.testing.assert_array_equal(cues[2] > 0, near(3, (12, 25)))
+    np.testing.assert_array_equal(cues[3] > 0, near(4, (20, 20)))
+    np.testing.assert_array_equal(cues[4] > 0, near(5, *((row, 40) for row in range(10, 31))))
+    np.testing.assert_array_equal(cues[5], prompts[0].inside(SHAPE))
+    np.testing.assert_array_equal(cues[6], previous)
+    assert not encoding.encode(image, (1.0, 1.0), Guidance(SHAPE), crop).cues.any()
+    assert encoding.channels == 7
+    assert encoding.channel("first_click") == 3
+    with pytest.raises(ConfigError, match="none of role line; there are foreground"):
+        Encoding(None, maps[:1]).channel("line")
+
+
+@given(st.data())
+@settings(max_examples=40)
+def test_guidance_that_is_extended_is_that_of_all_prompts_at_once(data):
+    position = st.tuples(st.integers(0, 11), st.integers(0, 13))
+    side = st.sampled_from(Side)
+    prompt = (
+        st.builds(Click, position, side)
+        | st.builds(lambda stroke, side: Scribble((stroke,), side), st.lists(position, min_size=1, max_size=3), side)
+        | st.builds(lambda low: Box(low, (11, 13)), position)
+    )
+    turns = data.draw(st.lists(st.lists(prompt, max_size=3), max_size=4))
+    grown = Guidance((12, 14))
+    for turn in turns:
+        grown = grown.extended(turn)
+    whole_ = Guidance((12, 14), [prompt for turn in turns for prompt in turn])
+    assert grown.prompts == whole_.prompts
+    for name in ("foreground", "background", "boundary"):
+        np.testing.assert_array_equal(getattr(grown.seeds, name), getattr(whole_.seeds, name))
+        np.testing.assert_array_equal(getattr(grown.points, name), getattr(whole_.points, name))
+    for name in ("first_click", "line", "region"):
+        np.testing.assert_array_equal(getattr(grown, name), getattr(whole_, name))
+    # on a grid that is the image's, further prompts are marked as on the image
+    crop, roles = whole((12, 14), (12, 14)), ("first_click", "line", "region")
+    placed = PlacedPrompts.of(Guidance((12, 14)), crop, roles)
+    for turn in turns:
+        placed = placed.extended(turn)
+    for name in ("first_click", "line", "region"):
+        np.testing.assert_array_equal(placed.marked(name), getattr(whole_, name))
+    np.testing.assert_array_equal(placed.marked("foreground"), whole_.seeds.foreground)
+
+
+def test_a_box_around_a_click_stays_in_the_image_and_keeps_its_size():
+    assert Crop.centred((20.0, 30.0), (5, 5), SHAPE).window == (slice(18, 23), slice(28, 33))
+    assert Crop.centred((0.0, 59.0), (10, 10), SHAPE, (4, 4)).window == (slice(0, 10), slice(50, 60))
+    assert Crop.centred((3.0, 3.0), (100, 10), SHAPE).size == (40, 10)
+    native = Crop.centred((20.0, 30.0), (5, 5), SHAPE)
+    assert native.widened(np.array([[30.0, 30.0]])).size == (13, 5)
 
 
 # training objects -----------------------------------------------------------------------------------------------
 
 
 def objects(robot=None, later=None, jitter=0.0, size=SIZE):
-    sides = (Side.FOREGROUND, Side.BACKGROUND)
-    return TrainingObjects(
-        Encoding(size, "exponential_geodesic", sides, 5.0), robot or InteriorMarginRobot(), later, jitter
-    )
+    maps = cues_of_sides("exponential_geodesic", (Side.FOREGROUND, Side.BACKGROUND))
+    return TrainingObjects(Encoding(size, maps, 5.0), robot or InteriorMarginRobot(), later, jitter)
 
 
 def labels_of_two():
@@ -292,10 +388,10 @@ def test_the_weight_of_a_cue_narrows_it():
     prompts = [Click((20.0, 30.0))]
     maps = []
     for weight in (1.0, 20.0):
-        encoding = Encoding(SIZE, "exponential_geodesic", (Side.FOREGROUND,), 3.0, weight)
-        maps.append(encoding.encode(image, (1.0, 1.0), prompts, whole(SHAPE, SIZE)).cues[0])
+        encoding = Encoding(SIZE, cues_of_sides("exponential_geodesic", [Side.FOREGROUND], weight), 3.0)
+        maps.append(encoding.encode(image, (1.0, 1.0), Guidance(SHAPE, prompts), whole(SHAPE, SIZE)).cues[0])
     near = maps[1] > 0.05
     assert near.sum() > 1
     assert torch.allclose(maps[0][near] ** 20, maps[1][near], atol=1e-4)
-    with pytest.raises(ConfigError, match="cue_weight"):
-        Encoding(SIZE, "exponential_geodesic", (), 3.0, 0.0)
+    with pytest.raises(ConfigError, match="scale"):
+        cues_of_sides("exponential_geodesic", [Side.FOREGROUND], 0.0)

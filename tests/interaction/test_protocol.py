@@ -23,9 +23,10 @@ from lesslabel.interaction import (
     rasterise,
 )
 from lesslabel.interaction import protocol as module
-from lesslabel.interaction.model import Segmentation
-from lesslabel.interaction.protocol import Turn, count_clicks, take_turns
+from lesslabel.interaction.model import History, Segmentation
+from lesslabel.interaction.protocol import PlayedTurn, count_clicks, play_turns
 from lesslabel.interaction.robots.scene import Scene
+from lesslabel.interaction.session import InteractiveSession
 
 ROBOT = ROBOTS["error-centre"]()
 
@@ -37,17 +38,23 @@ class Believer:
 
     def __init__(self, always: NDArray[np.bool_] | None = None) -> None:
         self.always = always
-        self.corrections: list[tuple[Prompt, ...]] = []
+        self.histories: list[History] = []
 
-    def begin(self, image: NDArray[np.float32], spacing_mm: Sequence[float], prompts: Sequence[Prompt]) -> "Believer":  # noqa: ARG002  the interface
-        self.shape, self.first = image.shape[1:], tuple(prompts)
+    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "Believer":  # noqa: ARG002  the interface
+        self.shape = image.shape[1:]
         return self
 
-    def segment(self, corrections: Sequence[Prompt] = ()) -> Segmentation:
-        self.corrections.append(tuple(corrections))
-        mask = rasterise([*self.first, *corrections], self.shape).foreground
+    def begin(self) -> "Believer":
+        return self
+
+    def answer(self, history: History) -> Segmentation:
+        self.histories.append(history)
+        return self.believed(history.prompts)
+
+    def believed(self, prompts: Sequence[Prompt]) -> Segmentation:
+        mask = rasterise(prompts, self.shape).foreground
         mask = mask if self.always is None else mask | self.always
-        return Segmentation(mask, mask.astype(np.float32), np.zeros(mask.shape, np.float32))
+        return Segmentation.of_mask(mask)
 
 
 def dots(*voxels: tuple[int, int]) -> NDArray[np.bool_]:
@@ -61,9 +68,13 @@ IMAGE = np.zeros((1, 7, 9), np.float32)
 TWO_POINTS = (InteriorMarginPoints(((0, 0), (3, 4))),)
 
 
-def play(model: Believer, truth: NDArray[np.bool_], **options: object) -> list[Turn]:
+def on_image(model: Believer) -> InteractiveSession:
+    return InteractiveSession(model).set_image(IMAGE, (1.0, 1.0))
+
+
+def play(model: Believer, truth: NDArray[np.bool_], **options: object) -> list[PlayedTurn]:
     arguments = {"first": TWO_POINTS, "robot": ROBOT, "rng": np.random.default_rng(0)} | options
-    return list(take_turns(model, IMAGE, (1.0, 1.0), truth, **arguments))  # type: ignore[arg-type]
+    return list(play_turns(on_image(model), truth, **arguments))  # type: ignore[arg-type]
 
 
 def test_every_missed_dot_takes_a_click_and_then_nothing_is_left_to_say() -> None:
@@ -73,9 +84,9 @@ def test_every_missed_dot_takes_a_click_and_then_nothing_is_left_to_say() -> Non
     assert [int(turn.mask.sum()) for turn in turns] == [2, 3, 4, 5]
     assert (turns[-1].mask == FIVE).all()
     assert turns[0].prompts == TWO_POINTS
-    # in raster order among equals, and every call is told all corrections so far
+    # in raster order among equals, and every call is given all turns so far
     assert [turn.prompts for turn in turns[1:]] == [(Click(at),) for at in ((0, 8), (6, 0), (6, 8))]
-    assert [len(told) for told in model.corrections] == [0, 1, 2, 3]
+    assert [len(given.turns) for given in model.histories] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -124,13 +135,13 @@ def test_seconds_are_those_of_the_model_alone(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
 
     class Slow(Believer):
-        def begin(self, image, spacing_mm, prompts):  # type: ignore[no-untyped-def]
+        def look_at(self, image, spacing_mm):  # type: ignore[no-untyped-def]
             clock[0] += 2.0
-            return super().begin(image, spacing_mm, prompts)
+            return super().look_at(image, spacing_mm)
 
-        def segment(self, corrections=()):  # type: ignore[no-untyped-def]
+        def answer(self, history):  # type: ignore[no-untyped-def]
             clock[0] += 3.0
-            return super().segment(corrections)
+            return super().answer(history)
 
     class Thoughtful(ROBOTS["error-centre"]):  # type: ignore[misc]
         def respond(self, scene: Scene, rng: np.random.Generator) -> tuple[Click, ...]:
@@ -138,30 +149,38 @@ def test_seconds_are_those_of_the_model_alone(monkeypatch: pytest.MonkeyPatch) -
             return super().respond(scene, rng)
 
     turns = []
-    for turn in take_turns(
-        Slow(), IMAGE, (1.0, 1.0), FIVE, TWO_POINTS, Thoughtful(), np.random.default_rng(0), turns=3
-    ):
+    for turn in play_turns(on_image(Slow()), FIVE, TWO_POINTS, Thoughtful(), np.random.default_rng(0), turns=3):
         clock[0] += 1000.0  # what is done between two turns does not count either
         turns.append(turn)
     assert [turn.seconds for turn in turns] == [5.0, 3.0, 3.0]
 
 
-def test_the_first_turn_pays_for_the_look_at_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_object_of_an_image_pays_for_the_one_look_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
 
-    class SeenImage:
-        def begin(self, prompts: Sequence[Prompt]) -> Believer:
-            return Believer().begin(IMAGE, (1.0, 1.0), prompts)
-
     class Looking(Believer):
-        def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> SeenImage:
-            assert image is IMAGE
-            assert tuple(spacing_mm) == (1.0, 1.0)
-            clock[0] += 7.0
-            return SeenImage()
+        looks = 0
 
-    assert [turn.seconds for turn in play(Looking(), FIVE, turns=3)] == [7.0, 0.0, 0.0]
+        def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> Believer:
+            clock[0] += 7.0
+            self.looks += 1
+            return super().look_at(image, spacing_mm)
+
+    model = Looking()
+    session = on_image(model)
+    for name in ("1", "2"):
+        turns = play_turns(session, FIVE, TWO_POINTS, ROBOT, np.random.default_rng(0), object=name, turns=3)
+        assert [turn.seconds for turn in turns] == [7.0, 0.0, 0.0]
+    assert model.looks == 1
+
+
+def test_an_object_that_starts_from_a_mask_is_corrected_from_its_first_turn_on() -> None:
+    session = on_image(Believer())
+    session.start_from(dots((0, 0), (0, 8), (2, 2)))
+    turns = list(play_turns(session, FIVE, ROBOT, ROBOT, np.random.default_rng(0), turns=2))
+    assert turns[0].prompts == (Click((3, 4)),)  # of the errors of one voxel the first that is missed
+    assert turns[0].clicks == 1
 
 
 @pytest.mark.parametrize(
@@ -191,8 +210,8 @@ def test_without_first_prompts_there_is_no_protocol() -> None:
 
 def test_a_model_that_hears_nothing_is_not_told_the_same_twice() -> None:
     class Deaf(Believer):
-        def segment(self, corrections: Sequence[Prompt] = ()) -> Segmentation:  # noqa: ARG002  the interface
-            return super().segment()
+        def answer(self, history: History) -> Segmentation:
+            return self.believed(history.turns[0])
 
     truth = np.zeros((7, 9), np.bool_)
     truth[1:6, 1:8] = True

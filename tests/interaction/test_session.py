@@ -1,6 +1,7 @@
 """What a session promises: whatever way it was reached, it is its image and the turns that were not taken back."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_model import LookingToyModel, ToyModel, squares
+from numpy.typing import NDArray
+from toy_model import ToyModel, ToyObject, squares
 
 from lesslabel.errors import DataError
-from lesslabel.interaction.model import Segmentation
+from lesslabel.interaction.model import History, Segmentation
 from lesslabel.interaction.prompts import Box, Click, InteriorMarginPoints, Prompt, Scribble, Side
 from lesslabel.interaction.session import InteractiveSession, replay
 from lesslabel.interaction.session_log import SessionLog, Turn
+from lesslabel.interaction.session_start import Start
+from lesslabel.interaction.session_steps import KEPT_ANSWERS
 from lesslabel.interaction.session_views import label_map, most_uncertain_voxel
 
 SPACING = {2: (0.7, 0.8), 3: (2.5, 0.7, 0.8)}
@@ -64,16 +68,27 @@ def test_the_first_turn_begins_and_later_ones_correct() -> None:
     assert (seen.mask[:7, :7] == expected[:7, :7]).all()
 
 
-def test_corrections_are_those_of_the_object_since_its_first_turn_in_order() -> None:
+def test_a_model_is_given_the_turns_of_its_object_in_order_and_its_own_last_answer() -> None:
     model = ToyModel()
     session = InteractiveSession(model).set_image(squares(), SPACING[2])
-    session.add(FIRST, AWAY)
-    session.add(Click((9, 0)), Click((8, 0)))
+    first = session.add(FIRST, AWAY)
+    second = session.add(Click((9, 0)), Click((8, 0)))
     session.add(SECOND, object="2")
     session.add(Click((7, 0)))
     session.undo()
-    since = [Click((9, 0)), Click((8, 0)), Click((7, 0))]
-    assert model.corrections == [[], since[:2], [], since, since[:2]]
+    session.add(Click((6, 0)))
+    turns = (FIRST, AWAY), (Click((9, 0)), Click((8, 0)))
+    assert [given.turns for given in model.histories] == [
+        turns[:1],
+        turns,
+        ((SECOND,),),
+        (*turns, (Click((7, 0)),)),
+        (*turns, (Click((6, 0)),)),
+    ]
+    assert [given.previous for given in model.histories] == [None, first, None, second, second]
+    assert [given.corrected for given in model.histories] == [False, True, False, True, True]
+    assert model.histories[-1].first_click == (3.0, 3.0)
+    assert model.histories[-1].prompts == (FIRST, AWAY, Click((9, 0)), Click((8, 0)), Click((6, 0)))
 
 
 def test_a_turn_of_several_prompts_is_taken_back_as_one() -> None:
@@ -97,13 +112,13 @@ def test_each_object_begins_once_and_all_on_the_same_array() -> None:
         session.redo()
     session.add(AWAY)
     assert isinstance(session.model, ToyModel)
-    assert len(session.model.begun_on) == 2
-    assert all(image is session.image.intensities for image in session.model.begun_on)
+    assert session.model.begun == 2
+    assert [image is session.image.intensities for image, _ in session.model.looked_at] == [True]
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
-def test_a_model_that_looks_first_looks_once_at_an_image(dimensions: int) -> None:
-    model = LookingToyModel(dimensions)
+def test_a_model_looks_once_at_an_image(dimensions: int) -> None:
+    model = ToyModel(dimensions)
     session = InteractiveSession(model).set_image(squares(dimensions), SPACING[dimensions])
     assert len(model.looked_at) == 1  # before anybody points at anything
     clicks = [Click((2, 3, 3)[-dimensions:]), Click((0, 0, 0)[-dimensions:], Side.BACKGROUND)]
@@ -125,7 +140,7 @@ def test_a_model_that_looks_first_looks_once_at_an_image(dimensions: int) -> Non
 
 
 def test_an_image_that_the_model_refuses_to_look_at_changes_nothing() -> None:
-    session = InteractiveSession(LookingToyModel()).set_image(squares(), SPACING[2])
+    session = InteractiveSession(ToyModel()).set_image(squares(), SPACING[2])
     session.add(FIRST)
     before = state(session)
     with pytest.raises(DataError, match="sees nothing in the dark"):
@@ -204,7 +219,7 @@ def test_a_turn_that_fails_changes_nothing(prompts: tuple[Any, ...], object_: An
 
 def test_a_prompt_that_does_not_fit_never_reaches_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_on()
-    monkeypatch.setattr(ToyModel, "begin", lambda *_: pytest.fail("it did"))
+    monkeypatch.setattr(ToyObject, "answer", lambda *_: pytest.fail("it did"))
     with pytest.raises(DataError, match="lies outside the image"):
         session.add(Click((12, 3)))
 
@@ -214,17 +229,17 @@ class Fussy(ToyModel):
 
     refuses = False
 
-    def begin(self, *args: Any) -> Any:
-        toy = super().begin(*args)
-        segment = toy.segment
+    def look_at(self, *args: Any) -> Any:
+        image = super().look_at(*args)
 
-        def refuse_or_segment(corrections: Any = ()) -> Segmentation:
-            if self.refuses:
-                raise DataError("refused")
-            return segment(corrections)
+        class FussyObject(ToyObject):
+            def answer(this, history: History) -> Segmentation:  # noqa: N805  `self` is the model
+                if self.refuses:
+                    raise DataError("refused")
+                return super().answer(history)
 
-        toy.segment = refuse_or_segment  # type: ignore[method-assign]
-        return toy
+        image.begin = lambda: FussyObject(self, image.image, image.spacing_mm)  # type: ignore[method-assign]
+        return image
 
 
 @pytest.mark.parametrize(
@@ -232,8 +247,6 @@ class Fussy(ToyModel):
     [
         lambda session: session.add(AWAY),
         lambda session: session.add(SECOND, object="2"),
-        InteractiveSession.undo,
-        InteractiveSession.redo,
     ],
 )
 def test_a_model_that_fails_changes_nothing(act: Callable[[InteractiveSession], object]) -> None:
@@ -250,6 +263,113 @@ def test_a_model_that_fails_changes_nothing(act: Callable[[InteractiveSession], 
     assert state(session) == before
     model.refuses = False
     assert session.redo() is not None
+
+
+# Starts
+
+
+def start() -> NDArray[np.bool_]:
+    mask = np.zeros((12, 14), np.bool_)
+    mask[7:11, 8:] = True
+    return mask
+
+
+def test_an_object_may_start_from_a_mask() -> None:
+    session = session_on()
+    began = session.start_from(start().astype(np.uint8), object="2")
+    assert session.objects == ("2",)
+    np.testing.assert_array_equal(began.mask, start())
+    np.testing.assert_array_equal(began.probability, start())
+    assert not began.uncertainty.any()
+    assert isinstance(session.model, ToyModel)
+    assert not session.model.histories  # a start asks the model nothing
+    corrected = session.add(AWAY, object="2")
+    (history,) = session.model.histories
+    np.testing.assert_array_equal(history.start, start())
+    assert history.turns == ((AWAY,),)
+    assert history.previous is None
+    assert history.before is not None
+    np.testing.assert_array_equal(history.before.mask, start())
+    assert history.corrected
+    assert bits(session.undo()) == bits(began)
+    assert session.undo() is None
+    assert session.objects == ()
+    assert bits(session.redo()) == bits(began)
+    assert bits(session.redo()) == bits(corrected)
+
+
+def test_a_start_is_logged_and_replayed(tmp_path: Path) -> None:
+    session = session_on()
+    session.add(FIRST)
+    session.start_from(start(), object="left kidney")
+    session.add(AWAY, object="left kidney")
+    session.log(MODEL).write(tmp_path / "log.json")
+    log = SessionLog.read(tmp_path / "log.json")
+    assert log == session.log(MODEL)
+    (_, written, _) = json.loads((tmp_path / "log.json").read_text())["turns"]
+    assert written["start"] == {"shape": [12, 14], "runs": [7 * 14 + 8, 6, 8, 6, 8, 6, 8, 6, 14]}
+    again = replay(ToyModel(), squares(), SPACING[2], log)
+    assert state(again) == state(session)
+    other = replace(log, turns=(Start("1", (2, 2), (1, 3)),))
+    with pytest.raises(DataError, match=r"turn 1: object '1': start of shape \(2, 2\), the image has \(12, 14\)"):
+        replay(ToyModel(), squares(), SPACING[2], other)
+
+
+@given(st.data())
+def test_a_mask_is_kept_as_its_runs(data: st.DataObject) -> None:
+    shape = data.draw(st.sampled_from([(1, 1), (3, 4), (2, 3, 4)]))
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=math.prod(shape), max_size=math.prod(shape)))).reshape(
+        shape
+    )
+    if not mask.any():
+        with pytest.raises(DataError, match="the mask is empty"):
+            Start.of_mask("1", mask)
+        return
+    kept = Start.of_mask("1", mask)
+    np.testing.assert_array_equal(kept.mask, mask)
+    assert Start.from_json(json.loads(json.dumps(kept.to_json()))) == kept
+
+
+@pytest.mark.parametrize(
+    ("mask", "cause"),
+    [
+        (np.ones((12, 13), np.bool_), r"start of shape \(12, 13\), the image has \(12, 14\)"),
+        (np.zeros((12, 14), np.bool_), "the mask is empty"),
+        (np.full((12, 14), 2), "start of type int64; pass a bool mask"),
+        (np.full((12, 14), 0.5), "start of type float64; pass a bool mask"),
+        (np.ones(3, np.bool_), "no image; pass"),
+    ],
+)
+def test_a_start_that_does_not_fit_changes_nothing(mask: NDArray[Any], cause: str) -> None:
+    session = session_on()
+    session.add(FIRST)
+    before = state(session)
+    with pytest.raises(DataError, match=cause) as error:
+        session.start_from(mask, object="2")
+    assert "\n" not in str(error.value)
+    assert state(session) == before
+
+
+def test_an_object_that_was_begun_does_not_start_again() -> None:
+    session = session_on()
+    session.add(FIRST)
+    with pytest.raises(DataError, match="object '1': begun already; undo its turns, or give another name"):
+        session.start_from(start())
+
+
+@pytest.mark.parametrize("begin", [lambda session: session.add(FIRST), lambda session: session.start_from(start())])
+def test_old_answers_are_let_go_and_computed_again(begin: Callable[[InteractiveSession], object]) -> None:
+    session = session_on()
+    begin(session)
+    seen = [bits(session.segmentation())]
+    clicks = [Click((row, 0), Side.BACKGROUND) for row in range(12)] + [Click((row, 13)) for row in range(12)]
+    assert len(clicks) > KEPT_ANSWERS
+    seen += [bits(session.add(click)) for click in clicks]
+    assert sum(step.answer is not None for step in session._done) == KEPT_ANSWERS
+    for expected in reversed(seen[:-1]):
+        assert bits(session.undo()) == expected
+    for expected in seen[1:]:
+        assert bits(session.redo()) == expected
 
 
 # Any sequence
@@ -308,7 +428,7 @@ def test_a_session_is_its_turns_that_were_not_taken_back(done: tuple[int, list[A
                 kept, undone = [*kept, Turn(name, prompts)], []
         assert session.turns == tuple(kept)
     assert isinstance(session.model, ToyModel)
-    assert len(session.model.begun_on) == begun
+    assert session.model.begun >= begun  # and once more where the first prompts were refused
     assert state(session) == after(*kept, dimensions=dimensions)
     again = SessionLog.from_json(json.loads(json.dumps(session.log(MODEL).to_json(), allow_nan=False)))
     assert again == session.log(MODEL)
@@ -494,7 +614,7 @@ def test_the_log_says_just_this(session: InteractiveSession) -> None:
     assert min(seconds) >= 0
     assert content == {
         "type": "session",
-        "version": 1,
+        "version": 2,
         "model": MODEL,
         "image_sha256": session.image.sha256,
         "turns": [
@@ -553,7 +673,7 @@ def damaged(**changes: Any) -> str:
         ("[]", "no log of a session"),
         ("{}", "no log of a session"),
         (damaged(type="click"), "no log of a session"),
-        (damaged(version=2), "version 2; this program reads version 1"),
+        (damaged(version=3), "version 3; this program reads versions 1 and 2"),
         (damaged(version=True), "version True"),
         (damaged(patient="Jane"), "give exactly"),
         (damaged(model="toy"), "model: str; give names and values"),

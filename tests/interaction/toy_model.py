@@ -9,40 +9,28 @@ from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
 from lesslabel.interaction.cues import gaussian_cue
-from lesslabel.interaction.model import Segmentation
-from lesslabel.interaction.prompts import Prompt, rasterise
+from lesslabel.interaction.model import History, Segmentation
+from lesslabel.interaction.prompts import rasterise
 
 
 @dataclass
 class ToyModel:
-    """What is nearer to the foreground said and more like it than to the background; needs one voxel of the former."""
+    """What is nearer to the foreground said and more like it than to the background; needs one voxel of the former.
+
+    A start counts as said in its middle. It refuses dark images.
+    """
 
     dimensions: int = 2
     in_channels: int = 1
-    begun_on: list[NDArray[np.float32]] = field(default_factory=list)
-    corrections: list[list[Prompt]] = field(default_factory=list)
-
-    def begin(self, image: NDArray[np.float32], spacing_mm: Sequence[float], prompts: Sequence[Prompt]) -> "ToyObject":
-        if not rasterise(prompts, image.shape[1:]).foreground.any():
-            raise DataError("the toy needs a voxel of the object; click in it first")
-        self.begun_on.append(image)
-        return ToyObject(self, image, tuple(spacing_mm), tuple(prompts))
-
-
-@dataclass
-class LookingToyModel(ToyModel):
-    """Notes every image that it looks at, and refuses dark ones; its objects begin on what it saw alone."""
-
     looked_at: list[tuple[NDArray[np.float32], tuple[float, ...]]] = field(default_factory=list)
+    begun: int = 0
+    histories: list[History] = field(default_factory=list)
 
     def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "ToyImage":
         if not image.any():
             raise DataError("the toy sees nothing in the dark")
         self.looked_at.append((image, tuple(spacing_mm)))
-        return ToyImage(ToyModel(self.dimensions), image, tuple(spacing_mm))
-
-    def begin(self, *_: object) -> "ToyObject":
-        raise AssertionError("begun without what was looked at")
+        return ToyImage(self, image, tuple(spacing_mm))
 
 
 @dataclass
@@ -51,8 +39,9 @@ class ToyImage:
     image: NDArray[np.float32]
     spacing_mm: tuple[float, ...]
 
-    def begin(self, prompts: Sequence[Prompt]) -> "ToyObject":
-        return self.model.begin(self.image, self.spacing_mm, prompts)
+    def begin(self) -> "ToyObject":
+        self.model.begun += 1
+        return ToyObject(self.model, self.image, self.spacing_mm)
 
 
 @dataclass
@@ -60,11 +49,15 @@ class ToyObject:
     model: ToyModel
     image: NDArray[np.float32]
     spacing_mm: tuple[float, ...]
-    first: tuple[Prompt, ...]
 
-    def segment(self, corrections: Sequence[Prompt] = ()) -> Segmentation:
-        seeds = rasterise([*self.first, *corrections], self.image.shape[1:])
-        self.model.corrections.append([*corrections])
+    def answer(self, history: History) -> Segmentation:
+        seeds = rasterise(history.prompts, self.image.shape[1:])
+        if history.start is not None:
+            middle = np.argwhere(history.start).mean(axis=0).astype(int)
+            seeds.foreground[tuple(middle)] = True
+        if not seeds.foreground.any():
+            raise DataError("the toy needs a voxel of the object; click in it first")
+        self.model.histories.append(history)
         inside, outside = self._cue(seeds.foreground), self._cue(seeds.background)
         difference: NDArray[np.float32] = np.subtract(inside, outside)
         uncertainty: NDArray[np.float32] = np.subtract(1, np.abs(difference))

@@ -1,7 +1,7 @@
 """What every interactive method promises, in 2D and 3D. A new method adds one row."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -79,6 +79,11 @@ def prompts_of(method: InteractiveMethod, seed: int = 0):
     return method.first_robot.annotate(truth_of(dimensions), rng, spacing_mm=SPACING[dimensions])
 
 
+def session_on(method: InteractiveMethod, image: np.ndarray | None = None) -> InteractiveSession:
+    dimensions = method.dimensions
+    return InteractiveSession(method).set_image(image_of(dimensions) if image is None else image, SPACING[dimensions])
+
+
 def sample_of(method: InteractiveMethod, seed: int = 0, *, labelled: bool = True):
     dimensions = method.dimensions
     labels = truth_of(dimensions).astype(np.uint8) if labelled else np.full(IMAGE[dimensions], IGNORE, np.uint8)
@@ -126,9 +131,9 @@ def test_a_batch_without_any_object_gives_zero(row):
 @both_dimensions
 def test_an_object_is_segmented_on_the_image(row, dimensions):
     method = make(row, dimensions).train()
-    seen = method.begin(image_of(dimensions), SPACING[dimensions], prompts_of(method))
+    session = session_on(method)
     click = Click(tuple(float(length // 2) for length in IMAGE[dimensions]))
-    for segmentation in (seen.segment(), seen.segment([click]), seen.segment([click, click])):
+    for segmentation in (session.add(*prompts_of(method)), session.add(click), session.add(click)):
         for field in (segmentation.mask, segmentation.probability, segmentation.uncertainty):
             assert field.shape == IMAGE[dimensions]
             assert np.isfinite(field).all()
@@ -144,16 +149,16 @@ def test_an_object_is_segmented_on_the_image(row, dimensions):
 def test_answers_are_a_function_of_what_was_said(row, dimensions):
     method = make(row, dimensions).train()  # dropout must not matter
     clicks = [Click((4.0,) * dimensions, Side.BACKGROUND), Click(tuple(n / 2 for n in IMAGE[dimensions]))]
-    seen = method.begin(image_of(dimensions), SPACING[dimensions], prompts_of(method))
-    seen.segment()
-    after = seen.segment(clicks)
-    fresh = method.begin(image_of(dimensions), SPACING[dimensions], prompts_of(method)).segment(clicks)
-    np.testing.assert_array_equal(after.probability, fresh.probability)
-    np.testing.assert_array_equal(after.mask, fresh.mask)
-    np.testing.assert_array_equal(
-        seen.segment().probability,
-        method.begin(image_of(dimensions), SPACING[dimensions], prompts_of(method)).segment().probability,
-    )
+    session = session_on(method)
+    first = session.add(*prompts_of(method))
+    session.add(Click((3.0,) * dimensions))
+    session.undo()
+    after = session.add(*clicks)
+    fresh = session_on(method)
+    np.testing.assert_array_equal(first.probability, fresh.add(*prompts_of(method)).probability)
+    again = fresh.add(*clicks)
+    np.testing.assert_array_equal(after.probability, again.probability)
+    np.testing.assert_array_equal(after.mask, again.mask)
 
 
 @every_method
@@ -161,37 +166,40 @@ def test_the_network_runs_once_unless_corrections_are_its_input(row):
     method = make(row, 2)
     runs = []
     method.network.encoder.register_forward_hook(lambda *_: runs.append(1))
-    seen = method.begin(image_of(2), SPACING[2], prompts_of(method))
-    centre = tuple(n / 2 for n in IMAGE[2])
-    for corrections in ([], [Click(centre)], [Click(centre), Click((15.0, 20.0))]):
-        seen.segment(corrections)
+    session = session_on(method)
+    session.add(*prompts_of(method))
+    session.add(Click(tuple(n / 2 for n in IMAGE[2])))
+    session.add(Click((15.0, 20.0)))
+    session.undo()
+    session.redo()
     assert len(runs) == (3 if isinstance(method, GPInteractive) else 1)
 
 
 @every_method
 def test_a_correction_outside_the_crop_widens_it(row):
     method = make(row, 2)
-    seen = method.begin(image_of(2), SPACING[2], [Box((12.0, 14.0), (18.0, 20.0)), Click((15.0, 17.0))])
-    assert seen.segment().probability[1, 1] == 0
-    widened = seen.segment([Click((1.0, 1.0), Side.FOREGROUND)])
+    session = session_on(method)
+    assert session.add(Box((12.0, 14.0), (18.0, 20.0)), Click((15.0, 17.0))).probability[1, 1] == 0
+    widened = session.add(Click((1.0, 1.0), Side.FOREGROUND))
     assert widened.probability[1, 1] > 0
 
 
 @pytest.mark.parametrize("name", ["mideepseg", "mideepseg graph cut"])
 def test_clicks_are_obeyed_by_the_cut(name):
     method = make(next(row for row in ROWS if row.name == name), 2)
-    seen = method.begin(image_of(2), SPACING[2], prompts_of(method))
-    inside, outside = Click((15.0, 17.0)), Click((6.0, 8.0), Side.BACKGROUND)
-    mask = seen.segment([inside, outside]).mask
+    session = session_on(method)
+    session.add(*prompts_of(method))
+    mask = session.add(Click((15.0, 17.0)), Click((6.0, 8.0), Side.BACKGROUND)).mask
     assert mask[15, 17]
     assert not mask[6, 8]
 
 
 def test_clicks_are_obeyed_where_the_grid_is_coarser_than_the_image():
     method = make(next(row for row in ROWS if row.name == "mideepseg"), 2)
-    seen = method.begin(image_of(2), SPACING[2], [Box((0.0, 0.0), (29.0, 33.0))])
+    session = session_on(method)
+    session.add(Box((0.0, 0.0), (29.0, 33.0)))
     beside = [Click((15.0, 16.0), Side.BACKGROUND), Click((15.0, 18.0), Side.BACKGROUND)]
-    mask = seen.segment([Click((15.0, 17.0)), *beside]).mask
+    mask = session.add(Click((15.0, 17.0)), *beside).mask
     assert mask[15, 16:19].tolist() == [False, True, False]
 
 
@@ -209,10 +217,10 @@ def test_corrections_of_mideepseg_are_fused_and_cut_with_its_settings(monkeypatc
     monkeypatch.setattr(mideepseg, "information_fusion", fuse)
     monkeypatch.setattr(mideepseg, "graph_cut", cut)
     method = make(Row("set", MIDeepSeg), 3, fusion_weight=7.0, smoothness=2.0, smoothness_sigma=0.3)
-    seen = method.begin(image_of(3), SPACING[3], prompts_of(method))
-    seen.segment()
+    session = session_on(method)
+    session.add(*prompts_of(method))
     assert not cuts
-    seen.segment([Click((4.0, 12.0, 13.0)), Click((4.0, 6.0, 6.0), Side.BACKGROUND)])
+    session.add(Click((4.0, 12.0, 13.0)), Click((4.0, 6.0, 6.0), Side.BACKGROUND))
     assert fused == [{"intensity_weight": 7.0}]
     (((values, image), settings),) = cuts
     seeds = settings.pop("foreground_seeds"), settings.pop("background_seeds")
@@ -228,11 +236,12 @@ def test_corrections_of_mideepseg_are_fused_and_cut_with_its_settings(monkeypatc
 
 def test_a_click_moves_the_gaussian_process_towards_it():
     method = make(next(row for row in ROWS if row.name == "gaussian process"), 2)
-    seen = method.begin(image_of(2), SPACING[2], prompts_of(method))
+    session = session_on(method)
     place = (10, 17)
-    before = seen.segment().probability[place]
-    assert seen.segment([Click((10.0, 17.0), Side.BACKGROUND)]).probability[place] < before
-    assert seen.segment([Click((10.0, 17.0), Side.FOREGROUND)]).probability[place] > before
+    before = session.add(*prompts_of(method)).probability[place]
+    assert session.add(Click((10.0, 17.0), Side.BACKGROUND)).probability[place] < before
+    session.undo()
+    assert session.add(Click((10.0, 17.0), Side.FOREGROUND)).probability[place] > before
 
 
 @every_method
@@ -240,8 +249,8 @@ def test_a_click_moves_the_gaussian_process_towards_it():
 def test_the_intensity_scale_of_an_image_does_not_matter(row, dimensions):
     method = make(row, dimensions)
     image = image_of(dimensions)
-    first = method.begin(image, SPACING[dimensions], prompts_of(method)).segment()
-    scaled = method.begin(image * 4 - 1024, SPACING[dimensions], prompts_of(method)).segment()
+    first = session_on(method, image).add(*prompts_of(method))
+    scaled = session_on(method, image * 4 - 1024).add(*prompts_of(method))
     np.testing.assert_allclose(first.probability, scaled.probability, atol=2e-3)
 
 
@@ -273,7 +282,7 @@ def test_scribbles_can_be_the_first_prompts(row):
         Scribble((((12.0, 14.0), (18.0, 20.0)),), Side.FOREGROUND),
         Scribble((((4.0, 4.0), (4.0, 30.0)),), Side.BACKGROUND),
     ]
-    assert np.isfinite(method.begin(image_of(2), SPACING[2], strokes).segment().probability).all()
+    assert np.isfinite(session_on(method).add(*strokes).probability).all()
 
 
 @pytest.mark.parametrize("name", ["mideepseg", "gaussian process", "gaussian process cnn"])
@@ -286,9 +295,9 @@ def test_every_kind_of_prompt_can_come_first_and_later(name, dimensions):
             kinds[prompt.name] = prompt
     assert set(kinds) == set(PROMPTS)
     for prompt in kinds.values():
-        seen = method.begin(image_of(dimensions), SPACING[dimensions], [prompt])
-        for corrections in ([], list(kinds.values())):
-            probability = seen.segment(corrections).probability
+        session = session_on(method)
+        for prompts in ([prompt], list(kinds.values())):
+            probability = session.add(*prompts).probability
             assert probability.min() >= 0
             assert probability.max() <= 1
 
@@ -298,8 +307,8 @@ def test_what_is_drawn_becomes_a_bounded_number_of_clicks_of_the_gaussian_proces
     for most in (5, None):
         method = make(Row("few", GPInteractive), 2, most_clicks=most)
         method.head.register_forward_hook(lambda _, given, __: heard.append(given[2]))
-        seen = method.begin(image_of(2), SPACING[2], [Box((6.0, 6.0), (24.0, 28.0))])
-        seen.segment([Click((15.0, 17.0)), Click((1.0, 1.0), Side.BACKGROUND)])
+        prompts = Box((6.0, 6.0), (24.0, 28.0)), Click((15.0, 17.0)), Click((1.0, 1.0), Side.BACKGROUND)
+        session_on(method).add(*prompts)
     few, all_of_them = ((clicks == 0).sum() for clicks in heard)
     assert few == 5
     assert all_of_them > 50
@@ -345,18 +354,62 @@ def test_without_a_reference_nobody_can_point(row, dimensions):
 @every_method
 def test_bad_images_and_prompts_are_refused(row):
     method = make(row, 2)
-    prompts = prompts_of(method)
     image = image_of(2)
     for bad in (image[0], np.concatenate([image, image]), image * np.nan):
         with pytest.raises(DataError, match="image of shape"):
-            method.begin(bad, SPACING[2], prompts)
+            method.look_at(bad, SPACING[2])
+    session = session_on(method)
     with pytest.raises(DataError, match="no prompt"):
-        method.begin(image, SPACING[2], [])
+        session.add()
     with pytest.raises(DataError, match="outside the image"):
-        method.begin(image, SPACING[2], [Click((100.0, 3.0))])
-    seen = method.begin(image, SPACING[2], prompts)
+        session.add(Click((100.0, 3.0)))
+    session.add(*prompts_of(method))
     with pytest.raises(DataError, match="outside the image"):
-        seen.segment([Click((3.0, 100.0))])
+        session.add(Click((3.0, 100.0)))
+
+
+@every_method
+@both_dimensions
+def test_a_session_may_start_from_a_mask_and_undo_goes_back_to_it(row, dimensions):
+    method = make(row, dimensions)
+    start = np.roll(truth_of(dimensions), 2, axis=-1)
+    session = session_on(method)
+    np.testing.assert_array_equal(session.start_from(start).mask, start)
+    corrected = session.add(Click(tuple(float(length // 2) for length in IMAGE[dimensions])))
+    assert np.isfinite(corrected.probability).all()
+    np.testing.assert_array_equal(session.undo().mask, start)
+    session.redo()
+    log = SessionLog.from_json(session.log({"name": row.name}).to_json())
+    again = replay(method, image_of(dimensions)[0], SPACING[dimensions], log)
+    np.testing.assert_array_equal(again.segmentation().probability, corrected.probability)
+
+
+@every_method
+@both_dimensions
+def test_clicks_at_its_own_errors_change_the_maps_and_nothing_else(row, dimensions):
+    method = make(row, dimensions).train()
+    alone = [sample_of(method, seed) for seed in range(4)]
+    method.annotator = replace(method.annotator, own_turns=3)
+    batch = collate([sample_of(method, seed) for seed in range(4)])
+    assert torch.equal(batch["cues"], collate(alone)["cues"])  # drawn last, so that all else stays as it was
+    state = {name: tensor.clone() for name, tensor in method.state_dict().items()}
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    corrected = method.prepare_batch(batch)
+    assert torch.equal(torch.rand(1), expected)  # no random number of the step is used up
+    assert all(torch.equal(tensor, state[name]) for name, tensor in method.state_dict().items())
+    again = method.prepare_batch(batch)
+    assert torch.equal(corrected["cues"], again["cues"])
+    assert torch.equal(corrected["clicks"], again["clicks"])
+    for slot, turns in enumerate(batch["own_turns"].tolist()):
+        assert turns or torch.equal(corrected["clicks"][slot], batch["clicks"][slot])
+        told = corrected["clicks"][slot] != batch["clicks"][slot]
+        known = batch["target"][slot] != IGNORE
+        assert torch.equal(corrected["clicks"][slot][told & known].long(), batch["target"][slot][told & known])
+    assert not torch.equal(corrected["clicks"], batch["clicks"])
+    assert corrected["image"] is batch["image"]
+    sum(method.losses(corrected).values()).backward()
 
 
 @pytest.mark.parametrize(

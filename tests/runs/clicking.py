@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from lesslabel.cli import main
 from lesslabel.data.batch import Batch
-from lesslabel.interaction.model import Segmentation
-from lesslabel.interaction.prompts import Prompt, rasterise
+from lesslabel.interaction.model import History, Segmentation
+from lesslabel.interaction.prompts import rasterise
 from lesslabel.interaction.robots import InteriorMarginRobot
 from lesslabel.methods import SegmentationMethod
 from lesslabel.networks import NetworkShape
@@ -37,23 +37,23 @@ class GreyValue(SegmentationMethod):
     def require_data(self, class_names: Sequence[str], in_channels: int, dimensions: int) -> None:
         super().require_data(class_names[:2], in_channels, dimensions)
 
-    def begin(
-        self, image: NDArray[np.float32], spacing_mm: Sequence[float], prompts: Sequence[Prompt]
-    ) -> "GreyValueObject":
+    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "GreyValueImage":
         assert len(spacing_mm) == self.dimensions
-        return GreyValueObject(image, tuple(prompts))
+        return GreyValueImage(image)
 
 
-class GreyValueObject:
-    def __init__(self, image: NDArray[np.float32], first: tuple[Prompt, ...]) -> None:
-        self.image, self.first = image, first
+class GreyValueImage:
+    def __init__(self, image: NDArray[np.float32]) -> None:
+        self.image = image
 
-    def segment(self, corrections: Sequence[Prompt] = ()) -> Segmentation:
-        seeds = rasterise([*self.first, *corrections], self.image.shape[1:])
+    def begin(self) -> "GreyValueImage":
+        return self
+
+    def answer(self, history: History) -> Segmentation:
+        seeds = rasterise(history.prompts, self.image.shape[1:])
         inside = self._nearest(seeds.foreground)
         outside = self._nearest(seeds.background) if seeds.background.any() else np.full_like(inside, 0.2)
-        mask = (inside < outside) & ~seeds.background | seeds.foreground
-        return Segmentation(mask, mask.astype(np.float32), np.zeros(mask.shape, np.float32))
+        return Segmentation.of_mask((inside < outside) & ~seeds.background | seeds.foreground)
 
     def _nearest(self, seeds: NDArray[np.bool_]) -> NDArray[np.float32]:
         distance: NDArray[np.float32] = np.abs(self.image[0][..., None] - self.image[0][seeds]).min(axis=-1)

@@ -24,6 +24,7 @@ from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.clicks import CLICK_COLUMNS, OBJECT
 from lesslabel.evaluation.object_scores import object_scores
 from lesslabel.interaction import Click, InteriorMarginPoints, Scribble, Side, prompt_from_json, rasterise
+from lesslabel.interaction.session import InteractiveSession
 from lesslabel.networks import NetworkShape
 from lesslabel.runs.click_folder import ClickFolder
 from lesslabel.runs.click_objects import WHOLE_CASE, ClickObject, iterate_objects
@@ -86,9 +87,9 @@ def test_the_prompts_play_every_curve_again(finished: ClickFolder, store: Path) 
     for key, entry in tested.items():
         rows = finished.frame[(finished.frame[["uid", "slice", "label"]] == key).all(axis=1)].sort_values("turn")
         first, *corrections = turns[key]
-        session = GreyValue().begin(entry.image, entry.spacing_mm, first)
-        for number, row in enumerate(rows.iloc[1:].itertuples()):
-            mask = session.segment([prompt for given in corrections[:number] for prompt in given]).mask
+        session = InteractiveSession(GreyValue()).set_image(entry.image, entry.spacing_mm)
+        for given, row in zip([first, *corrections], rows.iloc[1:].itertuples(), strict=True):
+            mask = session.add(*given).mask
             assert object_scores(mask, entry.truth, entry.spacing_mm) == pytest.approx((row.dice, row.assd_mm))
 
 
@@ -263,9 +264,9 @@ def test_a_volume_is_pictured_where_it_is_most_often_wrong(tmp_path: Path) -> No
     line = player.play(entry)
     first, corrections = json.loads(line)["turns"]
     (kept,) = player.worst
-    last = model.begin(entry.image, entry.spacing_mm, [prompt_from_json(prompt) for prompt in first]).segment(
-        [prompt_from_json(prompt) for prompt in corrections]
-    )
+    session = InteractiveSession(model).set_image(entry.image, entry.spacing_mm)
+    session.add(*map(prompt_from_json, first))
+    last = session.add(*map(prompt_from_json, corrections))
     wrong = ((last.mask & entry.known) != entry.truth).sum(axis=(1, 2))
     assert wrong.max() > wrong.min()
     assert kept.z == wrong.argmax()
@@ -330,7 +331,7 @@ def test_what_cannot_be_played_is_refused_in_one_line(
 
 
 def test_a_method_that_takes_no_clicks_is_named(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(GreyValue, "begin")
+    monkeypatch.delattr(GreyValue, "look_at")
     with pytest.raises(ConfigError, match="GreyValue takes no clicks"):
         run_clicks(run, SHORT, tmp_path / "out")
 
@@ -339,7 +340,7 @@ def test_an_error_names_the_object(run: Path, tmp_path: Path, monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise DataError("no prompt fits")
 
-    monkeypatch.setattr(GreyValue, "begin", refuse)
+    monkeypatch.setattr(GreyValue, "look_at", refuse)
     with pytest.raises(DataError, match=r"phantom\d+_e[ds], slice \d, \w+: no prompt fits"):
         run_clicks(run, SHORT, tmp_path / "out")
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.interaction.prompts.positions import checked_spacing, require_inside
-from lesslabel.interaction.prompts.seeds import Seeds, Shape
+from lesslabel.interaction.prompts.positions import Position, checked_spacing, require_inside
+from lesslabel.interaction.prompts.seeds import Mask, Seeds, Shape
 
 SCHEMA_VERSION = 1
 """Of the JSON form; raised when a reader of the old form would misread the new one."""
@@ -23,19 +23,44 @@ class Prompt(ABC):
     image; it is checked against one in `validate` and drawn on one in `rasterise`. It never changes, so what was
     sampled once can be kept and applied again.
 
-    A kind of prompt is a frozen dataclass with a `name`, its `points`, and how it speaks of voxels in `mark`.
+    A kind of prompt is a frozen dataclass with a `name`, its `points`, and how it speaks of voxels in `mark`. What else
+    a kind is stands on its class, so that nothing asks for the class itself.
+
+    Attributes:
+        locates: whether the box of its points covers the object, or nearly.
+        drawn: whether it speaks of many voxels at once, as strokes and enclosures do, and not of single points.
     """
 
     name: ClassVar[str]
+    locates: ClassVar[bool] = False
+    drawn: ClassVar[bool] = False
 
     @property
     @abstractmethod
     def points(self) -> NDArray[np.float64]:
         """All positions in voxels: (N, 2) or (N, 3)."""
 
+    @property
+    def clicks(self) -> int:
+        """How many clicks it costs: one for each point; what is drawn in one go, a stroke or a line, is one."""
+        return len(self.points)
+
+    @property
+    def clicked(self) -> tuple[Position, ...]:
+        """Positions that were clicked in the object, in order; empty for what is drawn or says something else."""
+        return ()
+
     @abstractmethod
     def mark(self, seeds: Seeds) -> None:
-        """Say in seeds what this prompt says; a prompt inside the image is presumed."""
+        """Mark in seeds what this prompt says of voxels; a prompt inside the image is presumed."""
+
+    def line(self, shape: Shape) -> Mask | None:  # noqa: ARG002  for prompts that have one
+        """Draw the line of a prompt that cuts, bool of that shape; None of any other."""
+        return None
+
+    def inside(self, shape: Shape) -> Mask | None:  # noqa: ARG002  for prompts that have one
+        """Fill what a prompt encloses, bool of that shape; None of a prompt that encloses nothing."""
+        return None
 
     def validate(self, shape: Shape) -> None:
         """Refuse an image that this prompt does not fit.

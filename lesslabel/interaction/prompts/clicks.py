@@ -40,6 +40,11 @@ class Click(Prompt):
         """The position: (1, axes)."""
         return np.array([self.position])
 
+    @property
+    def clicked(self) -> tuple[Position, ...]:
+        """The position, if it is in the object."""
+        return (self.position,) if self.side is Side.FOREGROUND else ()
+
     def mark(self, seeds: Seeds) -> None:
         """Mark its voxel."""
         _mark_points(seeds, self.side, (self.position,))
@@ -57,6 +62,7 @@ class InteriorMarginPoints(Prompt):
     """
 
     name: ClassVar[str] = "interior-margin-points"
+    locates: ClassVar[bool] = True
     positions: tuple[Position, ...]
 
     def __post_init__(self) -> None:
@@ -66,6 +72,11 @@ class InteriorMarginPoints(Prompt):
     def points(self) -> NDArray[np.float64]:
         """The positions: (N, axes)."""
         return np.array(self.positions)
+
+    @property
+    def clicked(self) -> tuple[Position, ...]:
+        """The positions."""
+        return self.positions
 
     def mark(self, seeds: Seeds) -> None:
         """Mark them as foreground."""
@@ -82,6 +93,7 @@ class CentreEdgePoints(Prompt):
     """
 
     name: ClassVar[str] = "centre-edge-points"
+    locates: ClassVar[bool] = True
     centre: tuple[Position, ...]
     edge: tuple[Position, ...]
 
@@ -95,6 +107,11 @@ class CentreEdgePoints(Prompt):
     def points(self) -> NDArray[np.float64]:
         """All positions, those of the centre first: (N, axes)."""
         return np.array(self.centre + self.edge)
+
+    @property
+    def clicked(self) -> tuple[Position, ...]:
+        """Those of the centre."""
+        return self.centre
 
     def mark(self, seeds: Seeds) -> None:
         """Mark the edge as background, then the centre as foreground, which counts where both lie in one voxel."""
@@ -113,6 +130,7 @@ class ExtremePoints(Prompt):
     """
 
     name: ClassVar[str] = "extreme-points"
+    locates: ClassVar[bool] = True
     positions: tuple[Position, ...]
 
     def __post_init__(self) -> None:

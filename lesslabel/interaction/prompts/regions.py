@@ -22,6 +22,8 @@ class Box(Prompt):
     """
 
     name: ClassVar[str] = "box"
+    locates: ClassVar[bool] = True
+    drawn: ClassVar[bool] = True
     low: Position
     high: Position
 
@@ -103,6 +105,8 @@ class Polygon(Prompt):
     """
 
     name: ClassVar[str] = "polygon"
+    locates: ClassVar[bool] = True
+    drawn: ClassVar[bool] = True
     vertices: tuple[Position, ...]
 
     def __post_init__(self) -> None:

@@ -48,6 +48,10 @@ class Seeds:
         check_shape(shape)
         return cls(np.zeros(shape, np.bool_), np.zeros(shape, np.bool_), np.zeros(shape, np.bool_))
 
+    def copy(self) -> Self:
+        """The same seeds in masks of their own."""
+        return type(self)(self.foreground.copy(), self.background.copy(), self.boundary.copy())
+
     def mark(self, side: Side, voxels: Any) -> None:
         """Say what voxels are; what was said of them before is forgotten.
 

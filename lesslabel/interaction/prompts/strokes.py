@@ -29,6 +29,7 @@ class Scribble(Prompt):
     """
 
     name: ClassVar[str] = "scribble"
+    drawn: ClassVar[bool] = True
     strokes: tuple[tuple[Position, ...], ...]
     side: Side = Side.FOREGROUND
 
@@ -65,6 +66,11 @@ class Scribble(Prompt):
         """The positions of all strokes, one after the other: (N, axes)."""
         return np.array([position for stroke in self.strokes for position in stroke])
 
+    @property
+    def clicks(self) -> int:
+        """One, whatever its length and its number of strokes."""
+        return 1
+
     def mark(self, seeds: Seeds) -> None:
         """Mark the voxels under the strokes."""
         shape = seeds.foreground.shape
@@ -99,6 +105,11 @@ class CutLine(Prompt):
     def points(self) -> NDArray[np.float64]:
         """Both ends: (2, axes)."""
         return np.array([self.start, self.end])
+
+    @property
+    def clicks(self) -> int:
+        """One: it is drawn in one go."""
+        return 1
 
     def mark(self, seeds: Seeds) -> None:
         """Mark nothing."""

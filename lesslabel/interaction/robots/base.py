@@ -21,6 +21,9 @@ class Robot(ABC):
     What is random comes from the generator alone: the same state and masks give the same prompts, which can be kept as
     JSON and drawn again. A robot gives its `name`, and answers in `respond`.
 
+    Attributes:
+        corrects: whether its prompts correct what is segmented; else they only locate the object.
+
     Args:
         jitter_voxel: how much the hand slips: standard deviation in voxels along the finest axes, correspondingly less
             along coarser ones, never more than twice that, and never across the edge that it aims beside.
@@ -30,6 +33,7 @@ class Robot(ABC):
     """
 
     name: ClassVar[str]
+    corrects: ClassVar[bool] = False
 
     def __init__(self, jitter_voxel: float = 0.0) -> None:
         require_at_least(0.0, "jitter_voxel", jitter_voxel)

@@ -27,6 +27,7 @@ class ErrorCentreRobot(Robot):
     """
 
     name: ClassVar[str] = "error-centre"
+    corrects: ClassVar[bool] = True
 
     def respond(self, scene: Scene, rng: np.random.Generator) -> tuple[Click, ...]:
         """Give one click; none without an error."""
@@ -53,6 +54,7 @@ class BoundaryClickRobot(Robot):
     """
 
     name: ClassVar[str] = "boundary-click"
+    corrects: ClassVar[bool] = True
 
     def respond(self, scene: Scene, rng: np.random.Generator) -> tuple[Click, ...]:
         """Give one click; none without an object, or where its edge is segmented as it is."""

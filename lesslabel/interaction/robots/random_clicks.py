@@ -41,6 +41,7 @@ class RandomClicksRobot(Robot):
     """
 
     name: ClassVar[str] = "random-clicks"
+    corrects: ClassVar[bool] = True
 
     def __init__(
         self,

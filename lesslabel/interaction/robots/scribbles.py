@@ -36,6 +36,7 @@ class ScribbleRobot(Robot):
     """
 
     name: ClassVar[str] = "scribble"
+    corrects: ClassVar[bool] = True
 
     def __init__(self, random: bool = True, share: float = 0.5, jitter_voxel: float = 0.0) -> None:
         super().__init__(jitter_voxel)

@@ -1,10 +1,8 @@
-"""What the interactive methods share: they train on objects that robots point at, and answer to prompts."""
+"""What the interactive methods share: they train on objects that robots point at, and answer to turns."""
 
 import zlib
-from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,18 +10,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesslabel.data.batch import EvaluationBatch
+from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.resize import resize_labels, resize_probabilities
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.interaction.crop import Crop
-from lesslabel.interaction.encoding import EncodedObject, Encoding
-from lesslabel.interaction.model import Segmentation
-from lesslabel.interaction.prompts import Prompt, Seeds, rasterise
-from lesslabel.interaction.robots import Robot
+from lesslabel.interaction.encoding import Encoding
+from lesslabel.interaction.model import History
+from lesslabel.interaction.robots import ErrorCentreRobot, Robot
+from lesslabel.interaction.session import InteractiveSession
 from lesslabel.interaction.training_objects import TrainingObjects
 from lesslabel.losses.pseudo_label import hard_label
 from lesslabel.methods.base import SegmentationMethod
+from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference, keep_largest_components
+from lesslabel.methods.interactive.own_clicks import with_own_clicks
+from lesslabel.methods.interactive.seen import SeenImage
+from lesslabel.methods.interactive.situation import Situation
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import NetworkShape
 
@@ -44,32 +45,48 @@ class Answer:
     uncertainty: Tensor
     mask: Tensor
 
+    @classmethod
+    def of_probability(cls, probability: Tensor) -> "Answer":
+        """The object where it is more probable than not; uncertainty is 4p(1 − p), in [0, 1]."""
+        return cls(probability, 4 * probability * (1 - probability), probability > 0.5)
+
 
 class InteractiveMethod(SegmentationMethod):
     """A method that segments the one object it is pointed at, of any class.
 
     It trains on samples of two classes, background and object: the object is drawn from the classes of the sample, and
-    `first_robot` points at it. Beyond the losses a method says two things: what it sees of an object once it was
-    pointed at (`look`), and how it answers when more is said (`answer`). `begin` is what sessions and protocols use.
+    `first_robot` points at it. Beyond the losses a method may say four things, each with a default: what depends on an
+    image alone (`image_features`, once an image), what depends on the object's place (`object_features`, once a crop),
+    how it answers a turn (`answer`), and the probability of the object in a training batch (`object_probability`).
+
+    **Clicks of its own.** With `own_clicks` the later prompts of training are drawn from the network's own error, as in
+    "Reviving Iterative Training with Mask Guidance for Interactive Segmentation" (Sofiiuk et al., ICIP 2022): inside
+    the step, without gradient, the network answers, `own_robot` points at what is wrong, and the maps are drawn anew.
+    What is random follows from the seed, the step and the slot in the batch.
 
     Without a person, `lesslabel validate` and `lesslabel test` let the first robot point once at every object of the
     reference, slice by slice in 2D: the first segmentation, before any correction.
 
+    Attributes:
+        hard_clicks: whether what was said counts in any case, once there are corrections.
+        takes_start: whether the method itself works on from a mask that a session starts from; else `first_robot`
+            points at that mask as if it were the object.
+
     Args:
         encoding: what the network sees of an object.
         first_robot: points at an object for the first time.
-        later_robot: gives further prompts in training; None gives none.
+        later_robot: gives further prompts in training without an answer to look at; None gives none.
         margin_jitter_voxel: in training the crop reaches up to this much farther.
+        own_clicks: at most so many turns of a training sample are drawn from the network's own error.
+        own_robot: points at that error.
         in_channels: channels of the image.
         network: shape of the network.
         optimiser: optimiser and learning rate.
         inference: only `largest_component` matters.
     """
 
-    looks_again: bool = False
-    """Whether corrections change what the network sees; otherwise it runs once per object."""
     hard_clicks: bool = False
-    """Whether what was said counts in any case, once there are corrections."""
+    takes_start: bool = False
 
     def __init__(
         self,
@@ -78,55 +95,84 @@ class InteractiveMethod(SegmentationMethod):
         *,
         later_robot: Robot | None = None,
         margin_jitter_voxel: float = 0.0,
+        own_clicks: int = 0,
+        own_robot: Robot | None = None,
         in_channels: int = 1,
         network: NetworkShape = NetworkShape(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:
         super().__init__(2, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference)
-        if len(encoding.size_voxel) != network.dimensions:
+        if encoding.size_voxel is not None and len(encoding.size_voxel) != network.dimensions:
             raise ConfigError(
                 f"model.size_voxel {encoding.size_voxel} must have as many sides as the network has dimensions, "
                 f"{network.dimensions}"
             )
+        require_not_negative(own_clicks=own_clicks)
         self.encoding = encoding
         self.first_robot = first_robot
-        self.annotator = TrainingObjects(encoding, first_robot, later_robot, margin_jitter_voxel)
+        self.own_robot = own_robot or ErrorCentreRobot()
+        self.annotator = TrainingObjects(encoding, first_robot, later_robot, margin_jitter_voxel, own_clicks)
 
     @property
     def dimensions(self) -> int:
         """2 for images (y, x), 3 for volumes (z, y, x)."""
         return self.shape.dimensions
 
-    @abstractmethod
-    def look(self, encoded: EncodedObject) -> Any:
-        """Run the network on an object; what it returns is kept for `answer`."""
+    # What a method may say ------------------------------------------------------------------------------------------
 
-    @abstractmethod
-    def answer(self, seen: Any, seeds: Seeds, *, corrected: bool) -> Answer:
-        """Segment an object that was looked at.
+    def image_features(self, image: Tensor, spacing_mm: tuple[float, ...]) -> Any:  # noqa: ARG002  for subclasses
+        """Compute what depends on the image (C, [z,] y, x) alone: once an image, for all objects and turns."""
+        return None
+
+    def object_features(self, situation: Situation) -> Any:  # noqa: ARG002  for subclasses
+        """Compute what depends on the object's place: once a crop, from `situation.first` and never from `now`."""
+        return None
+
+    def answer(self, features: Any, situation: Situation) -> Answer:  # noqa: ARG002  for subclasses
+        """Segment an object after a turn.
 
         Args:
-            seen: what `look` returned.
-            seeds: everything said so far, on the grid.
-            corrected: whether anything was said since the first prompts.
+            features: what `object_features` returned.
+            situation: the object, everything that was said of it, and the method's own previous answer.
         """
+        now = situation.now
+        logits = self.object_logits(now.image[None].to(self.device), now.cues[None].to(self.device))
+        return Answer.of_probability(logits.float().softmax(dim=1)[0, 1])
 
-    def begin(self, image: NDArray[np.float32], spacing_mm: Sequence[float], prompts: Sequence[Prompt]) -> "SeenObject":
-        """Look at an object for the first time; see `lesslabel.interaction.model.InteractiveModel`.
+    def object_logits(self, image: Tensor, cues: Tensor) -> Tensor:
+        """Predict background and object, (B, 2, *size), from crops (B, C, *size) and their maps (B, K, *size)."""
+        logits: Tensor = self.network(torch.cat([standardise(image), cues], dim=1))
+        return logits
+
+    def object_probability(self, batch: Batch) -> Tensor:
+        """Predict the probability (B, *size) of the object of each training sample, where `own_clicks` asks for it."""
+        return self.object_logits(batch["image"], batch["cues"]).float().softmax(dim=1)[:, 1]
+
+    # What is the same for all -----------------------------------------------------------------------------------------
+
+    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> SeenImage:
+        """Look at an image; see `lesslabel.interaction.model.InteractiveModel`.
 
         Raises:
-            DataError: if image and prompts do not fit, or nothing is said.
+            DataError: if it has other axes or channels, or values that are not finite.
         """
         if image.ndim != self.dimensions + 1 or len(image) != self.in_channels or not np.isfinite(image).all():
             raise DataError(
                 f"image of shape {image.shape}; give ({self.in_channels}, {'z, ' * (self.dimensions == 3)}y, x), finite"
             )
-        if not prompts:
-            raise DataError("no prompt; say at least once where the object is")
-        for prompt in prompts:
-            prompt.validate(image.shape[1:])
-        return SeenObject(self, torch.from_numpy(np.ascontiguousarray(image)), tuple(spacing_mm), tuple(prompts))
+        return SeenImage(self, torch.from_numpy(np.ascontiguousarray(image)), tuple(spacing_mm))
+
+    def understood(self, history: History, spacing_mm: tuple[float, ...]) -> History:
+        """The history as this method takes it: a start that it does not know becomes the first robot's prompts."""
+        if history.start is None or self.takes_start:
+            return history
+        pointed = self.first_robot.annotate(history.start, np.random.default_rng(0), spacing_mm=spacing_mm)
+        return replace(history, turns=(pointed, *history.turns), start=None)
+
+    def prepare_batch(self, batch: Batch) -> Batch:
+        """Add clicks at the network's own errors, where the settings ask for them."""
+        return with_own_clicks(self, batch)
 
     def predict_case(self, batch: EvaluationBatch) -> tuple[Tensor, Tensor]:
         """Predict a whole case from what the first robot says of each object of the reference.
@@ -150,11 +196,12 @@ class InteractiveMethod(SegmentationMethod):
             for size, old, new in zip(batch["spacing_mm"], batch["native_shape"], reference.shape, strict=True)
         )
         objects = torch.zeros(len(batch["annotated_labels"]), z, y, x)
-        for index in range(1, len(objects)):
-            for where in self._places(reference == index):
-                objects[(index, *where)] = self._pointed_at(
-                    image, reference == index, where, spacing, batch["uid"], index
-                )
+        for where in self._places((reference > 0) & (reference < len(objects))):
+            here = reference[where]
+            session = InteractiveSession(self)
+            session.set_image(image[(slice(None), *where)].numpy(), spacing[-self.dimensions :])
+            for index in np.unique(here[(here > 0) & (here < len(objects))]).tolist():
+                objects[(index, *where)] = self._pointed_at(session, here == index, batch["uid"], index, where)
         objects[0] = 1 - objects[1:].amax(dim=0)  # a voxel belongs to the most probable object, if that is above ½
         probabilities = resize_probabilities(objects / objects.sum(dim=0), batch["native_shape"])
         labels = hard_label(probabilities[None])[0].to(torch.uint8)
@@ -171,87 +218,19 @@ class InteractiveMethod(SegmentationMethod):
         super().require_data(class_names[: self.num_classes], in_channels, dimensions)
 
     def _places(self, truth: NDArray[np.bool_]) -> list[Slice]:
-        """Where one object of a volume is looked at: on every slice that holds it, or in the whole volume."""
+        """Where the objects of a volume are looked at: on every slice that holds one, or in the whole volume."""
         if self.dimensions == 3:
             return [(slice(None),)] if truth.any() else []
         return [(int(index),) for index in np.flatnonzero(truth.any(axis=(1, 2)))]
 
     def _pointed_at(
-        self, image: Tensor, truth: NDArray[np.bool_], where: Slice, spacing: tuple[float, ...], uid: str, index: int
+        self, session: InteractiveSession, truth: NDArray[np.bool_], uid: str, index: int, where: Slice
     ) -> Tensor:
         """The probability of an object from its first prompts; the same each time."""
         place = where[0] if isinstance(where[0], int) else 0
         rng = np.random.default_rng([zlib.crc32(uid.encode()), index, place])
-        spacing = spacing[-self.dimensions :]
-        prompts = self.first_robot.annotate(truth[where], rng, spacing_mm=spacing)
-        seen = self.begin(image[(slice(None), *where)].numpy(), spacing, prompts)
-        return torch.from_numpy(seen.segment().probability)
-
-
-class SeenObject:
-    """One object of one image that a method has looked at; the `ObjectModel` of sessions.
-
-    Args:
-        method: the method.
-        image: (C, [z,] y, x) float32.
-        spacing_mm: voxel size.
-        first: the first prompts.
-    """
-
-    def __init__(
-        self, method: InteractiveMethod, image: Tensor, spacing_mm: tuple[float, ...], first: tuple[Prompt, ...]
-    ) -> None:
-        self.method = method
-        self.image = image
-        self.spacing_mm = spacing_mm
-        self.first = first
-        self._crop = method.encoding.crop(first, tuple(image.shape[1:]), spacing_mm)
-        self._seen: tuple[tuple[Crop, tuple[Prompt, ...]], Any] | None = None
-
-    def segment(self, corrections: Sequence[Prompt] = ()) -> Segmentation:
-        """Segment the object; the crop grows where a correction lies outside it.
-
-        Raises:
-            DataError: if a correction does not fit the image.
-        """
-        crop = self._crop
-        for prompt in corrections:
-            prompt.validate(crop.shape)
-            if not crop.holds(prompt.points):
-                crop = crop.widened(prompt.points)
-        prompts = (*self.first, *corrections)
-        with evaluating(self.method):
-            seen = self._look(crop, prompts if self.method.looks_again else self.first)
-            seeds = self.method.encoding.place(prompts, crop)
-            answer = self.method.answer(seen, seeds, corrected=bool(corrections))
-        mask = crop.paste(answer.mask.float().cpu()) > 0.5
-        if corrections and self.method.hard_clicks:  # a voxel of a grid that is finer than the image could get lost
-            seeds = rasterise(prompts, crop.shape)
-            mask = (mask | seeds.foreground) & ~seeds.background
-        return Segmentation(
-            mask=mask,
-            probability=crop.paste(answer.probability.cpu()),
-            uncertainty=crop.paste(answer.uncertainty.cpu()),
-        )
-
-    def _look(self, crop: Crop, prompts: tuple[Prompt, ...]) -> Any:
-        """What the network sees, kept as long as crop and prompts stay."""
-        if self._seen is None or self._seen[0] != (crop, prompts):
-            encoded = self.method.encoding.encode(self.image, self.spacing_mm, prompts, crop)
-            self._seen = (crop, prompts), self.method.look(encoded)
-        return self._seen[1]
-
-
-@contextmanager
-def evaluating(method: InteractiveMethod) -> Iterator[None]:
-    """Without dropout and gradients inside."""
-    training = method.training
-    method.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        method.train(training)
+        prompts = self.first_robot.annotate(truth, rng, spacing_mm=session.image.spacing_mm)
+        return torch.from_numpy(session.add(*prompts, object=str(index)).probability)
 
 
 def standardise(image: Tensor) -> Tensor:

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from lesslabel.data.batch import Batch
-from lesslabel.interaction.encoding import CueName, EncodedObject, Encoding, clicks_of
+from lesslabel.interaction.encoding import CueName, Encoding, clicks_of, cues_of_sides
 from lesslabel.interaction.learned_cue import GaussianGeodesicCue
-from lesslabel.interaction.prompts import Seeds, Side
+from lesslabel.interaction.prompts import Side
 from lesslabel.interaction.robots import CentreEdgeRobot, RandomClicksRobot
 from lesslabel.losses import dice_loss, partial_cross_entropy
 from lesslabel.methods.checks import require_choice
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
+from lesslabel.methods.interactive.situation import Situation
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import NetworkShape, UShaped, build_network
 from lesslabel.networks.gaussian_process import DecoupledEngine, GaussianProcessHead, gaussian_process_loss
@@ -79,7 +80,6 @@ class GPInteractive(InteractiveMethod):
     """
 
     network: UShaped
-    looks_again = True
 
     def __init__(
         self,
@@ -108,8 +108,8 @@ class GPInteractive(InteractiveMethod):
     ) -> None:
         require_choice(Head, head=head)
         require_choice(Engine, engine=engine)
-        sides = (Side.FOREGROUND, Side.BACKGROUND)
-        encoding = Encoding(tuple(size_voxel), cue, sides, margin_voxel, most_seeds=most_clicks)
+        maps = cues_of_sides(cue, (Side.FOREGROUND, Side.BACKGROUND))
+        encoding = Encoding(tuple(size_voxel), maps, margin_voxel, most_seeds=most_clicks)
         super().__init__(
             encoding,
             CentreEdgeRobot(centre_points, jitter_voxel=jitter_voxel),
@@ -120,10 +120,10 @@ class GPInteractive(InteractiveMethod):
             optimiser=optimiser,
             inference=inference,
         )
-        self.network = build_network(network, in_channels + encoding.cues, self.num_classes)
+        self.network = build_network(network, in_channels + encoding.channels, self.num_classes)
         self.head: nn.Module
         if head == "cnn":
-            fused = network.channels[0] + in_channels + encoding.cues
+            fused = network.channels[0] + in_channels + encoding.channels
             self.head = CONVOLUTION[network.dimensions](fused, self.num_classes, kernel_size=1)
         else:
             self.head = GaussianProcessHead(
@@ -160,19 +160,23 @@ class GPInteractive(InteractiveMethod):
             **terms,
         }
 
-    def look(self, encoded: EncodedObject) -> _Seen:
-        """Compute the features."""
-        return self._features(encoded.image[None].to(self.device), encoded.cues[None].to(self.device))
-
-    def answer(self, seen: _Seen, seeds: Seeds, *, corrected: bool) -> Answer:  # noqa: ARG002  every click is alike
+    def answer(self, features: None, situation: Situation) -> Answer:  # noqa: ARG002  every click is an input
         """Classify all pixels by the clicks. Uncertainty is the variance of the latent value; 4p(1 − p) of a CNN."""
-        if isinstance(self.head, GaussianProcessHead):
-            prediction = self.head(seen.features, seen.image, clicks_of(seeds)[None].to(self.device))
-            probability, uncertainty = prediction.probability[0, 0], prediction.variance[0, 0]
-        else:
-            probability = self._convolved(seen).float().softmax(dim=1)[0, 1]
-            uncertainty = 4 * probability * (1 - probability)
-        return Answer(probability, uncertainty, probability > 0.5)
+        now = situation.now
+        seen = self._features(now.image[None].to(self.device), now.cues[None].to(self.device))
+        if not isinstance(self.head, GaussianProcessHead):
+            return Answer.of_probability(self._convolved(seen).float().softmax(dim=1)[0, 1])
+        prediction = self.head(seen.features, seen.image, clicks_of(now.placed)[None].to(self.device))
+        probability = prediction.probability[0, 0]
+        return Answer(probability, prediction.variance[0, 0], probability > 0.5)
+
+    def object_probability(self, batch: Batch) -> Tensor:
+        """Predict the probability (B, *size) of the object of each training sample."""
+        seen = self._features(batch["image"], batch["cues"])
+        if not isinstance(self.head, GaussianProcessHead):
+            return self._convolved(seen).float().softmax(dim=1)[:, 1]
+        probability: Tensor = self.head(seen.features, seen.image, batch["clicks"]).probability[:, 0]
+        return probability
 
     def _features(self, image: Tensor, distances: Tensor) -> _Seen:
         cues = distances if self.learned_cue is None else self.learned_cue(distances)

@@ -1,0 +1,75 @@
+"""What was said of an object on one grid: each prompt is marked once, and later turns go on from there."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from lesslabel.interaction.prompts import Prompt, Seeds
+from lesslabel.interaction.prompts.positions import nearest_voxels
+from lesslabel.interaction.prompts.seeds import Mask, Shape
+
+
+class Guidance:
+    """The prompts of an object so far, as masks on a grid.
+
+    Where two prompts contradict each other the later one counts. Prompts are presumed to fit the grid: a session
+    checks them when they arrive.
+
+    Attributes:
+        shape: of the grid, ([z,] y, x) in voxels.
+        prompts: in the order in which they were given.
+        seeds: which voxels were said to be on which side.
+
+    Args:
+        shape: of the grid.
+        prompts: given so far.
+    """
+
+    def __init__(self, shape: Shape, prompts: Sequence[Prompt] = ()) -> None:
+        self.shape = shape
+        self.prompts = tuple(prompts)
+        self.seeds = Seeds.empty(shape)
+        for prompt in self.prompts:
+            prompt.mark(self.seeds)
+
+    def extended(self, prompts: Sequence[Prompt]) -> Self:
+        """Go on with further prompts; what was marked before is copied, not marked again."""
+        longer = type(self)(self.shape)
+        longer.prompts = (*self.prompts, *prompts)
+        longer.seeds = self.seeds.copy()
+        for prompt in prompts:
+            prompt.mark(longer.seeds)
+        return longer
+
+    @cached_property
+    def points(self) -> Seeds:
+        """The seeds of prompts that are not drawn: those of single points."""
+        return type(self)(self.shape, [prompt for prompt in self.prompts if not prompt.drawn]).seeds
+
+    @property
+    def first_click(self) -> Mask:
+        """The voxel that was clicked first in the object; none if nothing was clicked there."""
+        mask = np.zeros(self.shape, np.bool_)
+        clicked = next((position for prompt in self.prompts for position in prompt.clicked), None)
+        if clicked is not None:
+            mask[tuple(nearest_voxels(np.array([clicked]), self.shape)[0])] = True
+        return mask
+
+    @property
+    def line(self) -> Mask:
+        """All lines that cut."""
+        return self._union([prompt.line(self.shape) for prompt in self.prompts])
+
+    @property
+    def region(self) -> Mask:
+        """What boxes and polygons enclose; of several the union."""
+        return self._union([prompt.inside(self.shape) for prompt in self.prompts])
+
+    def _union(self, masks: Sequence[Mask | None]) -> Mask:
+        union = np.zeros(self.shape, np.bool_)
+        for mask in masks:
+            if mask is not None:
+                union |= mask
+        return union

@@ -1,0 +1,72 @@
+"""What was said of an object, on the grid of a network."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Self
+
+from lesslabel.interaction.crop import Crop
+from lesslabel.interaction.guidance import Guidance
+from lesslabel.interaction.prompts import Prompt, Seeds, Side
+from lesslabel.interaction.prompts.seeds import Mask
+from lesslabel.interaction.thinning import thinned
+
+_OTHERS = ("first_click", "line", "region")
+
+
+class PlacedPrompts:
+    """Masks of what was said, by role; a loader may hand it on between processes.
+
+    Attributes:
+        seeds: (*size) bool of each side.
+
+    Args:
+        seeds: of the sides.
+        others: (*size) bool by role: of the first click, of lines and of regions, where they are wanted.
+    """
+
+    def __init__(self, seeds: Seeds, others: Mapping[str, Mask]) -> None:
+        self.seeds = seeds
+        self._others = dict(others)
+
+    @classmethod
+    def of(cls, guidance: Guidance, crop: Crop, roles: Collection[str], most_seeds: int | None = None) -> Self:
+        """Bring what was said to a grid; where both sides fall into one voxel it is foreground.
+
+        Args:
+            guidance: on the image.
+            crop: the part of the image, and its grid.
+            roles: that are wanted beside the sides.
+            most_seeds: of each side, see `thinned`; None keeps all.
+        """
+        seeds = _placed(guidance.seeds, crop)
+        if most_seeds is not None:
+            points = _placed(guidance.points, crop)
+            kept = {side: getattr(seeds, side) & getattr(points, side) for side in Side}
+            seeds = Seeds(**{side: thinned(getattr(seeds, side), kept[side], most_seeds) for side in Side})
+        others = {}
+        for role in _OTHERS:
+            if role in roles:
+                mask: Mask = getattr(guidance, role)
+                others[role] = crop.cut_mask(mask) if role == "region" else crop.cut_seeds(mask)
+        return cls(seeds, others)
+
+    def marked(self, role: str) -> Mask:
+        """The voxels of a role."""
+        return self._others[role] if role in self._others else getattr(self.seeds, role)
+
+    def extended(self, prompts: Sequence[Prompt]) -> Self:
+        """Go on with prompts in voxels of the grid, as a robot gives them that looks at the grid."""
+        more = Guidance(self.seeds.foreground.shape, prompts)
+        longer = type(self)(self.seeds.copy(), self._others)
+        for prompt in prompts:
+            prompt.mark(longer.seeds)
+        for role in self._others:
+            if role != "first_click" or not self._others[role].any():
+                longer._others[role] = self._others[role] | getattr(more, role)
+        return longer
+
+
+def _placed(seeds: Seeds, crop: Crop) -> Seeds:
+    placed = Seeds.empty(crop.size)
+    for side in (Side.BOUNDARY, Side.BACKGROUND, Side.FOREGROUND):
+        placed.mark(side, crop.cut_seeds(getattr(seeds, side)))
+    return placed

@@ -1,0 +1,136 @@
+"""One image, and one object of it, in the hands of an interactive method: what sessions and protocols talk to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lesslabel.interaction.crop import Crop
+from lesslabel.interaction.encoding import start_box, unit_range
+from lesslabel.interaction.guidance import Guidance
+from lesslabel.interaction.model import History, Segmentation
+from lesslabel.interaction.prompts import Prompt
+from lesslabel.methods.interactive.situation import Situation
+
+if TYPE_CHECKING:
+    from lesslabel.methods.interactive.base import Answer, InteractiveMethod
+
+
+class SeenImage:
+    """An image that a method has looked at; the `ImageModel` of sessions.
+
+    Args:
+        method: the method.
+        image: (C, [z,] y, x) float32.
+        spacing_mm: voxel size.
+    """
+
+    def __init__(self, method: "InteractiveMethod", image: Tensor, spacing_mm: tuple[float, ...]) -> None:
+        self.method = method
+        self.image = image
+        self.spacing_mm = spacing_mm
+        with evaluating(method):
+            self.features = method.image_features(image, spacing_mm)
+
+    def begin(self) -> "SeenObject":
+        """Begin with an object of the image."""
+        return SeenObject(self)
+
+
+class SeenObject:
+    """One object of an image; the `ObjectModel` of sessions.
+
+    It keeps what need not be computed again at the next turn: the prompts on the image, and what the method makes of
+    the object's place.
+
+    Args:
+        seen: the image.
+    """
+
+    def __init__(self, seen: SeenImage) -> None:
+        self.seen = seen
+        self._guidance: tuple[tuple[tuple[Prompt, ...], ...], Guidance] | None = None
+        self._grid: tuple[Crop, Tensor] | None = None
+        self._features: tuple[Any, Any] | None = None
+
+    def answer(self, history: History) -> Segmentation:
+        """Segment the object after a turn; the crop grows where a prompt lies outside it."""
+        seen, method = self.seen, self.seen.method
+        history = method.understood(history, seen.spacing_mm)
+        crop = self._crop_of(history)
+        situation = Situation(
+            seen.image,
+            seen.spacing_mm,
+            seen.features,
+            history,
+            self._guidance_of(history),
+            crop,
+            self._on(crop),
+            method.encoding,
+        )
+        with evaluating(method):
+            answer = method.answer(self._features_of(situation), situation)
+        return self._pasted(answer, situation)
+
+    def _guidance_of(self, history: History) -> Guidance:
+        """The prompts on the image; those of one turn more than last time are added to what is there."""
+        *earlier, last = history.turns
+        if self._guidance is not None and self._guidance[0] == tuple(earlier):
+            guidance = self._guidance[1].extended(last)
+        else:
+            guidance = Guidance(tuple(self.seen.image.shape[1:]), history.prompts)
+        self._guidance = history.turns, guidance
+        return guidance
+
+    def _crop_of(self, history: History) -> Crop:
+        shape, encoding = tuple(self.seen.image.shape[1:]), self.seen.method.encoding
+        first: tuple[Prompt, ...] = history.turns[0]
+        later = [prompt for turn in history.turns[1:] for prompt in turn]
+        if history.start is not None:
+            first, later = (start_box(history.start),), list(history.prompts)
+        crop = encoding.crop(first, shape, self.seen.spacing_mm)
+        for prompt in later:
+            if not crop.holds(prompt.points):
+                crop = crop.widened(prompt.points)
+        return crop
+
+    def _on(self, crop: Crop) -> Tensor:
+        """The image on the crop, kept as long as the crop stays."""
+        if self._grid is None or self._grid[0] != crop:
+            self._grid = crop, unit_range(crop.cut(self.seen.image))
+        return self._grid[1]
+
+    def _features_of(self, situation: Situation) -> Any:
+        """What the method makes of the object's place, kept as long as crop, first turn and start stay."""
+        place = situation.crop, situation.history.turns[0], situation.history.start is None
+        if self._features is None or self._features[0] != place:
+            self._features = place, self.seen.method.object_features(situation)
+        return self._features[1]
+
+    def _pasted(self, answer: "Answer", situation: Situation) -> Segmentation:
+        crop = situation.crop
+        mask = crop.paste(answer.mask.float().cpu()) > 0.5
+        if situation.history.corrected and self.seen.method.hard_clicks:
+            # a voxel of a grid that is finer than the image could get lost
+            seeds = situation.guidance.seeds
+            mask = (mask | seeds.foreground) & ~seeds.background
+        return Segmentation(
+            mask=np.asarray(mask),
+            probability=crop.paste(answer.probability.cpu()),
+            uncertainty=crop.paste(answer.uncertainty.cpu()),
+        )
+
+
+@contextmanager
+def evaluating(method: "InteractiveMethod") -> Iterator[None]:
+    """Without dropout and gradients inside."""
+    training = method.training
+    method.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        method.train(training)

@@ -1,0 +1,62 @@
+"""What an interactive method knows of an object when it answers a turn."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lesslabel.interaction.crop import Crop
+from lesslabel.interaction.encoding import EncodedObject, Encoding
+from lesslabel.interaction.guidance import Guidance
+from lesslabel.interaction.model import History
+
+
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """An object after a turn: its image, its history, and both on any crop.
+
+    Attributes:
+        image: (C, [z,] y, x) float32, on the CPU, in its own intensities.
+        spacing_mm: voxel size of the image.
+        image_features: what `InteractiveMethod.image_features` made of the image.
+        history: the turns in order, the start, and the method's own previous answer.
+        guidance: all prompts so far, on the image.
+        crop: where the object lies, and the grid of the network.
+        grid: the image on that crop, (C, *size), each channel's range brought to [0, 1].
+        encoding: how crop and prompts become maps.
+    """
+
+    image: Tensor
+    spacing_mm: tuple[float, ...]
+    image_features: Any
+    history: History
+    guidance: Guidance
+    crop: Crop
+    grid: Tensor
+    encoding: Encoding
+
+    @cached_property
+    def now(self) -> EncodedObject:
+        """The object on its crop with everything that was said of it."""
+        return self.on(self.crop)
+
+    @cached_property
+    def first(self) -> EncodedObject:
+        """The object on its crop with the first turn alone; the same until the crop changes."""
+        guidance = Guidance(self.guidance.shape, self.history.turns[0])
+        return self.encoding.encode(self.image, self.spacing_mm, guidance, self.crop, self._start, self.grid)
+
+    def on(self, crop: Crop) -> EncodedObject:
+        """The object with everything that was said of it on another crop, such as one around the last click."""
+        before = self.history.before
+        previous = None if before is None else before.probability
+        grid = self.grid if crop == self.crop else None
+        return self.encoding.encode(self.image, self.spacing_mm, self.guidance, crop, previous, grid)
+
+    @property
+    def _start(self) -> NDArray[np.float32] | None:
+        start = self.history.start
+        return None if start is None else start.astype(np.float32)
