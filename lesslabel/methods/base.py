@@ -14,16 +14,17 @@ from torch import Tensor, nn
 from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.derived import Recipe
+from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.resize import resize_probabilities
-from lesslabel.errors import ConfigError, NonFiniteLossError, RunError
+from lesslabel.errors import ConfigError, NonFiniteLossError
 from lesslabel.evaluation.overlap import dice_per_class
 from lesslabel.losses.pseudo_label import hard_label
 from lesslabel.losses.ramps import gaussian_ramp
+from lesslabel.methods.checkpoints import require_own_checkpoint, sign_checkpoint
 from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume
 from lesslabel.methods.optimiser import Optimiser
+from lesslabel.methods.players import Player, alternate, configure_all
 from lesslabel.networks import NetworkShape, UShaped, build_network
-
-_CHECKPOINT_KEY = "lesslabel_method"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,7 @@ class SegmentationMethod(pl.LightningModule):
         self.inference = inference
         self._dice: dict[str, list[float]] = {}
         self._cases: list[str] = []
+        self._iteration: int | None = None
 
     # What a method may say ------------------------------------------------------------------------------------------
 
@@ -110,8 +112,20 @@ class SegmentationMethod(pl.LightningModule):
     def after_update(self) -> None:
         """Do what follows an update of the weights, such as moving a teacher.
 
-        Called once per update, also where gradients are accumulated over several batches. `global_step` counts the
+        Called once per update, also where gradients are accumulated over several batches. `iteration` counts the
         updates before this one.
+        """
+
+    def players(self) -> Mapping[str, Player]:
+        """Parts with an optimiser of their own, by name, such as a discriminator; their steps follow the method's."""
+        return {}
+
+    def before_training(self, data: SegmentationDataModule, *, resumed: bool) -> None:
+        """Look at the training data before the first step, for what a method makes of them, such as prototypes.
+
+        Args:
+            data: the data module; ``data.records("train")`` and ``data.loader()`` read what may be seen.
+            resumed: the run goes on from a checkpoint, so that what is kept in buffers is there already.
         """
 
     # What is the same for all -----------------------------------------------------------------------------------------
@@ -123,7 +137,12 @@ class SegmentationMethod(pl.LightningModule):
     @property
     def progress(self) -> float:
         """Share of the run that is done, in [0, 1]: what ramps are made from; 0 outside a run."""
-        return self._progress_at(self.global_step)
+        return self._progress_at(self.iteration)
+
+    @property
+    def iteration(self) -> int:
+        """Updates before this one, however many optimisers take part in one."""
+        return self.global_step if self._iteration is None else self._iteration
 
     def ramp_up(self, iterations: int | None, every: int = 1) -> float:
         """How far a weight has risen, exp(−5·(1 − t/T)²), after T iterations 1.
@@ -132,7 +151,7 @@ class SegmentationMethod(pl.LightningModule):
             iterations: T; None is the length of the run.
             every: iterations between two changes; in between the value stays.
         """
-        step = self.global_step // every * every
+        step = self.iteration // every * every
         if iterations is None:
             return gaussian_ramp(self._progress_at(step), 1.0)
         return gaussian_ramp(step, iterations)
@@ -147,18 +166,47 @@ class SegmentationMethod(pl.LightningModule):
         Raises:
             NonFiniteLossError: if the sum is not finite; names the cases of the batch.
         """
-        terms = self.losses(self.prepare_batch(batch))
+        batch = self.prepare_batch(batch)
+        return alternate(self, batch) if self.players() else self.checked_total(self.losses(batch), batch)
+
+    def checked_total(self, terms: Mapping[str, Tensor], batch: Batch, prefix: str = "") -> Tensor:
+        """Add up the terms of a loss and log each, as ``train/PREFIXname``.
+
+        Raises:
+            NonFiniteLossError: if the sum is not finite; names the cases of the batch.
+        """
         total = torch.stack(list(terms.values())).sum()
         self._cases = sorted(set(batch["uid"]))
         if not torch.isfinite(total):
-            values = ", ".join(f"{name} {float(term.detach()):g}" for name, term in terms.items())
+            values = ", ".join(f"{prefix}{name} {float(term.detach()):g}" for name, term in terms.items())
             raise NonFiniteLossError(
-                f"the loss is not finite at iteration {self.global_step} ({values}); cases of the batch: "
+                f"the loss is not finite at iteration {self.iteration} ({values}); cases of the batch: "
                 f"{', '.join(self._cases)}; check them with lesslabel verify, or lower the learning rate"
             )
-        logged = {"train/loss": total.detach()} | {f"train/{name}": term.detach() for name, term in terms.items()}
-        self.log_dict(logged, batch_size=len(batch["image"]))
+        logged = {"loss": total, **terms}
+        self.log_dict(
+            {f"train/{prefix}{name}": value.detach() for name, value in logged.items()}, batch_size=len(batch["image"])
+        )
         return total
+
+    @property  # type: ignore[misc]  # Lightning lets it be set
+    def automatic_optimization(self) -> bool:
+        """Whether Lightning steps the one optimiser; with several, `players.alternate` does."""
+        return not self.players()
+
+    def begin_iteration(self) -> None:
+        """Hold the number of the iteration while several optimisers step."""
+        self._iteration = self.global_step
+
+    def end_iteration(self) -> None:
+        """Let it go on."""
+        self._iteration = None
+
+    def on_train_start(self) -> None:
+        """Let the method look at the training data."""
+        data = getattr(self.trainer, "datamodule", None)
+        if data is not None:
+            self.before_training(data, resumed=self.global_step > 0)
 
     def optimizer_step(
         self,
@@ -216,8 +264,7 @@ class SegmentationMethod(pl.LightningModule):
         """Optimiser and schedule over the whole run."""
         if self.trainer.max_steps < 1:
             raise ConfigError("trainer.max_steps must be set: the length of a run is counted in iterations")
-        optimiser = self.optimiser.build(parameter for parameter in self.parameters() if parameter.requires_grad)
-        return {"optimizer": optimiser, "lr_scheduler": self.optimiser.schedule(optimiser, self.trainer.max_steps)}
+        return configure_all(self, self.trainer.max_steps)
 
     def require_data(self, class_names: Sequence[str], in_channels: int, dimensions: int) -> None:
         """Refuse data that this method was not built for.
@@ -245,27 +292,11 @@ class SegmentationMethod(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note which method the weights belong to; refuse to write weights that are no numbers."""
-        for name, tensor in self.state_dict().items():
-            if not torch.isfinite(tensor).all():
-                raise NonFiniteLossError(
-                    f"weights of {name} are not finite after iteration {self.global_step}; cases of the last batch: "
-                    f"{', '.join(self._cases)}; the last good checkpoint is kept, lower the learning rate"
-                )
-        checkpoint[_CHECKPOINT_KEY] = type(self).__name__
+        sign_checkpoint(self, checkpoint, self._cases)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another method or of a network of another shape."""
-        method = checkpoint.get(_CHECKPOINT_KEY, "another program")
-        if method != type(self).__name__:
-            raise RunError(f"the checkpoint was written by {method}, this run is {type(self).__name__}; use its own")
-        mine = {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()}
-        theirs = {name: tuple(tensor.shape) for name, tensor in checkpoint["state_dict"].items()}
-        for name in sorted(mine.keys() | theirs.keys()):
-            if mine.get(name) != theirs.get(name):
-                raise RunError(
-                    f"the checkpoint has {name} of shape {theirs.get(name)}, this run {mine.get(name)}; "
-                    "use its own, or the same model.network"
-                )
+        require_own_checkpoint(self, checkpoint)
 
     def _progress_at(self, step: int) -> float:
         return min(1.0, step / max(1, self.trainer.max_steps)) if step else 0.0

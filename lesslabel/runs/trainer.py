@@ -55,7 +55,11 @@ def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.T
     ]
     if run.config["wandb"] is not None:
         loggers.append(_wandb(str(run.config["wandb"]), folder))
-    return _trainer(run.trainer_settings, callbacks, loggers)
+    settings = run.trainer_settings
+    if settings.get("strategy") == "ddp" and run.model.players():
+        # each step of one optimiser leaves the weights of the others without a gradient
+        settings = {**settings, "strategy": "ddp_find_unused_parameters_true"}
+    return _trainer(settings, callbacks, loggers)
 
 
 def looking_trainer(run: RunCLI, callbacks: list[Callback]) -> pl.Trainer:

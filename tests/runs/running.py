@@ -16,7 +16,7 @@ import yaml
 
 from lesslabel.cli import main
 from lesslabel.data.batch import Batch
-from lesslabel.methods import DMPLS
+from lesslabel.methods import DMPLS, SegmentationMethod
 
 SETTINGS: dict[str, Any] = {
     "name": "DMPLS",
@@ -135,13 +135,13 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     return lines[0]
 
 
-def interrupt_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def interrupt_before(step: int, monkeypatch: pytest.MonkeyPatch, method: type[SegmentationMethod] = DMPLS) -> None:
     """Press Ctrl-C before the losses of a step."""
-    losses = DMPLS.losses
+    losses = method.losses
 
-    def interrupted(self: DMPLS, batch: Batch) -> object:
+    def interrupted(self: SegmentationMethod, batch: Batch) -> object:
         if self.global_step == step:
             raise KeyboardInterrupt
         return losses(self, batch)
 
-    monkeypatch.setattr(DMPLS, "losses", interrupted)
+    monkeypatch.setattr(method, "losses", interrupted)

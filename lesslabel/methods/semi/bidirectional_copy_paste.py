@@ -86,7 +86,7 @@ class BidirectionalCopyPaste(TeacherMethod):
     @property
     def is_pretraining(self) -> bool:
         """Whether the unlabelled samples still wait."""
-        return self.global_step < self.pretrain_iterations
+        return self.iteration < self.pretrain_iterations
 
     def after_update(self) -> None:
         """Move the teacher; in pre-training it stays a copy."""

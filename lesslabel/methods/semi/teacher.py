@@ -125,7 +125,7 @@ class TeacherMethod(SegmentationMethod):
 
     def after_update(self) -> None:
         """Move the teacher."""
-        self.teacher.update(self.network, warmed_up_decay(self.global_step, self.teacher_decay))
+        self.teacher.update(self.network, warmed_up_decay(self.iteration, self.teacher_decay))
 
 
 def _hold_running_statistics(network: nn.Module) -> None:

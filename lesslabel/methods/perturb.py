@@ -1,0 +1,187 @@
+"""Strong views of a sample, made inside a method: intensities, CutMix and feature dropout.
+
+What is random is drawn first and applied afterwards, so that a view can be made again, of another sample or of a map
+that goes with it. Drawing takes a generator; without one it takes torch's own, which a run seeds at every step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lesslabel.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class StrongIntensity:
+    """How far intensities may change; images are presumed normalised, with a standard deviation near 1.
+
+    The colour jitter and blur of FixMatch-like methods (Sohn et al., NeurIPS 2020) for images without colours.
+
+    Attributes:
+        brightness: what is added, at most, either way.
+        contrast: by what share the distance to the image's mean may grow or shrink, in [0, 1).
+        gamma: by what share the exponent may differ from 1, in [0, 1); applied between the image's extremes.
+        noise: the largest standard deviation of what is added to each voxel.
+        probability: that each of the four happens to a sample.
+
+    Raises:
+        ConfigError: if a value is out of range.
+    """
+
+    brightness: float = 0.5
+    contrast: float = 0.5
+    gamma: float = 0.3
+    noise: float = 0.1
+    probability: float = 0.8
+
+    def __post_init__(self) -> None:
+        for name in ("brightness", "noise"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"strong.{name} must not be negative, got {getattr(self, name)}")
+        for name in ("contrast", "gamma"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"strong.{name} must be in [0, 1), got {getattr(self, name)}")
+        if not 0 <= self.probability <= 1:
+            raise ConfigError(f"strong.probability must be in [0, 1], got {self.probability}")
+
+
+@dataclass(frozen=True, eq=False)
+class IntensityDraw:
+    """What was drawn for each sample of a batch: (B,) each, and the noise as drawn, (B, C, [D], H, W) or None."""
+
+    brightness: Tensor
+    contrast: Tensor
+    gamma: Tensor
+    noise: Tensor | None
+
+    def apply(self, image: Tensor) -> Tensor:
+        """Change the intensities of images B×C×[D×]H×W; each channel on its own."""
+        axes = tuple(range(2, image.ndim))
+        shape = (-1,) + (1,) * (image.ndim - 1)
+        low, high = image.amin(dim=axes, keepdim=True), image.amax(dim=axes, keepdim=True)
+        extent = (high - low).clamp_min(1e-6)
+        curved = ((image - low) / extent).clamp(0, 1) ** self.gamma.to(image).view(shape) * extent + low
+        mean = curved.mean(dim=axes, keepdim=True)
+        changed = (curved - mean) * self.contrast.to(image).view(shape) + mean + self.brightness.to(image).view(shape)
+        return changed if self.noise is None else changed + self.noise.to(image)
+
+
+def draw_intensity(
+    settings: StrongIntensity, shape: Sequence[int], generator: torch.Generator | None = None
+) -> IntensityDraw:
+    """Draw how the intensities of a batch change.
+
+    Args:
+        settings: how far.
+        shape: of the images, (B, C, [D,] H, W).
+        generator: where it is drawn from, on the CPU; None takes torch's own.
+    """
+    samples = shape[0]
+
+    def happens() -> Tensor:
+        return (torch.rand(samples, generator=generator) < settings.probability).float()
+
+    def uniform() -> Tensor:
+        return 2 * torch.rand(samples, generator=generator) - 1
+
+    brightness = happens() * settings.brightness * uniform()
+    contrast = 1 + happens() * settings.contrast * uniform()
+    gamma = 1 + happens() * settings.gamma * uniform()
+    deviation = happens() * settings.noise * torch.rand(samples, generator=generator)
+    noise = None
+    if settings.noise:
+        noise = torch.randn(tuple(shape), generator=generator) * deviation.view(-1, *(1,) * (len(shape) - 1))
+    return IntensityDraw(brightness, contrast, gamma, noise)
+
+
+@dataclass(frozen=True, eq=False)
+class CutMixDraw:
+    """A box of every sample is another sample's.
+
+    "CutMix" (Yun et al., ICCV 2019), for images and everything that goes with them.
+
+    Attributes:
+        inside: (B, [D], H, W) bool, where the other sample is seen.
+        partner: (B,) int64, whose place in the batch it is.
+    """
+
+    inside: Tensor
+    partner: Tensor
+
+    def apply(self, values: Tensor) -> Tensor:
+        """Mix values B×[D×]H×W, or B×C×[D×]H×W, such as images, labels or weights."""
+        inside = self.inside.to(values.device)
+        if values.ndim > inside.ndim:
+            inside = inside[:, None]
+        return torch.where(inside, values[self.partner.to(values.device)], values)
+
+
+def draw_cutmix(
+    samples: int,
+    shape: Sequence[int],
+    *,
+    share: tuple[float, float] = (0.02, 0.4),
+    probability: float = 0.5,
+    generator: torch.Generator | None = None,
+) -> CutMixDraw:
+    """Draw a box for every sample, and whose content goes into it.
+
+    Args:
+        samples: B.
+        shape: ([D,] H, W) in voxels.
+        share: of the image, from and to; 0.02 to 0.4 as in UniMatch (Yang et al., CVPR 2023).
+        probability: that a sample is mixed at all.
+        generator: where it is drawn from, on the CPU; None takes torch's own.
+
+    Raises:
+        ConfigError: if a share or the probability is out of range.
+    """
+    if not 0 < share[0] <= share[1] <= 1 or not 0 <= probability <= 1:
+        raise ConfigError(
+            f"cutmix: share {share} and probability {probability}; give shares in (0, 1], the probability in [0, 1]"
+        )
+    inside = torch.zeros(samples, *shape, dtype=torch.bool)
+    for sample in range(samples):
+        draws = torch.rand(2 + 2 * len(shape), generator=generator)
+        if draws[0] >= probability:
+            continue
+        volume = share[0] + float(draws[1]) * (share[1] - share[0])
+        sides = _sides(volume, shape, draws[2 : 2 + len(shape)].tolist())
+        starts = draws[2 + len(shape) :].tolist()
+        box: list[int | slice] = [sample]
+        for place, length, side in zip(starts, shape, sides, strict=True):
+            start = min(int(place * (length - side + 1)), length - side)
+            box.append(slice(start, start + side))
+        inside[tuple(box)] = True
+    shift = 1 + int(torch.randint(max(1, samples - 1), (), generator=generator))
+    return CutMixDraw(inside, (torch.arange(samples) + shift) % max(1, samples))
+
+
+def drop_channels(
+    features: Sequence[Tensor], probability: float, generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """Drop whole channels of feature maps B×C×[D×]H×W and scale the others, so that the mean stays.
+
+    The feature perturbation of UniMatch, on the maps of an encoder at every stride.
+
+    Args:
+        features: of one encoder.
+        probability: that a channel is dropped, in [0, 1).
+        generator: where it is drawn from, on the CPU; None takes torch's own.
+    """
+    if not 0 <= probability < 1:
+        raise ConfigError(f"feature dropout must be in [0, 1), got {probability}")
+    kept = [(torch.rand(level.shape[:2], generator=generator) >= probability).to(level) for level in features]
+    return [
+        level * keep.view(*keep.shape, *(1,) * (level.ndim - 2)) / (1 - probability)
+        for level, keep in zip(features, kept, strict=True)
+    ]
+
+
+def _sides(volume: float, shape: Sequence[int], stretches: Sequence[float]) -> list[int]:
+    """Sides in voxels of a box that takes a share of the image, stretched at random along the axes."""
+    logs = [stretch - sum(stretches) / len(stretches) for stretch in stretches]
+    shares = [min(1.0, volume ** (1 / len(shape)) * 2.0**log) for log in logs]
+    return [max(1, round(share * length)) for share, length in zip(shares, shape, strict=True)]
