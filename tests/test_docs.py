@@ -6,6 +6,7 @@ A fenced block of a page carries a marker, a comment on the line before it:
 - ``file SCENE PATH``: the block is written to PATH in that workspace first.
 - ``python``, ``view``, ``split``: executed, or parsed as the library would.
 - ``method-…``: the worked example of CONTRIBUTING.md.
+- ``example NAME …``: another worked example, tried in a copy of the repository by `test_worked_examples.py`.
 - ``shown: …``: not run, and why.
 """
 
@@ -40,7 +41,7 @@ from lesslabel.runs.parsing import parse_run
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MARKED_LANGUAGES = ("sh", "yaml", "python", "csv")
-MARKERS = ("run", "file", "python", "view", "split", "method-file", "method-export", "method-row", "shown:")
+MARKERS = ("run", "file", "python", "view", "split", "method-file", "method-export", "method-row", "example", "shown:")
 
 # What shrinks every training of the pages to a moment: two iterations, for `fit` of a narrow network on small slices.
 SHORT = shlex.split(
@@ -83,9 +84,14 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     found = re.finditer(r"^(?:<!-- ([^\n]+?) -->\n)?```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [
-        Block(page, text.count("\n", 0, match.start()) + 1, match[2], tuple((match[1] or "").split()), match[3])
+        Block(page, text.count("\n", 0, match.start()) + 1, match[2], words_of(match[1] or ""), match[3])
         for match in found
     ]
+
+
+def words_of(marker: str) -> tuple[str, ...]:
+    """The words of a marker; lines of files stand in quotes."""
+    return tuple(shlex.split(marker) if marker.startswith("example") else marker.split())
 
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -297,7 +303,7 @@ def test_the_example_method_keeps_the_style() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_named_files_and_classes_exist(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    example = ("pi_model", "PiModel")
+    example = ("pi_model", "PiModel", *(block.marker[1] for block in marked("example")))
     for name in re.findall(r"`([\w./-]+)`", text):
         if re.match(r"(lesslabel|configs|docs|experiments|tests|notebooks|benchmarks)/", name):
             assert (ROOT / name).exists() or any(part in name for part in example), name

@@ -14,5 +14,14 @@ from lesslabel.selection.typicality import Typicality
 
 STRATEGIES: Mapping[str, type[Strategy]] = {
     strategy.name: strategy
-    for strategy in (STDR, Random, ForegroundAwareRandom, Entropy, Margin, LeastConfidence, CoreSet, Typicality)
+    for strategy in (
+        STDR,
+        Random,
+        ForegroundAwareRandom,
+        Entropy,
+        Margin,
+        LeastConfidence,
+        CoreSet,
+        Typicality,
+    )
 }

@@ -15,7 +15,11 @@ from lesslabel.selection import STRATEGIES, Pool, Ranking, Strategy
 
 NAMES = list(STRATEGIES)
 BY_CHANCE = ["random", "foreground-random"]
-BY_UNCERTAINTY = ["entropy", "margin", "least-confidence"]
+BY_UNCERTAINTY = [
+    "entropy",
+    "margin",
+    "least-confidence",
+]
 BY_FEATURE = ["stdr", "coreset", "typicality"]
 LARGER_CONTAINS_SMALLER = [name for name in NAMES if name != "typicality"]
 

@@ -23,8 +23,24 @@ from lesslabel.data.sources.word import WORD
 SOURCES: dict[str, type[Source]] = {
     source.name: source
     for source in (
-        *(ACDC, MSCMR, LA, MSD, NPC, Pancreas, WORD, BraTS, BTCV, CHAOS, KiTS, HC18, PROMISE12, MedScribble),
-        *(Phantom, Folder, NNUNet, Datalist),
+        ACDC,
+        MSCMR,
+        LA,
+        MSD,
+        NPC,
+        Pancreas,
+        WORD,
+        BraTS,
+        BTCV,
+        CHAOS,
+        KiTS,
+        HC18,
+        PROMISE12,
+        MedScribble,
+        Phantom,
+        Folder,
+        NNUNet,
+        Datalist,
     )
 }
 """Every source by the name that the command line takes."""

@@ -69,8 +69,8 @@ class InteractiveMethod(SegmentationMethod):
 
     Attributes:
         hard_clicks: whether what was said counts in any case, once there are corrections.
-        takes_start: whether the method itself works on from a mask that a session starts from; else `first_robot`
-            points at that mask as if it were the object.
+        takes_start: whether the method itself works on from a mask that a session starts from, as every one does that
+            has a map of the ``previous`` answer; else `first_robot` points at that mask as if it were the object.
 
     Args:
         encoding: what the network sees of an object.
@@ -110,6 +110,7 @@ class InteractiveMethod(SegmentationMethod):
             )
         require_not_negative(own_clicks=own_clicks)
         self.encoding = encoding
+        self.takes_start = self.takes_start or any(cue.role == "previous" for cue in encoding.cues)
         self.first_robot = first_robot
         self.own_robot = own_robot or ErrorCentreRobot()
         self.annotator = TrainingObjects(encoding, first_robot, later_robot, margin_jitter_voxel, own_clicks)
