@@ -80,13 +80,13 @@ class TrainingObjects:
         if self.later_robot is not None:
             prompts += self.later_robot.annotate(truth, generator, spacing_mm=spacing_mm)
         target = crop.cut_labels(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
-        return _sample(self.encoding.encode(image, spacing_mm, prompts, crop), target, uid, Kind.DENSE)
+        return _sample(self.encoding.encode(image, spacing_mm, prompts, crop), target, uid)
 
     def _nothing(self, image: Tensor, uid: str) -> Batch:
         shape = tuple(image.shape[1:])
         crop = Crop(tuple(slice(0, length) for length in shape), shape, self.encoding.size_voxel)
         encoded = self.encoding.encode(image, (1.0,) * len(shape), (), crop)
-        return _sample(encoded, np.full(self.encoding.size_voxel, IGNORE, np.uint8), uid, Kind.NONE)
+        return _sample(encoded, np.full(self.encoding.size_voxel, IGNORE, np.uint8), uid)
 
 
 def _classes(labels: NDArray[np.uint8]) -> list[int]:
@@ -96,12 +96,14 @@ def _classes(labels: NDArray[np.uint8]) -> list[int]:
     return np.flatnonzero(counts >= LEAST_VOXELS).tolist()
 
 
-def _sample(encoded: EncodedObject, target: NDArray[np.uint8], uid: str, kind: Kind) -> Batch:
+def _sample(encoded: EncodedObject, target: NDArray[np.uint8], uid: str) -> Batch:
+    """A sample whose slices are dense where anything of them is known: the labels were those of dense slices."""
+    known = (target != IGNORE).any(axis=(-2, -1))
     return Batch(
         image=encoded.image,
         target=torch.from_numpy(target).long(),
-        kind=torch.tensor(int(kind)),
-        annotated_labels=torch.ones(2, dtype=torch.bool),
+        kind=torch.from_numpy(np.where(known, np.int64(Kind.DENSE), np.int64(Kind.NONE))),
+        annotated_labels=torch.ones((2, *known.shape), dtype=torch.bool),
         uid=[uid],
         cues=encoded.cues,
         clicks=clicks_of(encoded.seeds),
