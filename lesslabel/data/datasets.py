@@ -1,7 +1,6 @@
 """From stored cases to training samples and evaluation cases."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -107,8 +106,9 @@ class TrainingSet(Dataset[Batch]):
         if derived is not None:
             sample["derived"] = apply_to_derived(derived, drawn).contiguous()
         elif self.recipe is not None and key.labelled and bool(dense.any()):
-            make = partial(self.recipe.make, classes=len(annotated))
-            sample["derived"] = torch.from_numpy(make_in_runs(make, labels.numpy(), dense.numpy()))
+            recipe, classes = self.recipe, len(annotated)
+            maps = make_in_runs(lambda part: recipe.make(part, classes), labels.numpy(), dense.numpy())
+            sample["derived"] = torch.from_numpy(maps)
         return sample
 
     def _read(self, unit: Unit, generator: np.random.Generator) -> tuple[TrainingCase, int | None, Window | None]:
