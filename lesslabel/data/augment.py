@@ -1,4 +1,7 @@
-"""Augmentation: what is random is drawn first, then applied, so that it can be replayed."""
+"""Augmentation: what is random is drawn first, then applied, so that it can be replayed.
+
+Nothing here mixes the slices of a volume, so what is said of a slice, its kind and annotated classes, stays true.
+"""
 
 import math
 from dataclasses import dataclass

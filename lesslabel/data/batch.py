@@ -7,13 +7,17 @@ from torch import Tensor
 
 
 class Batch(TypedDict):
-    """One training batch. No method infers "labelled" from pixels: `kind` says it.
+    """One training batch. No method infers "labelled" from pixels: `kind` says it, slice by slice.
+
+    A sample in 2D is one slice, in 3D it has D of them; a volume may hold dense, scribbled and unlabelled slices.
+    Losses and the helpers of methods also take a 3D batch with one `kind` and one list of `annotated_labels` for each
+    sample: they count in all its slices.
 
     Attributes:
         image: (B, C, [D], H, W) float32.
-        target: (B, [D], H, W) int64 class indices, `IGNORE` (255) where unknown; all unknown for an unlabelled sample.
-        kind: (B,) int64, values of `lesslabel.data.case.Kind`.
-        annotated_labels: (B, C) bool over classes, False where nobody annotated the class in that sample.
+        target: (B, [D], H, W) int64 class indices, `IGNORE` (255) where unknown; all unknown for an unlabelled slice.
+        kind: (B, [D]) int64, values of `lesslabel.data.case.Kind`; `Kind.NONE` for what lies beyond a volume.
+        annotated_labels: (B, C, [D]) bool over classes, False where nobody annotated the class in that slice.
         uid: case of each sample.
         weight: optional (B, [D], H, W) float32 confidence of the target.
         derived: optional (B, K, [D], H, W) float32, maps that the method derives from dense labels (its `recipe`);

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesslabel.data.case import Case, Kind
+from lesslabel.data.case import Case
 from lesslabel.data.histogram_matching import match_histogram, read_quantiles
 from lesslabel.data.intensity import Intensity, normalise
-from lesslabel.data.merge import describe_volume
 from lesslabel.data.resize import Interpolation, Shape, resize_image, target_shape, to_tensor
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.view import LabelMapping, View, select_channels
@@ -114,11 +113,10 @@ class TrainingCase:
     weight: Tensor | None = None
     derived: Tensor | None = None
 
-    def target_of(self, index: int | None) -> tuple[Tensor, Kind, Tensor]:
-        """Labels, kind and annotated classes (C,) of one slice, or of the whole case."""
-        if index is None:
-            return describe_volume(self.labels, self.kinds, self.annotated_labels)
-        return self.labels[index], Kind(int(self.kinds[index])), self.annotated_labels[index]
+    def target_of(self, index: int | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Labels, kinds ([z]) and annotated classes (C, [z]) of one slice, or of the whole case."""
+        where = slice(None) if index is None else index
+        return self.labels[where], self.kinds[where], self.annotated_labels[where].movedim(-1, 0)
 
     @property
     def nbytes(self) -> int:

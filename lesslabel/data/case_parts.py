@@ -13,14 +13,12 @@ from lesslabel.data.merge import GridTarget, merge_annotations
 from lesslabel.data.resize import to_tensor
 from lesslabel.data.view import Shown
 
-_COLUMN = slice(0, 1)
-
 
 class CaseParts:
     """Reads from the store what lies under a window. Only for cases that the network sees on their own grid.
 
-    What a part depends on beside its voxels is kept for every case that was seen: the kind of each slice and how the
-    image is normalised, for which `percentile` and `zscore` read the image once.
+    What a part depends on beside its voxels is kept for every case that was seen: how the image is normalised, for
+    which `percentile` and `zscore` read the image once.
 
     Args:
         loader: reads cases.
@@ -30,7 +28,6 @@ class CaseParts:
     def __init__(self, loader: CaseLoader, shown: Mapping[str, Sequence[Shown]]) -> None:
         self._loader = loader
         self._shown = shown
-        self._columns: dict[str, GridTarget] = {}
         self._scalings: dict[str, list[Scaling] | None] = {}
 
     def read(self, uid: str, index: int | None, window: Window | None) -> tuple[TrainingCase, Window | None]:
@@ -42,8 +39,7 @@ class CaseParts:
             window: on the slice or volume; it may reach beyond. None reads all.
 
         Returns:
-            What lies under the window, with `kinds` and `annotated_labels` of the whole volume if no slice was asked
-            for; and the window as seen from there.
+            What lies under the window, and the window as seen from there.
 
         Raises:
             DataError: if the case file is damaged.
@@ -57,13 +53,11 @@ class CaseParts:
             slice(max(start, 0), min(start + side, end)) for (start, side), end in zip(spans, shape, strict=True)
         )
         target, image = self._target(uid, (z, y, x))
-        column = self._column(uid)
-        slices = slice(None) if index is None else z
         part = TrainingCase(
             image=image,
             labels=torch.from_numpy(target.labels),
-            kinds=torch.from_numpy(column.kinds[slices]),
-            annotated_labels=torch.from_numpy(column.annotated_labels[slices]),
+            kinds=torch.from_numpy(target.kinds),
+            annotated_labels=torch.from_numpy(target.annotated_labels),
             weight=None if target.weight is None else torch.from_numpy(target.weight),
         )
         if window is None:
@@ -80,15 +74,6 @@ class CaseParts:
             self._scalings[uid] = self._measure(uid)
         image = apply_scalings(loader.select(case.image), self._scalings[uid])
         return merge_annotations(case, here, loader.mapping, case.shape), to_tensor(image)
-
-    def _column(self, uid: str) -> GridTarget:
-        """The target of the first voxel of every slice, of which the kinds are those of the slices."""
-        if uid not in self._columns:
-            shown, record = self._shown.get(uid, ()), self._loader.store.records[uid]
-            box = (slice(0, record.depth), _COLUMN, _COLUMN)
-            case = self._loader.store.read_box(uid, box, [entry.annotation for entry in shown])
-            self._columns[uid] = merge_annotations(case, shown, self._loader.mapping, case.shape)
-        return self._columns[uid]
 
     def _measure(self, uid: str) -> list[Scaling] | None:
         loader = self._loader

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from lesslabel.data.annotator import Annotator
@@ -22,8 +23,8 @@ from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.case_loader import CaseLoader, TrainingCase
 from lesslabel.data.case_parts import CaseParts
 from lesslabel.data.crop import Window, crop, draw_window
-from lesslabel.data.derived import DerivedMaps, Recipe
-from lesslabel.data.merge import merge_annotations
+from lesslabel.data.derived import DerivedMaps, Recipe, make_in_runs
+from lesslabel.data.merge import labels_of_objects, merge_annotations
 from lesslabel.data.resize import Shape
 from lesslabel.data.sampling import SampleKey, Unit, generator_of
 from lesslabel.data.view import Shown, make_target
@@ -39,7 +40,7 @@ class TrainingSet(Dataset[Batch]):
         augmentation: how samples vary.
         seed: of the run.
         cache_bytes: memory that cached cases may take, in each worker.
-        recipe: maps to derive from the labels of dense samples.
+        recipe: maps to derive from the labels of dense slices.
         annotator: makes the sample of an interactive method from an augmented one; None for any other method.
         in_parts: read of each case what a sample needs, and keep no case, where that is possible: on the image's own
             grid, without maps of whole cases or matched histograms. Samples are the same.
@@ -75,24 +76,28 @@ class TrainingSet(Dataset[Batch]):
         case, index, window = self._read(key.unit, generator)
         where: int | slice = slice(None) if index is None else index
         image = case.image[:, where]
-        labels, kind, annotated = case.target_of(index)
+        labels, kinds, annotated = case.target_of(index)
+        dense = kinds == int(Kind.DENSE)
         weight = None if case.weight is None else case.weight[where]
         derived = None if case.derived is None else case.derived[:, where]
         if window is not None:
             image, labels = crop(image, window, 0), crop(labels, window, IGNORE)
             weight = None if weight is None else crop(weight, window, 0)
             derived = None if derived is None else crop(derived, window, None)
+            if index is None:
+                kinds, annotated = crop(kinds, window[:1], Kind.NONE), crop(annotated, window[:1], fill=True)
+                dense = _continued(dense, window)
         drawn = draw(self.augmentation, generator, square=labels.shape[-1] == labels.shape[-2])
         labels = apply_to_labels(labels, drawn)
         image = apply_to_image(image, drawn).contiguous()
         if self.annotator is not None:
             spacing_mm = _turned(self.loader.spacing_of(key.unit.uid), drawn)[-labels.ndim :]
-            dense = labels if key.labelled and kind == Kind.DENSE else torch.full_like(labels, IGNORE)
-            return self.annotator.make(image, dense.numpy(), key.unit.uid, spacing_mm, generator)
+            objects = labels_of_objects(labels, kinds, annotated) if key.labelled else torch.full_like(labels, IGNORE)
+            return self.annotator.make(image, objects.numpy(), key.unit.uid, spacing_mm, generator)
         sample = Batch(
             image=image,
             target=labels.long(),
-            kind=torch.tensor(int(kind if key.labelled else Kind.NONE)),
+            kind=kinds if key.labelled else torch.full_like(kinds, Kind.NONE),
             annotated_labels=annotated if key.labelled else torch.ones_like(annotated),
             uid=[key.unit.uid],
         )
@@ -100,8 +105,10 @@ class TrainingSet(Dataset[Batch]):
             sample["weight"] = apply_to_weight(weight, drawn).contiguous()
         if derived is not None:
             sample["derived"] = apply_to_derived(derived, drawn).contiguous()
-        elif self.recipe is not None and key.labelled and kind == Kind.DENSE:
-            sample["derived"] = torch.from_numpy(self.recipe.make(labels.numpy(), len(annotated)))
+        elif self.recipe is not None and key.labelled and bool(dense.any()):
+            recipe, classes = self.recipe, len(annotated)
+            maps = make_in_runs(lambda part: recipe.make(part, classes), labels.numpy(), dense.numpy())
+            sample["derived"] = torch.from_numpy(maps)
         return sample
 
     def _read(self, unit: Unit, generator: np.random.Generator) -> tuple[TrainingCase, int | None, Window | None]:
@@ -130,7 +137,7 @@ class TrainingSet(Dataset[Batch]):
         derived = None
         if self.maps is not None and dense.any():
             dense_labels = np.where(dense[:, None, None], target.labels, np.uint8(IGNORE))
-            derived = torch.from_numpy(self.maps.read(dense_labels, len(self.loader.mapping.names)))
+            derived = torch.from_numpy(self.maps.read(dense_labels, len(self.loader.mapping.names), dense))
         return TrainingCase(
             image=self.loader.image(case),
             labels=torch.from_numpy(target.labels),
@@ -174,6 +181,12 @@ class EvaluationSet(Dataset[EvaluationBatch]):
             batch["reference"] = torch.from_numpy(target.labels)
             batch["annotated_labels"] = torch.from_numpy(target.annotated_labels)
         return batch
+
+
+def _continued(dense: Tensor, window: Window) -> Tensor:
+    """Which slices of a patch are dense; beyond the volume as at its border, where maps are derived from padding."""
+    (start, depth), *_ = window
+    return dense[torch.arange(start, start + depth).clamp(0, len(dense) - 1)]
 
 
 def _turned(spacing_mm: tuple[float, float, float], drawn: Draw) -> tuple[float, float, float]:

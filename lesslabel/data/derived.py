@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,33 @@ class Recipe(Protocol):
         ...
 
 
+def make_in_runs(
+    make: Callable[[NDArray[Any]], NDArray[np.float32]], labels: NDArray[Any], dense: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Make maps of the densely labelled slices alone.
+
+    Each run of neighbouring dense slices is a volume of its own: what lies beyond it is as unknown as what lies beyond
+    the image. So further slices without dense labels, before or behind, change nothing.
+
+    Args:
+        make: makes maps (K, [D,] H, W) of class indices ([D,] H, W).
+        labels: ([D,] H, W) class indices.
+        dense: (D,) or, in 2D, () bool; at least one is True.
+
+    Returns:
+        (K, [D,] H, W), 0 in slices that are not dense.
+    """
+    if dense.all():
+        return make(labels)
+    maps = np.zeros(0, dtype=np.float32)
+    for start, stop in np.flatnonzero(np.diff(dense, prepend=False, append=False)).reshape(-1, 2):
+        part = make(labels[start:stop])
+        if not maps.size:
+            maps = np.zeros((len(part), *labels.shape), dtype=np.float32)
+        maps[:, start:stop] = part
+    return maps
+
+
 class DerivedMaps:
     """Maps of whole cases in ``STORE/derived/<recipe>``; see docs/formats.md.
 
@@ -44,26 +72,33 @@ class DerivedMaps:
         self.folder = store / "derived" / recipe.name
         self.recipe = recipe
 
-    def read(self, labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+    def read(
+        self, labels: NDArray[np.uint8], classes: int, dense: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
         """The maps (K, z, y, x) of a label map, mapped from the disk; made and kept if they are not there.
 
         Args:
             labels: (z, y, x) class indices, `IGNORE` where unknown.
             classes: classes, background included.
+            dense: (z,) bool, the slices that are densely labelled, see `make_in_runs`; None means all.
 
         Raises:
             DataError: if they have to be made and the store cannot be written.
         """
-        path = self.folder / f"{self._key(labels, classes)}.npy"
+        if dense is None:
+            dense = np.ones(len(labels), dtype=np.bool_)
+        path = self.folder / f"{self._key(labels, classes, dense)}.npy"
         maps = _mapped(path)
         if maps is None:
-            self._write(path, self.recipe.make(labels, classes))
+            self._write(path, make_in_runs(lambda part: self.recipe.make(part, classes), labels, dense))
             maps = np.load(path, mmap_mode="c")
         return maps
 
-    def _key(self, labels: NDArray[np.uint8], classes: int) -> str:
+    def _key(self, labels: NDArray[np.uint8], classes: int, dense: NDArray[np.bool_]) -> str:
         digest = hashlib.sha256(f"{self.recipe.name} {classes} {labels.shape}".encode())
         digest.update(np.ascontiguousarray(labels).data)
+        if not dense.all():
+            digest.update(dense.tobytes())
         return digest.hexdigest()
 
     def _write(self, path: Path, maps: NDArray[np.float32]) -> None:

@@ -70,27 +70,25 @@ def slices_on_grid(slices: Sequence[int] | None, depth: int, grid_depth: int) ->
     return known
 
 
-def describe_volume(
-    labels: torch.Tensor, kinds: torch.Tensor, annotated_labels: torch.Tensor
-) -> tuple[torch.Tensor, Kind, torch.Tensor]:
-    """Say of slices that are one sample what a sample says: one kind, one list of annotated classes.
+def labels_of_objects(labels: torch.Tensor, kinds: torch.Tensor, annotated_labels: torch.Tensor) -> torch.Tensor:
+    """Keep the labels from which whole objects can be taken: those of dense slices.
 
-    The kind is the one furthest from the truth in the order of `Kind`: a volume is dense only if every annotation in
-    it is. A class counts as annotated if every annotation speaks of it; where only some do, its voxels become
-    background, which then means "this class or none", as it does where it was not annotated.
+    A class that only some dense slices of a volume speak of becomes background, since elsewhere its objects may hide
+    in what is labelled background; as background of the other classes it is right everywhere.
 
     Args:
-        labels: (z, y, x) class indices.
-        kinds: (z,) kind of each slice.
-        annotated_labels: (z, C) bool.
+        labels: ([z,] y, x) class indices.
+        kinds: (z,) or, of one slice, () kind.
+        annotated_labels: (C, [z]) bool.
 
     Returns:
-        Labels (z, y, x), the kind, and (C,) bool.
+        Labels of the same shape, `IGNORE` in slices that are not dense.
     """
-    everywhere = annotated_labels.all(dim=0)
-    merged = annotated_labels[kinds != int(Kind.NONE)].any(dim=0) & ~everywhere
+    dense = kinds == int(Kind.DENSE)
+    told = annotated_labels[..., dense]  # C × the number of dense slices
+    merged = told.any(dim=1) & ~told.all(dim=1)
     if merged.any():
         classes = torch.arange(IGNORE + 1, dtype=labels.dtype)
         classes[: len(merged)][merged] = 0
         labels = classes[labels.long()]
-    return labels, Kind(int(kinds.max())), everywhere
+    return torch.where(dense[..., None, None], labels, IGNORE)

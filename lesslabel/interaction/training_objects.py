@@ -84,27 +84,24 @@ class TrainingObjects:
             prompts += self.later_robot.annotate(truth, generator, spacing_mm=spacing_mm)
         target = crop.cut_labels(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
         encoded = self.encoding.encode(image, spacing_mm, Guidance(labels.shape, prompts), crop)
-        return self._sample(encoded, target, uid, Kind.DENSE, generator)
+        return self._sample(encoded, target, uid, generator)
 
     def _nothing(self, image: Tensor, uid: str, spacing_mm: Sequence[float]) -> Batch:
         shape = tuple(image.shape[1:])
         crop = Crop.whole(shape, self.encoding.size_voxel)
         encoded = self.encoding.encode(image, spacing_mm, Guidance(shape), crop)
-        return self._sample(encoded, np.full(crop.size, IGNORE, np.uint8), uid, Kind.NONE, None)
+        return self._sample(encoded, np.full(crop.size, IGNORE, np.uint8), uid, None)
 
     def _sample(
-        self,
-        encoded: EncodedObject,
-        target: NDArray[np.uint8],
-        uid: str,
-        kind: Kind,
-        generator: np.random.Generator | None,
+        self, encoded: EncodedObject, target: NDArray[np.uint8], uid: str, generator: np.random.Generator | None
     ) -> Batch:
+        """A sample whose slices are dense where anything of them is known: the labels were those of dense slices."""
+        known = (target != IGNORE).any(axis=(-2, -1))
         sample = Batch(
             image=encoded.image,
             target=torch.from_numpy(target).long(),
-            kind=torch.tensor(int(kind)),
-            annotated_labels=torch.ones(2, dtype=torch.bool),
+            kind=torch.from_numpy(np.where(known, np.int64(Kind.DENSE), np.int64(Kind.NONE))),
+            annotated_labels=torch.ones((2, *known.shape), dtype=torch.bool),
             uid=[uid],
             cues=encoded.cues,
             clicks=clicks_of(encoded.placed),

@@ -5,7 +5,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lesslabel.data.case import IGNORE
-from lesslabel.losses.rules import at_least_float32, check_shapes, classes_to_merge, merge_target, over_grid
+from lesslabel.losses.rules import (
+    at_least_float32,
+    check_shapes,
+    classes_to_merge,
+    merge_target,
+    over_grid,
+    over_slices,
+)
 
 
 def partial_cross_entropy(
@@ -19,12 +26,13 @@ def partial_cross_entropy(
     A class that a sample's annotation does not speak of may hide in what is labelled background. It is merged with the
     background (marginal loss, Shi et al., Medical Image Analysis 2021): a background voxel costs −log of the summed
     probabilities of background and unannotated classes. A voxel labelled with an unannotated class counts as
-    background.
+    background. In 3D the slices of a sample may speak of different classes.
 
     Args:
         logits: B×C×[D×]H×W, background at index 0.
         target: B×[D×]H×W int64, class indices or `IGNORE`.
-        annotated_labels: B×C bool; None, the fast path, means that every class is annotated in every sample.
+        annotated_labels: B×C bool, in 3D also B×C×D; None, the fast path, means that every class is annotated
+            everywhere.
         weight: B or B×[D×]H×W, not negative; a weight of 0 is the same as unknown.
 
     Returns:
@@ -35,7 +43,7 @@ def partial_cross_entropy(
     """
     check_shapes(logits, target)
     logits = at_least_float32(logits)
-    merged = classes_to_merge(annotated_labels)
+    merged = classes_to_merge(annotated_labels, logits)
     if merged is None:
         log_probabilities = F.log_softmax(logits, dim=1)
     else:
@@ -54,6 +62,6 @@ def _marginal_log_probabilities(logits: Tensor, merged: Tensor) -> Tensor:
     log_probabilities = F.log_softmax(logits, dim=1)
     joins_background = merged.clone()
     joins_background[:, 0] = True
-    apart = ~over_grid(joins_background, logits)
+    apart = ~over_slices(joins_background, logits)
     background = torch.logsumexp(log_probabilities.masked_fill(apart, -torch.inf), dim=1, keepdim=True)
     return torch.cat([background, log_probabilities[:, 1:]], dim=1)

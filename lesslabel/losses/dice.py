@@ -36,14 +36,15 @@ def dice_loss(
     as the class is predicted anywhere, and 1 if it is predicted nowhere. With a small ``smooth`` this is a strong pull.
 
     A class that a sample's annotation does not speak of is another matter: its probability is added to the background,
-    its label (if any) becomes background, and it takes no part in the mean unless another sample has it annotated.
+    its label (if any) becomes background, and it takes no part in the mean unless another sample has it annotated. In
+    3D the same holds slice by slice, so that sums over the batch are those of a batch of the slices.
 
     Args:
         probabilities: B×C×[D×]H×W in [0, 1], background at index 0.
         target: B×[D×]H×W integers, class indices or `IGNORE`.
         squared: squared sums in the denominator, as published with DMPLS; False gives plain sums, as in DTC (eq. 5-5).
         include_background: whether the background is one of the averaged classes.
-        annotated_labels: B×C bool; None means that every class is annotated in every sample.
+        annotated_labels: B×C bool, in 3D also B×C×D; None means that every class is annotated everywhere.
         per_sample: sums over each sample, then the mean over the samples that know anything; False sums over the batch.
         smooth: added to numerator and denominator; positive.
 
@@ -57,12 +58,13 @@ def dice_loss(
     if smooth <= 0:
         raise ConfigError(f"smooth: {smooth} must be positive, or the Dice of an empty class is 0 / 0")
     probabilities = at_least_float32(probabilities)
-    counts = _samples_that_know(target)[:, None].expand(probabilities.shape[:2])
-    merged = classes_to_merge(annotated_labels)
-    if merged is not None:
+    merged = classes_to_merge(annotated_labels, probabilities)
+    if merged is None:
+        counts = _where_known(target, 1)[:, None].expand(probabilities.shape[:2])
+    else:
         probabilities = merge_probabilities(probabilities, merged)
         target = merge_target(target, merged)
-        counts = counts & ~merged
+        counts = _classes_told(target, merged)
     overlap, size = _sums(probabilities, target, squared)
     if not per_sample:
         overlap, size = overlap.sum(0, keepdim=True), size.sum(0, keepdim=True)
@@ -72,8 +74,15 @@ def dice_loss(
     return _mean_of_class_means(loss[:, first:], counts[:, first:])
 
 
-def _samples_that_know(target: Tensor) -> Tensor:
-    return (target != IGNORE).flatten(1).any(dim=1)
+def _where_known(target: Tensor, axes: int) -> Tensor:
+    """Which samples (1 axis), or which of their slices (2), know anything."""
+    return (target != IGNORE).flatten(axes).any(dim=axes)
+
+
+def _classes_told(target: Tensor, merged: Tensor) -> Tensor:
+    """Which classes a sample knows anything of: B×C; in 3D one slice that does will do."""
+    told = _where_known(target, merged.ndim - 1)[:, None] & ~merged
+    return told if merged.ndim == 2 else told.any(dim=2)
 
 
 def _sums(probabilities: Tensor, target: Tensor, squared: bool) -> tuple[Tensor, Tensor]:

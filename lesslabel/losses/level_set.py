@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lesslabel.data.case import IGNORE
+from lesslabel.data.derived import make_in_runs
 from lesslabel.errors import ConfigError
 from lesslabel.evaluation.signed_distance import scaled_by_side, squared_distance_to_other_side
-from lesslabel.losses.rules import at_least_float32, over_grid
+from lesslabel.losses.rules import at_least_float32, over_slices
 
 Empty = Literal["outside", "zeros"]
 
@@ -58,19 +59,25 @@ def level_sets(labels: NDArray[Any], classes: int, empty: Empty = "outside") -> 
     return np.stack([level_set(labels == index, empty) for index in range(1, classes)])
 
 
-def level_set_targets(target: Tensor, classes: int, empty: Empty = "outside") -> Tensor:
+def level_set_targets(target: Tensor, classes: int, empty: Empty = "outside", dense: Tensor | None = None) -> Tensor:
     """Make the level sets of a batch. The work is done on the CPU, one thread.
 
     Args:
         target: B×[D×]H×W class indices or `IGNORE`.
         classes: classes, background included.
         empty: see `level_set`.
+        dense: B[×D] bool, the samples or slices that are densely labelled; None means all. A run of neighbouring dense
+            slices is a volume of its own, see `lesslabel.data.derived.make_in_runs`.
 
     Returns:
-        B×(classes − 1)×[D×]H×W float32 on the device of the target.
+        B×(classes − 1)×[D×]H×W float32 on the device of the target, 0 where nothing is dense.
     """
-    maps = [level_sets(labels, classes, empty) for labels in target.cpu().numpy()]
-    return torch.from_numpy(np.stack(maps)).to(target.device)
+    labels = target.cpu().numpy()
+    told = np.ones(len(labels), dtype=np.bool_) if dense is None else dense.cpu().numpy()
+    maps = np.zeros((len(labels), classes - 1, *labels.shape[1:]), dtype=np.float32)
+    for index in np.flatnonzero(told.reshape(len(told), -1).any(axis=1)):
+        maps[index] = make_in_runs(lambda part: level_sets(part, classes, empty), labels[index], told[index])
+    return torch.from_numpy(maps).to(target.device)
 
 
 def level_set_loss(
@@ -89,7 +96,7 @@ def level_set_loss(
         prediction: B×(C − 1)×[D×]H×W, one level set per foreground class.
         level_set_target: same shape.
         target: B×[D×]H×W class indices; only says which voxels are known.
-        annotated_labels: B×C bool; None means that every class is annotated in every sample.
+        annotated_labels: B×C bool, in 3D also B×C×D; None means that every class is annotated everywhere.
         per_sample: mean over each sample, then over the samples that know anything; False averages over the batch.
 
     Returns:
@@ -97,7 +104,7 @@ def level_set_loss(
     """
     known = (target != IGNORE)[:, None].expand_as(prediction)
     if annotated_labels is not None:
-        known = known & over_grid(annotated_labels[:, 1:].bool(), prediction)
+        known = known & over_slices(annotated_labels[:, 1:].bool(), prediction)
     error = (at_least_float32(prediction) - level_set_target).square().masked_fill(~known, 0)
     if not per_sample:
         return error.sum() / known.sum().clamp(min=1)

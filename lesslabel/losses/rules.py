@@ -1,4 +1,8 @@
-"""The rules that every loss keeps: float32 arithmetic, matching shapes, and the merging of unannotated classes."""
+"""The rules that every loss keeps: float32 arithmetic, matching shapes, and the merging of unannotated classes.
+
+What is said of a sample, its kind and the classes that its annotation speaks of, may differ from slice to slice of a
+volume. `over_slices` is the one place where that gets the axes of a grid.
+"""
 
 import torch
 from torch import Tensor
@@ -30,21 +34,27 @@ def check_shapes(prediction: Tensor, target: Tensor) -> None:
         )
 
 
-def classes_to_merge(annotated_labels: Tensor | None) -> Tensor | None:
-    """Decide which classes are merged into the background of which sample.
+def classes_to_merge(annotated_labels: Tensor | None, prediction: Tensor) -> Tensor | None:
+    """Decide which classes are merged into the background of which sample, or of which of its slices.
 
     On a GPU the answer "none" is not looked for, since the question would make the host wait; pass None where every
     class is annotated.
 
     Args:
-        annotated_labels: B×C bool, whether the sample's annotation speaks of the class; None means all of them.
-            Column 0, the background, takes what is merged and counts as annotated.
+        annotated_labels: B×C[×D] bool, whether the annotation of the sample, or of its slice, speaks of the class;
+            None means all of them. Column 0, the background, takes what is merged and counts as annotated.
+        prediction: B×C×[D×]H×W.
 
     Returns:
-        B×C bool, True where the class was not annotated, never in column 0; None if there is nothing to merge.
+        Bool of the same shape, True where the class was not annotated, never in column 0; None if there is nothing to
+        merge.
+
+    Raises:
+        ConfigError: if the shapes do not fit.
     """
     if annotated_labels is None:
         return None
+    over_slices(annotated_labels, prediction)
     merged = ~annotated_labels.bool()
     merged[:, 0] = False
     if merged.device.type == "cpu" and not merged.any():
@@ -57,11 +67,13 @@ def merge_target(target: Tensor, merged: Tensor) -> Tensor:
 
     Args:
         target: B×[D×]H×W int64, values in [0, 255].
-        merged: B×C bool from `classes_to_merge`.
+        merged: B×C[×D] bool from `classes_to_merge`.
 
     Returns:
         B×[D×]H×W int64.
     """
+    if merged.ndim == 3:  # each slice is a sample of its own
+        return merge_target(target.flatten(0, 1), merged.transpose(1, 2).flatten(0, 1)).view_as(target)
     batch, classes = merged.shape
     codes = torch.arange(_LABEL_CODES, device=target.device).repeat(batch, 1)
     codes[:, :classes].masked_fill_(merged, 0)
@@ -73,12 +85,12 @@ def merge_probabilities(probabilities: Tensor, merged: Tensor) -> Tensor:
 
     Args:
         probabilities: B×C×[D×]H×W.
-        merged: B×C bool from `classes_to_merge`.
+        merged: B×C[×D] bool from `classes_to_merge`.
 
     Returns:
         B×C×[D×]H×W with the same sum over classes.
     """
-    mask = over_grid(merged, probabilities)
+    mask = over_slices(merged, probabilities)
     moved = probabilities.masked_fill(~mask, 0).sum(dim=1, keepdim=True)
     kept = probabilities.masked_fill(mask, 0)
     return torch.cat([kept[:, :1] + moved, kept[:, 1:]], dim=1)
@@ -87,3 +99,27 @@ def merge_probabilities(probabilities: Tensor, merged: Tensor) -> Tensor:
 def over_grid(values: Tensor, grid: Tensor) -> Tensor:
     """Append axes of size 1 until the values broadcast over a tensor with spatial axes (B×C with B×C×[D×]H×W)."""
     return values.reshape(*values.shape, *(1,) * (grid.ndim - values.ndim))
+
+
+def over_slices(values: Tensor, grid: Tensor) -> Tensor:
+    """Spread what is said of each sample, or of each slice of it, over a tensor with spatial axes.
+
+    A value of a sample counts in all its slices, so that both forms mean the same where the slices of a volume agree.
+    In 2D a sample is one slice and has one value.
+
+    Args:
+        values: a kind of supervision, B[×D] over a grid B×[D×]H×W, or annotated classes, B×C[×D] over B×C×[D×]H×W.
+        grid: its last two axes are those of a slice.
+
+    Returns:
+        The values with axes of size 1 behind them.
+
+    Raises:
+        ConfigError: if there is neither one value for each sample nor one for each slice.
+    """
+    if values.ndim > grid.ndim - 2 or values.shape != grid.shape[: values.ndim]:
+        raise ConfigError(
+            f"kind or annotated_labels of shape {tuple(values.shape)} do not fit {tuple(grid.shape)}; give one value "
+            "for each sample, or in 3D one for each slice: kind B[×D], annotated_labels B×C[×D]"
+        )
+    return over_grid(values, grid)

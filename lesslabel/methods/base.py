@@ -20,6 +20,7 @@ from lesslabel.errors import ConfigError, NonFiniteLossError
 from lesslabel.evaluation.overlap import dice_per_class
 from lesslabel.losses.pseudo_label import hard_label
 from lesslabel.losses.ramps import gaussian_ramp
+from lesslabel.losses.rules import over_slices
 from lesslabel.methods.checkpoints import require_own_checkpoint, sign_checkpoint
 from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume
 from lesslabel.methods.optimiser import Optimiser
@@ -310,7 +311,7 @@ class SegmentationMethod(pl.LightningModule):
 
 
 def dense_target(batch: Batch) -> Tensor:
-    """The target of densely labelled samples; every other sample becomes unknown.
+    """The target of densely labelled slices; every other slice becomes unknown.
 
     Losses on shapes and overlaps (Dice, level sets) speak only of dense labels.
     """
@@ -318,12 +319,15 @@ def dense_target(batch: Batch) -> Tensor:
 
 
 def target_of_kinds(batch: Batch, kinds: Sequence[Kind]) -> Tensor:
-    """The target of samples of the given kinds; every other sample becomes unknown."""
+    """The target of slices of the given kinds; every other slice, and in 2D that is a sample, becomes unknown."""
     wanted = torch.isin(batch["kind"], torch.tensor([int(kind) for kind in kinds], device=batch["kind"].device))
-    shape = (-1,) + (1,) * (batch["target"].ndim - 1)
-    return torch.where(wanted.view(shape), batch["target"], IGNORE)
+    return torch.where(over_slices(wanted, batch["target"]), batch["target"], IGNORE)
 
 
 def unlabelled_samples(batch: Batch) -> Tensor:
-    """Which samples the experiment sees without labels: (B,) bool, from `kind` and never from pixels."""
-    return batch["kind"] == int(Kind.NONE)
+    """Which samples the experiment sees without labels: (B,) bool, from `kind` and never from pixels.
+
+    A volume is unlabelled if none of its slices is labelled.
+    """
+    kind = batch["kind"]
+    return (kind == int(Kind.NONE)).reshape(len(kind), -1).all(dim=1)

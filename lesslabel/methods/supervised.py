@@ -16,13 +16,13 @@ from lesslabel.networks import NetworkShape
 class Supervised(SegmentationMethod):
     """Cross-entropy plus Dice on whatever is labelled: the upper bound when every case is dense.
 
-    ``L = ½·(L_CE + L_Dice)``. Cross-entropy averages over known voxels; Dice speaks of densely labelled samples only,
-    and of pseudo-labels where that is wanted. Unlabelled samples change nothing.
+    ``L = ½·(L_CE + L_Dice)``. Cross-entropy averages over known voxels; Dice speaks of densely labelled slices only,
+    in 2D and in volumes, and of pseudo-labels where that is wanted. Unlabelled samples and slices change nothing.
 
     Args:
         num_classes: classes, background included.
         in_channels: channels of the image.
-        dice_on_pseudo_labels: Dice speaks of pseudo-labelled samples as well, as in the third stage of STDR (Wang et
+        dice_on_pseudo_labels: Dice speaks of pseudo-labelled slices as well, as in the third stage of STDR (Wang et
             al., IEEE TMI 2024): selected and pseudo-labelled images share one loss.
         network: shape of the segmentation network.
         optimiser: optimiser and learning rate.
@@ -51,12 +51,12 @@ class Supervised(SegmentationMethod):
 
 
 def supervised_terms(logits: Tensor, batch: Batch, dice_kinds: Sequence[Kind] = (Kind.DENSE,)) -> dict[str, Tensor]:
-    """Compute what the labels of a batch ask for: ½ cross-entropy on known voxels and ½ Dice on dense samples.
+    """Compute what the labels of a batch ask for: ½ cross-entropy on known voxels and ½ Dice on dense slices.
 
     Args:
         logits: B×C×[D×]H×W.
-        batch: the labels; a sample without any changes nothing.
-        dice_kinds: the kinds of samples that Dice speaks of.
+        batch: the labels; a sample without any changes nothing, and no slice of a volume without any.
+        dice_kinds: the kinds of slices, in 2D of samples, that Dice speaks of.
 
     Returns:
         The terms ``cross_entropy`` and ``dice``.

@@ -95,15 +95,19 @@ def test_volume(store: Store) -> None:
     case = two_channel_case(1)
     np.testing.assert_array_equal(sample["image"].numpy(), case.image)
     np.testing.assert_array_equal(sample["target"].numpy(), case.annotations["scribble"].labels)
-    assert int(sample["kind"]) == Kind.SCRIBBLE
+    assert (sample["kind"].dtype, sample["kind"].tolist()) == (torch.int64, [Kind.SCRIBBLE] * 4)
+    assert (sample["annotated_labels"].dtype, sample["annotated_labels"].shape) == (torch.bool, (4, 4))
+    assert sample["annotated_labels"].all()
 
 
 @pytest.mark.parametrize("index", [0, None])
 def test_unlabelled_sample_shows_nothing(store: Store, index: int | None) -> None:
     sample = training_set(store, dict([DENSE]))[key("case1", index, labelled=False)]
     assert (sample["target"] == IGNORE).all()
-    assert int(sample["kind"]) == Kind.NONE
-    assert sample["annotated_labels"].tolist() == [True] * 4
+    grid = sample["target"].shape[:-2]  # () or the slices
+    assert (sample["kind"].shape, sample["annotated_labels"].shape) == (grid, (4, *grid))
+    assert (sample["kind"] == Kind.NONE).all()
+    assert sample["annotated_labels"].all()
 
 
 def test_slice_that_its_annotation_does_not_speak_of_is_unlabelled(store: Store) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.merge import describe_volume, merge_annotations, slices_on_grid
+from lesslabel.data.merge import labels_of_objects, merge_annotations, slices_on_grid
 from lesslabel.data.resize import resize_labels
 from lesslabel.data.view import Shown, View, make_target, map_labels
 
@@ -103,24 +103,23 @@ def test_hidden_slices_never_reach_the_grid() -> None:
             np.testing.assert_array_equal(getattr(first, key), getattr(second, key))
 
 
-def test_a_volume_is_dense_only_if_all_of_it_is() -> None:
-    labels = torch.tensor([[[0, 1, 2, IGNORE]], [[2, 3, 3, 0]], [[IGNORE] * 4]], dtype=torch.uint8)
-    everything = torch.ones(3, 4, dtype=torch.bool)
-    unchanged, kind, annotated = describe_volume(labels, torch.tensor([DENSE, DENSE, NONE]), everything)
-    assert unchanged is labels
-    assert kind is Kind.DENSE
-    assert annotated.tolist() == [True] * 4
-    assert describe_volume(labels, torch.tensor([DENSE, PSEUDO, NONE]), everything)[1] is Kind.PSEUDO
-    assert describe_volume(labels, torch.tensor([SCRIBBLE, DENSE, NONE]), everything)[1] is Kind.SCRIBBLE
-    assert describe_volume(labels, torch.tensor([NONE] * 3), everything)[1] is Kind.NONE
+LABELS = torch.tensor([[[0, 1, 2, IGNORE]], [[2, 3, 3, 0]], [[1, 1, 3, IGNORE]]], dtype=torch.uint8)
 
 
-def test_a_class_that_half_a_volume_does_not_speak_of_becomes_background() -> None:
-    labels = torch.tensor([[[0, 1, 2, IGNORE]], [[2, 3, 3, 0]], [[IGNORE] * 4]], dtype=torch.uint8)
-    partial = torch.tensor([[True, True, True, False], [True] * 4, [True] * 4])
-    merged, _, annotated = describe_volume(labels, torch.tensor([PSEUDO, DENSE, NONE]), partial)
-    assert merged.tolist() == [[[0, 1, 2, IGNORE]], [[2, 0, 0, 0]], [[IGNORE] * 4]]
-    assert merged.dtype == torch.uint8
-    assert annotated.tolist() == [True, True, True, False]
-    # one annotation alone: nothing to reconcile, nothing changed
-    assert describe_volume(labels, torch.tensor([PSEUDO, NONE, NONE]), partial)[0] is labels
+def test_objects_are_taken_from_dense_slices_alone() -> None:
+    everything = torch.ones(4, 3, dtype=torch.bool)
+    objects = labels_of_objects(LABELS, torch.tensor([DENSE, SCRIBBLE, DENSE]), everything)
+    assert objects.dtype == torch.uint8
+    assert objects.tolist() == [[[0, 1, 2, IGNORE]], [[IGNORE] * 4], [[1, 1, 3, IGNORE]]]
+    assert (labels_of_objects(LABELS, torch.tensor([PSEUDO, NONE, SCRIBBLE]), everything) == IGNORE).all()
+    for kind, expected in ((DENSE, LABELS[1]), (PSEUDO, torch.full_like(LABELS[1], IGNORE))):
+        assert torch.equal(labels_of_objects(LABELS[1], torch.tensor(kind), everything[:, 1]), expected)
+
+
+def test_a_class_of_which_only_some_dense_slices_speak_has_no_whole_object() -> None:
+    annotated = torch.tensor([[True] * 4, [True, True, True, False], [True] * 4]).T
+    objects = labels_of_objects(LABELS, torch.tensor([DENSE, DENSE, DENSE]), annotated)
+    assert objects.tolist() == [[[0, 1, 2, IGNORE]], [[2, 0, 0, 0]], [[1, 1, 0, IGNORE]]]
+    # the slice that does not speak of class 3 is no dense one: nothing to reconcile
+    objects = labels_of_objects(LABELS, torch.tensor([DENSE, PSEUDO, DENSE]), annotated)
+    assert objects.tolist() == [[[0, 1, 2, IGNORE]], [[IGNORE] * 4], [[1, 1, 3, IGNORE]]]

@@ -131,7 +131,10 @@ def test_patches_from_the_same_store(phantom: Store, lists: Path) -> None:
         assert batch["target"].shape == (3, 4, 16, 24)
         assert (batch["target"][:, 0] == IGNORE).all()  # the patch is a slice deeper than the volume
         assert not batch["image"][:, :, 0].any()
-        assert int(batch["kind"][2]) == Kind.NONE
+        assert (batch["kind"][:, 0] == Kind.NONE).all()
+        assert (batch["kind"][:2, 1:] != Kind.NONE).all()
+        assert (batch["kind"][2] == Kind.NONE).all()
+        assert batch["annotated_labels"].shape == (3, 4, 4)
 
 
 def test_pools_hold_each_unit_of_the_training_part_once(phantom: Store, lists: Path) -> None:

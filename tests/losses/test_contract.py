@@ -89,6 +89,18 @@ def random_batch(
     return logits, target, annotated
 
 
+def random_volumes(seed: int, known_share: float = 0.4) -> tuple[Tensor, Tensor, Tensor]:
+    """The same in 3D, with annotated labels B×C×D that differ from slice to slice."""
+    logits, target, annotated = random_batch(seed, (6, 5), batch=8, known_share=known_share)
+    return _as_volumes(logits), _as_volumes(target), annotated.unflatten(0, (2, 4)).transpose(1, 2)
+
+
+def _as_volumes(slices: Tensor) -> Tensor:
+    """Two volumes of four slices each."""
+    volumes = slices.unflatten(0, (2, 4))
+    return volumes if slices.ndim == 3 else volumes.transpose(1, 2)
+
+
 def value_and_gradient(
     loss: SupervisedLoss, logits: Tensor, target: Tensor, annotated: Tensor | None
 ) -> tuple[Tensor, Tensor]:
@@ -208,6 +220,66 @@ def test_a_volume_of_one_slice_equals_the_slice(loss: SupervisedLoss) -> None:
     logits, target, annotated = random_batch(6, (6, 5))
     in_3d = loss(logits[:, :, None], target[:, None], annotated)
     torch.testing.assert_close(in_3d, loss(logits, target, annotated), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("name", [name for name in UNWEIGHTED if "sample" not in name])
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10_000), known_share=st.sampled_from([0.05, 0.4, 1.0]))
+def test_a_volume_is_the_batch_of_its_slices(name: str, seed: int, known_share: float) -> None:
+    """What is annotated may change from slice to slice; sums over the batch do not see where a volume ends."""
+    logits, target, annotated = random_batch(seed, (6, 5), batch=8, known_share=known_share)
+    volumes = random_volumes(seed, known_share)
+    value, gradient = value_and_gradient(UNWEIGHTED[name], logits, target, annotated)
+    in_3d, gradient_in_3d = value_and_gradient(UNWEIGHTED[name], *volumes)
+    torch.testing.assert_close(in_3d, value, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(gradient_in_3d, _as_volumes(gradient), rtol=1e-10, atol=1e-14)
+
+
+@every_loss
+@pytest.mark.parametrize("seed", range(5))
+def test_one_value_for_a_volume_counts_in_all_its_slices(loss: SupervisedLoss, seed: int) -> None:
+    """Bit by bit: what is said of a sample is what is said of each of its slices."""
+    logits, target, annotated = random_batch(seed, (3, 4, 5))
+    value, gradient = value_and_gradient(loss, logits, target, annotated)
+    by_slice, gradient_by_slice = value_and_gradient(loss, logits, target, annotated[:, :, None].repeat(1, 1, 3))
+    assert torch.equal(by_slice, value)
+    assert torch.equal(gradient_by_slice, gradient)
+
+
+@every_unweighted_loss
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10_000), place=st.integers(0, 4), known_share=st.sampled_from([0.05, 0.4, 1.0]))
+def test_an_unlabelled_slice_changes_nothing(loss: SupervisedLoss, seed: int, place: int, known_share: float) -> None:
+    logits, target, annotated = random_volumes(seed, known_share)
+    other_logits, _, other_annotated = random_volumes(seed + 1)
+    before, gradient_before = value_and_gradient(loss, logits, target, annotated)
+
+    def with_other(ours: Tensor, other: Tensor, axis: int) -> Tensor:
+        first, last = ours.tensor_split([place], dim=axis)
+        return torch.cat([first, other.narrow(axis, 0, 1), last], dim=axis)
+
+    after, gradient = value_and_gradient(
+        loss,
+        with_other(logits, other_logits, 2),
+        with_other(target, torch.full_like(target, IGNORE), 1),
+        with_other(annotated, other_annotated, 2),
+    )
+    torch.testing.assert_close(after, before, rtol=1e-12, atol=1e-14)
+    kept = [index for index in range(5) if index != place]
+    torch.testing.assert_close(gradient[:, :, kept], gradient_before, rtol=1e-10, atol=1e-14)
+    assert not gradient[:, :, place].any()
+
+
+@every_loss
+@pytest.mark.parametrize("shape", [(3, CLASSES + 1), (2, CLASSES), (3, CLASSES, 4), (3, CLASSES, 3, 4)])
+def test_annotated_labels_of_another_shape_are_refused(loss: SupervisedLoss, shape: tuple[int, ...]) -> None:
+    """Also where nothing is to be merged, and where they would broadcast over the wrong axis of the grid."""
+    logits, target, _ = random_batch(12, (3, 4, 5))
+    with pytest.raises(ConfigError, match=r"do not fit \(3, 4, 3, 4, 5\); give one value for each sample, or in 3D"):
+        loss(logits, target, torch.ones(shape, dtype=torch.bool))
+    in_2d = random_batch(12, (6, 5))[:2]
+    with pytest.raises(ConfigError, match="do not fit"):
+        loss(*in_2d, torch.ones(3, CLASSES, 6, dtype=torch.bool))
 
 
 @every_loss

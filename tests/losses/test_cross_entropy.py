@@ -35,6 +35,14 @@ def brute_force(
     return total / max(mass, 1.0)
 
 
+def test_slices_that_speak_of_different_classes_by_hand() -> None:
+    """A background voxel in each of two slices, p = (1/2, 1/4, 1/4); the first slice does not speak of class 2."""
+    logits = torch.tensor([2.0, 1.0, 1.0]).log().view(1, 3, 1, 1, 1).repeat(1, 1, 2, 1, 1)
+    annotated = torch.tensor([[[True, True], [True, True], [False, True]]])
+    loss = partial_cross_entropy(logits, torch.zeros(1, 2, 1, 1, dtype=torch.int64), annotated_labels=annotated)
+    assert loss.item() == pytest.approx(-(math.log(0.75) + math.log(0.5)) / 2)
+
+
 def test_by_hand() -> None:
     """Two known voxels with probabilities 3/4 and 1/2 of their class; the third is unknown."""
     logits = torch.tensor([[[[math.log(3.0), 0.0, 50.0]], [[0.0, 0.0, -50.0]]]])

@@ -33,6 +33,21 @@ def test_by_hand() -> None:
     assert dice_loss(probabilities, target, include_background=False, smooth=SMALL).item() == pytest.approx(foreground)
 
 
+def test_slices_that_speak_of_different_classes_by_hand() -> None:
+    """One voxel a slice. The first does not speak of class 2: (0.2, 0.3, 0.5) is (0.7, 0.3, 0), and t = 0 there."""
+    probabilities = torch.tensor([[0.2, 0.3, 0.5], [0.1, 0.2, 0.7]], dtype=torch.float64).T[None, :, :, None, None]
+    target = torch.tensor([0, 2])[None, :, None, None]
+    annotated = torch.tensor([[[True, True], [True, True], [False, True]]])
+    expected = 1 - (2 * 0.7 / (0.7 + 0.1 + 1) + 0 + 2 * 0.7 / (0.7 + 1)) / 3
+    loss = dice_loss(probabilities, target, squared=False, annotated_labels=annotated, smooth=SMALL)
+    assert loss.item() == pytest.approx(expected)
+    # no slice that knows anything speaks of class 2: it takes no part in the mean
+    target[0, 1] = IGNORE
+    expected = 1 - (2 * 0.7 / (0.7 + 1) + 0) / 2
+    loss = dice_loss(probabilities, target, squared=False, annotated_labels=annotated, smooth=SMALL)
+    assert loss.item() == pytest.approx(expected)
+
+
 def test_unknown_voxels_are_left_out_of_all_three_sums() -> None:
     known = dice_loss(two_class([0.5, 1.0, 0.0]), torch.tensor([[[1, 1, 0]]]))
     target = torch.tensor([[[1, IGNORE, 1, 0, IGNORE]]])

@@ -10,6 +10,7 @@ from scipy import ndimage, special
 from skimage.segmentation import find_boundaries
 
 from lesslabel.data.case import IGNORE
+from lesslabel.data.derived import make_in_runs
 from lesslabel.errors import ConfigError
 from lesslabel.losses import (
     LevelSetRecipe,
@@ -110,6 +111,31 @@ def test_a_batch_of_classes_is_each_mask_alone() -> None:
     assert (targets[1, 1:] == 1).all()
 
 
+def test_runs_of_dense_slices_are_volumes_of_their_own() -> None:
+    labels = torch.randint(0, 3, (2, 6, 7, 6), generator=torch.Generator().manual_seed(0))
+    dense = torch.tensor([[1, 1, 0, 1, 0, 0], [0] * 6]).bool()
+    targets = level_set_targets(labels, 3, dense=dense)
+    for run in (slice(0, 2), slice(3, 4)):
+        np.testing.assert_array_equal(targets[0, :, run].numpy(), level_sets(labels[0, run].numpy(), 3))
+    assert not targets[0, :, [2, 4, 5]].any()
+    assert not targets[1].any()
+    everything = torch.ones_like(dense)
+    assert torch.equal(level_set_targets(labels, 3, dense=everything), level_set_targets(labels, 3))
+    of_slices = level_set_targets(labels[0], 3, dense=dense[0])  # in 2D a sample is one slice
+    assert torch.equal(of_slices[3], level_set_targets(labels[0, 3:4], 3)[0])
+    assert not of_slices[2].any()
+
+
+@given(before=st.integers(0, 3), behind=st.integers(0, 3))
+def test_slices_beyond_the_dense_ones_change_no_level_set(before: int, behind: int) -> None:
+    labels = np.random.default_rng(1).integers(0, 3, (before + 3 + behind, 6, 5))
+    dense = np.zeros(len(labels), dtype=np.bool_)
+    dense[before : before + 3] = True
+    maps = make_in_runs(lambda part: level_sets(part, 3), labels, dense)
+    np.testing.assert_array_equal(maps[:, dense], level_sets(labels[dense], 3))
+    assert not maps[:, ~dense].any()
+
+
 def test_slices_of_a_volume_are_taken_one_by_one_in_2d() -> None:
     labels = np.random.default_rng(0).integers(0, 3, (3, 8, 9)).astype(np.uint8)
     per_slice = LevelSetRecipe(whole=True, dimensions=2).make(labels, 3)
@@ -157,6 +183,30 @@ def test_the_loss_is_the_mean_over_known_voxels() -> None:
     assert level_set_loss(prediction, wanted, target).item() == pytest.approx(expected, rel=1e-6)
     by_sample = float(half.mean() + whole.mean()) / 2
     assert level_set_loss(prediction, wanted, target, per_sample=True).item() == pytest.approx(by_sample, rel=1e-6)
+
+
+def test_a_volume_is_the_batch_of_its_slices() -> None:
+    prediction, wanted, target = loss_batch()
+    annotated = torch.rand(3, 3, 4, generator=torch.Generator().manual_seed(1)) < 0.6
+
+    def slices(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.transpose(1, 2).flatten(0, 1)
+
+    expected = level_set_loss(
+        slices(prediction), slices(wanted), target.flatten(0, 1), annotated_labels=slices(annotated)
+    )
+    torch.testing.assert_close(level_set_loss(prediction, wanted, target, annotated_labels=annotated), expected)
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_one_value_for_a_volume_counts_in_all_its_slices(per_sample: bool) -> None:
+    prediction, wanted, target = loss_batch()
+    annotated = torch.tensor([[True, True, False], [True, False, True], [True, True, True]])
+    by_slice = annotated[:, :, None].repeat(1, 1, 4)
+    loss = level_set_loss(prediction, wanted, target, annotated_labels=annotated, per_sample=per_sample)
+    assert torch.equal(
+        level_set_loss(prediction, wanted, target, annotated_labels=by_slice, per_sample=per_sample), loss
+    )
 
 
 def test_a_class_that_nobody_annotated_takes_no_part() -> None:

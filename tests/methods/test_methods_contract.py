@@ -5,9 +5,18 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from batches import CLASSES, batch_of, evaluation_batch
+from batches import (
+    CLASSES,
+    answer_voxel_by_voxel,
+    as_slices,
+    batch_of,
+    evaluation_batch,
+    slice_by_slice,
+    volumes_of,
+)
 
-from lesslabel.data.case import Kind
+from lesslabel.data.batch import Batch
+from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.methods import (
     DMPLS,
@@ -23,6 +32,7 @@ from lesslabel.methods import (
     Tent,
     UncertaintyAwareMeanTeacher,
 )
+from lesslabel.methods.semi import bidirectional_copy_paste
 from lesslabel.networks import NetworkShape
 
 
@@ -89,6 +99,12 @@ ROWS = [
     Row("adami", lambda shape: AdaMI(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
 ]
 MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
+MIXED_SLICES = [
+    [Kind.DENSE, Kind.SCRIBBLE, Kind.DENSE, Kind.DENSE],
+    [Kind.SCRIBBLE, Kind.DENSE, Kind.NONE, Kind.SCRIBBLE],
+    [Kind.NONE] * 4,
+]
+ABOUT_DENSE_LABELS = {"dice", "level_set"}
 
 every_method = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 both_dimensions = pytest.mark.parametrize("dimensions", [2, 3])
@@ -125,6 +141,95 @@ def test_an_unlabelled_sample_changes_no_supervised_term(row, dimensions):
     joined = method.losses(batch_of(MIXED, dimensions))
     for name in row.supervised_terms:
         torch.testing.assert_close(joined[name], alone[name])
+
+
+def terms_of(method: SegmentationMethod, batch: Batch) -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    return dict(method.losses(batch))
+
+
+@every_method
+def test_a_batch_whose_slices_are_of_several_kinds_gives_finite_terms_and_gradients(row):
+    method = make(row, 3).train()
+    terms = method.losses(volumes_of(MIXED_SLICES))
+    assert all(term.ndim == 0 and torch.isfinite(term) for term in terms.values())
+    sum(terms.values()).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in method.parameters() if p.requires_grad)
+
+
+@every_method
+def test_one_kind_for_a_volume_is_that_kind_for_each_of_its_slices(row):
+    """Bit by bit, labels of some classes alone included."""
+    batch = batch_of(MIXED, 3)
+    batch["annotated_labels"][0, 2] = False
+    by_sample, by_slice = (terms_of(make(row, 3).train(), one) for one in (batch, slice_by_slice(batch)))
+    assert by_sample.keys() == by_slice.keys()
+    assert all(torch.equal(by_sample[name], by_slice[name]) for name in by_sample)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.supervised_terms], ids=lambda row: row.name)
+@torch.no_grad()
+def test_what_is_predicted_elsewhere_changes_no_supervised_term(row):
+    """Dice and level sets look at dense slices alone, cross-entropy at known voxels alone."""
+    method = make(row, 3).eval()
+    answer_voxel_by_voxel(method)
+    batch = volumes_of(MIXED_SLICES)
+    before = terms_of(method, batch)
+    known = batch["target"] != IGNORE
+    dense = (batch["kind"] == Kind.DENSE)[..., None, None] & known
+    for name in row.supervised_terms:
+        heard = (dense if name in ABOUT_DENSE_LABELS else known)[:, None]
+        elsewhere = batch | {"image": torch.where(heard, batch["image"], batch["image"] + 1.0)}
+        assert torch.equal(terms_of(method, elsewhere)[name], before[name])
+        there = batch | {"image": torch.where(heard, batch["image"] + 1.0, batch["image"])}
+        # a term of weight 0 hears nothing
+        assert not before[name] or not torch.equal(terms_of(method, there)[name], before[name])
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.supervised_terms], ids=lambda row: row.name)
+@pytest.mark.parametrize(("before", "behind"), [(1, 0), (0, 2), (2, 1)])
+@torch.no_grad()
+def test_an_unlabelled_slice_changes_no_supervised_term(row, before, behind, monkeypatch):
+    method = make(row, 3).eval()
+    answer_voxel_by_voxel(method)
+    columns = torch.zeros(16, 16, dtype=torch.bool)
+    columns[4:11, 5:15] = True
+    monkeypatch.setattr(bidirectional_copy_paste, "random_box", lambda shape, _: columns.expand(shape))
+    batch = volumes_of(MIXED_SLICES)
+
+    def longer(tensor: torch.Tensor, fill: float, *beside: int) -> torch.Tensor:
+        return torch.nn.functional.pad(tensor, (*beside, before, behind), value=fill)
+
+    joined = Batch(
+        image=longer(batch["image"], 0.7, 0, 0, 0, 0),
+        target=longer(batch["target"], IGNORE, 0, 0, 0, 0),
+        kind=longer(batch["kind"], Kind.NONE),
+        annotated_labels=longer(batch["annotated_labels"], fill=True),
+        uid=batch["uid"],
+    )
+    alone, together = terms_of(method, batch), terms_of(method, joined)
+    for name in row.supervised_terms:
+        torch.testing.assert_close(together[name], alone[name])
+
+
+@pytest.mark.parametrize(
+    # pairs of pasted samples and level sets of volumes are not those of slices
+    "row",
+    [row for row in ROWS if row.supervised_terms and not row.name.startswith(("bcp", "dtc"))],
+    ids=lambda row: row.name,
+)
+@torch.no_grad()
+def test_volumes_and_the_batch_of_their_slices_have_the_same_supervised_terms(row):
+    batch = volumes_of(MIXED_SLICES)
+    batch["annotated_labels"][0, 2, :2] = False  # some slices do not speak of class 2
+    batch["annotated_labels"][1, 1, 1] = False
+    methods = [make(row, dimensions).eval() for dimensions in (3, 2)]
+    for method in methods:
+        answer_voxel_by_voxel(method)
+    in_3d, in_2d = (terms_of(*pair) for pair in zip(methods, (batch, as_slices(batch)), strict=True))
+    for name in row.supervised_terms:
+        assert in_3d[name] > 0
+        torch.testing.assert_close(in_3d[name], in_2d[name])
 
 
 @every_method

@@ -32,7 +32,8 @@ class BidirectionalCopyPaste(TeacherMethod):
     Labelled and unlabelled samples are paired in order, the first half of the pairs one way, the second the other; the
     smaller group is used in turn, so odd and unequal numbers work. The two directions pass apart, as in the published
     code; the teacher sees all unlabelled samples at once. A batch without unlabelled samples is treated as in
-    pre-training; one without labelled samples has nothing to learn from.
+    pre-training; one without labelled samples has nothing to learn from. A volume with a labelled slice is a labelled
+    one; each voxel keeps the kind of the slice that it was cut from, and unknown ones teach nothing.
 
     Args:
         num_classes: classes, background included.

@@ -30,7 +30,8 @@ class DTC(SegmentationMethod):
     From "Semi-supervised Medical Image Segmentation through Dual-task Consistency" (Luo et al., AAAI 2021,
     arXiv:2009.04448). ``L = L_Dice + β·L_LSF + λ(t)·L_DTC``: Dice and the squared error of the level set on dense
     labels, and on every sample, labelled or not, the squared difference of the first head and T⁻¹ of the second. All
-    samples of a batch pass the network together, so batch normalisation sees both streams.
+    samples of a batch pass the network together, so batch normalisation sees both streams. Where only some slices of a
+    volume are dense, the level sets are those of each run of neighbouring dense slices, as if it were a volume.
 
     Two classes: one channel for each head, as published. More: one softmax channel per class and one level set per
     foreground class, each compared with the probability of its class. The ablations are weights of 0: Seg (β = λ = 0),
@@ -146,9 +147,10 @@ class DTC(SegmentationMethod):
         """Those of the batch; without a data module they are made here, from what the samples show."""
         if "derived" in batch:
             return batch["derived"]
-        if self._recipe.whole and bool((batch["kind"] == int(Kind.DENSE)).any()):
+        dense = batch["kind"] == int(Kind.DENSE)
+        if self._recipe.whole and bool(dense.any()):
             raise ConfigError("model.level_set is volume, but the batch has no level sets; train with a data module")
-        return level_set_targets(target, self.num_classes, self._recipe.empty)
+        return level_set_targets(target, self.num_classes, self._recipe.empty, dense)
 
     def _check(self, steepness: float, ramp_iterations: int | None, ramp_every: int) -> None:
         require_not_negative(**self.weights, ramp_iterations=ramp_iterations)
