@@ -12,7 +12,6 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from lesslabel.data.batch import Batch, EvaluationBatch
-from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.derived import Recipe
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.resize import resize_probabilities
@@ -20,7 +19,6 @@ from lesslabel.errors import ConfigError, NonFiniteLossError
 from lesslabel.evaluation.overlap import dice_per_class
 from lesslabel.losses.pseudo_label import hard_label
 from lesslabel.losses.ramps import gaussian_ramp
-from lesslabel.losses.rules import over_slices
 from lesslabel.methods.checkpoints import require_own_checkpoint, sign_checkpoint
 from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume
 from lesslabel.methods.optimiser import Optimiser
@@ -88,7 +86,7 @@ class SegmentationMethod(pl.LightningModule):
         self.inference = inference
         self._dice: dict[str, list[float]] = {}
         self._cases: list[str] = []
-        self._iteration: int | None = None
+        self.held_iteration: int | None = None  # while several optimisers step
 
     # What a method may say ------------------------------------------------------------------------------------------
 
@@ -143,7 +141,7 @@ class SegmentationMethod(pl.LightningModule):
     @property
     def iteration(self) -> int:
         """Updates before this one, however many optimisers take part in one."""
-        return self.global_step if self._iteration is None else self._iteration
+        return self.global_step if self.held_iteration is None else self.held_iteration
 
     def ramp_up(self, iterations: int | None, every: int = 1) -> float:
         """How far a weight has risen, exp(−5·(1 − t/T)²), after T iterations 1.
@@ -194,14 +192,6 @@ class SegmentationMethod(pl.LightningModule):
     def automatic_optimization(self) -> bool:
         """Whether Lightning steps the one optimiser; with several, `players.alternate` does."""
         return not self.players()
-
-    def begin_iteration(self) -> None:
-        """Hold the number of the iteration while several optimisers step."""
-        self._iteration = self.global_step
-
-    def end_iteration(self) -> None:
-        """Let it go on."""
-        self._iteration = None
 
     def on_train_start(self) -> None:
         """Let the method look at the training data."""
@@ -308,26 +298,3 @@ class SegmentationMethod(pl.LightningModule):
         shares: list[Any] = [None] * self.trainer.world_size
         torch.distributed.all_gather_object(shares, self._dice)
         return {uid: dice for share in shares for uid, dice in share.items()}
-
-
-def dense_target(batch: Batch) -> Tensor:
-    """The target of densely labelled slices; every other slice becomes unknown.
-
-    Losses on shapes and overlaps (Dice, level sets) speak only of dense labels.
-    """
-    return target_of_kinds(batch, (Kind.DENSE,))
-
-
-def target_of_kinds(batch: Batch, kinds: Sequence[Kind]) -> Tensor:
-    """The target of slices of the given kinds; every other slice, and in 2D that is a sample, becomes unknown."""
-    wanted = torch.isin(batch["kind"], torch.tensor([int(kind) for kind in kinds], device=batch["kind"].device))
-    return torch.where(over_slices(wanted, batch["target"]), batch["target"], IGNORE)
-
-
-def unlabelled_samples(batch: Batch) -> Tensor:
-    """Which samples the experiment sees without labels: (B,) bool, from `kind` and never from pixels.
-
-    A volume is unlabelled if none of its slices is labelled.
-    """
-    kind = batch["kind"]
-    return (kind == int(Kind.NONE)).reshape(len(kind), -1).all(dim=1)

@@ -63,7 +63,7 @@ def alternate(method: "SegmentationMethod", batch: Batch) -> Tensor:
     optimisers = cast(list[LightningOptimizer], method.optimizers())
     schedulers = cast(list[Any], method.lr_schedulers())
     moves = [("", method.losses), *((f"{name}_", player.losses) for name, player in method.players().items())]
-    method.begin_iteration()
+    method.held_iteration = method.global_step
     totals: list[Tensor] = []
     for number, (optimiser, scheduler, (prefix, losses)) in enumerate(zip(optimisers, schedulers, moves, strict=True)):
         method.toggle_optimizer(optimiser)
@@ -78,5 +78,5 @@ def alternate(method: "SegmentationMethod", batch: Batch) -> Tensor:
         totals.append(total.detach())
     with torch.no_grad():
         method.after_update()
-    method.end_iteration()
+    method.held_iteration = None
     return totals[0]

@@ -1,15 +1,15 @@
 """Full supervision: the upper bound."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from torch import Tensor
 
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import Kind
-from lesslabel.losses import dice_loss, partial_cross_entropy
-from lesslabel.methods.base import SegmentationMethod, target_of_kinds
+from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
+from lesslabel.methods.targets import supervised_terms
 from lesslabel.networks import NetworkShape
 
 
@@ -48,22 +48,3 @@ class Supervised(SegmentationMethod):
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """Compute ½ cross-entropy and ½ Dice."""
         return supervised_terms(self.network(batch["image"]), batch, self.dice_kinds)
-
-
-def supervised_terms(logits: Tensor, batch: Batch, dice_kinds: Sequence[Kind] = (Kind.DENSE,)) -> dict[str, Tensor]:
-    """Compute what the labels of a batch ask for: ½ cross-entropy on known voxels and ½ Dice on dense slices.
-
-    Args:
-        logits: B×C×[D×]H×W.
-        batch: the labels; a sample without any changes nothing, and no slice of a volume without any.
-        dice_kinds: the kinds of slices, in 2D of samples, that Dice speaks of.
-
-    Returns:
-        The terms ``cross_entropy`` and ``dice``.
-    """
-    annotated = batch["annotated_labels"]
-    cross_entropy = partial_cross_entropy(
-        logits, batch["target"], annotated_labels=annotated, weight=batch.get("weight")
-    )
-    dice = dice_loss(logits.float().softmax(dim=1), target_of_kinds(batch, dice_kinds), annotated_labels=annotated)
-    return {"cross_entropy": 0.5 * cross_entropy, "dice": 0.5 * dice}

@@ -9,7 +9,7 @@ from numpy_losses import numpy_dice_loss, numpy_partial_cross_entropy, softmax
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError
 from lesslabel.methods import DMPLS, Optimiser, PartialCrossEntropy, Supervised
-from lesslabel.methods.base import dense_target
+from lesslabel.methods.targets import dense_target
 from lesslabel.networks import NetworkShape
 
 SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))

@@ -13,9 +13,8 @@ from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError
 from lesslabel.losses import dice_loss, level_sets, partial_cross_entropy
 from lesslabel.methods import DTC, BidirectionalCopyPaste, MeanTeacher, Supervised
-from lesslabel.methods.base import dense_target, target_of_kinds, unlabelled_samples
 from lesslabel.methods.semi import bidirectional_copy_paste
-from lesslabel.methods.supervised import supervised_terms
+from lesslabel.methods.targets import dense_target, supervised_terms, target_of_kinds, unlabelled_samples
 from lesslabel.networks import NetworkShape
 
 SHAPE = NetworkShape(dimensions=3, channels=(4, 8), encoder_dropout=(0.0, 0.0))

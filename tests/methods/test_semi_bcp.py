@@ -12,7 +12,8 @@ from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError
 from lesslabel.methods import BidirectionalCopyPaste
 from lesslabel.methods.semi import bidirectional_copy_paste
-from lesslabel.methods.semi.bidirectional_copy_paste import random_box, take_samples, within
+from lesslabel.methods.semi.bidirectional_copy_paste import random_box
+from lesslabel.methods.targets import take_samples, within
 from lesslabel.networks import NetworkShape
 
 SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))

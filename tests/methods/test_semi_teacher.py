@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from lesslabel.data.case import Kind
 from lesslabel.errors import ConfigError
 from lesslabel.methods import BidirectionalCopyPaste, MeanTeacher, UncertaintyAwareMeanTeacher
-from lesslabel.methods.semi.teacher import Teacher, warmed_up_decay
+from lesslabel.methods.teacher import Teacher, warmed_up_decay
 from lesslabel.networks import NetworkShape, build_network
 
 SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))

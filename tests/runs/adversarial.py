@@ -10,7 +10,7 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.methods import Optimiser, SegmentationMethod
 from lesslabel.methods.players import Player
-from lesslabel.methods.supervised import supervised_terms
+from lesslabel.methods.targets import supervised_terms
 from lesslabel.networks import NetworkShape
 
 

@@ -9,12 +9,11 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError
 from lesslabel.losses import dice_loss, hard_label, partial_cross_entropy
-from lesslabel.methods.base import unlabelled_samples
 from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference, keep_largest_components
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.methods.semi.teacher import Predictor, RunningStatistics, TeacherMethod
-from lesslabel.methods.supervised import supervised_terms
+from lesslabel.methods.targets import supervised_terms, take_samples, unlabelled_samples, within
+from lesslabel.methods.teacher import Predictor, RunningStatistics, TeacherMethod
 from lesslabel.networks import NetworkShape
 
 
@@ -151,30 +150,6 @@ def random_box(shape: Sequence[int], share: float) -> Tensor:
     starts = [int(torch.randint(side - part + 1, ())) for side, part in zip(shape, sides, strict=True)]
     inside[tuple(slice(start, start + part) for start, part in zip(starts, sides, strict=True))] = True
     return inside
-
-
-def take_samples(batch: Batch, indices: Tensor) -> Batch:
-    """Select samples of a batch in the given order; indices past its end start again at 0."""
-    indices = indices % max(1, len(batch["image"]))
-    taken = Batch(
-        image=batch["image"][indices],
-        target=batch["target"][indices],
-        kind=batch["kind"][indices],
-        annotated_labels=batch["annotated_labels"][indices],
-        uid=[batch["uid"][index] for index in indices.tolist()],
-    )
-    if "weight" in batch:
-        taken["weight"] = batch["weight"][indices]
-    if "derived" in batch:
-        taken["derived"] = batch["derived"][indices]
-    return taken
-
-
-def within(batch: Batch, region: Tensor) -> Batch:
-    """Make every target outside of a region ([D×]H×W bool) unknown."""
-    restricted = batch.copy()
-    restricted["target"] = torch.where(region, batch["target"], IGNORE)
-    return restricted
 
 
 def _sums(terms: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

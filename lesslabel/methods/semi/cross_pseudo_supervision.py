@@ -10,11 +10,11 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE
 from lesslabel.losses import hard_label, partial_cross_entropy, pseudo_label_loss
 from lesslabel.losses.rules import over_grid
-from lesslabel.methods.base import SegmentationMethod, unlabelled_samples
+from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_choice, require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.methods.supervised import supervised_terms
+from lesslabel.methods.targets import supervised_terms, unlabelled_samples
 from lesslabel.networks import NetworkShape
 
 PseudoLabelLoss = Literal["cross_entropy", "dice"]

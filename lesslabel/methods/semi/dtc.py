@@ -17,10 +17,11 @@ from lesslabel.losses import (
     level_set_targets,
     level_set_to_probability,
 )
-from lesslabel.methods.base import SegmentationMethod, dense_target
+from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_at_least, require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
+from lesslabel.methods.targets import dense_target
 from lesslabel.networks import NetworkShape, TwoHeads, build_network
 
 

@@ -10,7 +10,7 @@ from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.methods.supervised import supervised_terms
+from lesslabel.methods.targets import supervised_terms
 from lesslabel.networks import NetworkShape
 
 

@@ -7,12 +7,11 @@ from torch import Tensor
 
 from lesslabel.data.batch import Batch
 from lesslabel.losses import consistency_loss
-from lesslabel.methods.base import unlabelled_samples
 from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.methods.semi.teacher import Predictor, RunningStatistics, TeacherMethod
-from lesslabel.methods.supervised import supervised_terms
+from lesslabel.methods.targets import supervised_terms, unlabelled_samples
+from lesslabel.methods.teacher import Predictor, RunningStatistics, TeacherMethod
 from lesslabel.networks import NetworkShape
 
 

@@ -10,7 +10,7 @@ from lesslabel.methods.checks import require_at_least, require_positive
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.semi.mean_teacher import MeanTeacher
-from lesslabel.methods.semi.teacher import Predictor, RunningStatistics
+from lesslabel.methods.teacher import Predictor, RunningStatistics
 from lesslabel.networks import NetworkShape
 
 

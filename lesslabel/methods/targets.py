@@ -1,0 +1,77 @@
+"""What the labels of a batch ask for: targets by kind, samples without labels, the supervised terms."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lesslabel.data.batch import Batch
+from lesslabel.data.case import IGNORE, Kind
+from lesslabel.losses import dice_loss, partial_cross_entropy
+from lesslabel.losses.rules import over_slices
+
+
+def dense_target(batch: Batch) -> Tensor:
+    """The target of densely labelled slices; every other slice becomes unknown.
+
+    Losses on shapes and overlaps (Dice, level sets) speak only of dense labels.
+    """
+    return target_of_kinds(batch, (Kind.DENSE,))
+
+
+def target_of_kinds(batch: Batch, kinds: Sequence[Kind]) -> Tensor:
+    """The target of slices of the given kinds; every other slice, and in 2D that is a sample, becomes unknown."""
+    wanted = torch.isin(batch["kind"], torch.tensor([int(kind) for kind in kinds], device=batch["kind"].device))
+    return torch.where(over_slices(wanted, batch["target"]), batch["target"], IGNORE)
+
+
+def unlabelled_samples(batch: Batch) -> Tensor:
+    """Which samples the experiment sees without labels: (B,) bool, from `kind` and never from pixels.
+
+    A volume is unlabelled if none of its slices is labelled.
+    """
+    kind = batch["kind"]
+    return (kind == int(Kind.NONE)).reshape(len(kind), -1).all(dim=1)
+
+
+def take_samples(batch: Batch, indices: Tensor) -> Batch:
+    """Select samples of a batch in the given order; indices past its end start again at 0."""
+    indices = indices % max(1, len(batch["image"]))
+    taken = Batch(
+        image=batch["image"][indices],
+        target=batch["target"][indices],
+        kind=batch["kind"][indices],
+        annotated_labels=batch["annotated_labels"][indices],
+        uid=[batch["uid"][index] for index in indices.tolist()],
+    )
+    if "weight" in batch:
+        taken["weight"] = batch["weight"][indices]
+    if "derived" in batch:
+        taken["derived"] = batch["derived"][indices]
+    return taken
+
+
+def within(batch: Batch, region: Tensor) -> Batch:
+    """Make every target outside of a region ([D×]H×W bool) unknown."""
+    restricted = batch.copy()
+    restricted["target"] = torch.where(region, batch["target"], IGNORE)
+    return restricted
+
+
+def supervised_terms(logits: Tensor, batch: Batch, dice_kinds: Sequence[Kind] = (Kind.DENSE,)) -> dict[str, Tensor]:
+    """Compute what the labels of a batch ask for: ½ cross-entropy on known voxels and ½ Dice on dense slices.
+
+    Args:
+        logits: B×C×[D×]H×W.
+        batch: the labels; a sample without any changes nothing, and no slice of a volume without any.
+        dice_kinds: the kinds of slices, in 2D of samples, that Dice speaks of.
+
+    Returns:
+        The terms ``cross_entropy`` and ``dice``.
+    """
+    annotated = batch["annotated_labels"]
+    cross_entropy = partial_cross_entropy(
+        logits, batch["target"], annotated_labels=annotated, weight=batch.get("weight")
+    )
+    dice = dice_loss(logits.float().softmax(dim=1), target_of_kinds(batch, dice_kinds), annotated_labels=annotated)
+    return {"cross_entropy": 0.5 * cross_entropy, "dice": 0.5 * dice}
