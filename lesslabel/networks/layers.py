@@ -34,6 +34,7 @@ TRANSPOSED_CONVOLUTION: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspo
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
 }
+LINEAR_MODE = {2: "bilinear", 3: "trilinear"}
 CHANNEL_DROPOUT: dict[int, type[nn.Dropout2d] | type[nn.Dropout3d]] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 
 _BATCH_NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}

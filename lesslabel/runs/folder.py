@@ -17,6 +17,7 @@ import yaml
 from lesslabel import __version__
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import read_json, written_aside
+from lesslabel.networks.shape import same_networks
 from lesslabel.runs.weights import describe_weights
 
 _PACKAGES = (
@@ -104,8 +105,8 @@ class RunFolder:
         """
         if not self.config.is_file():
             raise RunError(f"{self.path}: no run to resume here; start it without --ckpt_path")
-        old = flatten(read_yaml(self.config))
-        new = flatten(config)
+        old = flatten(same_networks(read_yaml(self.config)))
+        new = flatten(same_networks(config))
         changed = sorted(
             key
             for key in old.keys() | new.keys()

@@ -1,5 +1,6 @@
 """Command line and configuration of a run, on LightningCLI in subclass mode."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.errors import ConfigError
 from lesslabel.methods import SegmentationMethod
+from lesslabel.networks.shape import with_current_flags, with_current_network
 from lesslabel.runs.folder import read_yaml
-from lesslabel.runs.messages import config_files, explain
+from lesslabel.runs.messages import CONFIG_FLAGS, explain
 
 
 class RunCLI(LightningCLI):
@@ -97,9 +99,28 @@ def parse_run(arguments: Sequence[str]) -> RunCLI:
     Raises:
         ConfigError: on an unreadable file, an unknown key or a bad value, in one line.
     """
-    for file in config_files(arguments):
-        read_yaml(file)
+    current = _in_current_form(arguments)
     try:
-        return RunCLI(arguments)
+        return RunCLI(current)
     except (ArgumentError, TypeError, ValueError) as error:
         raise ConfigError(explain(str(error), arguments)) from error
+
+
+def _in_current_form(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with the content of those configuration files that describe a network in the old form."""
+    current = with_current_flags(arguments)
+    for index, argument in enumerate(current):
+        flag, equals, value = argument.partition("=")
+        if not (equals and flag in CONFIG_FLAGS):
+            equals, value = "", argument if index and current[index - 1] in CONFIG_FLAGS else ""
+        if not value:
+            continue
+        content = read_yaml(Path(value))
+        renewed = with_current_network(content)
+        if renewed != content:
+            path = renewed["model"]["init_args"]["network"]["class_path"]
+            said = f"{value}: network.name is an old form; write class_path: {path}"
+            warnings.warn(said, FutureWarning, stacklevel=3)
+            text = yaml.safe_dump(renewed, sort_keys=False)
+            current[index] = f"{flag}={text}" if equals else text
+    return current

@@ -23,7 +23,7 @@ from lesslabel.methods import (
     Tent,
     UncertaintyAwareMeanTeacher,
 )
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Row:
     """A method, how to make it, and which of its terms are supervised."""
 
     name: str
-    make: Callable[[NetworkShape], SegmentationMethod]
+    make: Callable[[Network], SegmentationMethod]
     supervised_terms: tuple[str, ...]
     random_in_evaluation: bool = False
 
@@ -96,7 +96,7 @@ both_dimensions = pytest.mark.parametrize("dimensions", [2, 3])
 
 def make(row: Row, dimensions: int = 2, normalisation: str = "batch") -> SegmentationMethod:
     torch.manual_seed(0)
-    shape = NetworkShape(
+    shape = UNet(
         dimensions=dimensions,
         channels=(4, 8),
         encoder_dropout=(0.0, 0.0),

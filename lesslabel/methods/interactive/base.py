@@ -25,7 +25,7 @@ from lesslabel.losses.pseudo_label import hard_label
 from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.inference import Inference, keep_largest_components
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 Slice = tuple[int | slice, ...]
 
@@ -61,7 +61,7 @@ class InteractiveMethod(SegmentationMethod):
         later_robot: gives further prompts in training; None gives none.
         margin_jitter_voxel: in training the crop reaches up to this much farther.
         in_channels: channels of the image.
-        network: shape of the network.
+        network: description of the network.
         optimiser: optimiser and learning rate.
         inference: only `largest_component` matters.
     """
@@ -79,7 +79,7 @@ class InteractiveMethod(SegmentationMethod):
         later_robot: Robot | None = None,
         margin_jitter_voxel: float = 0.0,
         in_channels: int = 1,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:
