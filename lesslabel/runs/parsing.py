@@ -74,12 +74,12 @@ class RunCLI(LightningCLI):
         self.model = self.config_init["model"]
 
     def _config_without_needless_files(self) -> Namespace:
-        """The configuration, without the file of an encoder's weights where a checkpoint or weights replace them all."""
-        if self.config["ckpt_path"] is None and self.config["weights"] is None:
-            return self.config
-        config = self.config.clone()
-        if config.get("model.init_args.network.init_args.pretrained") is not None:
-            config["model.init_args.network.init_args.pretrained"] = None
+        """The configuration, without the file of an encoder's weights where others replace them all."""
+        config: Namespace = self.config.clone()
+        setting = "model.init_args.network.init_args.pretrained"
+        replaced = config["ckpt_path"] is not None or config["weights"] is not None
+        if replaced and config.get(setting) is not None:
+            config[setting] = None
         return config
 
     @property
