@@ -25,16 +25,14 @@ from lesslabel.data.store import Store
 from lesslabel.interaction import InteractiveSession
 from lesslabel.interaction.robots import ErrorCentreRobot
 from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 from lesslabel.runs.verbs import load_model
 
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 VOLUME_VOXEL = (64, 96, 96)
 SHAPES = {
-    2: NetworkShape(normalisation="instance"),
-    3: NetworkShape(
-        dimensions=3, channels=(8, 16, 32, 64), encoder_dropout=(0.0, 0.0, 0.0, 0.0), normalisation="instance"
-    ),
+    2: UNet(normalisation="instance"),
+    3: UNet(dimensions=3, channels=(8, 16, 32, 64), normalisation="instance"),
 }
 SIZES: Mapping[int, tuple[int, ...]] = {2: (96, 96), 3: VOLUME_VOXEL}
 

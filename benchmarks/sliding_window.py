@@ -25,7 +25,7 @@ from torch import Tensor
 from lesslabel.data.store import Store
 from lesslabel.methods import DTC, Inference
 from lesslabel.methods.inference import predict_volume
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import VNet
 
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 SHAPE_VOXEL = (88, 140, 183)
@@ -73,7 +73,7 @@ def first_image(store: Path | None) -> Tensor:
 
 def network(arguments: argparse.Namespace) -> Callable[[Tensor], Tensor]:
     """The probabilities of an untrained DTC."""
-    shape = NetworkShape("vnet", 3, tuple(arguments.channels), (0.0,) * len(arguments.channels))
+    shape = VNet(3, tuple(arguments.channels), (0.0,) * len(arguments.channels))
     return DTC(num_classes=2, network=shape).to(arguments.device).eval().probabilities
 
 

@@ -25,7 +25,7 @@ from lesslabel.methods import (
     SegmentationMethod,
     Supervised,
 )
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 
 CLASSES = 4
 COLUMNS = ("features", "foreground_voxel", "entropy", "margin", "least_confidence")
@@ -47,7 +47,7 @@ def method_of(
     kind: type[SegmentationMethod] = Supervised, dimensions: int = 2, **settings: object
 ) -> SegmentationMethod:
     torch.manual_seed(0)
-    shape = NetworkShape(dimensions=dimensions, channels=(6, 8), encoder_dropout=(0.5, 0.5), normalisation="instance")
+    shape = UNet(dimensions=dimensions, channels=(6, 8), encoder_dropout=(0.5, 0.5), normalisation="instance")
     method = kind(num_classes=CLASSES, network=shape, **settings)
     # untrained networks are sure of nothing; sharper ones predict every class somewhere
     for part in method.modules():

@@ -7,7 +7,10 @@ from dataclasses import is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import lesslabel.networks
 from lesslabel.errors import DataError, LesslabelError
+from lesslabel.networks import Network
+from lesslabel.networks.shape import current_form
 
 T = TypeVar("T")
 
@@ -45,8 +48,8 @@ def read_value(kind: Any, value: object, where: str) -> Any:
     """Read a plain value as an annotation says.
 
     Args:
-        kind: int, float, bool, str, a literal, a list, a tuple, an optional of these, a dict (taken as it is), or a
-            dataclass of them.
+        kind: int, float, bool, str, a literal, a list, a tuple, an optional of these, a dict (taken as it is), a
+            dataclass of them, or `Network`.
         value: as JSON gives it.
         where: names the value in errors.
 
@@ -59,6 +62,8 @@ def read_value(kind: Any, value: object, where: str) -> Any:
             return None
         (kind,) = (one for one in arguments if one is not NoneType)
         return read_value(kind, value, where)
+    if kind is Network:
+        return _read_network(value, where)
     if is_dataclass(kind) and isinstance(kind, type):
         return build(kind, value, where)
     if origin in (list, tuple):
@@ -75,6 +80,30 @@ def read_value(kind: Any, value: object, where: str) -> Any:
     if isinstance(value, str) and not TEXT.fullmatch(value):
         raise DataError(f"{where}: {_short(value)}; use at most 64 letters, digits, spaces and _ . , + - ( )")
     return value
+
+
+def _read_network(value: object, where: str) -> Network:
+    """Make the description of one of the library's own networks; no other class is looked for."""
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: expected an object, got {_short(value)}")
+    current = current_form(value)
+    if "class_path" not in current:
+        current = {"class_path": "lesslabel.networks.UNet", "init_args": current}
+    if unknown := sorted(current.keys() - {"class_path", "init_args"}):
+        raise DataError(f"{where}: unknown key {_short(unknown[0])}; it has class_path, init_args")
+    path = current["class_path"]
+    room, _, name = path.rpartition(".") if isinstance(path, str) else ("", "", "")
+    kind = getattr(lesslabel.networks, name) if name in lesslabel.networks.__all__ else None
+    is_network = isinstance(kind, type) and issubclass(kind, Network) and not inspect.isabstract(kind)
+    if room != lesslabel.networks.__name__ or kind is None or not is_network:
+        raise DataError(f"{where}.class_path: {_short(path)} is not a network of lesslabel.networks, as it must be")
+    settings = current.get("init_args", {})
+    if isinstance(settings, dict) and settings.get("pretrained") is not None:
+        raise DataError(
+            f"{where}.pretrained: a bundle's weights are its own, so that no other file is read; set it to null"
+        )
+    network: Network = build(kind, settings, where)
+    return network
 
 
 def _read_sequence(kind: Any, value: object, where: str) -> Any:

@@ -163,7 +163,7 @@ def _propose_volumes(shape: NDArray[np.float64], spacing_mm: NDArray[np.float64]
     return _Shape(
         model=(
             *_network(3, levels),
-            "      normalisation: instance   # batches are small",
+            "        normalisation: instance   # batches are small",
             f"    inference: {{window_voxel: {patch.tolist()}, stride_voxel: {stride}, slices_at_once: 2}}",
         ),
         data=(
@@ -178,9 +178,10 @@ def _propose_volumes(shape: NDArray[np.float64], spacing_mm: NDArray[np.float64]
 def _network(dimensions: int, levels: int) -> tuple[str, ...]:
     return (
         "    network:",
-        f"      dimensions: {dimensions}",
-        f"      channels: {list(_WIDTHS[:levels])}   # the coarsest map is at least {_COARSEST} wide",
-        f"      encoder_dropout: {[0] * levels}",
+        "      class_path: lesslabel.networks.UNet",
+        "      init_args:",
+        f"        dimensions: {dimensions}",
+        f"        channels: {list(_WIDTHS[:levels])}   # the coarsest map is at least {_COARSEST} wide",
     )
 
 

@@ -23,7 +23,7 @@ from lesslabel.methods.checkpoints import require_own_checkpoint, sign_checkpoin
 from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.players import Player, alternate, configure_all
-from lesslabel.networks import NetworkShape, UShaped, build_network
+from lesslabel.networks import Network, UNet, UShaped
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class SegmentationMethod(pl.LightningModule):
     Args:
         num_classes: classes, background included.
         in_channels: channels of the image.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -67,7 +67,7 @@ class SegmentationMethod(pl.LightningModule):
         num_classes: int,
         *,
         in_channels: int = 1,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:
@@ -157,7 +157,7 @@ class SegmentationMethod(pl.LightningModule):
 
     def build_network(self) -> UShaped:
         """Build the network that the settings describe."""
-        return build_network(self.shape, self.in_channels, self.num_classes)
+        return self.shape.build(self.in_channels, self.num_classes)
 
     def training_step(self, batch: Batch) -> Tensor:
         """Add up and log the losses.

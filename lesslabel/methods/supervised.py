@@ -10,7 +10,7 @@ from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.targets import supervised_terms
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 
 class Supervised(SegmentationMethod):
@@ -24,7 +24,7 @@ class Supervised(SegmentationMethod):
         in_channels: channels of the image.
         dice_on_pseudo_labels: Dice speaks of pseudo-labelled slices as well, as in the third stage of STDR (Wang et
             al., IEEE TMI 2024): selected and pseudo-labelled images share one loss.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -35,7 +35,7 @@ class Supervised(SegmentationMethod):
         *,
         in_channels: int = 1,
         dice_on_pseudo_labels: bool = False,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:

@@ -12,7 +12,7 @@ from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_choice
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 RunningStatistics = Literal["averaged", "copied", "own"]
 Predictor = Literal["student", "teacher"]
@@ -90,7 +90,7 @@ class TeacherMethod(SegmentationMethod):
         teacher_decay: of the exponential average, in [0, 1).
         running_statistics: the teacher's policy for buffers, see `Teacher`.
         predict_with: which of the two predicts in validation and test.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -103,7 +103,7 @@ class TeacherMethod(SegmentationMethod):
         teacher_decay: float = 0.99,
         running_statistics: RunningStatistics = "averaged",
         predict_with: Predictor = "student",
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:

@@ -1,119 +1,114 @@
-"""A network described by values that a YAML file can hold, and the function that builds it."""
+"""The form in which networks were described before each architecture had a class of its own; for one more version.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+Everything that reads it is here: configurations, run folders and bundles that were written with it still load.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final
 
 from lesslabel.errors import ConfigError
-from lesslabel.networks.layers import Normalisation
+from lesslabel.networks.description import Network
 from lesslabel.networks.u_shaped import UShaped
-from lesslabel.networks.unet import UNet, Upsampling
+from lesslabel.networks.unet import UNet
 from lesslabel.networks.vnet import VNet
 
-NetworkName = Literal["unet", "vnet"]
-Dimensions = Literal[2, 3]
+_CLASSES: Final[Mapping[str, type[Network]]] = {"unet": UNet, "vnet": VNet}
+_WITHOUT_EFFECT: Final[Mapping[str, Mapping[str, object]]] = {
+    "unet": {"decoder_dropout": 0},
+    "vnet": {"upsampling": "transposed"},
+}
+"""What the old form said of the other architecture, and the value at which it was no mistake."""
+
+_NAME_FLAGS: Final = ("--model.network.name", "--model.init_args.network.name")
 
 
-@dataclass(frozen=True)
-class NetworkShape:
-    """Which network, and how wide and deep. The defaults are the U-Net published with DMPLS, without encoder dropout.
-
-    Attributes:
-        name: the architecture.
-        dimensions: 2 for slices, 3 for volumes.
-        channels: width of each level, finest first; at least two levels.
-        encoder_dropout: dropout probability in each level of the encoder, in [0, 1); as many as ``channels``. The
-            published code of DMPLS uses (0.05, 0.1, 0.2, 0.3, 0.5), the V-Net of DTC (0, 0, 0, 0, 0.5). A U-Net drops
-            single elements inside the level, a V-Net whole channels after it.
-        upsampling: transposed convolution, or (U-Net alone) convolution of size 1 and linear interpolation.
-        normalisation: batch, instance (for batches of one) or group normalisation.
-        decoder_dropout: of a V-Net, probability that a channel is dropped before the head; the V-Net of DTC uses 0.5.
-
-    Raises:
-        ConfigError: if a value is out of its range or the lengths disagree.
-    """
-
-    name: NetworkName = "unet"
-    dimensions: Dimensions = 2
-    channels: tuple[int, ...] = (16, 32, 64, 128, 256)
-    encoder_dropout: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
-    upsampling: Upsampling = "transposed"
-    normalisation: Normalisation = "batch"
-    decoder_dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_choice("name", self.name, get_args(NetworkName))
-        _check_choice("dimensions", self.dimensions, get_args(Dimensions))
-        _check_choice("upsampling", self.upsampling, get_args(Upsampling))
-        _check_choice("normalisation", self.normalisation, get_args(Normalisation))
-        if len(self.channels) < 2 or min(self.channels) < 1:
-            raise ConfigError(f"network.channels: {self.channels} must be two or more positive widths, finest first")
-        if len(self.encoder_dropout) != len(self.channels):
-            raise ConfigError(
-                f"network.encoder_dropout: {len(self.encoder_dropout)} values for {len(self.channels)} levels in "
-                "network.channels; give one per level"
-            )
-        for name, probabilities in (
-            ("encoder_dropout", self.encoder_dropout),
-            ("decoder_dropout", (self.decoder_dropout,)),
-        ):
-            if not all(0 <= probability < 1 for probability in probabilities):
-                raise ConfigError(f"network.{name}: {getattr(self, name)} must lie in [0, 1)")
-        if self.name == "unet" and self.decoder_dropout:
-            raise ConfigError("network.decoder_dropout: a U-Net has none; set it to 0 or network.name to vnet")
-        if self.name == "vnet" and self.upsampling != "transposed":
-            raise ConfigError("network.upsampling: a V-Net has transposed convolutions only; set it to transposed")
-
-
-def build_network(shape: NetworkShape, in_channels: int, out_channels: int) -> UShaped:
-    """Build a network with freshly drawn weights (torch's global generator).
+def NetworkShape(name: str = "unet", *args: Any, **settings: Any) -> Network:  # noqa: N802  it was a class
+    """Make the description of a U-Net or V-Net from what described both; write ``UNet(…)`` or ``VNet(…)`` instead.
 
     Args:
-        shape: the network's description.
-        in_channels: channels of the image.
-        out_channels: classes, background included.
-
-    Returns:
-        A network from images B×in_channels×[D×]H×W to logits B×out_channels×[D×]H×W.
+        name: ``unet`` or ``vnet``.
+        args: dimensions, channels, encoder dropout, upsampling, normalisation, decoder dropout, in this order.
+        settings: the same by name.
 
     Raises:
-        ConfigError: if a channel count is not positive.
+        ConfigError: if a value is out of its range.
     """
-    if in_channels < 1 or out_channels < 1:
-        raise ConfigError(f"network: {in_channels} image channels and {out_channels} classes; both must be at least 1")
-    return _BUILDERS[shape.name](shape, in_channels, out_channels)
+    warnings.warn("NetworkShape is deprecated; use lesslabel.networks.UNet or VNet", DeprecationWarning, stacklevel=2)
+    if name not in _CLASSES:
+        raise ConfigError(f"network.name: {name!r} is not one of {', '.join(map(repr, _CLASSES))}")
+    order = ("dimensions", "channels", "encoder_dropout", "upsampling", "normalisation", "decoder_dropout")
+    given: dict[str, Any] = current_form({"name": name, **dict(zip(order, args, strict=False)), **settings})[
+        "init_args"
+    ]
+    known = [field.name for field in fields(_CLASSES[name])]  # type: ignore[arg-type]  # both are dataclasses
+    if unknown := sorted(given.keys() - set(known)):
+        raise ConfigError(f"network.{unknown[0]}: {_CLASSES[name].__name__} has none, it has {', '.join(known)}")
+    return _CLASSES[name](**given)
 
 
-def _build_unet(shape: NetworkShape, in_channels: int, out_channels: int) -> UShaped:
-    return UNet(
-        dimensions=shape.dimensions,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        channels=shape.channels,
-        encoder_dropout=shape.encoder_dropout,
-        upsampling=shape.upsampling,
-        normalisation=shape.normalisation,
-    )
+def build_network(network: Network, in_channels: int, out_channels: int) -> UShaped:
+    """Build a network; the same as ``network.build(in_channels, out_channels)``."""
+    return network.build(in_channels, out_channels)
 
 
-def _build_vnet(shape: NetworkShape, in_channels: int, out_channels: int) -> UShaped:
-    return VNet(
-        dimensions=shape.dimensions,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        channels=shape.channels,
-        encoder_dropout=shape.encoder_dropout,
-        decoder_dropout=shape.decoder_dropout,
-        normalisation=shape.normalisation,
-    )
+def current_form(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring the settings of a network into the form of today, a class path and its arguments.
+
+    Args:
+        network: plain values, in the old form if they hold a name of an architecture; else they stay as they are.
+    """
+    name = network.get("name")
+    if "class_path" in network or not isinstance(name, str) or name not in _CLASSES:
+        return dict(network)
+    idle = _WITHOUT_EFFECT[name]
+    settings = {
+        key: value for key, value in network.items() if key != "name" and not (key in idle and value == idle[key])
+    }
+    return {"class_path": f"lesslabel.networks.{_CLASSES[name].__name__}", "init_args": settings}
 
 
-def _check_choice(field: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"network.{field}: {value!r} is not one of {', '.join(map(repr, choices))}")
+def with_current_network(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration whose network is described in the form of today.
+
+    Args:
+        config: plain values; a partial configuration, such as an overlay, will do.
+    """
+    return _with_network(config, current_form)
 
 
-_BUILDERS: Mapping[NetworkName, Callable[[NetworkShape, int, int], UShaped]] = {
-    "unet": _build_unet,
-    "vnet": _build_vnet,
-}
+def same_networks(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration in which equal networks have equal values, so that two of them can be compared."""
+    return _with_network(config, lambda network: _without_idle_dropout(current_form(network)))
+
+
+def with_current_flags(arguments: Sequence[str]) -> list[str]:
+    """A command line that names the class of the network where it named an architecture."""
+    current = list(arguments)
+    for index, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag not in _NAME_FLAGS:
+            continue
+        named = value if equals else arguments[index + 1] if index + 1 < len(arguments) else ""
+        if named in _CLASSES:
+            flag, path = flag.removesuffix(".name"), f"lesslabel.networks.{_CLASSES[named].__name__}"
+            current[index : index + (1 if equals else 2)] = [f"{flag}={path}"] if equals else [flag, path]
+    return current
+
+
+def _with_network(config: Mapping[str, Any], change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    model = config.get("model")
+    settings = model.get("init_args") if isinstance(model, Mapping) else None
+    network = settings.get("network") if isinstance(settings, Mapping) else None
+    if not isinstance(model, Mapping) or not isinstance(settings, Mapping) or not isinstance(network, Mapping):
+        return dict(config)
+    return {**config, "model": {**model, "init_args": {**settings, "network": change(network)}}}
+
+
+def _without_idle_dropout(network: dict[str, Any]) -> dict[str, Any]:
+    """Dropout of every level was written as zeros where today nothing says the same."""
+    settings = dict(network.get("init_args") or {})
+    if not any(settings.get("encoder_dropout") or ()):
+        settings.pop("encoder_dropout", None)
+    return {**network, "init_args": settings}

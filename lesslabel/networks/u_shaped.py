@@ -1,6 +1,47 @@
 """What every U-shaped network offers, so that wrappers, heads and feature readers work on any of them."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
+
+
+class Encoder(nn.Module):
+    """The part of a network that gives feature maps of an image at several strides, and declares them.
+
+    It maps an image B×C×[D×]H×W to a list of maps, the finest first; the last is the bottleneck. A side of n voxels has
+    ⌈n / stride⌉ in a map. The first map has stride 1.
+
+    Attributes:
+        channels: of each map.
+        strides: of each map, in voxels of the image; two maps may have the same.
+
+    Args:
+        channels: of each map.
+        strides: of each map.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int]) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.strides = tuple(strides)
+
+
+class Decoder(nn.Module):
+    """The part of a network that brings the maps of an encoder together in one map of the image's size.
+
+    It must not change the list of maps or its tensors, and every layer of it with weights has ``reset_parameters()``,
+    so that a second decoder can be drawn.
+
+    Attributes:
+        channels: of that map, which the head sees.
+
+    Args:
+        channels: of that map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
 
 
 class UShaped(nn.Module):
@@ -10,17 +51,25 @@ class UShaped(nn.Module):
     be read without running the network differently.
 
     Args:
-        encoder: maps an image B×C×[D×]H×W to a list of feature maps, one per level, the finest first; its last entry is
-            the bottleneck.
-        decoder: maps that list to one feature map of the image's size. It must not change the list or its tensors.
+        encoder: gives the maps of an image.
+        decoder: makes one map of the image's size of them.
         head: maps the decoder's map to logits, B×classes×[D×]H×W, background at index 0.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, head: nn.Module) -> None:
+    encoder: Encoder
+    decoder: Decoder
+    head: nn.Module
+
+    def __init__(self, encoder: Encoder, decoder: Decoder, head: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
+
+    @property
+    def feature_channels(self) -> int:
+        """Channels of the penultimate map, which the head sees."""
+        return self.decoder.channels
 
     def features(self, image: Tensor) -> Tensor:
         """Compute the penultimate map: what the head sees, at the image's size.

@@ -1,23 +1,84 @@
 """The full-resolution U-Net of the weakly supervised literature, 2D and 3D."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesslabel.networks.layers import CONVOLUTION, TRANSPOSED_CONVOLUTION, Normalisation, cut_to, normalise
-from lesslabel.networks.u_shaped import UShaped
+from lesslabel.networks.description import (
+    Dimensions,
+    Network,
+    check_choices,
+    check_common,
+    check_probabilities,
+    check_widths,
+    dropout_of_levels,
+)
+from lesslabel.networks.layers import (
+    CONVOLUTION,
+    LINEAR_MODE,
+    MAX_POOLING,
+    TRANSPOSED_CONVOLUTION,
+    Normalisation,
+    cut_to,
+    normalise,
+)
+from lesslabel.networks.u_shaped import Decoder, Encoder, UShaped
 
 Upsampling = Literal["transposed", "linear"]
 
-_POOLING: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
-_LINEAR_MODE = {2: "bilinear", 3: "trilinear"}
+
+@dataclass(frozen=True)
+class UNet(Network):
+    """A U-Net. The defaults are the one published with DMPLS, without encoder dropout; see `UNetModule`.
+
+    Attributes:
+        dimensions: 2 for slices, 3 for volumes.
+        channels: width of each level, finest first; at least two levels.
+        encoder_dropout: probability in [0, 1) that an element is dropped inside each level of the encoder; one per
+            level, or none at all. The published code of DMPLS uses (0.05, 0.1, 0.2, 0.3, 0.5).
+        upsampling: transposed convolution, or convolution of size 1 and linear interpolation.
+        normalisation: batch, instance (for batches of one) or group normalisation.
+
+    Raises:
+        ConfigError: if a value is out of its range or the lengths disagree.
+    """
+
+    dimensions: Dimensions = 2
+    channels: tuple[int, ...] = (16, 32, 64, 128, 256)
+    encoder_dropout: tuple[float, ...] = ()
+    upsampling: Upsampling = "transposed"
+    normalisation: Normalisation = "batch"
+
+    def __post_init__(self) -> None:
+        check_common(self.dimensions, self.normalisation)
+        check_choices(upsampling=(self.upsampling, get_args(Upsampling)))
+        check_widths(channels=self.channels)
+        dropout_of_levels(self.channels, self.encoder_dropout)
+        check_probabilities(encoder_dropout=self.encoder_dropout)
+
+    @property
+    def feature_channels(self) -> int:
+        """The width of the finest level."""
+        return self.channels[0]
+
+    def _build(self, in_channels: int, out_channels: int) -> "UNetModule":
+        return UNetModule(
+            dimensions=self.dimensions,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            channels=self.channels,
+            encoder_dropout=dropout_of_levels(self.channels, self.encoder_dropout),
+            upsampling=self.upsampling,
+            normalisation=self.normalisation,
+        )
 
 
-class UNet(UShaped):
+class UNetModule(UShaped):
     """U-Net with two convolutions per level, as published with DMPLS (Luo et al., MICCAI 2022).
 
     Every level is convolution 3 – normalisation – LeakyReLU – dropout – convolution 3 – normalisation – LeakyReLU.
@@ -42,7 +103,7 @@ class UNet(UShaped):
 
     def __init__(
         self,
-        dimensions: Literal[2, 3],
+        dimensions: Dimensions,
         in_channels: int,
         out_channels: int,
         channels: Sequence[int],
@@ -57,7 +118,7 @@ class UNet(UShaped):
         )
 
 
-class _Encoder(nn.Module):
+class _Encoder(Encoder):
     def __init__(
         self,
         dimensions: int,
@@ -66,13 +127,13 @@ class _Encoder(nn.Module):
         dropout: Sequence[float],
         normalisation: Normalisation,
     ) -> None:
-        super().__init__()
+        super().__init__(channels, [2**level for level in range(len(channels))])
         widths = pairwise((in_channels, *channels))
         self.levels = nn.ModuleList(
             _level(dimensions, coming, going, probability, normalisation)
             for (coming, going), probability in zip(widths, dropout, strict=True)
         )
-        self.pool = _POOLING[dimensions](kernel_size=2, ceil_mode=True)
+        self.pool = MAX_POOLING[dimensions](kernel_size=2, ceil_mode=True)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         features = [self.levels[0](image)]
@@ -81,11 +142,11 @@ class _Encoder(nn.Module):
         return features
 
 
-class _Decoder(nn.Module):
+class _Decoder(Decoder):
     def __init__(
         self, dimensions: int, channels: Sequence[int], upsampling: Upsampling, normalisation: Normalisation
     ) -> None:
-        super().__init__()
+        super().__init__(channels[0])
         steps = [(coarse, fine) for fine, coarse in reversed(list(pairwise(channels)))]
         upsample = _TransposedUpsampling if upsampling == "transposed" else _LinearUpsampling
         self.upsamplings = nn.ModuleList(upsample(dimensions, coarse, fine) for coarse, fine in steps)
@@ -112,7 +173,7 @@ class _LinearUpsampling(nn.Module):
     def __init__(self, dimensions: int, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.convolution = CONVOLUTION[dimensions](in_channels, out_channels, kernel_size=1)
-        self.mode = _LINEAR_MODE[dimensions]
+        self.mode = LINEAR_MODE[dimensions]
 
     def forward(self, features: Tensor) -> Tensor:
         # A pooled voxel lies between the two it came from, which is what align_corners=False assumes.

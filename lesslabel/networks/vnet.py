@@ -1,12 +1,20 @@
 """The V-Net of the semi-supervised literature, 2D and 3D."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lesslabel.networks.description import (
+    Dimensions,
+    Network,
+    check_common,
+    check_probabilities,
+    check_widths,
+    dropout_of_levels,
+)
 from lesslabel.networks.layers import (
     CHANNEL_DROPOUT,
     CONVOLUTION,
@@ -15,12 +23,57 @@ from lesslabel.networks.layers import (
     cut_to,
     normalise,
 )
-from lesslabel.networks.u_shaped import UShaped
+from lesslabel.networks.u_shaped import Decoder, Encoder, UShaped
 
 _MOST_CONVOLUTIONS = 3
 
 
-class VNet(UShaped):
+@dataclass(frozen=True)
+class VNet(Network):
+    """A V-Net in the form that UA-MT and DTC use; see `VNetModule`.
+
+    Attributes:
+        dimensions: 2 for slices, 3 for volumes.
+        channels: width of each level, finest first; at least two levels.
+        encoder_dropout: probability in [0, 1) that a whole channel is dropped after each level of the encoder; one per
+            level, or none at all. The V-Net of DTC uses (0, 0, 0, 0, 0.5).
+        normalisation: batch, instance (for batches of one) or group normalisation.
+        decoder_dropout: probability that a channel is dropped before the head; the V-Net of DTC uses 0.5.
+
+    Raises:
+        ConfigError: if a value is out of its range or the lengths disagree.
+    """
+
+    dimensions: Dimensions = 2
+    channels: tuple[int, ...] = (16, 32, 64, 128, 256)
+    encoder_dropout: tuple[float, ...] = ()
+    normalisation: Normalisation = "batch"
+    decoder_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_common(self.dimensions, self.normalisation)
+        check_widths(channels=self.channels)
+        dropout_of_levels(self.channels, self.encoder_dropout)
+        check_probabilities(encoder_dropout=self.encoder_dropout, decoder_dropout=self.decoder_dropout)
+
+    @property
+    def feature_channels(self) -> int:
+        """The width of the finest level."""
+        return self.channels[0]
+
+    def _build(self, in_channels: int, out_channels: int) -> "VNetModule":
+        return VNetModule(
+            dimensions=self.dimensions,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            channels=self.channels,
+            encoder_dropout=dropout_of_levels(self.channels, self.encoder_dropout),
+            decoder_dropout=self.decoder_dropout,
+            normalisation=self.normalisation,
+        )
+
+
+class VNetModule(UShaped):
     """V-Net (Milletari et al., 3DV 2016) in the form that UA-MT and DTC use: no residuals inside a level.
 
     Level n (from 1) holds min(n, 3) times convolution 3 – normalisation – ReLU. Going down, a convolution of size and
@@ -46,7 +99,7 @@ class VNet(UShaped):
 
     def __init__(
         self,
-        dimensions: Literal[2, 3],
+        dimensions: Dimensions,
         in_channels: int,
         out_channels: int,
         channels: Sequence[int],
@@ -61,7 +114,7 @@ class VNet(UShaped):
         )
 
 
-class _Encoder(nn.Module):
+class _Encoder(Encoder):
     def __init__(
         self,
         dimensions: int,
@@ -70,7 +123,7 @@ class _Encoder(nn.Module):
         dropout: Sequence[float],
         normalisation: Normalisation,
     ) -> None:
-        super().__init__()
+        super().__init__(channels, [2**level for level in range(len(channels))])
         self.halvings = nn.ModuleList(
             nn.Sequential(
                 CONVOLUTION[dimensions](fine, coarse, kernel_size=2, stride=2, bias=False),
@@ -92,9 +145,9 @@ class _Encoder(nn.Module):
         return features
 
 
-class _Decoder(nn.Module):
+class _Decoder(Decoder):
     def __init__(self, dimensions: int, channels: Sequence[int], dropout: float, normalisation: Normalisation) -> None:
-        super().__init__()
+        super().__init__(channels[0])
         steps = [(coarse, fine) for fine, coarse in reversed(list(pairwise(channels)))]
         self.doublings = nn.ModuleList(
             nn.Sequential(

@@ -12,11 +12,13 @@ from typing import Any, get_args, get_type_hints
 
 import pytorch_lightning as pl
 
-from lesslabel import methods
+from lesslabel import methods, networks
 from lesslabel.data import module, modules
 from lesslabel.methods import SegmentationMethod
+from lesslabel.networks import Network
 
 TOP_LEVEL = ("model", "data", "trainer", "name", "run", "ckpt_path", "weights", "seed", "wandb")
+CONFIG_FLAGS = ("--config", "-c")
 _LIST_THEM = "--print_config lists every setting"
 
 
@@ -41,7 +43,7 @@ def explain(message: str, arguments: Sequence[str]) -> str:
 
 def config_files(arguments: Sequence[str]) -> list[Path]:
     """The configuration files that a command line names."""
-    return [Path(name) for flag in ("--config", "-c") for name in values_of(flag, arguments)]
+    return [Path(name) for flag in CONFIG_FLAGS for name in values_of(flag, arguments)]
 
 
 def values_of(flag: str, arguments: Sequence[str]) -> list[str]:
@@ -87,13 +89,18 @@ def _class(path: str, said: str) -> str | None:
         r"module '([\w.]+)' has no attribute '(\w+)'",
         r"No module named '([\w.]+)'",
         r"Import path ([\w.]+) does not correspond",
+        r"Expected a dot import path string: (\w+)",
+        r"Expected an instantiatable class, but ([\w.]+) is abstract",
     )
     found = next(filter(None, (re.search(pattern, said) for pattern in patterns)), None)
     if found is None:
         return None
-    named = re.search(r"Problem with given class_path '([\w.]+)'", said)
-    name = named.group(1) if named else found.group(1)
-    if path == "data":
+    named = re.findall(r"Problem with given class_path '([\w.]+)'", said[: found.start()])
+    is_whole = len(found.groups()) == 1 and "No module named" not in found.group()
+    name = found.group(1) if is_whole or not named else named[-1]
+    if path == "model.network":
+        kind, room, names = "network", "lesslabel.networks", _classes(Network, networks)
+    elif path == "data":
         kind, room, names = "data module", "lesslabel.data.modules", _classes(module.SegmentationDataModule, modules)
     else:
         kind, room, names = "method", "lesslabel.methods", _classes(SegmentationMethod, methods)
@@ -124,6 +131,8 @@ def _where(problem: str, arguments: Sequence[str]) -> str:
 
 
 def _suggestion(name: str, known: Sequence[str], otherwise: str = _LIST_THEM) -> str:
+    if name in known:
+        return f"another class has it, this one does not; {_LIST_THEM}"
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return f"did you mean '{near[0]}'?" if near else otherwise
 
@@ -135,7 +144,7 @@ def _short(value: str) -> str:
 def _classes(base: type, room: Any) -> list[type]:
     """Classes of a module that a configuration may name; the base of all methods is not one."""
     found = [entry for entry in vars(room).values() if inspect.isclass(entry) and issubclass(entry, base)]
-    return [entry for entry in found if entry is not SegmentationMethod]
+    return [entry for entry in found if entry not in (SegmentationMethod, Network)]
 
 
 def _settings(entry: type, prefix: str) -> Iterator[str]:
@@ -143,5 +152,7 @@ def _settings(entry: type, prefix: str) -> Iterator[str]:
     for name in inspect.signature(entry).parameters:
         yield f"{prefix}.{name}"
         for kind in (hints.get(name), *get_args(hints.get(name))):
-            if inspect.isclass(kind) and dataclasses.is_dataclass(kind):
-                yield from _settings(kind, f"{prefix}.{name}")
+            described = _classes(Network, networks) if kind is Network else [kind]
+            for each in described:
+                if inspect.isclass(each) and dataclasses.is_dataclass(each):
+                    yield from _settings(each, f"{prefix}.{name}")

@@ -1,19 +1,21 @@
 """Command line and configuration of a run, on LightningCLI in subclass mode."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import yaml
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, Namespace
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.errors import ConfigError
 from lesslabel.methods import SegmentationMethod
+from lesslabel.networks.shape import with_current_flags, with_current_network
 from lesslabel.runs.folder import read_yaml
-from lesslabel.runs.messages import config_files, explain
+from lesslabel.runs.messages import CONFIG_FLAGS, explain
 
 
 class RunCLI(LightningCLI):
@@ -67,9 +69,18 @@ class RunCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Make method and data module; the trainer is left to the verb, which knows the run folder."""
-        self.config_init = self.parser.instantiate_classes(self.config)
+        self.config_init = self.parser.instantiate_classes(self._config_without_needless_files())
         self.datamodule = self.config_init["data"]
         self.model = self.config_init["model"]
+
+    def _config_without_needless_files(self) -> Namespace:
+        """The configuration, without the file of an encoder's weights where others replace them all."""
+        config: Namespace = self.config.clone()
+        setting = "model.init_args.network.init_args.pretrained"
+        replaced = config["ckpt_path"] is not None or config["weights"] is not None
+        if replaced and config.get(setting) is not None:
+            config[setting] = None
+        return config
 
     @property
     def trainer_settings(self) -> dict[str, Any]:
@@ -97,9 +108,28 @@ def parse_run(arguments: Sequence[str]) -> RunCLI:
     Raises:
         ConfigError: on an unreadable file, an unknown key or a bad value, in one line.
     """
-    for file in config_files(arguments):
-        read_yaml(file)
+    current = _in_current_form(arguments)
     try:
-        return RunCLI(arguments)
+        return RunCLI(current)
     except (ArgumentError, TypeError, ValueError) as error:
         raise ConfigError(explain(str(error), arguments)) from error
+
+
+def _in_current_form(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with the content of those configuration files that describe a network in the old form."""
+    current = with_current_flags(arguments)
+    for index, argument in enumerate(current):
+        flag, equals, value = argument.partition("=")
+        if not (equals and flag in CONFIG_FLAGS):
+            equals, value = "", argument if index and current[index - 1] in CONFIG_FLAGS else ""
+        if not value:
+            continue
+        content = read_yaml(Path(value))
+        renewed = with_current_network(content)
+        if renewed != content:
+            path = renewed["model"]["init_args"]["network"]["class_path"]
+            said = f"{value}: network.name is an old form; write class_path: {path}"
+            warnings.warn(said, FutureWarning, stacklevel=3)
+            text = yaml.safe_dump(renewed, sort_keys=False)
+            current[index] = f"{flag}={text}" if equals else text
+    return current

@@ -151,15 +151,19 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("'Inference' is not among", lambda r: r["method"].update(name="Inference")),
     ("'os.system' is not among", lambda r: r["method"].update(name="os.system")),
     ("unknown key 'class_path'", lambda r: r["method"]["settings"].update(class_path="os.system")),
-    ("unknown key 'class_path'", lambda r: r["method"]["settings"]["network"].update(class_path="os.system")),
+    ("'os.system' is not a network", lambda r: r["method"]["settings"]["network"].update(class_path="os.system")),
     ("network: expected an object", lambda r: r["method"]["settings"].update(network="unet")),
-    ("Supervised cannot be made", lambda r: r["method"]["settings"]["network"].update(channels=[2**70, 2**70])),
+    ("Supervised cannot be made", lambda r: network_of(r).update(channels=[2**70, 2**70])),
     ("num_classes is 4, but the data has 3", lambda r: r["method"]["settings"].update(num_classes=4)),
-    ("is not what Supervised has", lambda r: r["method"]["settings"]["network"].update(channels=[4, 9])),
+    ("is not what Supervised has", lambda r: network_of(r).update(channels=[4, 9])),
     ("is not what DMPLS has", lambda r: r.update(method={"name": "DMPLS", "settings": own_settings(r)})),
     ("not 5×256 finite", lambda r: r["references"].update(patients=[1, 1, 1, 1, 1])),
     ("there must be one reference", lambda r: r["references"].update(patients=[])),
 ]
+
+
+def network_of(recipe: dict[str, Any]) -> dict[str, Any]:
+    return recipe["method"]["settings"]["network"]["init_args"]
 
 
 def own_settings(recipe: dict[str, Any]) -> dict[str, Any]:

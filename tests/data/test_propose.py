@@ -46,7 +46,7 @@ def test_thick_slices_are_learnt_one_by_one(tmp_path: Path) -> None:
     assert (model["num_classes"], model["in_channels"]) == (4, 1)
     # 12 × 10 pixels to multiples of 32; 32 halved three times leaves 4
     assert (data["dimensions"], data["size_voxel"]) == (2, [32, 32])
-    assert model["network"]["channels"] == [16, 32, 64, 128]
+    assert model["network"]["init_args"]["channels"] == [16, 32, 64, 128]
     assert data["view"] == {"supervision": [{"annotation": "dense"}]}
     assert (data["split"], data["batch_size"]) == ("random", 24)
     assert data["intensity"] == {"name": "zscore"}
@@ -69,7 +69,7 @@ def test_volumes_get_a_patch_in_their_proportions(tmp_path: Path) -> None:
     assert np.prod(patch) <= 96**3
     assert np.prod(patch) > 0.5 * 96**3
     assert patch[0] < patch[1]
-    steps = 2 ** (len(model["network"]["channels"]) - 1)
+    steps = 2 ** (len(model["network"]["init_args"]["channels"]) - 1)
     assert all(side % steps == 0 and side // steps >= 4 for side in patch)
     assert model["inference"]["window_voxel"] == patch
     assert data["spacing_mm"][0] == 2.0

@@ -11,9 +11,9 @@ from lesslabel.data.case import Kind
 from lesslabel.errors import ConfigError
 from lesslabel.losses import class_share_divergence, entropy_loss
 from lesslabel.methods import AdaMI, Tent
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 
-SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.5))
+SHAPE = UNet(channels=(4, 8), encoder_dropout=(0.0, 0.5))
 
 
 def one_update(method: Tent | AdaMI) -> dict[str, torch.Tensor]:

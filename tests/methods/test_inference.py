@@ -9,7 +9,7 @@ from scipy import ndimage
 from lesslabel.errors import ConfigError
 from lesslabel.methods import Inference, Supervised
 from lesslabel.methods.inference import keep_largest_components, predict_volume
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 
 
 def two_classes(image):
@@ -67,7 +67,7 @@ def test_largest_components_against_scipy():
 
 @torch.no_grad()
 def test_largest_components_are_kept_where_that_is_asked_for():
-    network = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))
+    network = UNet(channels=(4, 8))
     for asked in (False, True):
         torch.manual_seed(0)
         inference = Inference(largest_component=asked)

@@ -17,7 +17,7 @@ from lesslabel.interaction.graph_cut import graph_cut
 from lesslabel.interaction.information_fusion import information_fusion
 from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg
 from lesslabel.methods.interactive import mideepseg
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 
 SIZE = {2: (16, 16), 3: (8, 16, 16)}
 IMAGE = {2: (30, 34), 3: (9, 24, 26)}
@@ -53,7 +53,7 @@ both_dimensions = pytest.mark.parametrize("dimensions", [2, 3])
 
 def make(row: Row, dimensions: int, **settings) -> InteractiveMethod:
     torch.manual_seed(0)
-    shape = NetworkShape(
+    shape = UNet(
         dimensions=dimensions,  # type: ignore[arg-type]
         channels=(4, 8),
         encoder_dropout=(0.2, 0.2),

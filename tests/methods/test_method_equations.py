@@ -10,9 +10,9 @@ from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError
 from lesslabel.methods import DMPLS, Optimiser, PartialCrossEntropy, Supervised
 from lesslabel.methods.targets import dense_target
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 
-SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))
+SHAPE = UNet(channels=(4, 8))
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from lesslabel.methods import (
     UncertaintyAwareMeanTeacher,
 )
 from lesslabel.methods.semi import bidirectional_copy_paste
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Row:
     """A method, how to make it, and which of its terms are supervised."""
 
     name: str
-    make: Callable[[NetworkShape], SegmentationMethod]
+    make: Callable[[Network], SegmentationMethod]
     supervised_terms: tuple[str, ...]
     random_in_evaluation: bool = False
 
@@ -112,7 +112,7 @@ both_dimensions = pytest.mark.parametrize("dimensions", [2, 3])
 
 def make(row: Row, dimensions: int = 2, normalisation: str = "batch") -> SegmentationMethod:
     torch.manual_seed(0)
-    shape = NetworkShape(
+    shape = UNet(
         dimensions=dimensions,
         channels=(4, 8),
         encoder_dropout=(0.0, 0.0),

@@ -14,9 +14,9 @@ from lesslabel.methods import BidirectionalCopyPaste
 from lesslabel.methods.semi import bidirectional_copy_paste
 from lesslabel.methods.semi.bidirectional_copy_paste import random_box
 from lesslabel.methods.targets import take_samples, within
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 
-SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))
+SHAPE = UNet(channels=(4, 8))
 SIDE = 6
 INSIDE = np.zeros((SIDE, SIDE), dtype=bool)
 INSIDE[1:5, 2:6] = True

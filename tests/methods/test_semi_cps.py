@@ -12,9 +12,9 @@ from numpy_losses import numpy_dice_loss, numpy_partial_cross_entropy, softmax
 from lesslabel.data.case import Kind
 from lesslabel.errors import ConfigError
 from lesslabel.methods import CrossPseudoSupervision
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 
-SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))
+SHAPE = UNet(channels=(4, 8))
 MIXED = [Kind.DENSE, Kind.NONE, Kind.NONE]
 PLACES = {"all": [0, 1, 2], "unlabelled": [1, 2]}
 LOSSES = {"cross_entropy": numpy_partial_cross_entropy, "dice": numpy_dice_loss}

@@ -17,7 +17,7 @@ from lesslabel.data.case import Kind
 from lesslabel.errors import ConfigError
 from lesslabel.losses import level_sets
 from lesslabel.methods import DTC
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import VNet
 
 BOTH = [Kind.DENSE, Kind.DENSE, Kind.NONE]
 BETA, STEEPNESS = 0.3, 20.0
@@ -26,7 +26,7 @@ BETA, STEEPNESS = 0.3, 20.0
 def make(classes: int = CLASSES, dimensions: int = 2, **settings: Any) -> DTC:
     torch.manual_seed(0)
     normalisation = settings.pop("normalisation", "batch")
-    shape = NetworkShape("vnet", dimensions, (4, 8), (0.0, 0.0), normalisation=normalisation)
+    shape = VNet(dimensions, (4, 8), (0.0, 0.0), normalisation=normalisation)
     return DTC(classes, network=shape, **settings)
 
 

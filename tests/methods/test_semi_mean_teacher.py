@@ -15,9 +15,9 @@ from lesslabel.data.case import Kind
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
 from lesslabel.methods import EntropyMinimisation, MeanTeacher, UncertaintyAwareMeanTeacher
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 
-SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))
+SHAPE = UNet(channels=(4, 8))
 MIXED = [Kind.DENSE, Kind.NONE, Kind.DENSE, Kind.NONE]  # labelled and unlabelled in no particular order
 UNLABELLED = [1, 3]
 HALFWAY = math.exp(-5 * 0.5**2)

@@ -12,9 +12,9 @@ from lesslabel.data.case import Kind
 from lesslabel.errors import ConfigError
 from lesslabel.methods import BidirectionalCopyPaste, MeanTeacher, UncertaintyAwareMeanTeacher
 from lesslabel.methods.teacher import Teacher, warmed_up_decay
-from lesslabel.networks import NetworkShape, build_network
+from lesslabel.networks import UNet, build_network
 
-SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0))
+SHAPE = UNet(channels=(4, 8))
 MIXED = [Kind.DENSE, Kind.DENSE, Kind.NONE, Kind.NONE]
 
 

@@ -5,14 +5,14 @@ import torch
 from torch import Tensor, nn
 
 from lesslabel.errors import ConfigError
-from lesslabel.networks import DualDecoder, NetworkShape, UShaped, build_network
+from lesslabel.networks import DualDecoder, UNet, UShaped, build_network
 
 CHANNELS = (4, 6, 8)
 
 
 def build(dimensions: int = 2) -> UShaped:
     torch.manual_seed(0)
-    return build_network(NetworkShape(dimensions=dimensions, channels=CHANNELS, encoder_dropout=(0.0,) * 3), 1, 2)
+    return build_network(UNet(dimensions=dimensions, channels=CHANNELS), 1, 2)
 
 
 def image(dimensions: int = 2) -> Tensor:

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lesslabel.networks import DualDecoder, NetworkShape, TwoHeads, UShaped, build_network, penultimate_maps
+from lesslabel.networks import DualDecoder, TwoHeads, UNet, UShaped, build_network, penultimate_maps
 
 
 def network(dimensions: int = 2) -> UShaped:
     torch.manual_seed(0)
-    shape = NetworkShape(dimensions=dimensions, channels=(4, 6), encoder_dropout=(0.0, 0.0), normalisation="instance")
+    shape = UNet(dimensions=dimensions, channels=(4, 6), normalisation="instance")
     return build_network(shape, 1, 3).eval()
 
 

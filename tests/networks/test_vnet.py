@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from lesslabel.errors import ConfigError
-from lesslabel.networks import NetworkShape, VNet, build_network
+from lesslabel.networks import VNet, build_network
+from lesslabel.networks.vnet import VNetModule
 
-PUBLISHED = NetworkShape(name="vnet", dimensions=3, encoder_dropout=(0.0, 0.0, 0.0, 0.0, 0.5), decoder_dropout=0.5)
+PUBLISHED = VNet(dimensions=3, encoder_dropout=(0.0, 0.0, 0.0, 0.0, 0.5), decoder_dropout=0.5)
 
 
 def convolutions(module: nn.Module) -> list[tuple[int, int, int]]:
@@ -19,7 +20,7 @@ def convolutions(module: nn.Module) -> list[tuple[int, int, int]]:
 @pytest.fixture(scope="module")
 def published() -> VNet:
     network = build_network(PUBLISHED, 1, 1)
-    assert isinstance(network, VNet)
+    assert isinstance(network, VNetModule)
     return network
 
 
@@ -50,7 +51,7 @@ def test_dropout_is_after_the_last_level_of_the_encoder_and_of_the_decoder(publi
 
 def test_dropout_drops_whole_channels() -> None:
     torch.manual_seed(0)
-    network = build_network(NetworkShape("vnet", 3, (8, 4), (0.0, 0.0), decoder_dropout=0.5), 1, 2).train()
+    network = build_network(VNet(3, (8, 4), (0.0, 0.0), decoder_dropout=0.5), 1, 2).train()
     features = network.features(torch.randn(4, 1, 6, 6, 6)).flatten(2)
     dropped = (features == 0).all(dim=2)
     assert 0 < dropped.sum() < dropped.numel()
@@ -58,7 +59,7 @@ def test_dropout_drops_whole_channels() -> None:
 
 def test_skips_are_added_not_joined() -> None:
     """With the doubling silenced, the level of the decoder sees the skip map alone."""
-    network = build_network(NetworkShape("vnet", 2, (4, 6), (0.0, 0.0)), 1, 2).eval()
+    network = build_network(VNet(2, (4, 6), (0.0, 0.0)), 1, 2).eval()
     nn.init.zeros_(network.decoder.doublings[0][0].weight)
     features = network.encoder(torch.randn(1, 1, 8, 8))
     torch.testing.assert_close(network.decoder(features), network.decoder.levels[0](features[0]))
@@ -67,12 +68,11 @@ def test_skips_are_added_not_joined() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"name": "vnet", "upsampling": "linear"}, "network.upsampling: a V-Net has transposed"),
-        ({"name": "unet", "decoder_dropout": 0.5}, "network.decoder_dropout: a U-Net has none"),
-        ({"name": "vnet", "decoder_dropout": 1.0}, r"network.decoder_dropout: 1.0 must lie in \[0, 1\)"),
-        ({"name": "wnet"}, "network.name: 'wnet' is not one of 'unet', 'vnet'"),
+        ({"decoder_dropout": 1.0}, r"network.decoder_dropout: 1.0 must lie in \[0, 1\)"),
+        ({"encoder_dropout": (0.5,)}, "1 values for 5 levels"),
+        ({"normalisation": "layer"}, "network.normalisation: 'layer' is not one of"),
     ],
 )
 def test_settings_that_do_not_fit_are_named(setting: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        NetworkShape(**setting)
+        VNet(**setting)

@@ -11,7 +11,7 @@ from lesslabel.data.module import SegmentationDataModule
 from lesslabel.methods import Optimiser, SegmentationMethod
 from lesslabel.methods.players import Player
 from lesslabel.methods.targets import supervised_terms
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 
 class Adversarial(SegmentationMethod):
@@ -21,7 +21,7 @@ class Adversarial(SegmentationMethod):
         self,
         num_classes: int,
         *,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         against: Optimiser = Optimiser(name="adam", learning_rate=0.01, decay="none"),
     ) -> None:

@@ -16,13 +16,13 @@ from lesslabel.interaction.model import History, Segmentation
 from lesslabel.interaction.prompts import rasterise
 from lesslabel.interaction.robots import InteriorMarginRobot
 from lesslabel.methods import SegmentationMethod
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 
 class GreyValue(SegmentationMethod):
     """Every voxel goes to the nearest voxel that was said, in grey value; its network has one weight."""
 
-    def __init__(self, in_channels: int = 1, network: NetworkShape = NetworkShape()) -> None:
+    def __init__(self, in_channels: int = 1, network: Network = UNet()) -> None:
         super().__init__(2, in_channels=in_channels, network=network)
         self.network = nn.Conv2d(in_channels, 2, 1)
         self.first_robot = InteriorMarginRobot(extra=0, jitter_voxel=0.0)

@@ -25,7 +25,7 @@ from lesslabel.evaluation.clicks import CLICK_COLUMNS, OBJECT
 from lesslabel.evaluation.object_scores import object_scores
 from lesslabel.interaction import Click, InteriorMarginPoints, Scribble, Side, prompt_from_json, rasterise
 from lesslabel.interaction.session import InteractiveSession
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 from lesslabel.runs.click_folder import ClickFolder
 from lesslabel.runs.click_objects import WHOLE_CASE, ClickObject, iterate_objects
 from lesslabel.runs.click_player import PICTURED, ClickPlayer, ClickProtocol
@@ -259,7 +259,7 @@ def test_objects_lie_on_the_grid_of_the_network(tmp_path: Path) -> None:
 def test_a_volume_is_pictured_where_it_is_most_often_wrong(tmp_path: Path) -> None:
     store, labels = handmade(tmp_path)
     entry = objects_of(store, dimensions=3)["a", WHOLE_CASE, "one"]
-    model = GreyValue(network=NetworkShape(dimensions=3))
+    model = GreyValue(network=UNet(dimensions=3))
     player = ClickPlayer(model, model.first_robot, ClickProtocol(cap=9, turns=2))
     line = player.play(entry)
     first, corrections = json.loads(line)["turns"]

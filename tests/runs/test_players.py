@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader
 
 from lesslabel.data.case import Kind
 from lesslabel.methods import Optimiser
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import UNet
 
-SHAPE = NetworkShape(channels=(4, 8), encoder_dropout=(0.0, 0.0), normalisation="instance")
+SHAPE = UNet(channels=(4, 8), normalisation="instance")
 
 
 def adversarial(content: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 
 class AdaMI(SegmentationMethod):
@@ -31,7 +31,7 @@ class AdaMI(SegmentationMethod):
         class_shares: τ, the share of voxels of each class in the source, background first; positive, sums to 1.
         in_channels: channels of the image.
         share_weight: λ.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -43,7 +43,7 @@ class AdaMI(SegmentationMethod):
         class_shares: list[float],
         in_channels: int = 1,
         share_weight: float = 1.0,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:

@@ -9,7 +9,7 @@ from lesslabel.losses import entropy_loss
 from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 _NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)  # batch and instance norm share a base
 _DROPOUTS = (nn.modules.dropout._DropoutNd,)
@@ -29,7 +29,7 @@ class Tent(SegmentationMethod):
     Args:
         num_classes: classes, background included.
         in_channels: channels of the image.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -39,7 +39,7 @@ class Tent(SegmentationMethod):
         num_classes: int,
         *,
         in_channels: int = 1,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:

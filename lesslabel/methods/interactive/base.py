@@ -26,7 +26,7 @@ from lesslabel.methods.interactive.own_clicks import with_own_clicks
 from lesslabel.methods.interactive.seen import SeenImage
 from lesslabel.methods.interactive.situation import Situation
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 Slice = tuple[int | slice, ...]
 
@@ -80,7 +80,7 @@ class InteractiveMethod(SegmentationMethod):
         own_clicks: at most so many turns of a training sample are drawn from the network's own error.
         own_robot: points at that error.
         in_channels: channels of the image.
-        network: shape of the network.
+        network: description of the network.
         optimiser: optimiser and learning rate.
         inference: only `largest_component` matters.
     """
@@ -98,7 +98,7 @@ class InteractiveMethod(SegmentationMethod):
         own_clicks: int = 0,
         own_robot: Robot | None = None,
         in_channels: int = 1,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:

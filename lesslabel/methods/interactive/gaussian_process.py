@@ -18,7 +18,7 @@ from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
 from lesslabel.methods.interactive.situation import Situation
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.networks import NetworkShape, UShaped, build_network
+from lesslabel.networks import Network, UNet, UShaped
 from lesslabel.networks.gaussian_process import DecoupledEngine, GaussianProcessHead, gaussian_process_loss
 from lesslabel.networks.layers import CONVOLUTION
 
@@ -74,7 +74,7 @@ class GPInteractive(InteractiveMethod):
             the square: all that lies outside a box in a volume would be tens of thousands. Fewer cost accuracy: from
             one person's scribbles on 22 unseen objects of MedScribble, Dice 0.66 with every voxel, 0.63 with 256 in
             0.34 s of one core, 0.62 with 64 in 0.12 s. None takes every voxel.
-        network: shape of the U-Net.
+        network: description of the network.
         optimiser: optimiser and learning rate.
         inference: only `largest_component` matters.
     """
@@ -102,7 +102,7 @@ class GPInteractive(InteractiveMethod):
         feature_scale: float = 2.0,
         learn_parameters: bool = True,
         most_clicks: int | None = 1024,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:
@@ -120,10 +120,10 @@ class GPInteractive(InteractiveMethod):
             optimiser=optimiser,
             inference=inference,
         )
-        self.network = build_network(network, in_channels + encoding.channels, self.num_classes)
+        self.network = network.build(in_channels + encoding.channels, self.num_classes)
         self.head: nn.Module
         if head == "cnn":
-            fused = network.channels[0] + in_channels + encoding.channels
+            fused = network.feature_channels + in_channels + encoding.channels
             self.head = CONVOLUTION[network.dimensions](fused, self.num_classes, kernel_size=1)
         else:
             self.head = GaussianProcessHead(
@@ -131,7 +131,7 @@ class GPInteractive(InteractiveMethod):
                 feature_weight,
                 intensity_scale,
                 feature_scale,
-                engine=DecoupledEngine(network.channels[0] + in_channels) if engine == "decoupled" else None,
+                engine=DecoupledEngine(network.feature_channels + in_channels) if engine == "decoupled" else None,
             )
         self.network.head = nn.Identity()  # `head` stands in its place
         self.learned_cue = GaussianGeodesicCue() if cue == "gaussian_geodesic" else None

@@ -19,7 +19,7 @@ from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod
 from lesslabel.methods.interactive.situation import Situation
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.networks import NetworkShape, build_network
+from lesslabel.networks import Network, UNet
 
 Refinement = Literal["information_fusion", "graph_cut"]
 
@@ -52,7 +52,8 @@ class MIDeepSeg(InteractiveMethod):
             patients of ACDC; 10 and 40 are within 0.01 of that).
         smoothness: λ of the cut.
         smoothness_sigma: σ of the cut, intensities in [0, 1].
-        network: shape of the U-Net; the published widths are a quarter of the usual ones, with instance normalisation.
+        network: description of the network; the published U-Net has a quarter of the usual widths and instance
+            normalisation.
         optimiser: optimiser and learning rate.
         inference: only `largest_component` matters.
     """
@@ -75,7 +76,7 @@ class MIDeepSeg(InteractiveMethod):
         fusion_weight: float = 20.0,
         smoothness: float = 5.0,
         smoothness_sigma: float = 0.1,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:
@@ -92,7 +93,7 @@ class MIDeepSeg(InteractiveMethod):
             optimiser=optimiser,
             inference=inference,
         )
-        self.network = build_network(network, in_channels + encoding.channels, self.num_classes)
+        self.network = network.build(in_channels + encoding.channels, self.num_classes)
         self.learned_cue = GaussianGeodesicCue() if cue == "gaussian_geodesic" else None
         self.refinement = refinement
         self.fusion_weight = fusion_weight

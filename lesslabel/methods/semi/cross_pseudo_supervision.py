@@ -15,7 +15,7 @@ from lesslabel.methods.checks import require_choice, require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.targets import supervised_terms, unlabelled_samples
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 PseudoLabelLoss = Literal["cross_entropy", "dice"]
 PseudoLabelled = Literal["all", "unlabelled"]
@@ -38,7 +38,7 @@ class CrossPseudoSupervision(SegmentationMethod):
         pseudo_label_on: ``all`` samples as in the paper, or the ``unlabelled`` ones as in the published code of the
             medical benchmarks.
         predict_with: the ``first`` network as in the paper, or the mean probability of ``both`` at twice the cost.
-        network: shape of the segmentation networks.
+        network: description of the segmentation networks.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -53,7 +53,7 @@ class CrossPseudoSupervision(SegmentationMethod):
         pseudo_label_loss: PseudoLabelLoss = "cross_entropy",
         pseudo_label_on: PseudoLabelled = "all",
         predict_with: Member = "first",
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:

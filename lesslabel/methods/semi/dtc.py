@@ -22,7 +22,7 @@ from lesslabel.methods.checks import require_at_least, require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.targets import dense_target
-from lesslabel.networks import NetworkShape, TwoHeads, build_network
+from lesslabel.networks import Network, TwoHeads, UNet
 
 
 class DTC(SegmentationMethod):
@@ -55,7 +55,7 @@ class DTC(SegmentationMethod):
             small batches learn what one with a large batch does.
         predict_with: the head that predicts; with ``level_set`` a voxel belongs to the class whose value is lowest and
             below 0.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -78,7 +78,7 @@ class DTC(SegmentationMethod):
         squared_dice: bool = False,
         per_sample: bool = False,
         predict_with: Literal["segmentation", "level_set"] = "segmentation",
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:
@@ -92,8 +92,8 @@ class DTC(SegmentationMethod):
         }
         self._check(steepness, ramp_iterations, ramp_every)
         segmentation_channels = 1 if num_classes == 2 else num_classes
-        backbone = build_network(network, in_channels, segmentation_channels)
-        self.network = TwoHeads(backbone, network.channels[0], num_classes - 1, network.dimensions)
+        backbone = network.build(in_channels, segmentation_channels)
+        self.network = TwoHeads(backbone, network.feature_channels, num_classes - 1, network.dimensions)
         self.ramp_iterations = ramp_iterations
         self.ramp_every = ramp_every
         self.steepness = steepness

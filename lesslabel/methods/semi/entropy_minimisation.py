@@ -11,7 +11,7 @@ from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.targets import supervised_terms
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 
 class EntropyMinimisation(SegmentationMethod):
@@ -26,7 +26,7 @@ class EntropyMinimisation(SegmentationMethod):
         in_channels: channels of the image.
         entropy_weight: λ, where the ramp ends.
         ramp_iterations: T, after which λ(t) = λ·exp(−5·(1 − t/T)²) stays; None is the length of the run.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -38,7 +38,7 @@ class EntropyMinimisation(SegmentationMethod):
         in_channels: int = 1,
         entropy_weight: float = 0.1,
         ramp_iterations: int | None = None,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:

@@ -12,7 +12,7 @@ from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.targets import supervised_terms, unlabelled_samples
 from lesslabel.methods.teacher import Predictor, RunningStatistics, TeacherMethod
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 
 class MeanTeacher(TeacherMethod):
@@ -33,7 +33,7 @@ class MeanTeacher(TeacherMethod):
         teacher_decay: of the exponential average.
         running_statistics: the teacher's policy for buffers, see `Teacher`.
         predict_with: which network predicts; the published code takes the student.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -49,7 +49,7 @@ class MeanTeacher(TeacherMethod):
         teacher_decay: float = 0.99,
         running_statistics: RunningStatistics = "averaged",
         predict_with: Predictor = "student",
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:

@@ -11,7 +11,7 @@ from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.semi.mean_teacher import MeanTeacher
 from lesslabel.methods.teacher import Predictor, RunningStatistics
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 
 class UncertaintyAwareMeanTeacher(MeanTeacher):
@@ -34,7 +34,7 @@ class UncertaintyAwareMeanTeacher(MeanTeacher):
         teacher_decay: of the exponential average.
         running_statistics: the teacher's policy for buffers, see `Teacher`.
         predict_with: which network predicts; the published code takes the student.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -52,7 +52,7 @@ class UncertaintyAwareMeanTeacher(MeanTeacher):
         teacher_decay: float = 0.99,
         running_statistics: RunningStatistics = "averaged",
         predict_with: Predictor = "student",
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:

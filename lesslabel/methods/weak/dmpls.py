@@ -18,7 +18,7 @@ from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_choice, require_not_negative, require_share
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.networks import DualDecoder, NetworkShape
+from lesslabel.networks import DualDecoder, Network, UNet
 
 Agreement = Literal["mixed", "cross", "consistency"]
 
@@ -41,7 +41,7 @@ class DMPLS(SegmentationMethod):
         dropout_at: ``bottleneck`` as in the thesis, ``all`` maps as in the published code.
         dropout_element: ``voxel`` as in the thesis, ``channel`` as in the published code.
         dropout_in_evaluation: keep it on in evaluation, as the published code does; the main branch is not affected.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -60,7 +60,7 @@ class DMPLS(SegmentationMethod):
         dropout_at: Literal["bottleneck", "all"] = "bottleneck",
         dropout_element: Literal["voxel", "channel"] = "voxel",
         dropout_in_evaluation: bool = False,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:

@@ -10,7 +10,7 @@ from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.networks import NetworkShape
+from lesslabel.networks import Network, UNet
 
 
 class PartialCrossEntropy(SegmentationMethod):
@@ -23,7 +23,7 @@ class PartialCrossEntropy(SegmentationMethod):
         num_classes: classes, background included.
         in_channels: channels of the image.
         pseudo_label_weight: weight of the self-supervision; 0 is plain pCE.
-        network: shape of the segmentation network.
+        network: description of the segmentation network.
         optimiser: optimiser and learning rate.
         inference: how whole cases are predicted.
     """
@@ -34,7 +34,7 @@ class PartialCrossEntropy(SegmentationMethod):
         *,
         in_channels: int = 1,
         pseudo_label_weight: float = 0.0,
-        network: NetworkShape = NetworkShape(),
+        network: Network = UNet(),
         optimiser: Optimiser = Optimiser(),
         inference: Inference = Inference(),
     ) -> None:
