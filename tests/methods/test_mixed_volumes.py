@@ -15,7 +15,7 @@ from lesslabel.losses import dice_loss, level_sets, partial_cross_entropy
 from lesslabel.methods import DTC, BidirectionalCopyPaste, MeanTeacher, Supervised
 from lesslabel.methods.semi import bidirectional_copy_paste
 from lesslabel.methods.targets import dense_target, supervised_terms, target_of_kinds, unlabelled_samples
-from lesslabel.networks import UNet
+from lesslabel.networks import UNet, VNet
 
 SHAPE = UNet(dimensions=3, channels=(4, 8), encoder_dropout=(0.0, 0.0))
 DENSE, SCRIBBLE, NONE = Kind.DENSE, Kind.SCRIBBLE, Kind.NONE
@@ -113,7 +113,7 @@ def test_kinds_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 @torch.no_grad()
 def test_level_sets_of_dtc_are_those_of_runs_of_dense_slices() -> None:
     torch.manual_seed(0)
-    method = DTC(CLASSES, network=UNet("vnet", 3, (4, 8), (0.0, 0.0))).eval()
+    method = DTC(CLASSES, network=VNet(3, (4, 8), (0.0, 0.0))).eval()
     batch = volumes_of([[DENSE, DENSE, SCRIBBLE, DENSE], [NONE] * 4])
     _, second = method.network(batch["image"])
     signed = torch.tanh(second)[0].numpy()
