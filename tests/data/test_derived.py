@@ -93,6 +93,21 @@ def test_other_labels_classes_shapes_and_recipes_are_kept_apart(store: Store) ->
     assert sorted(path.parent.name for path in cached_files(store)) == ["others"] + ["places"] * 4
 
 
+def test_maps_of_other_dense_slices_are_kept_apart(store: Store) -> None:
+    """The labels are the same: a dense slice of which nothing is known, or one that is not dense."""
+    labels = make_case(0).annotations["dense"].labels.copy()
+    labels[0], labels[2] = labels[1], IGNORE
+    maps, everything = DerivedMaps(store.path, LevelSetRecipe(True, 3)), np.ones(len(labels), np.bool_)
+    apart = everything.copy()
+    apart[2] = False
+    whole, runs = maps.read(labels, 4), maps.read(labels, 4, apart)
+    assert len(cached_files(store)) == 2
+    np.testing.assert_array_equal(maps.read(labels, 4, everything), whole)
+    np.testing.assert_array_equal(whole, level_sets(labels, 4))
+    np.testing.assert_array_equal(runs[:, :2], level_sets(labels[:2], 4))
+    assert not np.array_equal(runs[:, :2], whole[:, :2])
+
+
 def test_a_damaged_file_is_made_anew(store: Store) -> None:
     labels = make_case(0).annotations["dense"].labels
     DerivedMaps(store.path, Places()).read(labels, 4)
