@@ -162,8 +162,12 @@ class RunFolder:
         return f"{self.path}: interrupted before the first epoch was saved; remove the folder and start again"
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, keys: str = "model, data and trainer") -> dict[str, Any]:
     """Read a configuration file.
+
+    Args:
+        path: the file.
+        keys: which it should have, for the error.
 
     Raises:
         ConfigError: if it is absent or no YAML mapping.
@@ -178,7 +182,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         reason = " ".join(str(getattr(error, "problem", None) or error).split())
         raise ConfigError(f"{path}: not a YAML file ({place}{reason}); correct it") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a configuration holds the keys model, data and trainer, and this file does not")
+        raise ConfigError(f"{path}: a configuration holds the keys {keys}, and this file does not")
     return content
 
 

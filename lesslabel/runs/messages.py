@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 from lesslabel import methods
 from lesslabel.data import module, modules
 from lesslabel.methods import SegmentationMethod
+from lesslabel.runs.config_files import shared_files
 
 TOP_LEVEL = ("model", "data", "trainer", "name", "run", "ckpt_path", "weights", "seed", "wandb")
 _LIST_THEM = "--print_config lists every setting"
@@ -119,7 +120,8 @@ def _where(problem: str, arguments: Sequence[str]) -> str:
     if key and any(argument.startswith("--") and argument.partition("=")[0].endswith(key) for argument in arguments):
         return ""
     files = config_files(arguments)
-    holders = [file for file in files if key and key in file.read_text(encoding="utf-8")] or files
+    shared = [part for file in files for part in shared_files(file)]
+    holders = [file for file in (*files, *shared) if key and key in file.read_text(encoding="utf-8")] or files
     return f"{', '.join(map(str, holders))}: " if holders else ""
 
 

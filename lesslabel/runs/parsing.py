@@ -12,7 +12,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.errors import ConfigError
 from lesslabel.methods import SegmentationMethod
-from lesslabel.runs.folder import read_yaml
+from lesslabel.runs.config_files import read_config
 from lesslabel.runs.messages import config_files, explain
 
 
@@ -98,7 +98,7 @@ def parse_run(arguments: Sequence[str]) -> RunCLI:
         ConfigError: on an unreadable file, an unknown key or a bad value, in one line.
     """
     for file in config_files(arguments):
-        read_yaml(file)
+        read_config(file)
     try:
         return RunCLI(arguments)
     except (ArgumentError, TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lesslabel.data.store import FINGERPRINT
 from lesslabel.errors import ConfigError
+from lesslabel.runs.config_files import shared_files
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.declaration import Study, StudyMethod
 from lesslabel.studies.job import Job, Machines, find_folder
@@ -102,7 +103,9 @@ class FitJobs:
 
     def _hash_inputs(self, method: StudyMethod, run: RunCLI) -> dict[str, str]:
         lists = [run.datamodule.split, *(entry.order for entry in run.datamodule.view.supervision)]
-        return hash_files([*method.configs, *self.study.configs, self.store / FINGERPRINT, *lists])
+        configs = [*method.configs, *self.study.configs]
+        shared = [part for config in configs for part in shared_files(Path(config))]
+        return hash_files([*configs, *shared, self.store / FINGERPRINT, *lists])
 
     def _counter(self, run: RunCLI) -> LabelCounter:
         overlays = tuple(map(str, run.datamodule.view.overlays))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lesslabel.data.store import FINGERPRINT
 from lesslabel.errors import LesslabelError
+from lesslabel.runs.config_files import shared_files
 from lesslabel.studies.declaration import Study, StudyMethod
 from lesslabel.studies.job import Job, find_folder
 from lesslabel.studies.key import hash_values
@@ -116,6 +117,7 @@ class RecipeJobs:
         """The hashes of the configurations and stores of the steps, and of the other files that no job makes."""
         filled = [fill(step, {**values, **self.stores}) for step in steps]
         configs = [config for step in filled for config in options(step, "--config")]
+        configs += [str(part) for config in configs for part in shared_files(Path(config))]
         stores = [Path(str(store)) / FINGERPRINT for store in self.stores.values()]
         files = {name: content for each in inputs for name, content in each.files.items()}
         return {**hash_files([*configs, *stores]), **files}

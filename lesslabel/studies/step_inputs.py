@@ -10,7 +10,7 @@ from lesslabel.adaptation.without_labels import make_adaptation
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
-from lesslabel.runs.folder import read_yaml
+from lesslabel.runs.config_files import read_config
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.resolved import (
     hash_content,
@@ -157,7 +157,7 @@ def _files_of(step: Step) -> list[str]:
 
 def _settings_of(name: str) -> dict[str, Any]:
     """A configuration of a step that does not train: settings, not what belongs to one call."""
-    content = read_yaml(Path(name))
+    content = read_config(Path(name))
     for key in _OF_A_CALL:
         if key in content:
             raise ConfigError(f"{name}: {key} does not belong into a configuration; leave it out")

@@ -212,3 +212,18 @@ def test_the_best_needs_a_validation_part(config: Path, store: Path, tmp_path: P
 def test_a_wrong_setting_names_study_and_method(config: Path, store: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"study\.yaml: MT: .*unknown setting 'data.colour'"):
         jobs_of(tmp_path, config, store, settings={"data.colour": "red"})
+
+
+def test_an_edited_shared_part_is_noticed(config: Path, store: Path, tmp_path: Path) -> None:
+    content, part = yaml.safe_load(config.read_text()), tmp_path / "data.yaml"
+    part.write_text(yaml.safe_dump(content["data"]))
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**content, "data": "data.yaml"}))
+    (whole,) = jobs_of(tmp_path / "whole", config, store)
+    (job,) = jobs_of(tmp_path / "a", tmp_path / "own.yaml", store)
+    assert job.key == whole.key  # the same settings, wherever they are written
+    assert str(part) in job.inputs
+    content["data"]["init_args"]["batch_size"] = 1
+    part.write_text(yaml.safe_dump(content["data"]))
+    (other,) = jobs_of(tmp_path / "b", tmp_path / "own.yaml", store)
+    assert other.key != job.key
+    assert other.inputs[str(part)] != job.inputs[str(part)]

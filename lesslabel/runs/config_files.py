@@ -1,0 +1,62 @@
+"""Configurations that share a part: a group of settings that is the path of a file, ``data: ../_data/acdc.yaml``."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lesslabel.errors import ConfigError
+from lesslabel.files import is_file
+from lesslabel.runs.folder import read_yaml
+
+_GROUPS = {"model": "class_path and init_args", "data": "class_path and init_args", "trainer": "of the trainer"}
+_ENDINGS = (".yaml", ".yml")
+
+
+def read_config(config: Path) -> dict[str, Any]:
+    """Read a configuration with its shared parts in place.
+
+    Raises:
+        ConfigError: if it or a part is absent or no YAML mapping; names both.
+    """
+    content = read_yaml(config)
+    return {**content, **{group: _read_part(config, group, part) for group, part in _parts(config, content).items()}}
+
+
+def shared_files(config: Path) -> list[Path]:
+    """The files beside a configuration that it takes settings from: its groups, and whatever else it names by a path.
+
+    Raises:
+        ConfigError: as `read_config`.
+    """
+    content = read_yaml(config)
+    parts = _parts(config, content)
+    texts = {config: content, **{part: _read_part(config, group, part) for group, part in parts.items()}}
+    named = [file.parent / text for file, content in texts.items() for text in _paths(content)]
+    return list(dict.fromkeys([*parts.values(), *filter(is_file, named)]))
+
+
+def _parts(config: Path, content: Mapping[str, Any]) -> dict[str, Path]:
+    """The files of the groups, relative to the configuration's own, as the parser takes them."""
+    named = {group: content[group] for group in _GROUPS if isinstance(content.get(group), str)}
+    return {group: config.parent / text for group, text in named.items() if text.endswith(_ENDINGS)}
+
+
+def _read_part(config: Path, group: str, part: Path) -> dict[str, Any]:
+    if not is_file(part):
+        raise ConfigError(f"{config}: {group}: {part} is no file; paths begin at the configuration that names them")
+    try:
+        return read_yaml(part, _GROUPS[group])
+    except ConfigError as error:
+        raise ConfigError(f"{config}: {group}: {error}") from error
+
+
+def _paths(value: object) -> Iterator[str]:
+    """Every text in plain values that could be the path of a configuration."""
+    if isinstance(value, str) and value.endswith(_ENDINGS):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _paths(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _paths(each)
