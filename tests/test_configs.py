@@ -96,14 +96,16 @@ def test_the_config_can_be_made_as_it_stands(config, replica_stores):
 def test_the_config_trains_three_steps_to_the_recorded_weights(config, replica_stores, tmp_path, golden):
     run = tmp_path / "run"
     store = str(replica_stores[config.parts[1]])
-    dimensions = read_config(ROOT / config)["data"]["init_args"].get("dimensions", 2)
+    data = read_config(ROOT / config)["data"]["init_args"]
+    labelled = ["--data.batch_size", "0"] if data["batch_size"] == 0 else []  # the overlay asks for two
     arguments = [
         "--config",
         str(ROOT / config),
         "--config",
-        str(TINY[dimensions]),
+        str(TINY[data.get("dimensions", 2)]),
         "--data.store",
         store,
+        *labelled,
         "--run",
         str(run),
     ]
