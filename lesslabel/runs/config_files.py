@@ -1,6 +1,10 @@
-"""Configurations that share a part: a group of settings that is the path of a file, ``data: ../_data/acdc.yaml``."""
+"""The configuration files of a command line, and the parts that they share.
 
-from collections.abc import Iterator, Mapping
+A part is a group of settings that is the path of a file, ``data: ../_data/acdc_scribbles.yaml``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,17 @@ from lesslabel.runs.folder import read_yaml
 
 _GROUPS = {"model": "class_path and init_args", "data": "class_path and init_args", "trainer": "of the trainer"}
 _ENDINGS = (".yaml", ".yml")
+
+
+def config_files(arguments: Sequence[str]) -> list[Path]:
+    """The configuration files that a command line names."""
+    return [Path(name) for flag in ("--config", "-c") for name in values_of(flag, arguments)]
+
+
+def values_of(flag: str, arguments: Sequence[str]) -> list[str]:
+    """Every value that a command line gives to a flag, as ``--flag value`` or ``--flag=value``."""
+    values = [after for before, after in pairwise(arguments) if before == flag]
+    return values + [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{flag}=")]
 
 
 def read_config(config: Path) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.errors import ConfigError
 from lesslabel.methods import SegmentationMethod
-from lesslabel.runs.config_files import read_config
-from lesslabel.runs.messages import config_files, explain
+from lesslabel.runs.config_files import config_files, read_config
+from lesslabel.runs.messages import explain
 
 
 class RunCLI(LightningCLI):

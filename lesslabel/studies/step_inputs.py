@@ -17,7 +17,7 @@ from lesslabel.studies.resolved import (
     require_blind_to_test,
     require_fresh,
     require_validation,
-    without_place,
+    what_counts,
 )
 from lesslabel.studies.steps import Step, option, options, placeholders, without
 
@@ -85,7 +85,7 @@ class StepInputs:
             require_fresh(run.config)
             if run.config["weights"] is not None:
                 raise ConfigError("weights in a configuration file; write --weights into the step")
-            self._runs[common] = run, without_place(config), run.datamodule.fold
+            self._runs[common] = run, what_counts(config), run.datamodule.fold
         run, config, own_fold = self._runs[common]
         data = run.datamodule
         data.fold = own_fold if fold is None else _number(fold, "--data.fold")
