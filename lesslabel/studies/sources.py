@@ -8,8 +8,9 @@ counts as an import.
 import ast
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -22,7 +23,7 @@ _DOES = (ast.Expr, ast.If, ast.For, ast.While, ast.With, ast.Try)
 
 
 class Sources:
-    """A package as it lies on disk when first looked at.
+    """A package as it lies on disk.
 
     Args:
         package: folder of a package called ``lesslabel``, wherever it lies.
@@ -30,9 +31,6 @@ class Sources:
 
     def __init__(self, package: Path = PACKAGE) -> None:
         self.package = package
-        self._trees: dict[str, ast.Module] = {}
-        self._texts: dict[str, str] = {}
-        self._needs: dict[str, list[str]] = {}
 
     @cached_property
     def modules(self) -> dict[str, Path]:
@@ -64,13 +62,15 @@ class Sources:
             module = waiting.pop()
             if module not in found and not _within(module, SILENT):
                 found.add(module)
-                waiting += self._needs_of(module)
+                named = {*self._content(module).imports, *self._content(module).names} - {module, "lesslabel"}
+                waiting += [target for name in named for target in self._modules_of(name)]
+                waiting += [above for above in _above(module) if above in self.modules and self._content(above).acts]
         return sorted(found)
 
     def packages(self, names: Iterable[str]) -> set[str]:
         """The top-level names of the other packages that these modules import."""
-        trees = [self._tree(module) for module in self.reached(names)]
-        return {name.partition(".")[0] for tree in trees for name in _imported(tree)} - {"lesslabel"}
+        imports = [name for module in self.reached(names) for name in self._content(module).imports]
+        return {name.partition(".")[0] for name in imports} - {"lesslabel"}
 
     def hash(self, names: Iterable[str]) -> str:
         """The sha256 of what modules, classes and committed lists of these names can compute.
@@ -79,49 +79,63 @@ class Sources:
         classes read them.
         """
         names = list(names)
-        texts = {module: self._text(module) for module in self.reached(names)}
+        texts = {module: self._content(module).text for module in self.reached(names)}
         texts |= {name: self.lists[name].read_text(encoding="utf-8") for name in names if name in self.lists}
         digest = hashlib.sha256()
         for name, text in sorted(texts.items()):
             digest.update(f"{name}\0{len(text)}\0{text}".encode())
         return digest.hexdigest()
 
-    def _tree(self, module: str) -> ast.Module:
-        if module not in self._trees:
-            self._trees[module] = _Bare().visit(ast.parse(self.modules[module].read_text(encoding="utf-8")))
-        return self._trees[module]
-
-    def _text(self, module: str) -> str:
-        if module not in self._texts:
-            self._texts[module] = ast.unparse(self._tree(module))
-        return self._texts[module]
-
-    def _needs_of(self, module: str) -> list[str]:
-        if module not in self._needs:
-            named = [found for name in _names_in(self._tree(module), module) for found in self._modules_of(name)]
-            acting = [package for package in _above(module) if package in self.modules and self._acts(package)]
-            self._needs[module] = [*dict.fromkeys([*named, *acting])]
-        return self._needs[module]
+    def _content(self, module: str) -> "_Content":
+        return _read(self.modules[module].read_text(encoding="utf-8"))
 
     def _modules_of(self, name: str) -> Iterator[str]:
         """The module of that name, or the one in which a class or function of that name is defined."""
+        module, _, member = name.rpartition(".")
         if name in self.modules:
             yield name
-            return
-        module, _, member = name.rpartition(".")
-        if module not in self.modules:
-            return
-        for node in self._tree(module).body if self.modules[module].name == "__init__.py" else ():
-            if isinstance(node, ast.ImportFrom):
-                for alias in node.names:
-                    if (alias.asname or alias.name) == member:
-                        yield from self._modules_of(f"{node.module}.{alias.name}")
-                        return
-        yield module
+        elif module in self.modules:
+            is_package = self.modules[module].name == "__init__.py"
+            exported = self._content(module).exports.get(member) if is_package else None
+            yield from [module] if exported is None else self._modules_of(exported)
 
-    def _acts(self, package: str) -> bool:
-        """Whether a package does something when it is imported, beside making names."""
-        return any(isinstance(node, _DOES) for node in self._tree(package).body)
+
+@dataclass(frozen=True)
+class _Content:
+    """What a module computes and names.
+
+    Attributes:
+        text: its code in one layout, without what computes nothing.
+        imports: dotted names that it imports, also inside functions.
+        names: its texts that could be dotted names of the package.
+        exports: where its names come from that it imports at its top.
+        acts: whether it does something when it is imported, beside making names.
+    """
+
+    text: str
+    imports: frozenset[str]
+    names: frozenset[str]
+    exports: Mapping[str, str]
+    acts: bool
+
+
+@cache
+def _read(source: str) -> _Content:
+    tree = _Bare().visit(ast.parse(source))
+    imports = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            imports += [f"{node.module}.{alias.name}" for alias in node.names]
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    exports = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    names = frozenset(text.rstrip(".") for text in texts if _NAME.fullmatch(text))
+    acts = any(isinstance(node, _DOES) for node in tree.body)
+    return _Content(ast.unparse(tree), frozenset(imports), names, exports, acts)
 
 
 class _Bare(ast.NodeTransformer):
@@ -139,23 +153,6 @@ class _Bare(ast.NodeTransformer):
         if isinstance(node.exc, ast.Call):
             node.exc.args, node.exc.keywords = [], []
         return self.generic_visit(node)
-
-
-def _imported(tree: ast.Module) -> Iterator[str]:
-    """What a module imports, also inside functions, by its dotted name."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-
-
-def _names_in(tree: ast.Module, module: str) -> Iterator[str]:
-    """What a module imports of the package, and what its texts name."""
-    yield from (name for name in _imported(tree) if _within(name, ("lesslabel",)))
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    names = [text.rstrip(".") for text in texts if _NAME.fullmatch(text)]
-    yield from (name for name in names if name not in (module, "lesslabel"))
 
 
 def _above(module: str) -> list[str]:

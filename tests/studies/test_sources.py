@@ -1,5 +1,6 @@
 """The hash of the sources changes with what can change a number of a job, and with nothing else."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -141,6 +142,11 @@ def test_a_renamed_or_moved_boundary_is_another_package(package: Path) -> None:
 def test_the_packages_that_are_imported(package: Path) -> None:
     assert Sources(package).packages(["lesslabel.methods.One"]) == {"torch", "scipy"}
     assert Sources(package).packages(["lesslabel.work"]) == set()
+
+
+def test_the_library_imports_by_full_names() -> None:
+    """A relative import would be overlooked."""
+    assert not [path for path in PACKAGE.rglob("*.py") if re.search(r"^\s*from \.", path.read_text(), re.MULTILINE)]
 
 
 @pytest.fixture(scope="module")
