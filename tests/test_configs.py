@@ -1,7 +1,9 @@
 """Every committed configuration runs through the real command line on a replica of its data set."""
 
 import csv
+import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,13 @@ import yaml
 from lesslabel.cli import main
 from lesslabel.interaction import Click, InteractiveSession
 from lesslabel.methods import InteractiveMethod
+from lesslabel.runs.config_files import read_config, shared_files
 from lesslabel.runs.parsing import parse_run
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))
+FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))
+SHARED = [path for path in FILES if path.parent.name == "_data"]
+CONFIGS = [path for path in FILES if path not in SHARED]
 TINY = {2: ROOT / "tests/overlays/tiny.yaml", 3: ROOT / "tests/overlays/tiny_3d.yaml"}
 PREPARE = {
     # 16 patients, since the semi-supervised configs show the labels of seven of the training part
@@ -53,10 +58,20 @@ def test_every_config_belongs_to_a_replica():
     assert {config.parts[1] for config in CONFIGS} == set(PREPARE)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@pytest.mark.parametrize("config", FILES, ids=str)
 def test_the_config_is_read_alike_in_every_locale(config):
     """The parser opens it in the encoding of the system."""
     assert (ROOT / config).read_bytes().isascii()
+
+
+def test_what_is_equal_is_shared_and_what_is_shared_is_used_twice():
+    named = [ROOT / part for config in CONFIGS for part in map(os.path.normpath, shared_files(ROOT / config))]
+    assert sorted(set(named)) == [ROOT / part for part in SHARED]
+    assert min(named.count(ROOT / part) for part in SHARED) >= 2
+    written = [yaml.safe_load((ROOT / config).read_text())["data"] for config in CONFIGS]
+    alone = [json.dumps(data, sort_keys=True) for data in written if isinstance(data, dict)]
+    alone += [json.dumps(yaml.safe_load((ROOT / part).read_text()), sort_keys=True) for part in SHARED]
+    assert len(set(alone)) == len(alone)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -81,14 +96,16 @@ def test_the_config_can_be_made_as_it_stands(config, replica_stores):
 def test_the_config_trains_three_steps_to_the_recorded_weights(config, replica_stores, tmp_path, golden):
     run = tmp_path / "run"
     store = str(replica_stores[config.parts[1]])
-    dimensions = yaml.safe_load((ROOT / config).read_text())["data"]["init_args"].get("dimensions", 2)
+    data = read_config(ROOT / config)["data"]["init_args"]
+    labelled = ["--data.batch_size", "0"] if data["batch_size"] == 0 else []  # the overlay asks for two
     arguments = [
         "--config",
         str(ROOT / config),
         "--config",
-        str(TINY[dimensions]),
+        str(TINY[data.get("dimensions", 2)]),
         "--data.store",
         store,
+        *labelled,
         "--run",
         str(run),
     ]
@@ -117,7 +134,7 @@ PATCHED = sorted(path for path in (ROOT / "configs/la").glob("*.yaml") if path.s
 
 @pytest.mark.parametrize("config", PATCHED, ids=lambda path: path.stem)
 def test_the_left_atrium_is_cut_as_published_in_our_axis_order(config: Path) -> None:
-    settings = yaml.safe_load(config.read_text())
+    settings = read_config(config)
     assert settings["data"]["init_args"]["patch_voxel"] == [80, 112, 112]
     inference = settings["model"]["init_args"]["inference"]
     assert inference["window_voxel"] == [80, 112, 112]

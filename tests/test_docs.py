@@ -5,7 +5,7 @@ A fenced block of a page carries a marker, a comment on the line before it:
 - ``run SCENE``: every line is a `lesslabel` command; they run in order in a generated workspace.
 - ``file SCENE PATH``: the block is written to PATH in that workspace first.
 - ``python``, ``view``, ``split``: executed, or parsed as the library would.
-- ``method-…``: the worked example of CONTRIBUTING.md.
+- ``method-…``, ``adaptation-…``: two worked examples of CONTRIBUTING.md.
 - ``example NAME …``: another worked example, tried in a copy of the repository by `test_worked_examples.py`.
 - ``shown: …``: not run, and why.
 """
@@ -29,6 +29,7 @@ import replicas_public
 import yaml
 
 import lesslabel.methods
+from lesslabel.adaptation.without_labels import ADAPTATIONS, Adaptation
 from lesslabel.cli import main
 from lesslabel.data.nifti import write_label_map
 from lesslabel.data.patient_lists import load_order, load_split
@@ -41,7 +42,8 @@ from lesslabel.runs.parsing import parse_run
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MARKED_LANGUAGES = ("sh", "yaml", "python", "csv")
-MARKERS = ("run", "file", "python", "view", "split", "method-file", "method-export", "method-row", "example", "shown:")
+MARKERS = ("run", "file", "python", "view", "split", "example", "shown:")
+MARKERS += tuple(f"{example}-{part}" for example in ("method", "adaptation") for part in ("file", "export", "row"))
 
 # What shrinks every training of the pages to a moment: two iterations, for `fit` of a narrow network on small slices.
 SHORT = shlex.split(
@@ -57,12 +59,13 @@ SMALL = {
     "adapt": SHORT,
 }
 # A model that is handed to another hospital has to find something.
-LONG = {
-    "hospitals": shlex.split(
+LONG = dict.fromkeys(
+    ("hospitals", "adaptation"),
+    shlex.split(
         "--trainer.max_steps 80 --data.steps_per_epoch 80 --data.batch_size 8 "
         "--model.optimiser.name adam --model.optimiser.learning_rate 0.03"
-    )
-}
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,7 @@ WORKSPACES: dict[str, Callable[[Path], None]] = {
     "hospitals": make_drawings,
     "phantom": make_nothing,
     "method": make_nothing,
+    "adaptation": make_nothing,
     **{name: make_public(name) for name in ("word", "btcv", "chaos", "kits", "brats", "hc18")},
     **{name: make_public(name) for name in ("promise12", "medscribble")},
 }
@@ -203,6 +207,18 @@ def example_method(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Segm
     method = namespace["PiModel"]
     monkeypatch.setattr(lesslabel.methods, "PiModel", method, raising=False)
     return method
+
+
+@pytest.fixture
+def example_adaptation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The adaptation of CONTRIBUTING.md, exported as it says."""
+    path = tmp_path / "minimum_entropy.py"
+    path.write_text(only("adaptation-file"))
+    name = "lesslabel.adaptation.without_labels.minimum_entropy"
+    monkeypatch.setitem(sys.modules, name, load_module(name, path))
+    namespace: dict[str, type[Adaptation]] = {}
+    exec(only("adaptation-export"), namespace)
+    monkeypatch.setitem(ADAPTATIONS, "min-entropy", namespace["MinimumEntropy"])
 
 
 def load_module(name: str, path: Path) -> ModuleType:
@@ -224,8 +240,8 @@ def test_a_block_says_what_a_test_does_with_it(block: Block) -> None:
 def test_commands_run_as_printed(
     page: Path, scene: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    if scene == "method":
-        request.getfixturevalue("example_method")
+    if scene in ("method", "adaptation"):
+        request.getfixturevalue(f"example_{scene}")
     workspace = tmp_path / "workspace"
     for folder in ("configs", "experiments"):
         shutil.copytree(ROOT / folder, workspace / folder)
@@ -288,12 +304,33 @@ def test_the_example_method_keeps_the_contract(tmp_path: Path) -> None:
     assert int(re.findall(r"(\d+) passed", result.stdout)[-1]) >= 8
 
 
-def test_the_example_method_keeps_the_style() -> None:
-    name = "lesslabel/methods/weak/pi_model.py"
+def test_the_example_adaptation_keeps_the_contract(tmp_path: Path) -> None:
+    contract = (ROOT / "tests" / "adaptation" / "test_without_labels_contract.py").read_text()
+    head, rows = contract.split("ROWS = [\n")
+    added = "from minimum_entropy import MinimumEntropy\n\nADAPTATIONS[MinimumEntropy.name] = MinimumEntropy\n\n"
+    (tmp_path / "minimum_entropy.py").write_text(only("adaptation-file"))
+    rest, row = rows.split("\n]\n", 1), only("adaptation-row").strip()
+    (tmp_path / "test_with_the_row.py").write_text(f"{head}{added}ROWS = [\n{rest[0]}\n    {row},\n]\n{rest[1]}")
+    for name in ("conftest.py", "hospitals.py"):
+        shutil.copy(ROOT / "tests" / "adaptation" / name, tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "min-entropy", "-p", "no:cacheprovider", tmp_path]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert int(re.findall(r"(\d+) passed", result.stdout)[-1]) >= 7
+
+
+@pytest.mark.parametrize(
+    ("name", "marker"),
+    [
+        ("lesslabel/methods/weak/pi_model.py", "method-file"),
+        ("lesslabel/adaptation/without_labels/minimum_entropy.py", "adaptation-file"),
+    ],
+)
+def test_the_examples_keep_the_style(name: str, marker: str) -> None:
     for command in (["check"], ["format", "--check"]):
         subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--stdin-filename", name, "-"],
-            input=only("method-file"),
+            input=only(marker),
             text=True,
             cwd=ROOT,
             check=True,
@@ -303,7 +340,7 @@ def test_the_example_method_keeps_the_style() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_named_files_and_classes_exist(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    example = ("pi_model", "PiModel", *(block.marker[1] for block in marked("example")))
+    example = ("pi_model", "PiModel", "minimum_entropy", *(block.marker[1] for block in marked("example")))
     for name in re.findall(r"`([\w./-]+)`", text):
         if re.match(r"(lesslabel|configs|docs|experiments|tests|notebooks|benchmarks)/", name):
             assert (ROOT / name).exists() or any(part in name for part in example), name

@@ -12,8 +12,8 @@ from lesslabel.bundle import Bundle
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import read_json, write_json, write_text
+from lesslabel.runs.config_files import values_of
 from lesslabel.runs.folder import RunFolder, without_folders
-from lesslabel.runs.messages import values_of
 from lesslabel.runs.verbs import is_main_process, run_fit
 
 _DECIDED = ("--run", "--weights", "--ckpt_path")

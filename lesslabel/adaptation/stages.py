@@ -1,33 +1,24 @@
 """The stages of an adaptation: ordinary runs that start from given weights, each of which can be resumed."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-
+from lesslabel.adaptation.configuration import data_of, model_of, run_settings
 from lesslabel.adaptation.folder import begin_adaptation, train_stage
 from lesslabel.adaptation.pseudo_labels import NAME, require_confidence, write_pseudo_labels
+from lesslabel.adaptation.without_labels import make_adaptation
 from lesslabel.bundle import Bundle
-from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.data.queue import Queue, read_queue
 from lesslabel.data.store import Store
-from lesslabel.errors import ConfigError
 from lesslabel.files import written_aside
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.trainer import looking_trainer
-from lesslabel.runs.verbs import load_run, run_adopt
+from lesslabel.runs.verbs import load_run, run_adopt, run_fit
 from lesslabel.runs.weights import describe_weights, save_weights
 
 FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN = "fine-tune", "pseudo-labels", "self-train"
-RIVALS = ("none", "histogram", "tent", "adami")
-"""What adapts without a label: not at all, by histogram matching, by Tent, by AdaMI."""
-
-_QUEUE, _QUANTILES, _WEIGHTS = "queue.csv", "quantiles.npy", "weights.safetensors"
-_ITERATIONS = 2000
-_BATCH = 8
+_QUEUE, _WEIGHTS = "queue.csv", "weights.safetensors"
 
 
 def adapt(
@@ -82,16 +73,16 @@ def adapt(
     with written_aside(out / _QUEUE) as aside:
         shutil.copyfile(queue, aside)
     shown = [{"annotation": annotation, "queue": str(out / _QUEUE)}]
-    config = _config(name, _model(bundle, "Supervised"), _data(bundle, store, shown))
+    config = run_settings(name, model_of(bundle, "Supervised"), data_of(bundle, store, shown))
     first = train_stage(out / FINE_TUNE, config, bundle.weights, settings)
     if not self_train:
         return first
     if not (out / PSEUDO_LABELS).is_dir() and not _label_the_rest(first, queued, out, confidence):
         return first
     weights = out / _WEIGHTS
-    data = _data(bundle, store, [*shown, {"annotation": NAME}])
+    data = data_of(bundle, store, [*shown, {"annotation": NAME}])
     data["init_args"]["view"]["overlays"] = [str(out / PSEUDO_LABELS)]
-    config = _config(f"{name} + semi", _model(bundle, "Supervised", {"dice_on_pseudo_labels": True}), data)
+    config = run_settings(f"{name} + semi", model_of(bundle, "Supervised", {"dice_on_pseudo_labels": True}), data)
     return train_stage(out / SELF_TRAIN, config, bundle.weights if restart_from_source else weights, settings)
 
 
@@ -103,7 +94,7 @@ def adapt_without_labels(
     Args:
         bundle: what the source handed over.
         store: the target; only images of its training part are learnt from.
-        rival: one of `RIVALS`; ``none`` and ``histogram`` train nothing.
+        rival: its name in `ADAPTATIONS`.
         out: folder of the adaptation; made, or gone on with.
         settings: of `lesslabel fit`.
 
@@ -111,32 +102,15 @@ def adapt_without_labels(
         The run, which `lesslabel test --run` takes.
 
     Raises:
-        ConfigError: if there is no such rival, AdaMI finds no class shares in the bundle, a rival that trains finds a
-            method with other networks than one, or a setting is not the caller's to choose.
+        ConfigError: if there is no such rival, the bundle lacks what it needs or has other networks, or a setting is
+            not the caller's to choose.
         RunError: if `out` holds another adaptation.
         LesslabelError: on bad settings or data.
     """
-    if rival not in RIVALS:
-        raise ConfigError(f"--without-labels: '{rival}' is not one of {', '.join(RIVALS)}")
+    adaptation = make_adaptation(rival)
     begin_adaptation(out, bundle, store, {"without_labels": rival}, settings)
-    data = _data(bundle, store, [])
-    data["init_args"] |= {"batch_size": 0, "unlabelled_batch_size": _BATCH}
-    if rival == "histogram":
-        with written_aside(out / _QUANTILES) as aside, aside.open("wb") as file:
-            np.save(file, bundle.quantiles)
-        data["init_args"]["intensity"]["match"] = str(out / _QUANTILES)
-    if rival in ("none", "histogram"):
-        name = {"none": "Not adapted", "histogram": "Histogram matching"}[rival]
-        config = _config(name, bundle.model_settings(), data)
-        return train_stage(out / rival, config, bundle.weights, settings, run_adopt)
-    if rival == "tent":
-        return train_stage(out / rival, _config("Tent", _model(bundle, "Tent"), data), bundle.weights, settings)
-    if not bundle.recipe.class_shares:
-        raise ConfigError(
-            f"{bundle.path}: no class shares, which AdaMI needs; export a run whose store has dense labels"
-        )
-    model = _model(bundle, "AdaMI", {"class_shares": list(bundle.recipe.class_shares)})
-    return train_stage(out / rival, _config("AdaMI", model, data), bundle.weights, settings)
+    config = adaptation.configure(bundle, store, out)
+    return train_stage(out / rival, config, bundle.weights, settings, run_fit if adaptation.trains else run_adopt)
 
 
 def _label_the_rest(first: RunFolder, queue: Queue, out: Path, confidence: float) -> int:
@@ -153,33 +127,3 @@ def _label_the_rest(first: RunFolder, queue: Queue, out: Path, confidence: float
         model_sha256=describe_weights(out / _WEIGHTS)["sha256"],
         confidence=confidence,
     )
-
-
-def _model(bundle: Bundle, name: str, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Settings of a method that has the network of the bundle's.
-
-    Raises:
-        ConfigError: if the bundle's method has more networks than that.
-    """
-    common = ("num_classes", "in_channels", "network", "optimiser", "inference")
-    settings = {key: value for key, value in bundle.recipe.method.settings.items() if key in common}
-    recipe = MethodRecipe(name, {**settings, **(more or {})})
-    with torch.device("meta"):
-        alike = recipe.build().state_dict().keys() == bundle.recipe.build_method().state_dict().keys()
-    if not alike:
-        raise ConfigError(
-            f"{bundle.path}: {bundle.recipe.method.name} has other networks than {name}, which goes on with one; "
-            "bundle a model of Supervised or PartialCrossEntropy"
-        )
-    return {"class_path": f"lesslabel.methods.{name}", "init_args": recipe.settings}
-
-
-def _data(bundle: Bundle, store: Path, supervision: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """Settings of a data module that shows the target as the bundle's model sees it."""
-    settings = bundle.data_settings(store)
-    settings["view"]["supervision"] = [dict(entry) for entry in supervision]
-    return {"class_path": "lesslabel.data.module.SegmentationDataModule", "init_args": settings}
-
-
-def _config(name: str, model: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name, "model": model, "data": data, "trainer": {"max_steps": _ITERATIONS}}

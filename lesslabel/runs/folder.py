@@ -34,7 +34,10 @@ _PACKAGES = (
     "scikit-image",
 )
 _ABSOLUTE_PATH = re.compile(r"""(?<![\w.~/-])/(?:[^\s"',\]}/]+/)*([^\s"',\]}/]+)""")
-_FREE_KEYS = ("run", "ckpt_path", "config", "wandb")
+_FREE_KEYS = (
+    *("run", "ckpt_path", "config", "wandb", "name", "data.init_args.workers"),
+    *(f"trainer.{key}" for key in ("logger", "log_every_n_steps", "enable_progress_bar", "enable_model_summary")),
+)
 _DATA_OF_A_RUN = {
     "data_hash": "the content of the store",
     "label_names": "the list of classes",
@@ -108,11 +111,7 @@ class RunFolder:
             raise RunError(f"{self.path}: no run to resume here; start it without --ckpt_path")
         old = flatten(same_networks(read_yaml(self.config)))
         new = flatten(same_networks(config))
-        changed = sorted(
-            key
-            for key in old.keys() | new.keys()
-            if key.split(".")[0] not in _FREE_KEYS and old.get(key) != new.get(key)
-        )
+        changed = sorted(key for key in old.keys() | new.keys() if not may_change(key) and old.get(key) != new.get(key))
         if changed:
             changes = "; ".join(f"{key}: {old.get(key)} → {new.get(key)}" for key in changed[:4])
             raise RunError(
@@ -164,8 +163,17 @@ class RunFolder:
         return f"{self.path}: interrupted before the first epoch was saved; remove the folder and start again"
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def may_change(key: str) -> bool:
+    """Whether a setting, by its dotted name, changes no number: names, logs, processes that load."""
+    return any(key == free or key.startswith(f"{free}.") for free in _FREE_KEYS)
+
+
+def read_yaml(path: Path, keys: str = "model, data and trainer") -> dict[str, Any]:
     """Read a configuration file.
+
+    Args:
+        path: the file.
+        keys: which it should have, for the error.
 
     Raises:
         ConfigError: if it is absent or no YAML mapping.
@@ -180,7 +188,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         reason = " ".join(str(getattr(error, "problem", None) or error).split())
         raise ConfigError(f"{path}: not a YAML file ({place}{reason}); correct it") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a configuration holds the keys model, data and trainer, and this file does not")
+        raise ConfigError(f"{path}: a configuration holds the keys {keys}, and this file does not")
     return content
 
 

@@ -6,8 +6,6 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import pairwise
-from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytorch_lightning as pl
@@ -16,9 +14,9 @@ from lesslabel import methods, networks
 from lesslabel.data import module, modules
 from lesslabel.methods import SegmentationMethod
 from lesslabel.networks import Network
+from lesslabel.runs.config_files import config_files, shared_files
 
 TOP_LEVEL = ("model", "data", "trainer", "name", "run", "ckpt_path", "weights", "seed", "wandb")
-CONFIG_FLAGS = ("--config", "-c")
 _LIST_THEM = "--print_config lists every setting"
 
 
@@ -39,17 +37,6 @@ def explain(message: str, arguments: Sequence[str]) -> str:
         _unknown(path, reason) or _missing(path, reason) or _class(path, said) or _value(path, reason, given)
     ) or reason
     return _where(problem, arguments) + problem
-
-
-def config_files(arguments: Sequence[str]) -> list[Path]:
-    """The configuration files that a command line names."""
-    return [Path(name) for flag in CONFIG_FLAGS for name in values_of(flag, arguments)]
-
-
-def values_of(flag: str, arguments: Sequence[str]) -> list[str]:
-    """Every value that a command line gives to a flag, as ``--flag value`` or ``--flag=value``."""
-    values = [after for before, after in pairwise(arguments) if before == flag]
-    return values + [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{flag}=")]
 
 
 @cache
@@ -126,7 +113,8 @@ def _where(problem: str, arguments: Sequence[str]) -> str:
     if key and any(argument.startswith("--") and argument.partition("=")[0].endswith(key) for argument in arguments):
         return ""
     files = config_files(arguments)
-    holders = [file for file in files if key and key in file.read_text(encoding="utf-8")] or files
+    shared = [part for file in files for part in shared_files(file)]
+    holders = [file for file in (*files, *shared) if key and key in file.read_text(encoding="utf-8")] or files
     return f"{', '.join(map(str, holders))}: " if holders else ""
 
 

@@ -14,8 +14,8 @@ from lesslabel.data.module import SegmentationDataModule
 from lesslabel.errors import ConfigError
 from lesslabel.methods import SegmentationMethod
 from lesslabel.networks.shape import with_current_flags, with_current_network
-from lesslabel.runs.folder import read_yaml
-from lesslabel.runs.messages import CONFIG_FLAGS, explain
+from lesslabel.runs.config_files import CONFIG_FLAGS, read_config
+from lesslabel.runs.messages import explain
 
 
 class RunCLI(LightningCLI):
@@ -124,7 +124,7 @@ def _in_current_form(arguments: Sequence[str]) -> list[str]:
             equals, value = "", argument if index and current[index - 1] in CONFIG_FLAGS else ""
         if not value:
             continue
-        content = read_yaml(Path(value))
+        content = read_config(Path(value))
         renewed = with_current_network(content)
         if renewed != content:
             path = renewed["model"]["init_args"]["network"]["class_path"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.runs.callbacks import SafeCheckpointIO
+from lesslabel.runs.config_files import values_of
 from lesslabel.runs.folder import RunFolder
-from lesslabel.runs.messages import values_of
 from lesslabel.runs.parsing import RunCLI, parse_run
 
 

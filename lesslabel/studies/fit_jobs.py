@@ -8,10 +8,11 @@ from typing import Any
 
 from lesslabel.data.store import FINGERPRINT
 from lesslabel.errors import ConfigError
+from lesslabel.runs.config_files import shared_files
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.declaration import Study, StudyMethod
 from lesslabel.studies.job import Job, Machines, find_folder
-from lesslabel.studies.key import hash_values
+from lesslabel.studies.key import hash_lock, hash_values
 from lesslabel.studies.labels import LabelCounter
 from lesslabel.studies.resolved import (
     hash_content,
@@ -19,9 +20,13 @@ from lesslabel.studies.resolved import (
     require_blind_to_test,
     require_fresh,
     require_validation,
-    without_place,
+    what_counts,
 )
+from lesslabel.studies.sources import Sources
 from lesslabel.studies.work import JobFolder
+
+_WORK = "lesslabel.runs.verbs"
+"""What a job calls: fit and test."""
 
 
 class FitJobs:
@@ -31,12 +36,12 @@ class FitJobs:
         study: the study.
         output: folder that holds the folders of the jobs.
         store: where the data of the study lie.
-        common: hashes of the sources and the lock file.
+        sources: of the package.
         machines: what each job takes.
     """
 
-    def __init__(self, study: Study, output: Path, store: Path, common: Mapping[str, str], machines: Machines) -> None:
-        self.study, self.output, self.store, self.common, self.machines = study, output, store, common, machines
+    def __init__(self, study: Study, output: Path, store: Path, sources: Sources, machines: Machines) -> None:
+        self.study, self.output, self.store, self.sources, self.machines = study, output, store, sources, machines
         self._counters: dict[tuple[str, ...], LabelCounter] = {}
 
     def add(self, method: StudyMethod) -> list[Job]:
@@ -66,7 +71,9 @@ class FitJobs:
         require_fresh(run.config)
         weights = {} if run.config["weights"] is None else {"weights": hash_content(Path(str(run.config["weights"])))}
         scored = {**asdict(study.scoring), "checkpoint": study.checkpoint}
-        keyed = {**without_place(config), **weights, "test": scored}
+        keyed = {**what_counts(config), **weights, "test": scored}
+        names = (_WORK, *self.sources.named_in([json.dumps(config)]))
+        common = {"sources": self.sources.hash(names), "lock": hash_lock(self.sources.packages(names))}
         inputs = self._hash_inputs(method, run)
         for fold in study.folds:
             run.datamodule.fold = fold
@@ -78,7 +85,7 @@ class FitJobs:
             for seed in study.seeds:
                 late = [*more, "--data.fold", str(fold), "--seed", str(seed)]
                 parts = {
-                    **self.common,
+                    **common,
                     "config": hash_values({**keyed, "late": late}),
                     "data": hash_values(data),
                 }
@@ -98,11 +105,14 @@ class FitJobs:
                     key=key,
                     folder=JobFolder(find_folder(self.output, name, fold, seed, key)),
                     inputs=inputs,
+                    sources=names,
                 )
 
     def _hash_inputs(self, method: StudyMethod, run: RunCLI) -> dict[str, str]:
         lists = [run.datamodule.split, *(entry.order for entry in run.datamodule.view.supervision)]
-        return hash_files([*method.configs, *self.study.configs, self.store / FINGERPRINT, *lists])
+        configs = [*method.configs, *self.study.configs]
+        shared = [part for config in configs for part in shared_files(Path(config))]
+        return hash_files([*configs, *shared, self.store / FINGERPRINT, *lists])
 
     def _counter(self, run: RunCLI) -> LabelCounter:
         overlays = tuple(map(str, run.datamodule.view.overlays))

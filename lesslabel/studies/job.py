@@ -64,6 +64,7 @@ class Job:
         key: hash of `parts`; jobs with one key give one result.
         folder: where it is worked on.
         inputs: hashes of the files that the key was made from, by their paths; a job does not start if one changed.
+        sources: modules, classes and committed lists whose hash is among `parts`, with what they import.
         recipe: name of the recipe, where a method has several jobs by it.
         steps: commands in order.
         needs: keys of the jobs that come first.
@@ -85,6 +86,7 @@ class Job:
     key: str
     folder: JobFolder
     inputs: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
     recipe: str = ""
     steps: tuple[Step, ...] = ()
     needs: tuple[str, ...] = ()

@@ -7,8 +7,8 @@ from lesslabel.errors import ConfigError, LesslabelError
 from lesslabel.studies.declaration import DECLARATION, Study
 from lesslabel.studies.fit_jobs import FitJobs
 from lesslabel.studies.job import ONE_DEVICE, Job, Machines
-from lesslabel.studies.key import hash_lock, hash_sources
 from lesslabel.studies.recipe_jobs import RecipeJobs
+from lesslabel.studies.sources import Sources
 
 
 def make_jobs(study: Study, output: Path, store: Path | None = None, machines: Machines = ONE_DEVICE) -> list[Job]:
@@ -25,10 +25,10 @@ def make_jobs(study: Study, output: Path, store: Path | None = None, machines: M
     Raises:
         LesslabelError: if a configuration is wrong, does not fit the data or the machines, or selects on the test part.
     """
-    common = {"sources": hash_sources(), "lock": hash_lock()}
+    sources = Sources()
     jobs: list[Job] = []
-    by_recipe = RecipeJobs(study, output, store or study.store, common)
-    by_fit = FitJobs(study, output, store or study.store, common, machines)
+    by_recipe = RecipeJobs(study, output, store or study.store, sources)
+    by_fit = FitJobs(study, output, store or study.store, sources, machines)
     for method in study.methods:
         try:
             if method.recipes and machines.processes > 1:

@@ -1,5 +1,6 @@
 """The jobs of a study's recipes: one for each method, fold and seed, and one for all where nothing sets them apart."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -7,14 +8,17 @@ from pathlib import Path
 
 from lesslabel.data.store import FINGERPRINT
 from lesslabel.errors import LesslabelError
+from lesslabel.runs.config_files import shared_files
 from lesslabel.studies.declaration import Study, StudyMethod
 from lesslabel.studies.job import Job, find_folder
-from lesslabel.studies.key import hash_values
+from lesslabel.studies.key import hash_lock, hash_values
 from lesslabel.studies.recipes import Clicked, Recipe, closure
 from lesslabel.studies.resolved import hash_files, require_apart
+from lesslabel.studies.sources import Sources
 from lesslabel.studies.step_inputs import Inputs, StepInputs
 from lesslabel.studies.steps import Step, Value, fill, option, options, placeholders, without
 from lesslabel.studies.work import JobFolder
+from lesslabel.verbs import VERBS
 
 Values = Mapping[str, Value | Sequence[Value]]
 
@@ -26,11 +30,11 @@ class RecipeJobs:
         study: the study.
         output: folder that holds the folders of the jobs.
         store: where the data of the study lie.
-        common: hashes of the sources and the lock file.
+        sources: of the package.
     """
 
-    def __init__(self, study: Study, output: Path, store: Path, common: Mapping[str, str]) -> None:
-        self.study, self.output, self.common = study, output, common
+    def __init__(self, study: Study, output: Path, store: Path, sources: Sources) -> None:
+        self.study, self.output, self.sources = study, output, sources
         self.stores: dict[str, Value] = {
             "store": str(store),
             **{name: str(path) for name, path in study.stores.items()},
@@ -38,6 +42,7 @@ class RecipeJobs:
         self.jobs: dict[str, Job] = {}
         self._learnt: dict[str, Mapping[str, set[str]]] = {}
         self._inputs = StepInputs(study.checkpoint)
+        self._hashes: dict[tuple[str, ...], Mapping[str, str]] = {}
 
     def add(self, method: StudyMethod) -> list[Job]:
         """The jobs of a method that are not there yet, after those that they need.
@@ -61,7 +66,8 @@ class RecipeJobs:
             learnt = self._learn([fill(step, values) for step in steps], inputs, needs.values())
         except LesslabelError as error:
             raise type(error)(f"recipe {recipe.name}: {error}") from error
-        parts = self._hash(recipe, values, steps, inputs, needs)
+        names = self._sources_of([fill(step, values) for step in steps], inputs)
+        parts = {**self._hash_sources(names), **self._hash(recipe, values, steps, inputs, needs)}
         key = hash_values(parts)
         if key not in self.jobs:
             self._learnt[key] = learnt
@@ -85,6 +91,7 @@ class RecipeJobs:
                 key=key,
                 folder=JobFolder(folder),
                 inputs=self._hash_files(steps, values, inputs),
+                sources=names,
                 recipe=part,
                 steps=tuple(fill(step, everything) for step in steps),
                 needs=tuple(need.key for need in needs.values()),
@@ -106,16 +113,29 @@ class RecipeJobs:
             "checkpoint": self.study.checkpoint,
         }
         return {
-            **self.common,
             "config": hash_values(keyed),
             "data": hash_values({"steps": [each.data for each in inputs]}),
             "needs": hash_values({name: need.key for name, need in needs.items()}),
         }
 
+    def _sources_of(self, steps: Sequence[Step], inputs: Sequence[Inputs]) -> tuple[str, ...]:
+        """The verbs of the steps, and what configurations and words name; a model from outside may be of any class."""
+        verbs = {f"lesslabel.verbs.{VERBS[step[0]][0].partition(':')[0]}" for step in steps}
+        outside = ["lesslabel.methods"] if any(each.files for each in inputs) else []
+        texts = [*(word for step in steps for word in step), json.dumps([each.config for each in inputs])]
+        return tuple(sorted({*verbs, *outside, *self.sources.named_in(texts)}))
+
+    def _hash_sources(self, names: tuple[str, ...]) -> Mapping[str, str]:
+        if names not in self._hashes:
+            lock = hash_lock(self.sources.packages(names))
+            self._hashes[names] = {"sources": self.sources.hash(names), "lock": lock}
+        return self._hashes[names]
+
     def _hash_files(self, steps: Sequence[Step], values: Values, inputs: Sequence[Inputs]) -> Mapping[str, str]:
         """The hashes of the configurations and stores of the steps, and of the other files that no job makes."""
         filled = [fill(step, {**values, **self.stores}) for step in steps]
         configs = [config for step in filled for config in options(step, "--config")]
+        configs += [str(part) for config in configs for part in shared_files(Path(config))]
         stores = [Path(str(store)) / FINGERPRINT for store in self.stores.values()]
         files = {name: content for each in inputs for name, content in each.files.items()}
         return {**hash_files([*configs, *stores]), **files}

@@ -8,12 +8,16 @@ from typing import Any
 
 from lesslabel.errors import ConfigError
 from lesslabel.files import is_file
+from lesslabel.runs.folder import flatten, may_change
 
 
-def without_place(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The resolved configuration but for where the data lie: their hash says what they are."""
-    data = {key: value for key, value in config["data"]["init_args"].items() if key != "store"}
-    return {**config, "data": {**config["data"], "init_args": data}}
+def what_counts(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolved configuration by dotted names, but for what changes no number.
+
+    That is where the data lie, since their hash says what they are, and what a run may change when it is resumed.
+    """
+    flat = flatten(config)
+    return {key: value for key, value in flat.items() if key != "data.init_args.store" and not may_change(key)}
 
 
 def require_blind_to_test(config: Mapping[str, Any]) -> None:

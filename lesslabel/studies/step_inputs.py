@@ -1,27 +1,28 @@
 """What the result of a step depends on beside its words: configurations, data and other files, by their content."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lesslabel.adaptation.without_labels import make_adaptation
 from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
-from lesslabel.runs.folder import read_yaml
+from lesslabel.runs.config_files import read_config
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.resolved import (
     hash_content,
     require_blind_to_test,
     require_fresh,
     require_validation,
-    without_place,
+    what_counts,
 )
 from lesslabel.studies.steps import Step, option, options, placeholders, without
 
 _OF_ADAPT = ("--bundle", "--store", "--queue", "--annotation", "--out", "--stages", "--confidence", "--without-labels")
 _LATE = ("--run", "--seed", "--name", "--data.fold", "--weights")
-_ADAPTED = {"tent": ("Tent",), "adami": ("AdaMI", "--model.class_shares", "[0.5,0.5]")}
 _FILES = ("--bundle", "--queue", "--previous", "--weights")
 _OF_A_CALL = ("ckpt_path", "config", "run", "weights")
 _TARGET = "lesslabel.data.module.SegmentationDataModule"
@@ -70,13 +71,9 @@ class StepInputs:
         if step[0] == "fit":
             return self._describe_training(step[1:], is_fit=True)
         if step[0] == "adapt":
-            store = option(step, "--store") or ""
-            rival = _ADAPTED.get(option(step, "--without-labels") or "", ("Supervised",))
             settings = without(step[1:], _OF_ADAPT, ["--restart-from-source"])
-            # the model comes out of a bundle that is not made yet; its class is enough to resolve the rest
-            model = ("--model", f"lesslabel.methods.{rival[0]}", "--model.num_classes", "2", *rival[1:])
-            target = ("--data", _TARGET, "--data.store", store)
-            return self._describe_training((*model, *target, *settings), is_fit=False)
+            target = ("--data", _TARGET, "--data.store", option(step, "--store") or "")
+            return self._describe_training((*_stand_in(step), *target, *settings), is_fit=False)
         return [_settings_of(name) for name in options(step, "--config")], self._describe_store(step)
 
     def _describe_training(self, arguments: Step, *, is_fit: bool) -> tuple[object, dict[str, Any]]:
@@ -88,7 +85,7 @@ class StepInputs:
             require_fresh(run.config)
             if run.config["weights"] is not None:
                 raise ConfigError("weights in a configuration file; write --weights into the step")
-            self._runs[common] = run, without_place(config), run.datamodule.fold
+            self._runs[common] = run, what_counts(config), run.datamodule.fold
         run, config, own_fold = self._runs[common]
         data = run.datamodule
         data.fold = own_fold if fold is None else _number(fold, "--data.fold")
@@ -116,6 +113,16 @@ class StepInputs:
         if key not in self._parts:
             self._parts[key] = look()
         return self._parts[key]
+
+
+def _stand_in(step: Step) -> Step:
+    """A model in the place of the one that comes out of a bundle: its class is enough to resolve the rest."""
+    method, settings = "", {"num_classes": 2}
+    if (name := option(step, "--without-labels")) is not None:
+        adaptation = make_adaptation(name)
+        method, settings = adaptation.method, {**settings, **adaptation.own_settings}
+    given = (word for key, value in settings.items() for word in (f"--model.{key}", json.dumps(value)))
+    return ("--model", f"lesslabel.methods.{method or 'Supervised'}", *given)
 
 
 def _describe(data: SegmentationDataModule) -> dict[str, Any]:
@@ -150,7 +157,7 @@ def _files_of(step: Step) -> list[str]:
 
 def _settings_of(name: str) -> dict[str, Any]:
     """A configuration of a step that does not train: settings, not what belongs to one call."""
-    content = read_yaml(Path(name))
+    content = read_config(Path(name))
     for key in _OF_A_CALL:
         if key in content:
             raise ConfigError(f"{name}: {key} does not belong into a configuration; leave it out")

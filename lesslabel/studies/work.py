@@ -20,8 +20,8 @@ from typing import Any
 
 from lesslabel.errors import LesslabelError, RunError
 from lesslabel.files import read_json, write_json
-from lesslabel.studies.key import hash_sources
 from lesslabel.studies.resolved import hash_content
+from lesslabel.studies.sources import Sources
 from lesslabel.studies.step_work import FINISHED, describe_results, make_ready, run_steps
 
 _TEST_OPTIONS = ("unit", "hd95", "empty")
@@ -88,7 +88,7 @@ def work(folder: JobFolder, attempt: str, node: int = 0) -> None:
         LesslabelError: if the job cannot be done.
     """
     job = read_json(folder.declaration, "a job of a study")
-    if job["parts"]["sources"] != hash_sources():
+    if job["parts"]["sources"] != Sources().hash(job.get("sources", ())):
         raise RunError("the sources of lesslabel changed after the study was started; start it again")
     for path, content in job["inputs"].items():
         if hash_content(Path(path)) != content:

@@ -74,7 +74,9 @@ def adapt(given: list[str]) -> int:
     parser.add_argument("--restart-from-source", action="store_true", help="third stage from the source's weights")
     parser.add_argument("--name", default="Fine-tuned", help="of the method in tables")
     parser.add_argument(
-        "--without-labels", choices=("none", "histogram", "tent", "adami"), default=None, help="instead of a queue"
+        "--without-labels",
+        default=None,
+        help="instead of a queue: none, histogram, tent …; a wrong name lists all",
     )
     options, settings = parser.parse_known_args(given)
     from lesslabel.adaptation.verbs import run_adapt

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hospitals import EAST, REFERENCES, SETTINGS, WITHOUT_LABELS, source_config, write_yaml
 
-from lesslabel.adaptation.stages import RIVALS
+from lesslabel.adaptation.without_labels import ADAPTATIONS
 from lesslabel.cli import main
 from lesslabel.data.nifti import read_image, read_label_map, write_label_map
 from lesslabel.data.queue import WHOLE_CASE, read_queue
@@ -97,18 +97,18 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     scores_of(tmp_path / "cases" / "fine-tune")
     assert method_of(tmp_path / "cases" / "fine-tune") == "Two cases"
     dice = {}
-    for rival in RIVALS:
+    for rival in ADAPTATIONS:
         folder = tmp_path / rival
         assert main(["adapt", *given, "--without-labels", rival, "--out", str(folder), *WITHOUT_LABELS, *EAST]) == 0
         dice[rival] = scores_of(folder / rival)["dice"].tolist()
         assert json.loads((folder / rival / "data.json").read_text())["labelled"] == {}
-    assert [method_of(tmp_path / rival / rival) for rival in RIVALS] == [
+    assert [method_of(tmp_path / rival / rival) for rival in ADAPTATIONS] == [
         "Not adapted",
         "Histogram matching",
         "Tent",
         "AdaMI",
     ]
-    assert all(dice[rival] != dice["none"] for rival in RIVALS[1:])
+    assert all(scores != dice["none"] for rival, scores in dice.items() if rival != "none")
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,7 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         ("adapt", ["--out", "new", "--queue", "taken.csv"], "--queue and --annotation are missing"),
         ("adapt", ["--out", "new", "--queue", "taken.csv", "--without-labels", "tent"], "exclude each other"),
         ("adapt", ["--out", "taken", "--without-labels", "tent"], "taken: exists already and is no adaptation"),
+        ("adapt", ["--out", "new", "--without-labels", "magic"], "--without-labels: 'magic' is not one of none, "),
         ("adapt", ["--out", "new", "--without-labels", "tent", "--run", "x"], "--run is decided by lesslabel adapt"),
     ],
 )

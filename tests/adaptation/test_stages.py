@@ -42,7 +42,7 @@ from lesslabel.errors import ConfigError, LesslabelError, RunError
 from lesslabel.methods import Supervised
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI, parse_run
-from lesslabel.runs.verbs import load_run, run_predict
+from lesslabel.runs.verbs import load_run, run_fit, run_predict
 from lesslabel.runs.weights import describe_weights
 
 LOSSES = Supervised.losses
@@ -89,8 +89,9 @@ def trained_stages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, dict, Pa
     """Instead of training, note which run would start from which weights."""
     noted = []
 
-    def note(run: Path, config: dict, weights: Path, settings: Sequence[str]) -> RunFolder:
+    def note(run: Path, config: dict, weights: Path, settings: Sequence[str], verb: object = run_fit) -> RunFolder:
         assert list(settings) == ["--seed", "1"]
+        assert verb is run_fit
         noted.append((run, config, weights))
         return RunFolder(run)
 

@@ -9,11 +9,11 @@ import pytest
 import replicas
 import replicas_public
 import SimpleITK
-import yaml
 
 from lesslabel.data.case import IGNORE, Case
 from lesslabel.data.sources import BTCV, CHAOS, HC18, MSD, PROMISE12, WORD, BraTS, KiTS, MedScribble, Source
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.runs.config_files import read_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -50,7 +50,7 @@ class TestWord:
 
     @pytest.mark.parametrize("config", ["dmpls", "pce"])
     def test_the_configurations_name_the_seven_organs_as_the_layout_does(self, config: str) -> None:
-        view = yaml.safe_load((CONFIGS / "word" / f"{config}.yaml").read_text())["data"]["init_args"]["view"]
+        view = read_config(CONFIGS / "word" / f"{config}.yaml")["data"]["init_args"]["view"]
         assert [WORD.labels[code] for (code,) in view["labels"].values()] == list(view["labels"])
         assert len(view["labels"]) == 7
 

@@ -59,6 +59,18 @@ def test_resuming_again_and_again_and_resuming_a_finished_run(
         require_same_training(run, plain_run)
 
 
+def test_what_changes_no_number_may_change_between(
+    config: Path, plain_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        interrupt_before(6, patch)
+        assert fit(config, run) == 130
+    others = ["--data.workers", "1", "--name", "Another", "--trainer.enable_progress_bar", "false"]
+    assert fit(config, run, "--ckpt_path", "last", *others) == 0
+    require_same_training(run, plain_run)
+
+
 def test_accumulated_gradients_resume_too(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ["--trainer.accumulate_grad_batches", "3", "--trainer.max_steps", "6"]
     assert fit(config, tmp_path / "whole", *settings) == 0

@@ -101,6 +101,39 @@ def test_the_key_knows_what_changes_a_result(
     assert other.key != job.key
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": {"data.workers": 1}},
+        {"settings": {"trainer.log_every_n_steps": 7}},
+        {"settings": {"trainer.enable_progress_bar": False}},
+        {"methods": "renamed"},
+    ],
+)
+def test_the_key_does_not_know_what_changes_no_number(
+    changes: dict[str, Any], config: Path, store: Path, tmp_path: Path
+) -> None:
+    (job,) = jobs_of(tmp_path / "a", config, store)
+    if changes.get("methods") == "renamed":
+        changes = {"methods": [{"name": "Renamed", "configs": [str(config)]}]}
+    (other,) = jobs_of(tmp_path / "b", config, store, **changes)
+    assert other.key == job.key
+    assert job.sources == (
+        "lesslabel.runs.verbs",
+        "lesslabel.data.modules.PhantomDataModule",
+        "lesslabel.methods.MeanTeacher",
+    )
+
+
+@pytest.mark.parametrize("setting", [{"trainer.precision": "bf16-mixed"}, {"data.cache_gib": 1.0}])
+def test_the_key_knows_what_may_change_a_number(
+    setting: dict[str, Any], config: Path, store: Path, tmp_path: Path
+) -> None:
+    (job,) = jobs_of(tmp_path / "a", config, store)
+    (other,) = jobs_of(tmp_path / "b", config, store, settings=setting)
+    assert other.key != job.key
+
+
 def test_costs_are_no_part_of_the_key(config: Path, store: Path, tmp_path: Path) -> None:
     (job,) = jobs_of(tmp_path / "a", config, store)
     (other,) = jobs_of(tmp_path / "b", config, store, costs={"click": 1.0, "source": "here"})
@@ -212,3 +245,18 @@ def test_the_best_needs_a_validation_part(config: Path, store: Path, tmp_path: P
 def test_a_wrong_setting_names_study_and_method(config: Path, store: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"study\.yaml: MT: .*unknown setting 'data.colour'"):
         jobs_of(tmp_path, config, store, settings={"data.colour": "red"})
+
+
+def test_an_edited_shared_part_is_noticed(config: Path, store: Path, tmp_path: Path) -> None:
+    content, part = yaml.safe_load(config.read_text()), tmp_path / "data.yaml"
+    part.write_text(yaml.safe_dump(content["data"]))
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**content, "data": "data.yaml"}))
+    (whole,) = jobs_of(tmp_path / "whole", config, store)
+    (job,) = jobs_of(tmp_path / "a", tmp_path / "own.yaml", store)
+    assert job.key == whole.key  # the same settings, wherever they are written
+    assert str(part) in job.inputs
+    content["data"]["init_args"]["batch_size"] = 1
+    part.write_text(yaml.safe_dump(content["data"]))
+    (other,) = jobs_of(tmp_path / "b", tmp_path / "own.yaml", store)
+    assert other.key != job.key
+    assert other.inputs[str(part)] != job.inputs[str(part)]

@@ -223,3 +223,28 @@ def test_volumes_of_the_heart_are_not_labelled_as_the_hippocampus(monkeypatch: p
     )
     data = parse_run([text for config in configs for text in ("--config", config)]).datamodule
     assert (data.source, data.view.labels, data.dimensions) == ("acdc", None, 3)
+
+
+def test_the_shared_parts_of_steps_count_by_their_content(config: Path, store: Path, tmp_path: Path) -> None:
+    part = tmp_path / "trainer.yaml"
+    part.write_text("max_steps: 5")
+    (tmp_path / "more.yaml").write_text("trainer: trainer.yaml")
+    more = f"--config {tmp_path / 'more.yaml'}"
+    recipes = {
+        "source": {"steps": [f"fit --config {config} {more} --data.store {{store}} --seed {{seed}} --run {{job}}/run"]},
+        "choose": {
+            "needs": ["source"],
+            "steps": [f"clicks --run {{source}}/run --store {{store}} --part test --out {{job}}/c {more}"],
+            "clicks": [{"folder": "{job}/c", "set": "all"}],
+        },
+    }
+    methods = [{"name": "clicks", "recipes": ["choose"]}]
+    said = {"store": str(store), "methods": methods, "recipes": recipes, "selection": {"checkpoint": "last"}}
+    study = read_study(declare(tmp_path, **said))
+    before = make_jobs(study, tmp_path / "jobs")
+    part.write_text("max_steps: 6")
+    after = make_jobs(study, tmp_path / "jobs")
+    assert len(before) == len(after) == 2
+    for old, new in zip(before, after, strict=True):
+        assert old.parts["config"] != new.parts["config"]
+        assert old.inputs[str(part)] != new.inputs[str(part)]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lesslabel.studies.key import hash_sources
 from lesslabel.studies.resolved import hash_files
+from lesslabel.studies.sources import Sources
 from lesslabel.studies.work import JobFolder, _alone, _minutes_of_earlier_attempts, main
 
 
@@ -59,7 +59,11 @@ def test_a_file_of_the_key_that_changed_is_refused(
 ) -> None:
     config = tmp_path / "small.yaml"
     config.write_text("a: 1")
-    job = {"parts": {"sources": hash_sources()}, "inputs": hash_files([config, "acdc/five_fold", "x" * 300])}
+    job = {
+        "parts": {"sources": Sources().hash(["lesslabel.errors"])},
+        "sources": ["lesslabel.errors"],
+        "inputs": hash_files([config, "acdc/five_fold", "x" * 300]),
+    }
     JobFolder(tmp_path).declaration.write_text(json.dumps(job))
     if change == "edited":
         config.write_text("a: 2")

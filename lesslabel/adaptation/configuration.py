@@ -1,0 +1,64 @@
+"""The configuration of a run that goes on with a bundle's model at another hospital."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lesslabel.bundle import Bundle
+from lesslabel.bundle.recipe import MethodRecipe
+from lesslabel.errors import ConfigError
+
+_ITERATIONS = 2000
+
+
+def model_of(bundle: Bundle, name: str, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Settings of a method that has the network of the bundle's.
+
+    Args:
+        bundle: what the source handed over.
+        name: the method's class in `lesslabel.methods`.
+        more: settings beside those of every method, which are the bundle's.
+
+    Raises:
+        ConfigError: if the bundle's method has more networks than that.
+    """
+    common = ("num_classes", "in_channels", "network", "optimiser", "inference")
+    settings = {key: value for key, value in bundle.recipe.method.settings.items() if key in common}
+    recipe = MethodRecipe(name, {**settings, **(more or {})})
+    with torch.device("meta"):
+        alike = recipe.build().state_dict().keys() == bundle.recipe.build_method().state_dict().keys()
+    if not alike:
+        raise ConfigError(
+            f"{bundle.path}: {bundle.recipe.method.name} has other networks than {name}, which goes on with one; "
+            "bundle a model of Supervised or PartialCrossEntropy"
+        )
+    return {"class_path": f"lesslabel.methods.{name}", "init_args": recipe.settings}
+
+
+def data_of(bundle: Bundle, store: Path, supervision: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """Settings of a data module that shows the target as the bundle's model sees it.
+
+    Args:
+        bundle: what the source handed over.
+        store: the target.
+        supervision: which annotations teach.
+
+    Raises:
+        ConfigError: if the store lacks a label or a channel.
+    """
+    settings = bundle.data_settings(store)
+    settings["view"]["supervision"] = [dict(entry) for entry in supervision]
+    return {"class_path": "lesslabel.data.module.SegmentationDataModule", "init_args": settings}
+
+
+def run_settings(name: str, model: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole configuration.
+
+    Args:
+        name: of the method in tables.
+        model: its class and settings.
+        data: those of its data module.
+    """
+    return {"name": name, "model": model, "data": data, "trainer": {"max_steps": _ITERATIONS}}

@@ -1,0 +1,78 @@
+"""The configuration files of a command line, and the parts that they share.
+
+A part is a group of settings that is the path of a file, ``data: ../_data/acdc_scribbles.yaml``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from lesslabel.errors import ConfigError
+from lesslabel.files import is_file
+from lesslabel.runs.folder import read_yaml
+
+CONFIG_FLAGS = ("--config", "-c")
+_GROUPS = {"model": "class_path and init_args", "data": "class_path and init_args", "trainer": "of the trainer"}
+_ENDINGS = (".yaml", ".yml")
+
+
+def config_files(arguments: Sequence[str]) -> list[Path]:
+    """The configuration files that a command line names."""
+    return [Path(name) for flag in CONFIG_FLAGS for name in values_of(flag, arguments)]
+
+
+def values_of(flag: str, arguments: Sequence[str]) -> list[str]:
+    """Every value that a command line gives to a flag, as ``--flag value`` or ``--flag=value``."""
+    values = [after for before, after in pairwise(arguments) if before == flag]
+    return values + [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{flag}=")]
+
+
+def read_config(config: Path) -> dict[str, Any]:
+    """Read a configuration with its shared parts in place.
+
+    Raises:
+        ConfigError: if it or a part is absent or no YAML mapping; names both.
+    """
+    content = read_yaml(config)
+    return {**content, **{group: _read_part(config, group, part) for group, part in _parts(config, content).items()}}
+
+
+def shared_files(config: Path) -> list[Path]:
+    """The files beside a configuration that it takes settings from: its groups, and whatever else it names by a path.
+
+    Raises:
+        ConfigError: as `read_config`.
+    """
+    content = read_yaml(config)
+    parts = _parts(config, content)
+    texts = {config: content, **{part: _read_part(config, group, part) for group, part in parts.items()}}
+    named = [file.parent / text for file, content in texts.items() for text in _paths(content)]
+    return list(dict.fromkeys([*parts.values(), *filter(is_file, named)]))
+
+
+def _parts(config: Path, content: Mapping[str, Any]) -> dict[str, Path]:
+    """The files of the groups, relative to the configuration's own, as the parser takes them."""
+    named = {group: content[group] for group in _GROUPS if isinstance(content.get(group), str)}
+    return {group: config.parent / text for group, text in named.items() if text.endswith(_ENDINGS)}
+
+
+def _read_part(config: Path, group: str, part: Path) -> dict[str, Any]:
+    if not is_file(part):
+        raise ConfigError(f"{config}: {group}: {part} is no file; paths begin at the configuration that names them")
+    try:
+        return read_yaml(part, _GROUPS[group])
+    except ConfigError as error:
+        raise ConfigError(f"{config}: {group}: {error}") from error
+
+
+def _paths(value: object) -> Iterator[str]:
+    """Every text in plain values that could be the path of a configuration."""
+    if isinstance(value, str) and value.endswith(_ENDINGS):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _paths(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _paths(each)

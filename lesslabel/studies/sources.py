@@ -1,0 +1,164 @@
+"""The sources of the package that the numbers of a job can depend on, and one hash of them.
+
+They follow from imports: what a job starts with, whatever that imports, and so on. A package that only exports names of
+its modules is seen through, so that one method does not stand for all. A text that names a module, as class paths do,
+counts as an import.
+"""
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+SILENT = ("lesslabel.cli", "lesslabel.printing", "lesslabel.report", "lesslabel.runs.messages", "lesslabel.studies")
+"""Modules and rooms that say, draw or arrange: how they set up a job is in its configuration and steps."""
+
+_LISTS = "data/lists"
+_NAME = re.compile(r"lesslabel(?:\.\w+)*\.?")
+_DOES = (ast.Expr, ast.If, ast.For, ast.While, ast.With, ast.Try)
+
+
+class Sources:
+    """A package as it lies on disk.
+
+    Args:
+        package: folder of a package called ``lesslabel``, wherever it lies.
+    """
+
+    def __init__(self, package: Path = PACKAGE) -> None:
+        self.package = package
+
+    @cached_property
+    def modules(self) -> dict[str, Path]:
+        """Every module by its dotted name."""
+        found = {}
+        for path in sorted(self.package.rglob("*.py")):
+            parts = path.relative_to(self.package).with_suffix("").parts
+            found[".".join(("lesslabel", *(part for part in parts if part != "__init__")))] = path
+        return found
+
+    @cached_property
+    def lists(self) -> dict[str, Path]:
+        """The committed splits and orders by the name that a configuration gives."""
+        folder = self.package / _LISTS
+        files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+        return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+
+    def named_in(self, texts: Iterable[str]) -> list[str]:
+        """The class paths and committed lists that texts speak of, sorted."""
+        joined = " ".join(texts)
+        classes = {name.rstrip(".") for name in _NAME.findall(joined)}
+        return sorted(classes | {name for name in self.lists if name in joined})
+
+    def reached(self, names: Iterable[str]) -> list[str]:
+        """The modules that are executed by modules and classes of these names, sorted."""
+        found: set[str] = set()
+        waiting = [module for name in names for module in self._modules_of(name)]
+        while waiting:
+            module = waiting.pop()
+            if module not in found and not _within(module, SILENT):
+                found.add(module)
+                named = {*self._content(module).imports, *self._content(module).names} - {module, "lesslabel"}
+                waiting += [target for name in named for target in self._modules_of(name)]
+                waiting += [above for above in _above(module) if above in self.modules and self._content(above).acts]
+        return sorted(found)
+
+    def packages(self, names: Iterable[str]) -> set[str]:
+        """The top-level names of the other packages that these modules import."""
+        imports = [name for module in self.reached(names) for name in self._content(module).imports]
+        return {name.partition(".")[0] for name in imports} - {"lesslabel"}
+
+    def hash(self, names: Iterable[str]) -> str:
+        """The sha256 of what modules, classes and committed lists of these names can compute.
+
+        Docstrings, comments, layout and the words of errors are left out; annotations stay, since the parser and data
+        classes read them.
+        """
+        names = list(names)
+        texts = {module: self._content(module).text for module in self.reached(names)}
+        texts |= {name: self.lists[name].read_text(encoding="utf-8") for name in names if name in self.lists}
+        digest = hashlib.sha256()
+        for name, text in sorted(texts.items()):
+            digest.update(f"{name}\0{len(text)}\0{text}".encode())
+        return digest.hexdigest()
+
+    def _content(self, module: str) -> "_Content":
+        return _read(self.modules[module].read_text(encoding="utf-8"))
+
+    def _modules_of(self, name: str) -> Iterator[str]:
+        """The module of that name, or the one in which a class or function of that name is defined."""
+        module, _, member = name.rpartition(".")
+        if name in self.modules:
+            yield name
+        elif module in self.modules:
+            is_package = self.modules[module].name == "__init__.py"
+            exported = self._content(module).exports.get(member) if is_package else None
+            yield from [module] if exported is None else self._modules_of(exported)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a module computes and names.
+
+    Attributes:
+        text: its code in one layout, without what computes nothing.
+        imports: dotted names that it imports, also inside functions.
+        names: its texts that could be dotted names of the package.
+        exports: where its names come from that it imports at its top.
+        acts: whether it does something when it is imported, beside making names.
+    """
+
+    text: str
+    imports: frozenset[str]
+    names: frozenset[str]
+    exports: Mapping[str, str]
+    acts: bool
+
+
+@cache
+def _read(source: str) -> _Content:
+    tree = _Bare().visit(ast.parse(source))
+    imports = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            imports += [f"{node.module}.{alias.name}" for alias in node.names]
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    exports = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    names = frozenset(text.rstrip(".") for text in texts if _NAME.fullmatch(text))
+    acts = any(isinstance(node, _DOES) for node in tree.body)
+    return _Content(ast.unparse(tree), frozenset(imports), names, exports, acts)
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes out of a tree what computes nothing: docstrings, lists of names, the version, the words of errors."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        return None if {"__all__", "__version__"} & set(names) else self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call):
+            node.exc.args, node.exc.keywords = [], []
+        return self.generic_visit(node)
+
+
+def _above(module: str) -> list[str]:
+    parts = module.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
+
+
+def _within(name: str, rooms: Iterable[str]) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)

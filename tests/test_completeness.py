@@ -1,0 +1,100 @@
+"""Whatever is shipped has a row in its contract suite, a configuration where it is a method, and a page."""
+
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import test_interactive_contract
+import test_methods_contract
+
+import lesslabel.methods
+from lesslabel.adaptation.without_labels import ADAPTATIONS
+from lesslabel.data.sources import SOURCES
+from lesslabel.methods import SegmentationMethod
+from lesslabel.runs.config_files import read_config
+from lesslabel.selection import STRATEGIES
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "_data")
+
+
+def is_concrete(kind: type) -> bool:
+    return not any(getattr(getattr(kind, name), "__isabstractmethod__", False) for name in dir(kind))
+
+
+SHIPPED = [vars(lesslabel.methods)[name] for name in lesslabel.methods.__all__]
+METHODS = [kind for kind in SHIPPED if issubclass(kind, SegmentationMethod) and is_concrete(kind)]
+
+every_method = pytest.mark.parametrize("method", METHODS, ids=lambda kind: kind.__name__)
+
+
+def sections_of(*pages: str) -> list[str]:
+    """The sections of pages in `docs/`, each with its heading."""
+    texts = [(ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages]
+    return [section for text in texts for section in re.split(r"^(?=##+ )", text, flags=re.MULTILINE)[1:]]
+
+
+def suite(folder: str, name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / folder))
+    return importlib.import_module(name)
+
+
+def configs_of(method: type) -> list[str]:
+    name = f"lesslabel.methods.{method.__name__}"
+    found = [path for path in CONFIGS if read_config(path)["model"]["class_path"] == name]
+    return [path.relative_to(ROOT).as_posix() for path in found]
+
+
+def test_methods_are_found() -> None:
+    assert {"Supervised", "DMPLS", "Tent", "AdaMI", "MIDeepSeg"} <= {method.__name__ for method in METHODS}
+    assert not {"SegmentationMethod", "InteractiveMethod"} & {method.__name__ for method in METHODS}
+
+
+def test_every_method_has_a_row() -> None:
+    made = {type(test_methods_contract.make(row)) for row in test_methods_contract.ROWS}
+    made |= {type(test_interactive_contract.make(row, 2)) for row in test_interactive_contract.ROWS}
+    assert made == set(METHODS)
+
+
+@every_method
+def test_every_method_has_a_configuration(method: type) -> None:
+    assert configs_of(method)
+
+
+@every_method
+def test_every_method_has_a_page_that_names_its_configurations(method: type) -> None:
+    sections = sections_of("methods.md", "interaction.md", "adaptation.md")
+    own = [section for section in sections if f"\n`lesslabel.methods.{method.__name__}` · " in section]
+    assert len(own) == 1
+    assert any(f"`{config}`" in own[0] for config in configs_of(method))
+
+
+def test_every_strategy_has_a_row_and_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = suite("selection", "test_selection_contract", monkeypatch).NAMES
+    page = (ROOT / "docs" / "adaptation.md").read_text(encoding="utf-8")
+    choosing = page.partition("\n## Choosing\n")[2].partition("\n## ")[0]
+    for name in STRATEGIES:
+        assert name in rows
+        assert re.search(rf"`(--strategy )?{name}`", choosing)
+
+
+def test_every_adaptation_without_labels_has_a_row_and_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row.name for row in suite("adaptation", "test_without_labels_contract", monkeypatch).ROWS]
+    page = (ROOT / "docs" / "adaptation.md").read_text(encoding="utf-8")
+    sections = re.split(r"^### ", page.partition("\n## Adapting without labels\n")[2], flags=re.MULTILINE)[1:]
+    for name, adaptation in ADAPTATIONS.items():
+        assert name in rows
+        (section,) = [text for text in sections if re.match(rf"[^\n]+\n\n(`[\w./]+`, |`[\w./]+` · )*`{name}`", text)]
+        if adaptation.method:
+            assert f"`lesslabel.methods.{adaptation.method}`" in section
+
+
+def test_every_source_has_a_row_and_a_page() -> None:
+    suite_of_sources = (ROOT / "tests" / "data" / "test_sources_contract.py").read_text(encoding="utf-8")
+    pages = [*(ROOT / "docs" / "datasets").glob("*.md"), ROOT / "docs" / "own_data.md"]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    for name, source in SOURCES.items():
+        assert re.search(rf"lambda \w+: {source.__name__}\(", suite_of_sources)
+        assert any(re.search(rf"lesslabel prepare {name}\b", text) for text in texts), name
