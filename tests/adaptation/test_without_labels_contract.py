@@ -175,7 +175,7 @@ def test_a_study_resolves_it_before_there_is_a_bundle(row: Row, bundle: Bundle, 
     step = ("adapt", "--bundle", "{source}/bundle", "--store", str(store), "--without-labels", row.name)
     inputs = StepInputs("last").describe((*step, "--out", "{job}/adapted", *SETTINGS))
     expected = adaptation.method or "Supervised"
-    assert dict(inputs.config)["model"]["class_path"] == f"lesslabel.methods.{expected}"
+    assert dict(inputs.config)["model.class_path"] == f"lesslabel.methods.{expected}"
 
 
 def test_every_adaptation_has_a_row() -> None:
