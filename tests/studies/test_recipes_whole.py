@@ -49,7 +49,7 @@ pytestmark = [
 
 
 def workplace(folder: Path) -> Path:
-    shutil.copytree(ROOT / "configs" / "phantom", folder / "configs" / "phantom")
+    shutil.copytree(ROOT / "configs", folder / "configs")
     small = yaml.safe_load((ROOT / "experiments" / "phantom-smoke" / "small.yaml").read_text())
     (folder / "small.yaml").write_text(yaml.safe_dump(small))
     (folder / STUDY).mkdir(parents=True)

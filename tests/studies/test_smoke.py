@@ -25,7 +25,7 @@ pytestmark = [
 
 def workplace(folder: Path) -> Path:
     """The committed study without its results, and what it refers to."""
-    shutil.copytree(ROOT / "configs" / "phantom", folder / "configs" / "phantom")
+    shutil.copytree(ROOT / "configs", folder / "configs")
     (folder / STUDY).mkdir(parents=True)
     for name in ("study.yaml", "small.yaml", "order.txt", "protocol.yaml", "published.csv"):
         shutil.copy(ROOT / STUDY / name, folder / STUDY)
