@@ -12,6 +12,7 @@ from lesslabel.data.module import SegmentationDataModule
 from lesslabel.data.view import select_channels
 from lesslabel.errors import ConfigError
 from lesslabel.features import ImageFeatures
+from lesslabel.networks.pretrained import without_pretrained
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.reopening import FinishedRun
 
@@ -33,7 +34,7 @@ def describe_method(run: RunCLI) -> MethodRecipe:
             f"{name}: an interactive method segments what it is pointed at, so it cannot choose what to annotate; "
             "bundle a method that segments images by itself"
         )
-    return MethodRecipe(name, run.plain_config()["model"]["init_args"])
+    return MethodRecipe(name, without_pretrained(run.plain_config()["model"]["init_args"]))
 
 
 def describe_preprocessing(data: SegmentationDataModule) -> Preprocessing:

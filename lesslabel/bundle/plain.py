@@ -97,7 +97,12 @@ def _read_network(value: object, where: str) -> Network:
     is_network = isinstance(kind, type) and issubclass(kind, Network) and not inspect.isabstract(kind)
     if room != lesslabel.networks.__name__ or kind is None or not is_network:
         raise DataError(f"{where}.class_path: {_short(path)} is not a network of lesslabel.networks, as it must be")
-    network: Network = build(kind, current.get("init_args", {}), where)
+    settings = current.get("init_args", {})
+    if isinstance(settings, dict) and settings.get("pretrained") is not None:
+        raise DataError(
+            f"{where}.pretrained: a bundle's weights are its own, so that no other file is read; set it to null"
+        )
+    network: Network = build(kind, settings, where)
     return network
 
 

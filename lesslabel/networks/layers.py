@@ -34,6 +34,7 @@ TRANSPOSED_CONVOLUTION: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspo
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
 }
+MAX_POOLING: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 LINEAR_MODE = {2: "bilinear", 3: "trilinear"}
 CHANNEL_DROPOUT: dict[int, type[nn.Dropout2d] | type[nn.Dropout3d]] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 
@@ -58,6 +59,43 @@ def normalise(dimensions: int, channels: int, normalisation: Normalisation) -> n
     if normalisation == "instance":
         return _INSTANCE_NORM[dimensions](channels, affine=True)
     return nn.GroupNorm(gcd(_LARGEST_GROUP_COUNT, channels), channels)
+
+
+def convolved(
+    dimensions: int,
+    in_channels: int,
+    out_channels: int,
+    normalisation: Normalisation,
+    *,
+    kernel: int = 3,
+    dilation: int = 1,
+) -> nn.Sequential:
+    """Make a convolution that keeps the size, its normalisation and ReLU.
+
+    Args:
+        dimensions: 2 or 3.
+        in_channels: of the map.
+        out_channels: of the result.
+        normalisation: see `normalise`.
+        kernel: odd size.
+        dilation: distance of the voxels that it sees.
+    """
+    return nn.Sequential(
+        CONVOLUTION[dimensions](
+            in_channels, out_channels, kernel, padding=dilation * (kernel // 2), dilation=dilation, bias=False
+        ),
+        normalise(dimensions, out_channels, normalisation),
+        nn.ReLU(),
+    )
+
+
+def enlarge(features: Tensor, like: Tensor) -> Tensor:
+    """Bring a map to the size of another by (bi/tri)linear interpolation.
+
+    On CUDA its gradient is not deterministic.
+    """
+    mode = LINEAR_MODE[features.ndim - 2]
+    return nn.functional.interpolate(features, size=like.shape[2:], mode=mode, align_corners=False)
 
 
 def cut_to(features: Tensor, like: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from lesslabel.networks.description import (
 from lesslabel.networks.layers import (
     CONVOLUTION,
     LINEAR_MODE,
+    MAX_POOLING,
     TRANSPOSED_CONVOLUTION,
     Normalisation,
     cut_to,
@@ -29,8 +30,6 @@ from lesslabel.networks.layers import (
 from lesslabel.networks.u_shaped import Decoder, Encoder, UShaped
 
 Upsampling = Literal["transposed", "linear"]
-
-_POOLING: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ class _Encoder(Encoder):
             _level(dimensions, coming, going, probability, normalisation)
             for (coming, going), probability in zip(widths, dropout, strict=True)
         )
-        self.pool = _POOLING[dimensions](kernel_size=2, ceil_mode=True)
+        self.pool = MAX_POOLING[dimensions](kernel_size=2, ceil_mode=True)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         features = [self.levels[0](image)]

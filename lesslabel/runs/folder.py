@@ -17,6 +17,7 @@ import yaml
 from lesslabel import __version__
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import read_json, written_aside
+from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.networks.shape import same_networks
 from lesslabel.runs.weights import describe_weights
 
@@ -85,12 +86,12 @@ class RunFolder:
                 f"{self.path}: exists already; choose another folder, or resume it with the same command and "
                 "--ckpt_path last"
             )
+        sources = {"weights": weights, "pretrained": pretrained_of(config["model"]["init_args"])}
+        described = {name: describe_weights(Path(path)) for name, path in sources.items() if path is not None}
         texts = {
             self.config.name: yaml.safe_dump(dict(config), sort_keys=False),
             self.data.name: _json(data),
-            self.environment.name: _json(
-                describe_environment(seed, arguments) | ({"weights": describe_weights(weights)} if weights else {})
-            ),
+            self.environment.name: _json(describe_environment(seed, arguments) | described),
         }
         with written_aside(self.path) as aside:
             aside.mkdir(parents=True)

