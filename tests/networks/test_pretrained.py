@@ -250,7 +250,7 @@ def test_none_changes_nothing() -> None:
 
 
 def test_settings_without_the_file() -> None:
-    network = {"class_path": "lesslabel.networks.VGG16", "init_args": {"dimensions": 2, "pretrained": "/home/x/vgg.pt"}}
+    network = {"class_path": "lesslabel.networks.VGG16", "init_args": {"dimensions": 2, "pretrained": "weights/vgg.pt"}}
     assert without_pretrained({"network": network, "num_classes": 2}) == {
         "network": {"class_path": "lesslabel.networks.VGG16", "init_args": {"dimensions": 2, "pretrained": None}},
         "num_classes": 2,

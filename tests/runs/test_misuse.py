@@ -68,6 +68,21 @@ def replaced(path: str, value: object) -> Change:
         (replaced("model.class_path", "leslabel.methods.DMPLS"), "did you mean 'lesslabel.methods.DMPLS'?"),
         (replaced("model.class_path", "lesslabel.networks.DualDecoder"), "lesslabel.methods has "),
         (
+            replaced("model.init_args.network", {"class_path": "lesslabel.networks.VNett"}),
+            "model.network.class_path: no network 'lesslabel.networks.VNett'; did you mean 'lesslabel.networks.VNet'?",
+        ),
+        (replaced("model.init_args.network", {"class_path": "Unet"}), "lesslabel.networks has DeepLab, "),
+        (replaced("model.init_args.network", {"class_path": "lesslabel.networks.Network"}), "no network 'lesslabel."),
+        (
+            replaced("model.init_args.network", {"class_path": "VNet", "init_args": {"depth": 18}}),
+            "another class has it",
+        ),
+        (
+            replaced("model.init_args.network", {"class_path": "ResNetUNet", "init_args": {"depth": 20}}),
+            "one of 10, 18",
+        ),
+        (replaced("model.init_args.network", [1]), "model.network: needs class_path"),
+        (
             replaced("data.class_path", "lesslabel.data.modules.PhantmDataModule"),
             "did you mean 'lesslabel.data.modules.PhantomDataModule'?",
         ),
