@@ -8,6 +8,7 @@ from typing import Any
 
 from lesslabel.data.store import FINGERPRINT
 from lesslabel.errors import ConfigError
+from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.runs.config_files import shared_files
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.declaration import Study, StudyMethod
@@ -69,7 +70,7 @@ class FitJobs:
         study, config = self.study, run.plain_config()
         require_blind_to_test(config)
         require_fresh(run.config)
-        weights = {} if run.config["weights"] is None else {"weights": hash_content(Path(str(run.config["weights"])))}
+        weights = {name: hash_content(path) for name, path in _weights_of(run).items()}
         scored = {**asdict(study.scoring), "checkpoint": study.checkpoint}
         keyed = {**what_counts(config), **weights, "test": scored}
         names = (_WORK, *self.sources.named_in([json.dumps(config)]))
@@ -112,11 +113,18 @@ class FitJobs:
         lists = [run.datamodule.split, *(entry.order for entry in run.datamodule.view.supervision)]
         configs = [*method.configs, *self.study.configs]
         shared = [part for config in configs for part in shared_files(Path(config))]
-        return hash_files([*configs, *shared, self.store / FINGERPRINT, *lists])
+        return hash_files([*configs, *shared, *_weights_of(run).values(), self.store / FINGERPRINT, *lists])
 
     def _counter(self, run: RunCLI) -> LabelCounter:
         overlays = tuple(map(str, run.datamodule.view.overlays))
         return self._counters.setdefault(overlays, LabelCounter(run.datamodule.training_store))
+
+
+def _weights_of(run: RunCLI) -> dict[str, Path]:
+    """The files of weights that a training starts from: all of the method's, and those of its encoder."""
+    weights, pretrained = run.config["weights"], pretrained_of(run.plain_config()["model"]["init_args"])
+    named = {"weights": None if weights is None else Path(str(weights)), "pretrained": pretrained}
+    return {name: path for name, path in named.items() if path is not None}
 
 
 def name_with_budget(name: str, budget: int | None) -> str:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import save_file
 from studying import declare
 
 from lesslabel.errors import ConfigError
@@ -199,6 +201,22 @@ def test_a_training_begins_anew_and_the_key_knows_its_weights(config: Path, stor
     for content in ("a", "b"):
         (tmp_path / "weights").write_text(content)
         (job,) = jobs_of(tmp_path, config, store, settings={"weights": str(tmp_path / "weights")})
+        keys.add(job.key)
+    assert len(keys) == 2
+
+
+def test_the_key_knows_what_an_encoder_starts_from(config: Path, store: Path, tmp_path: Path) -> None:
+    overlay, pretrained = tmp_path / "overlay.yaml", tmp_path / "resnet.safetensors"
+    network = {
+        "class_path": "lesslabel.networks.ResNetUNet",
+        "init_args": {"depth": 10, "pretrained": str(pretrained)},
+    }
+    overlay.write_text(yaml.safe_dump({"model": {"init_args": {"network": network}}}))
+    keys = set()
+    for value in (0.0, 1.0):
+        save_file({"conv1.weight": torch.full((64, 3, 7, 7), value)}, pretrained)
+        (job,) = jobs_of(tmp_path, config, store, configs=[str(overlay)])
+        assert str(pretrained) in job.inputs
         keys.add(job.key)
     assert len(keys) == 2
 
