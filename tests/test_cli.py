@@ -84,7 +84,7 @@ def test_a_printed_configuration_can_be_fed_back(tmp_path: Path, capsys: pytest.
         (tmp_path / "printed.yaml").write_text(printed[0])
     assert printed[0] == printed[1]
     content = yaml.safe_load(printed[0])
-    assert content["model"]["init_args"]["network"]["channels"] == [16, 32, 64, 128, 256]
+    assert content["model"]["init_args"]["network"]["init_args"]["channels"] == [16, 32, 64, 128, 256]
     assert (content["data"]["init_args"]["fold"], content["trainer"]["max_steps"], content["seed"]) == (2, 7, 5)
 
 

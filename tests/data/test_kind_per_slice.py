@@ -28,7 +28,7 @@ from lesslabel.data.sampling import SampleKey, Unit
 from lesslabel.data.store import Store
 from lesslabel.data.view import Shown, View, map_labels
 from lesslabel.interaction import Side
-from lesslabel.interaction.encoding import Encoding
+from lesslabel.interaction.encoding import Encoding, cues_of_sides
 from lesslabel.interaction.robots import InteriorMarginRobot
 from lesslabel.interaction.training_objects import TrainingObjects
 from lesslabel.losses import LevelSetRecipe, level_sets
@@ -180,7 +180,8 @@ def test_padding_of_a_dense_volume_is_outside_of_every_class_as_within_its_slice
 
 
 def test_objects_are_pointed_at_in_dense_slices_and_unknown_elsewhere(store: Store) -> None:
-    annotator = TrainingObjects(Encoding((6, 12, 12), "euclidean", (Side.FOREGROUND,), 2.0), InteriorMarginRobot())
+    encoding = Encoding((6, 12, 12), cues_of_sides("euclidean", [Side.FOREGROUND]), 2.0)
+    annotator = TrainingObjects(encoding, InteriorMarginRobot())
     sample = volume(samples_of(store, annotator=annotator))
     assert sample["kind"].shape == (6,)
     assert sample["annotated_labels"].shape == (2, 6)

@@ -76,7 +76,8 @@ def test_every_file_that_settings_come_from_is_known(shared: Path, tmp_path: Pat
     assert sorted(files) == sorted(
         [tmp_path / "_data" / "data.yaml", tmp_path / "_data" / "trainer.yaml", tmp_path / "own" / "network.yaml"]
     )
-    assert parse_run(["--config", str(shared)]).plain_config()["model"]["init_args"]["network"]["channels"] == [4, 8]
+    network = parse_run(["--config", str(shared)]).plain_config()["model"]["init_args"]["network"]
+    assert network["init_args"]["channels"] == [4, 8]
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,7 @@ def test_the_key_does_not_know_what_changes_no_number(
         "lesslabel.runs.verbs",
         "lesslabel.data.modules.PhantomDataModule",
         "lesslabel.methods.MeanTeacher",
+        "lesslabel.networks.UNet",
     )
 
 
