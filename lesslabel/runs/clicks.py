@@ -14,8 +14,10 @@ from lesslabel.data.view import View, require_reference
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.clicks import CLICK_COLUMNS, seconds_per_turn, summarise_clicks
 from lesslabel.files import write_json, written_aside
+from lesslabel.interaction.encoding import Encoding
 from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.robots import Robot
+from lesslabel.methods import SegmentationMethod
 from lesslabel.runs.click_folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
 from lesslabel.runs.click_objects import iterate_objects
 from lesslabel.runs.click_player import ClickPlayer, ClickProtocol
@@ -82,6 +84,7 @@ def run_clicks(
     names, uids = _labels_of(data, labels), _uids_of(data, part, protocol.annotation)
     opened.model.to(looking_trainer(opened, []).strategy.root_device)
     player = ClickPlayer(model, pointing, protocol)
+    _require_taken(player.correcting, opened.model)
     with written_aside(out) as aside:
         aside.mkdir()
         _play(player, data, uids, names, aside / PROMPTS, progress)
@@ -142,6 +145,16 @@ def _interactive(run: RunCLI) -> tuple[InteractiveModel, Robot]:
     if not isinstance(robot, Robot) or not hasattr(run.model, "look_at"):
         raise ConfigError(f"{type(run.model).__name__} takes no clicks; name a run of an interactive method")
     return cast(InteractiveModel, run.model), robot
+
+
+def _require_taken(robot: Robot, method: SegmentationMethod) -> None:
+    """Refuse a robot whose prompts the method would not hear of."""
+    encoding = getattr(method, "encoding", None)
+    if robot.role and isinstance(encoding, Encoding) and all(cue.role != robot.role for cue in encoding.cues):
+        raise ConfigError(
+            f"--robot {robot.name}: {type(method).__name__} takes no {robot.role}; choose another robot, such as "
+            "error-centre"
+        )
 
 
 def _data_of(other: OtherStore, own: SegmentationDataModule, in_channels: int) -> SegmentationDataModule:

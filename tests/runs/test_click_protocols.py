@@ -24,6 +24,7 @@ from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.clicks import CLICK_COLUMNS, OBJECT
 from lesslabel.evaluation.object_scores import object_scores
 from lesslabel.interaction import Click, InteriorMarginPoints, Scribble, Side, prompt_from_json, rasterise
+from lesslabel.interaction.encoding import CueMap, Encoding, Role
 from lesslabel.interaction.session import InteractiveSession
 from lesslabel.networks import UNet
 from lesslabel.runs.click_folder import ClickFolder
@@ -334,6 +335,19 @@ def test_a_method_that_takes_no_clicks_is_named(run: Path, tmp_path: Path, monke
     monkeypatch.delattr(GreyValue, "look_at")
     with pytest.raises(ConfigError, match="GreyValue takes no clicks"):
         run_clicks(run, SHORT, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("maps", "taken"), [(("foreground",), False), (("foreground", "line"), True)])
+def test_a_robot_whose_prompts_the_method_does_not_take_is_refused(
+    maps: tuple[Role, ...], taken: bool, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GreyValue, "encoding", Encoding(None, tuple(map(CueMap, maps))), raising=False)
+    protocol = ClickProtocol(robot="cut-line", cap=6, min_voxels=SHORT.min_voxels, slices=1)
+    if taken:
+        assert run_clicks(run, protocol, tmp_path / "out")["protocol"]["robot"] == "cut-line"
+    else:
+        with pytest.raises(ConfigError, match="--robot cut-line: GreyValue takes no line; choose another robot"):
+            run_clicks(run, protocol, tmp_path / "out")
 
 
 def test_an_error_names_the_object(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ class Robot(ABC):
 
     Attributes:
         corrects: whether its prompts correct what is segmented; else they only locate the object.
+        role: of the map that a network needs to take its prompts; empty where seeds say them to any model.
 
     Args:
         jitter_voxel: how much the hand slips: standard deviation in voxels along the finest axes, correspondingly less
@@ -34,6 +35,7 @@ class Robot(ABC):
 
     name: ClassVar[str]
     corrects: ClassVar[bool] = False
+    role: ClassVar[str] = ""
 
     def __init__(self, jitter_voxel: float = 0.0) -> None:
         require_at_least(0.0, "jitter_voxel", jitter_voxel)

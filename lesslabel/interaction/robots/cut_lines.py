@@ -45,6 +45,7 @@ class CutLineRobot(Robot):
 
     name: ClassVar[str] = "cut-line"
     corrects: ClassVar[bool] = True
+    role: ClassVar[str] = "line"
 
     def __init__(self, random: bool = True, jitter_voxel: float = 0.0) -> None:
         super().__init__(jitter_voxel)
