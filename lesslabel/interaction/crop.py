@@ -12,7 +12,7 @@ from torch import Tensor
 from lesslabel.data.resize import Shape as VolumeShape
 from lesslabel.data.resize import resize_image, resize_labels
 from lesslabel.interaction.prompts import Prompt
-from lesslabel.interaction.prompts.positions import Position
+from lesslabel.interaction.prompts.positions import Position, nearest_voxels
 from lesslabel.interaction.prompts.seeds import Mask, Shape
 
 
@@ -90,10 +90,11 @@ class Crop:
         return cls._on(tuple(window), shape, size)
 
     def holds(self, points: NDArray[np.float64]) -> bool:
-        """Whether all positions (N, axes) lie in the box."""
+        """Whether the voxels of all positions (N, axes) lie in the box."""
+        voxels = nearest_voxels(points, self.shape)
         starts = np.array([side.start for side in self.window])
         stops = np.array([side.stop for side in self.window])
-        return bool(((points >= starts - 0.5) & (points <= stops - 0.5)).all())
+        return bool(((voxels >= starts) & (voxels < stops)).all())
 
     def widened(self, points: NDArray[np.float64]) -> Self:
         """Grow the box so that it holds positions (N, axes) of the image as well."""

@@ -175,6 +175,7 @@ class InteractiveSession:
             del self._seen[last.turn.object]
             return None
         shown = replace(before[-1], answer=answer_of(before))
+        kept = [shown if step is before[-1] else step for step in kept]
         return self._become(tuple(kept), (*self._undone, last), shown)
 
     def redo(self) -> Segmentation | None:

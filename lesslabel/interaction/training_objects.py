@@ -78,6 +78,8 @@ class TrainingObjects:
             return self._nothing(image, uid, spacing_mm)
         truth = labels == generator.choice(classes)
         prompts: tuple[Prompt, ...] = self.first_robot.annotate(truth, generator, spacing_mm=spacing_mm)
+        if not prompts:  # a robot that needs more room than the object leaves
+            return self._nothing(image, uid, spacing_mm)
         extra = float(generator.uniform(0.0, self.margin_jitter_voxel))
         crop = self.encoding.crop(prompts, labels.shape, spacing_mm, extra)
         if self.later_robot is not None:

@@ -65,18 +65,21 @@ def alternate(method: "SegmentationMethod", batch: Batch) -> Tensor:
     moves = [("", method.losses), *((f"{name}_", player.losses) for name, player in method.players().items())]
     method.held_iteration = method.global_step
     totals: list[Tensor] = []
-    for number, (optimiser, scheduler, (prefix, losses)) in enumerate(zip(optimisers, schedulers, moves, strict=True)):
-        method.toggle_optimizer(optimiser)
-        total = method.checked_total(losses(batch), batch, prefix)
-        optimiser.zero_grad()
-        method.manual_backward(total)
-        if number:  # Lightning counts every step of an optimiser as an iteration
-            optimiser._on_before_step = optimiser._on_after_step = do_nothing_closure
-        optimiser.step()
-        scheduler.step()
-        method.untoggle_optimizer(optimiser)
-        totals.append(total.detach())
-    with torch.no_grad():
-        method.after_update()
-    method.held_iteration = None
+    try:
+        for number, (optimiser, scheduler, (prefix, losses)) in enumerate(
+            zip(optimisers, schedulers, moves, strict=True)
+        ):
+            with method.toggled_optimizer(optimiser):
+                total = method.checked_total(losses(batch), batch, prefix)
+                optimiser.zero_grad()
+                method.manual_backward(total)
+                if number:  # Lightning counts every step of an optimiser as an iteration
+                    optimiser._on_before_step = optimiser._on_after_step = do_nothing_closure
+                optimiser.step()
+                scheduler.step()
+            totals.append(total.detach())
+        with torch.no_grad():
+            method.after_update()
+    finally:
+        method.held_iteration = None
     return totals[0]

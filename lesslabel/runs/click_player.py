@@ -187,8 +187,8 @@ def _picture(entry: ClickObject, first: Mask, last: Mask) -> WorstObject:
         key=(entry.uid, entry.slice, entry.label),
         z=z,
         spacing_mm=(y_mm, x_mm),
-        image=entry.image[(0, *where)],
-        truth=entry.truth[where],
+        image=entry.image[(0, *where)].copy(),
+        truth=entry.truth[where].copy(),
         first=first[where] & known,
         last=last[where] & known,
     )

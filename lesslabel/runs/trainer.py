@@ -24,6 +24,8 @@ from lesslabel.runs.events import EventLogger
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
 
+_EVERY_OTHER_TURN = "ddp_find_unused_parameters_true"
+"""Each step of one optimiser leaves the weights of the others without a gradient."""
 _RESERVED = ("logger", "enable_checkpointing", "enable_model_summary", "num_sanity_val_steps")
 
 
@@ -55,11 +57,9 @@ def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.T
     ]
     if run.config["wandb"] is not None:
         loggers.append(_wandb(str(run.config["wandb"]), folder))
-    settings = run.trainer_settings
-    if settings.get("strategy") == "ddp" and run.model.players():
-        # each step of one optimiser leaves the weights of the others without a gradient
-        settings = {**settings, "strategy": "ddp_find_unused_parameters_true"}
-    return _trainer(settings, callbacks, loggers)
+    if not run.model.players():
+        return _trainer(run.trainer_settings, callbacks, loggers)
+    return _trainer_of_several_optimisers(run.trainer_settings, callbacks, loggers)
 
 
 def looking_trainer(run: RunCLI, callbacks: list[Callback]) -> pl.Trainer:
@@ -72,6 +72,26 @@ def looking_trainer(run: RunCLI, callbacks: list[Callback]) -> pl.Trainer:
     devices = settings.get("devices")
     one = devices[:1] if isinstance(devices, list) else 1
     return _trainer({**settings, "devices": one, "num_nodes": 1, "strategy": "auto"}, callbacks, [])
+
+
+def _trainer_of_several_optimisers(
+    settings: dict[str, Any], callbacks: list[Callback], loggers: list[Logger]
+) -> pl.Trainer:
+    """The trainer of a method whose optimisers take turns.
+
+    Raises:
+        ConfigError: as `_trainer`, or if a setting is for a single optimiser.
+    """
+    for name in ("accumulate_grad_batches", "gradient_clip_val"):
+        if settings.get(name) not in (None, 1 if name == "accumulate_grad_batches" else None):
+            raise ConfigError(f"trainer.{name} is for methods with one optimiser, this one has several; leave it out")
+    trainer = _trainer(settings, callbacks, loggers)
+    if trainer.world_size == 1:
+        return trainer
+    strategy = settings.get("strategy") or "auto"
+    if strategy not in ("auto", "ddp", _EVERY_OTHER_TURN):
+        raise ConfigError(f"trainer.strategy is {strategy}, and the method has several optimisers; take ddp")
+    return _trainer({**settings, "strategy": _EVERY_OTHER_TURN}, callbacks, loggers)
 
 
 def _trainer(settings: dict[str, Any], callbacks: list[Callback], loggers: list[Logger]) -> pl.Trainer:

@@ -64,8 +64,9 @@ def test_strokes_reach_out_by_half_their_length_and_a_single_click_to_the_whole_
 
 def test_a_crop_is_widened_to_hold_a_far_position():
     crop = Crop((slice(10, 20), slice(10, 20)), SHAPE, SIZE)
-    assert crop.holds(np.array([[19.5, 9.5]]))
-    assert not crop.holds(np.array([[19.6, 12.0]]))
+    assert crop.holds(np.array([[19.0, 9.5]]))
+    assert not crop.holds(np.array([[19.5, 12.0]]))  # halves go up: its voxel is 20
+    assert crop.holds(np.array([[19.4, 12.0]]))
     assert crop.widened(np.array([[25.0, 3.0]])).window == (slice(10, 26), slice(3, 20))
 
 

@@ -394,6 +394,8 @@ def test_clicks_at_its_own_errors_change_the_maps_and_nothing_else(row, dimensio
     method.annotator = replace(method.annotator, own_turns=3)
     batch = collate([sample_of(method, seed) for seed in range(4)])
     assert torch.equal(batch["cues"], collate(alone)["cues"])  # drawn last, so that all else stays as it was
+    norm = torch.nn.BatchNorm2d(1)  # stands for running statistics and for a layer that is kept in evaluation
+    method.network.frozen = norm.eval()
     state = {name: tensor.clone() for name, tensor in method.state_dict().items()}
     torch.manual_seed(0)
     expected = torch.rand(1)
@@ -401,6 +403,9 @@ def test_clicks_at_its_own_errors_change_the_maps_and_nothing_else(row, dimensio
     corrected = method.prepare_batch(batch)
     assert torch.equal(torch.rand(1), expected)  # no random number of the step is used up
     assert all(torch.equal(tensor, state[name]) for name, tensor in method.state_dict().items())
+    assert method.network.training
+    assert not norm.training
+    del method.network.frozen
     again = method.prepare_batch(batch)
     assert torch.equal(corrected["cues"], again["cues"])
     assert torch.equal(corrected["clicks"], again["clicks"])

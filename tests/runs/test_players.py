@@ -86,11 +86,53 @@ def test_a_loss_of_a_player_that_is_not_finite_stops_the_run(
     assert "the loss is not finite at iteration" in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_the_total_of_a_player_is_checked_too(
+    adversarial_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told_apart = Adversarial._told_apart
+    nan = {"loss": torch.tensor(float("nan"), requires_grad=True)}
+    monkeypatch.setattr(Adversarial, "_told_apart", lambda self, batch: {**told_apart(self, batch), **nan})
+    assert fit(adversarial_config, tmp_path / "run") == 1
+    assert "not finite at iteration 0 (discriminator_loss nan)" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_what_fails_in_a_turn_leaves_nothing_frozen() -> None:
+    batches = [batch_of([Kind.DENSE, Kind.SCRIBBLE])]
+    method = made()
+    method._told_apart = lambda _: (_ for _ in ()).throw(KeyError("a player"))  # type: ignore[method-assign]
+    trainer = pl.Trainer(
+        accelerator="cpu", max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    with pytest.raises(KeyError, match="a player"):
+        trainer.fit(method, DataLoader(batches, batch_size=None))
+    assert all(parameter.requires_grad for parameter in method.parameters())
+    assert method.held_iteration is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            ["--trainer.accumulate_grad_batches", "2"],
+            "trainer.accumulate_grad_batches is for methods with one optimiser",
+        ),
+        (["--trainer.gradient_clip_val", "1.0"], "trainer.gradient_clip_val is for methods with one optimiser"),
+        (["--trainer.devices", "2", "--trainer.strategy", "ddp_spawn"], "the method has several optimisers; take ddp"),
+    ],
+)
+def test_settings_for_one_optimiser_cost_a_line(
+    settings: list[str], said: str, adversarial_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(adversarial_config, tmp_path / "run", *settings) == 1
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo on a local machine")
 def test_two_processes_alternate_too(adversarial_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.batch_size", "2"]
+    two = ["--trainer.devices", "2", "--data.batch_size", "2"]  # Lightning's own choice is ddp then
     process = start(["fit", "--config", adversarial_config, "--run", tmp_path / "run", *two], threads=1)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err

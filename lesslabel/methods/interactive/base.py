@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.resize import resize_labels, resize_probabilities
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction.encoding import Encoding
-from lesslabel.interaction.model import History
 from lesslabel.interaction.robots import ErrorCentreRobot, Robot
 from lesslabel.interaction.session import InteractiveSession
 from lesslabel.interaction.training_objects import TrainingObjects
@@ -164,13 +163,6 @@ class InteractiveMethod(SegmentationMethod):
             )
         return SeenImage(self, torch.from_numpy(np.ascontiguousarray(image)), tuple(spacing_mm))
 
-    def understood(self, history: History, spacing_mm: tuple[float, ...]) -> History:
-        """The history as this method takes it: a start that it does not know becomes the first robot's prompts."""
-        if history.start is None or self.takes_start:
-            return history
-        pointed = self.first_robot.annotate(history.start, np.random.default_rng(0), spacing_mm=spacing_mm)
-        return replace(history, turns=(pointed, *history.turns), start=None)
-
     def prepare_batch(self, batch: Batch) -> Batch:
         """Add clicks at the network's own errors, where the settings ask for them."""
         return with_own_clicks(self, batch)
@@ -189,7 +181,7 @@ class InteractiveMethod(SegmentationMethod):
                 f"case {batch['uid']}: {type(self).__name__} segments what it is pointed at, and without a reference "
                 "no robot can point; use an InteractiveSession"
             )
-        image = batch["image"][0].cpu()
+        image = batch["image"][0].cpu().float()
         z, y, x = image.shape[1:]
         reference = resize_labels(batch["reference"].cpu().numpy(), (z, y, x))
         spacing = tuple(

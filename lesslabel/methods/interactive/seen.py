@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lesslabel.errors import DataError
 from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.encoding import start_box, unit_range
 from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.model import History, Segmentation
 from lesslabel.interaction.prompts import Prompt
+from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.methods.interactive.situation import Situation
 
 if TYPE_CHECKING:
@@ -54,12 +57,13 @@ class SeenObject:
         self.seen = seen
         self._guidance: tuple[tuple[tuple[Prompt, ...], ...], Guidance] | None = None
         self._grid: tuple[Crop, Tensor] | None = None
+        self._pointed: tuple[Mask, tuple[Prompt, ...]] | None = None
         self._features: tuple[Any, Any] | None = None
 
     def answer(self, history: History) -> Segmentation:
         """Segment the object after a turn; the crop grows where a prompt lies outside it."""
         seen, method = self.seen, self.seen.method
-        history = method.understood(history, seen.spacing_mm)
+        history = self._understood(history)
         crop = self._crop_of(history)
         situation = Situation(
             seen.image,
@@ -74,6 +78,21 @@ class SeenObject:
         with evaluating(method):
             answer = method.answer(self._features_of(situation), situation)
         return self._pasted(answer, situation)
+
+    def _understood(self, history: History) -> History:
+        """The history as the method takes it: a start that it does not know becomes the first robot's prompts."""
+        start, method = history.start, self.seen.method
+        if start is None or method.takes_start:
+            return history
+        if self._pointed is None or not np.array_equal(self._pointed[0], start):
+            rng = np.random.default_rng(0)
+            pointed = method.first_robot.annotate(start, rng, spacing_mm=self.seen.spacing_mm)
+            if not pointed:
+                raise DataError(
+                    f"start: {method.first_robot.name} finds nothing to point at in it; click in the object"
+                )
+            self._pointed = start, pointed
+        return replace(history, turns=(self._pointed[1], *history.turns), start=None)
 
     def _guidance_of(self, history: History) -> Guidance:
         """The prompts on the image; those of one turn more than last time are added to what is there."""
@@ -105,7 +124,9 @@ class SeenObject:
 
     def _features_of(self, situation: Situation) -> Any:
         """What the method makes of the object's place, kept as long as crop, first turn and start stay."""
-        place = situation.crop, situation.history.turns[0], situation.history.start is None
+        history = situation.history
+        start = None if history.start is None else history.start.tobytes()
+        place = situation.crop, history.turns[0], start
         if self._features is None or self._features[0] != place:
             self._features = place, self.seen.method.object_features(situation)
         return self._features[1]
@@ -126,11 +147,12 @@ class SeenObject:
 
 @contextmanager
 def evaluating(method: "InteractiveMethod") -> Iterator[None]:
-    """Without dropout and gradients inside."""
-    training = method.training
+    """Without dropout and gradients inside; afterwards every layer is in its own mode again."""
+    modes = [(module, module.training) for module in method.modules()]
     method.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        method.train(training)
+        for module, training in modes:
+            module.training = training
