@@ -189,7 +189,7 @@ class ACDC(Source):
             if path.is_file():
                 return path
         raise DataError(
-            f"{candidates[0]}: no such file; the h5 files hold no spacing: pass SPACING, a JSON table "
+            f"{candidates[0]}: no such file; the h5 files hold no spacing: pass --spacing FILE, a JSON table "
             '{"patient021_frame01": [z, y, x]} in mm'
         )
 
