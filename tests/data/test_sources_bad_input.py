@@ -108,7 +108,7 @@ class TestAcdcH5:
 
     def test_without_spacing_table(self, h5: Path) -> None:
         (h5 / "acdc_spacing.json").unlink()
-        refuse(ACDC(h5), "acdc_spacing.json: no such file; .* pass SPACING")
+        refuse(ACDC(h5), "acdc_spacing.json: no such file; .* pass --spacing FILE")
         refuse(ACDC(h5, spacing=h5 / "other.json"), "other.json: no such file")
 
     @pytest.mark.parametrize("spacing", [None, [1.0, 1.0], [10.0, 1.5, 0.0], [10.0, 1.5, -1.5], ["a", 1.0, 1.0], 3])
