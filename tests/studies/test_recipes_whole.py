@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -110,7 +111,8 @@ def test_kill_nine_in_a_training_and_between_steps_then_again(undisturbed: Path,
             wait_until(left, process)
             os.kill(process.pid, signal.SIGKILL)
             for job in jobs_of(place, STUDY):
-                if not job.is_done():
+                # on a busy machine the launcher dies before the job has a worker, or the worker ends by itself
+                with suppress(AssertionError, ProcessLookupError):
                     os.killpg(worker_of(job, place), signal.SIGKILL)
         finally:
             process.kill()
