@@ -261,6 +261,7 @@ def test_a_stroke_is_a_connected_line() -> None:
 @few
 @given(st.lists(positions(3), min_size=2, max_size=5))
 @example([(0.0, 0.0, 0.975), (0.0, 0.0, -0.5)])
+@example([(0.0, 0.0, 1.5), (0.0, 0.0, 14.499999999999996)])
 def test_strokes_have_no_gaps_and_follow_their_positions(stroke: list[tuple[float, ...]]) -> None:
     drawn = np.argwhere(Scribble((tuple(stroke),)).rasterise(SHAPES[3]).foreground)
     fine = np.concatenate([np.linspace(start, end, 500) for start, end in pairwise(stroke)])

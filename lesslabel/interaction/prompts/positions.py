@@ -139,4 +139,10 @@ def line_voxels(points: NDArray[np.float64], shape: Shape) -> NDArray[np.int64]:
     for start, end in pairwise(points):
         steps = max(int(np.ceil(np.abs(end - start).max())), 1)
         pieces.append(start + (end - start) * (np.arange(1, steps + 1) / steps)[:, None])
-    return nearest_voxels(np.concatenate(pieces), shape)
+    return _without_gaps(nearest_voxels(np.concatenate(pieces), shape))
+
+
+def _without_gaps(line: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Fill the voxel that is missed where two positions one voxel apart lie, by rounding, on both sides of a border."""
+    gaps = np.flatnonzero(np.abs(np.diff(line, axis=0)).max(axis=1, initial=0) > 1)
+    return np.insert(line, gaps + 1, (line[gaps] + line[gaps + 1]) // 2, axis=0)
