@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
-from lesslabel.data.crop import crop, draw_window
-from lesslabel.data.derived import DerivedMaps
+from lesslabel.data.loading.crop import crop, draw_window
+from lesslabel.data.loading.derived import DerivedMaps
 from lesslabel.losses import LevelSetRecipe, level_set
 
 PATCH_VOXEL = (80, 112, 112)

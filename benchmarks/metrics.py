@@ -20,7 +20,7 @@ from medpy.metric import binary
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lesslabel.data.nifti import read_label_map
+from lesslabel.data.formats.nifti import read_label_map
 from lesslabel.evaluation import segmentation_metrics
 
 GENERATED_SHAPE = (200, 512, 512)

@@ -25,12 +25,12 @@ import h5py
 import nibabel as nib
 import numpy as np
 
-from lesslabel.data.augment import Augmentation
-from lesslabel.data.case_file import read_case, write_case
-from lesslabel.data.intensity import Intensity
-from lesslabel.data.modules import WORDDataModule
-from lesslabel.data.prepare import prepare
+from lesslabel.data import WORDDataModule
+from lesslabel.data.loading.augment import Augmentation
+from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.sources import WORD
+from lesslabel.data.store.case_file import read_case, write_case
+from lesslabel.data.store.prepare import prepare
 from lesslabel.data.view import Supervision, View
 
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}

@@ -29,9 +29,9 @@ from pytorch_lightning.callbacks import Callback
 from torch.utils.data import DataLoader
 
 from lesslabel.data.batch import Batch, one_case
-from lesslabel.data.module import SegmentationDataModule
-from lesslabel.data.prepare import prepare
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.sources import Phantom
+from lesslabel.data.store.prepare import prepare
 from lesslabel.data.view import Supervision, View
 from lesslabel.methods import DMPLS, SegmentationMethod
 from lesslabel.runs.callbacks import ReplayableSteps

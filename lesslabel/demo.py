@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.phantom import Phantom
-from lesslabel.data.verify import verify_store
+from lesslabel.data.store.prepare import prepare
+from lesslabel.data.verify.store_check import verify_store
 from lesslabel.errors import DataError
 from lesslabel.printing import print_summary
 from lesslabel.report import write_report
@@ -57,7 +57,7 @@ def _settings(name: str, class_path: str, store: Path, run: Path, iterations: in
         "model.network.channels": "[16, 32, 64, 128]",
         "model.network.encoder_dropout": "[0, 0, 0, 0]",
         "model.optimiser.learning_rate": 0.03,
-        "data": "lesslabel.data.modules.PhantomDataModule",
+        "data": "lesslabel.data.PhantomDataModule",
         "data.store": store,
         "data.view.supervision": '[{"annotation": "scribble"}]',
         "data.size_voxel": "[64, 64]",

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lesslabel.data.batch import EvaluationBatch, one_case
-from lesslabel.data.datasets import EvaluationSet
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.datasets import EvaluationSet
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import WHOLE_CASE
 from lesslabel.errors import ConfigError
 from lesslabel.losses import hard_label, voxel_entropy

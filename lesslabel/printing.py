@@ -57,7 +57,7 @@ def print_clicks(summary: Mapping[str, Any]) -> None:
     """Print a row per label of a click protocol.
 
     Args:
-        summary: what `lesslabel.runs.clicks.run_clicks` returns.
+        summary: what `lesslabel.clicks.protocol.run_clicks` returns.
     """
     cap = summary["protocol"]["cap"]
     rows: dict[str, dict[str, Mapping[str, Any]]] = {}

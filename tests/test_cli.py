@@ -20,7 +20,7 @@ VERBS = (
 )
 HEAVY = ("torch", "pytorch_lightning", "monai", "numba", "pandas", "jsonargparse")
 MODEL = ["--model", "lesslabel.methods.DMPLS", "--model.num_classes", "4"]
-DATA = ["--data", "lesslabel.data.modules.PhantomDataModule", "--data.store", "nowhere"]
+DATA = ["--data", "lesslabel.data.PhantomDataModule", "--data.store", "nowhere"]
 
 
 @pytest.mark.parametrize(

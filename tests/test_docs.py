@@ -31,9 +31,9 @@ import yaml
 import lesslabel.methods
 from lesslabel.adaptation.without_labels import ADAPTATIONS, Adaptation
 from lesslabel.cli import main
-from lesslabel.data.nifti import write_label_map
+from lesslabel.data.exchange.queue_images import file_stem
+from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.data.patient_lists import load_order, load_split
-from lesslabel.data.queue_images import file_stem
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.view import View
 from lesslabel.methods import SegmentationMethod
@@ -271,7 +271,7 @@ def test_a_view_is_one(block: Block, tmp_path: Path) -> None:
     config = {
         "model": {"class_path": "lesslabel.methods.Supervised", "init_args": {"num_classes": 4}},
         "data": {
-            "class_path": "lesslabel.data.modules.ACDCDataModule",
+            "class_path": "lesslabel.data.ACDCDataModule",
             "init_args": {"store": "stores/acdc", "view": written},
         },
     }

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lesslabel.data.module import SegmentationDataModule
-from lesslabel.data.prepare import prepare
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.sources.phantom import Phantom
+from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import ConfigError
 from lesslabel.features import ImageFeatures, extract_features, feature_vectors, iterate_features
 from lesslabel.methods import (

@@ -13,10 +13,11 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from lesslabel.data.case import Case
-from lesslabel.data.case_file import write_case
-from lesslabel.data.prepare import prepare
+from lesslabel.data.store.case_file import write_case
+from lesslabel.data.store.prepare import prepare
 from lesslabel.data.sources.phantom import Phantom
-from lesslabel.data.store import CaseRecord, write_table
+from lesslabel.data.store import CaseRecord
+from lesslabel.data.store.records import write_table
 from lesslabel.errors import DataError
 from lesslabel.files import write_text
 

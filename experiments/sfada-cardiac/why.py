@@ -22,8 +22,8 @@ from lesslabel.adaptation.stages import FINE_TUNE
 from lesslabel.bundle import load_bundle
 from lesslabel.data.queue import read_queue
 from lesslabel.data.store import Store
-from lesslabel.evaluation.markdown import markdown_table
 from lesslabel.features import ImageFeatures, extract_features
+from lesslabel.markdown import markdown_table
 from lesslabel.studies import read_study
 from lesslabel.studies.job import Job
 from lesslabel.studies.jobs import make_jobs

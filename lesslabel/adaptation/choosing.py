@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from lesslabel.bundle import Bundle
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import WHOLE_CASE, Queue, QueueRow
 from lesslabel.errors import ConfigError
 from lesslabel.features import ImageFeatures, extract_features

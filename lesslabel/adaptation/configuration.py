@@ -50,7 +50,7 @@ def data_of(bundle: Bundle, store: Path, supervision: Sequence[Mapping[str, str]
     """
     settings = bundle.data_settings(store)
     settings["view"]["supervision"] = [dict(entry) for entry in supervision]
-    return {"class_path": "lesslabel.data.module.SegmentationDataModule", "init_args": settings}
+    return {"class_path": "lesslabel.data.SegmentationDataModule", "init_args": settings}
 
 
 def run_settings(name: str, model: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:

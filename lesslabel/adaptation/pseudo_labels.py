@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesslabel.data.annotation_folder import Provenance, write_annotation
 from lesslabel.data.case import IGNORE, Annotation, Kind
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import Queue
+from lesslabel.data.store.annotation_folder import Provenance, write_annotation
 from lesslabel.errors import ConfigError
 from lesslabel.files import written_aside
 from lesslabel.methods import SegmentationMethod

@@ -10,9 +10,9 @@ from lesslabel.adaptation.choosing import choose_queue, features_of_training_par
 from lesslabel.adaptation.pseudo_labels import predict_codes
 from lesslabel.adaptation.stages import adapt, adapt_without_labels
 from lesslabel.bundle import Bundle, load_bundle
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.exchange.queue_images import export_queue_images
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import Queue, read_queue, write_queue
-from lesslabel.data.queue_images import export_queue_images
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.runs.folder import RunFolder
 from lesslabel.selection import parse_budget

@@ -20,7 +20,7 @@ from lesslabel.bundle.contents import (
     read_weights,
 )
 from lesslabel.bundle.recipe import BundleRecipe, LabelClass, to_json
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import Store
 from lesslabel.data.view import View
 from lesslabel.errors import ConfigError, DataError

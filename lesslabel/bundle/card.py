@@ -1,7 +1,7 @@
 """The card of a bundle: its recipe in words. It says nothing that `bundle.json` does not, which loading checks."""
 
 from lesslabel.bundle.recipe import BundleRecipe
-from lesslabel.data.intensity import Intensity
+from lesslabel.data.loading.intensity import Intensity
 
 
 def write_card(recipe: BundleRecipe, model_sha256: str) -> str:

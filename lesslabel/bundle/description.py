@@ -8,7 +8,7 @@ import lesslabel.methods
 from lesslabel import __version__
 from lesslabel.bundle.plain import build
 from lesslabel.bundle.recipe import LabelClass, MethodRecipe, Preprocessing, Training, Versions
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.view import select_channels
 from lesslabel.errors import ConfigError
 from lesslabel.features import ImageFeatures

@@ -29,7 +29,7 @@ from lesslabel.bundle.recipe import (
 )
 from lesslabel.bundle.references import join_references
 from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.view import select_channels
 from lesslabel.errors import DataError

@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 
 import lesslabel.methods
 from lesslabel.bundle.plain import build
-from lesslabel.data.intensity import Intensity
-from lesslabel.data.resize import Interpolation
+from lesslabel.data.loading.intensity import Intensity
+from lesslabel.data.loading.resize import Interpolation
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.features import FEATURE_GRIDS, Mask, Scale
 from lesslabel.methods import SegmentationMethod

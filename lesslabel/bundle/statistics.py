@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import Kind
-from lesslabel.data.merge import merge_annotations
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.merge import merge_annotations
+from lesslabel.data.loading.module import SegmentationDataModule
 
 QUANTILE_COUNT = 256
 

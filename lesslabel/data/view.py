@@ -50,8 +50,8 @@ class View:
         labels: classes by name as lists of label codes, in class order (``{"whole tumour": [1, 2, 4]}``); None takes
             every label of the store as it is. Codes that no class names are background.
         channels: indices of the image channels to use; None uses all.
-        overlays: annotation folders (`lesslabel.data.annotation_folder`) laid over the store in training; what they
-            hold can supervise, and is never scored against.
+        overlays: annotation folders (`lesslabel.data.store.annotation_folder`) laid over the store in training; what
+            they hold can supervise, and is never scored against.
     """
 
     supervision: list[Supervision] = field(default_factory=lambda: [Supervision("dense")])

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from lesslabel.data.nifti import NiftiVolume, read_label_map
+from lesslabel.data.formats.nifti import NiftiVolume, read_label_map
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.metrics import EmptyPolicy, HD95Convention, segmentation_metrics
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.evaluation.regions import Codes, mark_present, recode
+from lesslabel.kernels.regions import Codes, mark_present, recode
 
 HIGHEST_CODE = 65535
 

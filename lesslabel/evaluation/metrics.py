@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lesslabel.errors import ConfigError
-from lesslabel.evaluation.distances import nearest_distances
 from lesslabel.evaluation.label_maps import RegionPair, pair_regions
-from lesslabel.evaluation.regions import BOTH, PRED, REF, border_voxels, measure_regions
+from lesslabel.kernels.distances import nearest_distances
+from lesslabel.kernels.regions import BOTH, PRED, REF, border_voxels, measure_regions
 
 METRICS = ("dice", "jaccard", "hd95", "asd", "assd", "nsd")
 HD95Convention = Literal["pooled", "max-of-directed"]

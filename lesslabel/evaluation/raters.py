@@ -16,9 +16,9 @@ from lesslabel.data.case import IGNORE, Case, Kind
 from lesslabel.data.store import Store
 from lesslabel.data.view import Target, View, make_target, map_labels
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.evaluation.markdown import markdown_table
 from lesslabel.evaluation.metrics import segmentation_metrics
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, summarise
+from lesslabel.markdown import markdown_table
 
 _DIGITS = {"dice": 3, "hd95": 2}
 _REPLACED = re.compile(r".+@\d+")

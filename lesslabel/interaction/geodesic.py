@@ -2,7 +2,7 @@
 
 The graph is that of Toivanen ("New geodesic distance transforms for gray-scale images", Pattern Recognition Letters,
 1996) and of FastGeodis (Asad et al., JOSS 2022), which stop after a few sweeps. Here the sweeps go on until nothing
-changes, which is where Dijkstra's algorithm ends; `lesslabel.interaction.shortest_paths` makes that fast.
+changes, which is where Dijkstra's algorithm ends; `lesslabel.kernels.shortest_paths` makes that fast.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.interaction.shortest_paths import lower_to_shortest_paths
+from lesslabel.kernels.shortest_paths import lower_to_shortest_paths
 
 Scale = Literal["minmax", "zscore"]
 

@@ -1,7 +1,7 @@
 """Graph cut: the best mask under a probability map, the edges of an image and clicks, exactly.
 
 The energy is the conditional random field of "MIDeepSeg" (Luo et al., Medical Image Analysis, 2021; eq. 3-8 to 3-10 of
-its author's thesis), after Boykov and Jolly (ICCV 2001). `lesslabel.interaction.max_flow` minimises it.
+its author's thesis), after Boykov and Jolly (ICCV 2001). `lesslabel.kernels.max_flow` minimises it.
 """
 
 import math
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction.cues import check_positive
 from lesslabel.interaction.geodesic import check_seeds
-from lesslabel.interaction.max_flow import reachable_from_source
+from lesslabel.kernels.max_flow import reachable_from_source
 
 CERTAINTY = 1e-6
 """How near to 0 and 1 probabilities go: a voxel that is certain costs −log of this if labelled otherwise."""

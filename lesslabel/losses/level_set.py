@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lesslabel.data.case import IGNORE
-from lesslabel.data.derived import make_in_runs
+from lesslabel.data.loading.derived import make_in_runs
 from lesslabel.errors import ConfigError
-from lesslabel.evaluation.signed_distance import scaled_by_side, squared_distance_to_other_side
+from lesslabel.kernels.signed_distance import scaled_by_side, squared_distance_to_other_side
 from lesslabel.losses.rules import at_least_float32, over_slices
 
 Empty = Literal["outside", "zeros"]
@@ -67,7 +67,7 @@ def level_set_targets(target: Tensor, classes: int, empty: Empty = "outside", de
         classes: classes, background included.
         empty: see `level_set`.
         dense: B[×D] bool, the samples or slices that are densely labelled; None means all. A run of neighbouring dense
-            slices is a volume of its own, see `lesslabel.data.derived.make_in_runs`.
+            slices is a volume of its own, see `lesslabel.data.loading.derived.make_in_runs`.
 
     Returns:
         B×(classes − 1)×[D×]H×W float32 on the device of the target, 0 where nothing is dense.
@@ -131,7 +131,7 @@ def level_set_to_probability(values: Tensor, steepness: float = 1500.0) -> Tenso
 
 @dataclass(frozen=True)
 class LevelSetRecipe:
-    """How the data module makes level sets while it loads samples; see `lesslabel.data.derived.Recipe`.
+    """How the data module makes level sets while it loads samples; see `lesslabel.data.loading.derived.Recipe`.
 
     Attributes:
         whole: from the whole case, once, kept in the store; or from the patch that a sample shows.

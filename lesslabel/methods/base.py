@@ -12,9 +12,9 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from lesslabel.data.batch import Batch, EvaluationBatch
-from lesslabel.data.derived import Recipe
-from lesslabel.data.module import SegmentationDataModule
-from lesslabel.data.resize import resize_probabilities
+from lesslabel.data.loading.derived import Recipe
+from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.loading.resize import resize_probabilities
 from lesslabel.errors import ConfigError, NonFiniteLossError
 from lesslabel.evaluation.overlap import dice_per_class
 from lesslabel.losses.pseudo_label import hard_label

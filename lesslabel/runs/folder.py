@@ -17,6 +17,7 @@ import yaml
 from lesslabel import __version__
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import read_json, written_aside
+from lesslabel.moved import same_class
 from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.networks.shape import same_networks
 from lesslabel.runs.weights import describe_weights
@@ -109,8 +110,7 @@ class RunFolder:
         """
         if not self.config.is_file():
             raise RunError(f"{self.path}: no run to resume here; start it without --ckpt_path")
-        old = flatten(same_networks(read_yaml(self.config)))
-        new = flatten(same_networks(config))
+        old, new = (_comparable(each) for each in (read_yaml(self.config), config))
         changed = sorted(key for key in old.keys() | new.keys() if not may_change(key) and old.get(key) != new.get(key))
         if changed:
             changes = "; ".join(f"{key}: {old.get(key)} → {new.get(key)}" for key in changed[:4])
@@ -246,6 +246,12 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by dotted name; what is equal by other names is equal."""
+    flat = flatten(same_networks(config))
+    return {key: same_class(value) if key.endswith("class_path") else value for key, value in flat.items()}
 
 
 def _json(content: Any) -> str:

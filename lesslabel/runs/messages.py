@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import pytorch_lightning as pl
 
 from lesslabel import methods, networks
-from lesslabel.data import module, modules
+from lesslabel.data.loading import module, modules
 from lesslabel.methods import SegmentationMethod
 from lesslabel.networks import Network
 from lesslabel.runs.config_files import config_files, shared_files
@@ -88,7 +88,11 @@ def _class(path: str, said: str) -> str | None:
     if path == "model.network":
         kind, room, names = "network", "lesslabel.networks", _classes(Network, networks)
     elif path == "data":
-        kind, room, names = "data module", "lesslabel.data.modules", _classes(module.SegmentationDataModule, modules)
+        kind, room, names = (
+            "data module",
+            "lesslabel.data",
+            _classes(module.SegmentationDataModule, modules),
+        )
     else:
         kind, room, names = "method", "lesslabel.methods", _classes(SegmentationMethod, methods)
     known = [f"{room}.{entry.__name__}" for entry in names]

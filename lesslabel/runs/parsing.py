@@ -10,7 +10,7 @@ import yaml
 from jsonargparse import ArgumentError, Namespace
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.errors import ConfigError
 from lesslabel.methods import SegmentationMethod
 from lesslabel.networks.shape import with_current_flags, with_current_network

@@ -10,8 +10,8 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
 
-from lesslabel.data.nifti import write_label_map, write_probabilities
-from lesslabel.data.store import case_path
+from lesslabel.data.formats.nifti import write_label_map, write_probabilities
+from lesslabel.data.store.records import case_path
 from lesslabel.errors import DataError
 from lesslabel.evaluation import METRICS, segmentation_metrics
 from lesslabel.methods import Prediction

@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 
 from lesslabel.errors import ConfigError
-from lesslabel.evaluation.experiment_protocol import PUBLISHED_COLUMNS
 from lesslabel.files import write_text
 from lesslabel.runs.parsing import parse_run
 from lesslabel.studies.declaration import DECLARATION
 from lesslabel.studies.reproduce import run_reproduce
+from lesslabel.tables.protocol import PUBLISHED_COLUMNS
 
 
 def run_curve(options: argparse.Namespace) -> int:

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from lesslabel.evaluation import MEAN_OVER_LABELS, read_scores, summarise
-from lesslabel.evaluation.experiment_runs import CURVE_COLUMNS, read_runs
+from lesslabel.evaluation import MEAN_OVER_LABELS, summarise
 from lesslabel.files import write_text
-from lesslabel.report.picture import COLOURS, whole_picture
-from lesslabel.report.svg import Scale, element, hover, line, polyline, text
+from lesslabel.report.drawing.picture import COLOURS, whole_picture
+from lesslabel.report.drawing.svg import Scale, element, hover, line, polyline, text
+from lesslabel.tables import read_scores
+from lesslabel.tables.costs import CURVE_COLUMNS, read_runs
 
 AXES = {"cases": "labelled cases", "minutes": "minutes of annotation"}
 _WIDTH, _HEIGHT = 720.0, 360.0

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lesslabel.data.store import FINGERPRINT
+from lesslabel.data.store.records import FINGERPRINT
 from lesslabel.errors import ConfigError
 from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.runs.config_files import shared_files

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lesslabel.data.store import FINGERPRINT
+from lesslabel.data.store.records import FINGERPRINT
 from lesslabel.errors import LesslabelError
 from lesslabel.runs.config_files import shared_files
 from lesslabel.studies.declaration import Study, StudyMethod

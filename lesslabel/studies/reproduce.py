@@ -9,10 +9,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.phantom import Phantom
+from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.evaluation.experiment_protocol import read_protocol, read_published
 from lesslabel.studies.declaration import Study, read_study
 from lesslabel.studies.job import Machines
 from lesslabel.studies.jobs import make_jobs
@@ -22,6 +21,7 @@ from lesslabel.studies.progress import print_jobs, watching
 from lesslabel.studies.results import write_results
 from lesslabel.studies.scheduler import Progress, run_jobs
 from lesslabel.studies.zoo import add_to_zoo
+from lesslabel.tables.protocol import read_protocol, read_published
 
 
 def run_reproduce(options: argparse.Namespace) -> int:

@@ -8,18 +8,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from lesslabel.evaluation import write_table
-from lesslabel.evaluation.click_experiment import PlayedProtocol, add_clicks
-from lesslabel.evaluation.click_table import write_click_table
-from lesslabel.evaluation.experiment import ScoredRun, add_runs, commit_of
-from lesslabel.evaluation.experiment_runs import RunCost, add_run_costs
 from lesslabel.files import read_json, write_json
-from lesslabel.report.click_figure import write_click_figure
-from lesslabel.report.experiment_figure import write_figure
+from lesslabel.report.experiments.click_figure import write_click_figure
+from lesslabel.report.experiments.figure import write_figure
 from lesslabel.studies.curve import write_curves
 from lesslabel.studies.declaration import Study
 from lesslabel.studies.job import Job
 from lesslabel.studies.labels import LabelCount
+from lesslabel.tables import write_table
+from lesslabel.tables.click_results import PlayedProtocol, add_clicks
+from lesslabel.tables.click_table import write_click_table
+from lesslabel.tables.costs import RunCost, add_run_costs
+from lesslabel.tables.results import ScoredRun, add_runs, commit_of
 
 
 def write_results(study: Study, done: Sequence[Job]) -> Path:

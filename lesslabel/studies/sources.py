@@ -121,7 +121,9 @@ class _Content:
 
 @cache
 def _read(source: str) -> _Content:
-    tree = _Bare().visit(ast.parse(source))
+    whole = ast.parse(source)
+    for_types = [node for branch in whole.body if _is_for_types(branch) for node in branch.body]  # type: ignore[attr-defined]  # an if
+    tree = _Bare().visit(whole)
     imports = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
@@ -129,7 +131,7 @@ def _read(source: str) -> _Content:
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     exports = {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in tree.body
+        for node in (*tree.body, *for_types)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
@@ -139,7 +141,7 @@ def _read(source: str) -> _Content:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes out of a tree what computes nothing: docstrings, lists of names, the version, the words of errors."""
+    """Takes out of a tree what computes nothing: docstrings, names and types, the version, the words of errors."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
@@ -149,10 +151,18 @@ class _Bare(ast.NodeTransformer):
         names = [target.id for target in node.targets if isinstance(target, ast.Name)]
         return None if {"__all__", "__version__"} & set(names) else self.generic_visit(node)
 
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if _is_for_types(node) else self.generic_visit(node)
+
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         if isinstance(node.exc, ast.Call):
             node.exc.args, node.exc.keywords = [], []
         return self.generic_visit(node)
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    """Whether code is read by type checkers alone; a package that imports lazily lists its names so."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _above(module: str) -> list[str]:

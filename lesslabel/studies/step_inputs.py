@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.adaptation.without_labels import make_adaptation
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
 from lesslabel.runs.config_files import read_config
@@ -25,7 +25,7 @@ _OF_ADAPT = ("--bundle", "--store", "--queue", "--annotation", "--out", "--stage
 _LATE = ("--run", "--seed", "--name", "--data.fold", "--weights")
 _FILES = ("--bundle", "--queue", "--previous", "--weights")
 _OF_A_CALL = ("ckpt_path", "config", "run", "weights")
-_TARGET = "lesslabel.data.module.SegmentationDataModule"
+_TARGET = "lesslabel.data.SegmentationDataModule"
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 from lesslabel.adaptation import ADAPTATION
 from lesslabel.errors import RunError
-from lesslabel.evaluation.experiment import commit_of
 from lesslabel.files import read_json, remove, write_json
 from lesslabel.studies.steps import option, output_of
+from lesslabel.tables.results import commit_of
 
 FINISHED = "steps.json"
 """In a job's folder: how many steps have been done."""

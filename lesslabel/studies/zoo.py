@@ -11,12 +11,13 @@ import yaml
 from lesslabel.bundle import Bundle, export_bundle, load_bundle
 from lesslabel.bundle.contents import CARD, WEIGHTS
 from lesslabel.errors import DataError
-from lesslabel.evaluation import MEAN_OVER_LABELS, read_scores, summarise
-from lesslabel.evaluation.experiment import commit_of
+from lesslabel.evaluation import MEAN_OVER_LABELS, summarise
 from lesslabel.files import write_text
 from lesslabel.studies.declaration import Study
 from lesslabel.studies.job import Job
 from lesslabel.studies.recipes import closure
+from lesslabel.tables import read_scores
+from lesslabel.tables.results import commit_of
 
 ZOO = "zoo.yaml"
 _REFERENCES = 10

@@ -39,8 +39,8 @@ def clicks(given: list[str]) -> int:
 
 def _play(options: argparse.Namespace, settings: Sequence[str]) -> int:
     """Run a click protocol and print what it came to."""
-    from lesslabel.runs.click_player import ClickProtocol
-    from lesslabel.runs.clicks import OtherStore, run_clicks
+    from lesslabel.clicks.player import ClickProtocol
+    from lesslabel.clicks.protocol import OtherStore, run_clicks
 
     protocol = ClickProtocol(
         first=options.first,

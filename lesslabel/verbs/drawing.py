@@ -51,7 +51,7 @@ def import_drawn(given: list[str]) -> int:
 
 def _export_cases(options: argparse.Namespace) -> int:
     """Write cases for another program."""
-    from lesslabel.data.export import export_store
+    from lesslabel.data.exchange import export_store
     from lesslabel.data.splits import partition
     from lesslabel.data.store import Store
 
@@ -74,8 +74,8 @@ def _export_cases(options: argparse.Namespace) -> int:
 
 def _import_label_maps(options: argparse.Namespace) -> int:
     """Bring label maps into a store and say what came back, case by case; 1 if any was refused."""
-    from lesslabel.data.annotation_import import import_annotations
     from lesslabel.data.case import Kind
+    from lesslabel.data.exchange.annotation_import import import_annotations
     from lesslabel.data.queue import read_queue
     from lesslabel.data.store import Store
 

@@ -35,8 +35,8 @@ def _report_runs(runs: Sequence[Path], output: Path | None, experiment: Path | N
     path = write_report(runs, output or runs[0] / "report.html")
     print(f"report: {path}")
     if experiment is not None:
-        from lesslabel.evaluation import add_run, write_table
-        from lesslabel.report.experiment_figure import write_figure
+        from lesslabel.report.experiments.figure import write_figure
+        from lesslabel.tables import add_run, write_table
 
         if not (experiment / "protocol.yaml").is_file():
             raise ConfigError(
@@ -51,7 +51,7 @@ def _report_runs(runs: Sequence[Path], output: Path | None, experiment: Path | N
 
 def _report_clicks(folders: Sequence[Path], output: Path | None) -> int:
     """Write the HTML page of click protocols."""
-    from lesslabel.report.clicks import write_clicks_report
+    from lesslabel.report.clicks.page import write_clicks_report
 
     print(f"report: {write_clicks_report(folders, output or folders[0] / 'report.html')}")
     return 0
@@ -60,7 +60,7 @@ def _report_clicks(folders: Sequence[Path], output: Path | None) -> int:
 def _report_adaptation(options: argparse.Namespace) -> int:
     """Write the HTML page of an adaptation by a queue."""
     from lesslabel.bundle import load_bundle
-    from lesslabel.report.adaptation import write_adaptation_report
+    from lesslabel.report.adaptation.page import write_adaptation_report
 
     if len(options.runs) != 1:
         raise ConfigError("--bundle: goes with one adaptation; report runs without it")

@@ -15,7 +15,7 @@ from lesslabel.files import write_json
 from lesslabel.printing import show_progress
 
 if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
-    from lesslabel.data.verify_fix import Change
+    from lesslabel.data.verify.fix import Change
 
 
 def prepare(given: list[str]) -> int:
@@ -82,7 +82,7 @@ def _add_source_arguments(parser: argparse.ArgumentParser, source: type[Source])
 
 def _prepare_store(options: argparse.Namespace) -> int:
     """Make a store and say what is in it."""
-    from lesslabel.data.prepare import prepare
+    from lesslabel.data.store.prepare import prepare
 
     chosen = SOURCES[options.source]
     source = chosen(options.raw, **{name: getattr(options, name) for name in _options(chosen)})
@@ -107,8 +107,8 @@ def _prepare_store(options: argparse.Namespace) -> int:
 def _verify_store(options: argparse.Namespace) -> int:
     """Check a store, after fixing what is safe to if asked; 1 if there is any error."""
     from lesslabel.data.store import Store
-    from lesslabel.data.verify import render_findings, verify_store
-    from lesslabel.data.verify_report import describe_store, render_cases
+    from lesslabel.data.verify.report import describe_store, render_cases
+    from lesslabel.data.verify.store_check import render_findings, verify_store
 
     changes = _fix(options.store) if options.fix else []
     findings = verify_store(options.store, split=options.split, fold=options.fold, workers=options.workers)
@@ -122,7 +122,7 @@ def _verify_store(options: argparse.Namespace) -> int:
         Console().print(render_findings(findings))
     print(f"{options.store}: {errors} errors, {len(findings) - errors} warnings")
     if options.propose is not None:
-        from lesslabel.data.propose import propose_config
+        from lesslabel.data.verify.propose import propose_config
 
         print(propose_config(store, options.propose), end="")
         print(f"next: edit {options.propose}, then lesslabel fit --config {options.propose} --run DIR")
@@ -131,7 +131,7 @@ def _verify_store(options: argparse.Namespace) -> int:
 
 def _fix(path: Path) -> "list[Change]":
     """Fix what is safe to, and say what was changed."""
-    from lesslabel.data.verify_fix import fix_store
+    from lesslabel.data.verify.fix import fix_store
 
     changes = fix_store(path)
     for change in changes:
@@ -143,9 +143,9 @@ def _fix(path: Path) -> "list[Change]":
 
 def _draw_scribbles(options: argparse.Namespace) -> int:
     """Draw a weak annotation from a dense one and say how much of every label it shows."""
-    from lesslabel.data.scribble_maker import draw_store
-    from lesslabel.data.sparse_labels import Drawing
     from lesslabel.data.store import Store
+    from lesslabel.data.weak_labels.make import draw_store
+    from lesslabel.data.weak_labels.sparse_labels import Drawing
 
     store = Store(options.store)
     drawing = Drawing(

@@ -41,7 +41,7 @@ def source_config(store: Path) -> dict[str, Any]:
             },
         },
         "data": {
-            "class_path": "lesslabel.data.modules.PhantomDataModule",
+            "class_path": "lesslabel.data.PhantomDataModule",
             "init_args": {
                 "store": str(store),
                 "split": "random_by_centre",

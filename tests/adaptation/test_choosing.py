@@ -8,7 +8,7 @@ from hospitals import queue_of, units_of, whole
 
 from lesslabel.adaptation.choosing import Unit, choose_queue, features_of_training_part, make_strategy, name_strategy
 from lesslabel.bundle import Bundle
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import WHOLE_CASE, Queue
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError, DataError

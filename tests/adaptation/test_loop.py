@@ -10,7 +10,7 @@ from hospitals import EAST, REFERENCES, SETTINGS, WITHOUT_LABELS, source_config,
 
 from lesslabel.adaptation.without_labels import ADAPTATIONS
 from lesslabel.cli import main
-from lesslabel.data.nifti import read_image, read_label_map, write_label_map
+from lesslabel.data.formats.nifti import read_image, read_label_map, write_label_map
 from lesslabel.data.queue import WHOLE_CASE, read_queue
 from lesslabel.data.store import Store
 

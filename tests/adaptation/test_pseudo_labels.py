@@ -10,10 +10,10 @@ from hospitals import queue_of, whole
 from lesslabel.adaptation import pseudo_labels
 from lesslabel.adaptation.pseudo_labels import NAME, predict_codes, write_pseudo_labels
 from lesslabel.bundle import Bundle
-from lesslabel.data.annotation_folder import AnnotationFolder, open_annotations
 from lesslabel.data.case import IGNORE, Kind
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import Queue
+from lesslabel.data.store.annotation_folder import AnnotationFolder, open_annotations
 from lesslabel.errors import ConfigError
 
 

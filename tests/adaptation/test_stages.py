@@ -32,10 +32,10 @@ from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.cli import main
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import Kind
-from lesslabel.data.histogram_matching import match_histogram
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.histogram_matching import match_histogram
+from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.loading.sampling import Unit
 from lesslabel.data.queue import write_queue
-from lesslabel.data.sampling import Unit
 from lesslabel.data.store import Store
 from lesslabel.data.view import Shown
 from lesslabel.errors import ConfigError, LesslabelError, RunError

@@ -7,8 +7,8 @@ import torch
 import yaml
 
 from lesslabel.bundle import Bundle, export_bundle
-from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.phantom import Phantom
+from lesslabel.data.store.prepare import prepare
 from lesslabel.runs.verbs import run_fit
 
 REFERENCES = 4
@@ -36,7 +36,7 @@ def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             },
         },
         "data": {
-            "class_path": "lesslabel.data.modules.PhantomDataModule",
+            "class_path": "lesslabel.data.PhantomDataModule",
             "init_args": {
                 "store": str(store),
                 "view": {"labels": {"heart": [2, 3], "RV": [1]}},

@@ -18,7 +18,7 @@ from lesslabel.bundle import Bundle, BundleRecipe, export_bundle
 from lesslabel.bundle.export import require_anonymous
 from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
 from lesslabel.cli import main
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.view import Supervision, View
 from lesslabel.errors import ConfigError, DataError, LesslabelError, RunError

@@ -13,7 +13,7 @@ import lesslabel.methods
 from lesslabel.bundle.description import describe_method
 from lesslabel.bundle.plain import build, read_value
 from lesslabel.bundle.recipe import MethodRecipe
-from lesslabel.data.intensity import Intensity
+from lesslabel.data.loading.intensity import Intensity
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg, SegmentationMethod
 from lesslabel.networks import Network, UNet, VNet

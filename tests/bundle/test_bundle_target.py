@@ -66,7 +66,7 @@ def test_the_settings_make_the_same_run_configuration(bundle: Bundle, store: Pat
     config = {
         "model": bundle.model_settings(),
         "data": {
-            "class_path": "lesslabel.data.module.SegmentationDataModule",
+            "class_path": "lesslabel.data.SegmentationDataModule",
             "init_args": bundle.data_settings(store) | {"split": "groups", "workers": 1},
         },
         "trainer": {"max_steps": 1},

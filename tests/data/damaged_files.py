@@ -18,7 +18,7 @@ import replicas
 import SimpleITK
 from PIL import Image
 
-from lesslabel.data.seg_nrrd import Segment, Segmentation, write_segmentation
+from lesslabel.data.formats.seg_nrrd import Segment, Segmentation, write_segmentation
 
 SHAPE = (6, 12, 10)
 DETACHED = ("nhdr", "mhd")

@@ -9,9 +9,9 @@ from types import MappingProxyType
 import numpy as np
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.store import Store
+from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import DataError
 
 SHAPE = (4, 12, 10)

@@ -11,14 +11,14 @@ import torch
 import yaml
 from handmade_store import SHAPE, make_case, make_store
 
-from lesslabel.data.annotation_folder import Provenance, write_annotation
-from lesslabel.data.augment import Augmentation
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.augment import Augmentation
+from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.loading.sampling import SampleKey, Unit
 from lesslabel.data.queue import WHOLE_CASE, Queue, QueueRow, write_queue
-from lesslabel.data.sampling import SampleKey, Unit
 from lesslabel.data.store import CaseRecord
+from lesslabel.data.store.annotation_folder import Provenance, write_annotation
 from lesslabel.data.supervision import assign_supervision
 from lesslabel.data.view import Shown, Supervision, View
 from lesslabel.errors import ConfigError, DataError

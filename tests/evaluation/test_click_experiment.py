@@ -7,15 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lesslabel.clicks.measures import CLICK_COLUMNS
 from lesslabel.errors import DataError
-from lesslabel.evaluation.click_experiment import (
+from lesslabel.tables.click_results import (
     CLICK_RESULT_COLUMNS,
     PlayedProtocol,
     add_clicks,
     read_click_results,
 )
-from lesslabel.evaluation.click_table import write_click_table
-from lesslabel.evaluation.clicks import CLICK_COLUMNS
+from lesslabel.tables.click_table import write_click_table
 
 COMMITTED = Path(__file__).parents[2] / "experiments" / "interactive"
 PROTOCOL = "name data split subset seeds iterations checkpoint_rule metrics hardware commands"

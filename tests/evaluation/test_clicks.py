@@ -9,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from lesslabel.errors import ConfigError, DataError
-from lesslabel.evaluation import bootstrap_interval, segmentation_metrics
-from lesslabel.evaluation.clicks import (
+from lesslabel.clicks.measures import (
     CLICK_COLUMNS,
     area_under_curve,
     at_clicks,
@@ -20,7 +18,9 @@ from lesslabel.evaluation.clicks import (
     seconds_per_turn,
     summarise_clicks,
 )
-from lesslabel.evaluation.object_scores import object_scores
+from lesslabel.clicks.object_scores import object_scores
+from lesslabel.errors import ConfigError, DataError
+from lesslabel.evaluation import bootstrap_interval, segmentation_metrics
 
 Curve = list[tuple[int, float]]
 """Clicks and Dice after each turn."""

@@ -8,19 +8,9 @@ import pytest
 import yaml
 
 from lesslabel.errors import DataError, RunError
-from lesslabel.evaluation import (
-    METRICS,
-    add_results,
-    add_run,
-    experiment,
-    read_cases,
-    read_protocol,
-    read_results,
-    read_scores,
-    summarise,
-    write_table,
-)
-from lesslabel.evaluation.experiment import ScoredRun, add_runs
+from lesslabel.evaluation import METRICS, summarise
+from lesslabel.tables import add_results, add_run, read_cases, read_protocol, read_results, read_scores, write_table
+from lesslabel.tables.results import ScoredRun, add_runs
 
 PROTOCOL = {
     "name": "Scribbles on a phantom",
@@ -214,7 +204,9 @@ def test_many_runs_are_taken_in_at_once_as_one_by_one(tmp_path, monkeypatch):
         add_run(one_by_one, run.path, fold=run.fold, seed=run.seed)
     add_runs(together, runs[:1])
     read = []
-    monkeypatch.setattr(experiment, "read_results", lambda folder: read.append(folder) or read_results(folder))
+    monkeypatch.setattr(
+        "lesslabel.tables.results.read_results", lambda folder: read.append(folder) or read_results(folder)
+    )
     add_runs(together, runs)
     assert len(read) == 1
     for name in ("results.csv", "cases.csv", "scoring.json"):

@@ -10,8 +10,8 @@ import yaml
 from test_experiment import PROTOCOL
 
 from lesslabel.errors import DataError
-from lesslabel.evaluation import add_results, write_table
-from lesslabel.evaluation.experiment_runs import RunCost, add_run_costs, read_runs
+from lesslabel.tables import add_results, write_table
+from lesslabel.tables.costs import RunCost, add_run_costs, read_runs
 
 COST = RunCost(
     method="A, 2 patients",

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from lesslabel.cli import main
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.store import Store
+from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation import segmentation_metrics
 from lesslabel.evaluation.raters import compare_raters, render_raters, summarise_raters, tabulate_raters

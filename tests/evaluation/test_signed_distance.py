@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
-from lesslabel.evaluation.signed_distance import FAR, squared_distance_to_other_side
+from lesslabel.kernels.signed_distance import FAR, squared_distance_to_other_side
 
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=9))
 

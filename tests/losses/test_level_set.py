@@ -10,7 +10,7 @@ from scipy import ndimage, special
 from skimage.segmentation import find_boundaries
 
 from lesslabel.data.case import IGNORE
-from lesslabel.data.derived import make_in_runs
+from lesslabel.data.loading.derived import make_in_runs
 from lesslabel.errors import ConfigError
 from lesslabel.losses import (
     LevelSetRecipe,

@@ -163,7 +163,7 @@ def config(tmp_path_factory):
             },
         },
         "data": {
-            "class_path": "lesslabel.data.modules.PhantomDataModule",
+            "class_path": "lesslabel.data.PhantomDataModule",
             "init_args": {
                 "store": str(store),
                 "view": {"supervision": [{"annotation": "dense", "patients": 2, "order": str(order)}]},

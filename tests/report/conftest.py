@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.case_file import write_case
-from lesslabel.data.nifti import write_label_map
-from lesslabel.data.store import CaseRecord, write_fingerprint, write_table
+from lesslabel.data.formats.nifti import write_label_map
+from lesslabel.data.store import CaseRecord
+from lesslabel.data.store.case_file import write_case
+from lesslabel.data.store.records import write_fingerprint, write_table
 from lesslabel.report import write_report
 
 LABELS = ("RV", "MYO", "LV")

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from lesslabel.evaluation.click_experiment import read_click_results
-from lesslabel.report.click_figure import draw_click_figure, read_gains, write_click_figure
+from lesslabel.report.experiments.click_figure import draw_click_figure, read_gains, write_click_figure
+from lesslabel.tables.click_results import read_click_results
 
 COMMITTED = Path(__file__).parents[2] / "experiments" / "interactive"
 SPACE = "{http://www.w3.org/2000/svg}"

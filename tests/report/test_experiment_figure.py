@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from lesslabel.evaluation import add_results
-from lesslabel.evaluation.experiment_protocol import published_number
-from lesslabel.report.experiment_figure import draw_figure, read_rows, write_figure
+from lesslabel.report.experiments.figure import draw_figure, read_rows, write_figure
+from lesslabel.tables import add_results
+from lesslabel.tables.protocol import published_number
 
 SPACE = "{http://www.w3.org/2000/svg}"
 PUBLISHED = """method,setting,metric,value,source

@@ -27,15 +27,15 @@ from lesslabel.bundle.recipe import (
 from lesslabel.bundle.statistics import average_quantiles
 from lesslabel.cli import main
 from lesslabel.data.case import Annotation, Kind
-from lesslabel.data.intensity import Intensity
-from lesslabel.data.prepare import prepare
+from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.queue import WHOLE_CASE, Queue, QueueRow, write_queue
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store import Store
+from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import DataError, RunError
 from lesslabel.features import FEATURE_GRIDS, ImageFeatures, extract_features
-from lesslabel.report.adaptation import read_adaptation, write_adaptation_report
-from lesslabel.report.choice_map import draw_choice, units_of
+from lesslabel.report.adaptation.choice_map import draw_choice, units_of
+from lesslabel.report.adaptation.page import read_adaptation, write_adaptation_report
 
 TRAINING = [f"phantom{patient:03d}_{frame}" for patient in (1, 2, 3) for frame in ("ed", "es")]
 CLASSES = {"heart": (("Myo", "LV"), (2, 3)), "RV": (("RV",), (1,))}
@@ -193,7 +193,7 @@ def test_a_whole_case_among_slices_marks_all_of_them(bundle, images):
 
 
 def test_only_the_first_ranks_are_pictured(read_page, adapted, bundle, tmp_path, monkeypatch):
-    monkeypatch.setattr("lesslabel.report.chosen.PICTURED", 2)
+    monkeypatch.setattr("lesslabel.report.adaptation.chosen.PICTURED", 2)
     page = read_page(write_adaptation_report(adapted(), bundle, tmp_path / "page.html"))
     assert len(figures(page.html)) == 2
     assert "The first 2 of 6 are shown." in page.text

@@ -8,17 +8,17 @@ import pytest
 
 from lesslabel.data.store import Store
 from lesslabel.errors import DataError
-from lesslabel.evaluation import add_results
-from lesslabel.report.budget import (
+from lesslabel.report.runs.budget import (
     BudgetPoint,
     annotated_percent,
     draw_budgets,
     points_of_experiment,
     split_budget,
 )
-from lesslabel.report.methods import group_methods
-from lesslabel.report.results import Estimate, label_cost
-from lesslabel.report.runs import read_run
+from lesslabel.report.runs.methods import group_methods
+from lesslabel.report.runs.read import read_run
+from lesslabel.report.runs.results import Estimate, label_cost
+from lesslabel.tables import add_results
 
 PSEUDO = "pseudo/adaptation"
 

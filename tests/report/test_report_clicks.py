@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lesslabel.clicks.folder import ClickFolder, WorstObject, prompts_line, write_worst
+from lesslabel.clicks.measures import CLICK_COLUMNS
 from lesslabel.errors import DataError, RunError
-from lesslabel.evaluation.clicks import CLICK_COLUMNS
 from lesslabel.interaction import CentreEdgePoints, Click, InteriorMarginPoints, Scribble, Side
-from lesslabel.report.clicks import write_clicks_report
-from lesslabel.runs.click_folder import ClickFolder, WorstObject, prompts_line, write_worst
+from lesslabel.report.clicks.page import write_clicks_report
 
 TURNS = (
     (InteriorMarginPoints(((12.0, 20.0), (30.0, 20.0))),),

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lesslabel.data.case import IGNORE
-from lesslabel.report import charts, words
-from lesslabel.report.overlays import SliceDrawing, field_of_view, grey_levels, outside
-from lesslabel.report.protocol import describe, without_folders
-from lesslabel.report.results import Estimate
-from lesslabel.report.scenes import Scene, choose_cases, choose_slice
-from lesslabel.report.svg import Scale, element, label_style
+from lesslabel.report.drawing import charts, words
+from lesslabel.report.drawing.overlays import SliceDrawing, field_of_view, grey_levels, outside
+from lesslabel.report.drawing.scenes import Scene, choose_cases, choose_slice
+from lesslabel.report.drawing.svg import Scale, element, label_style
+from lesslabel.report.runs.protocol import describe, without_folders
+from lesslabel.report.runs.results import Estimate
 
 
 def make_scene(truth, predictions=(), spacing_mm=(1.0, 1.0), supervision=None) -> Scene:

@@ -5,8 +5,8 @@ import pytest
 from sklearn.decomposition import PCA
 
 from lesslabel.errors import ConfigError
-from lesslabel.report.choice_map import drawn_together
-from lesslabel.report.embedding import principal_components, project
+from lesslabel.report.adaptation.choice_map import drawn_together
+from lesslabel.report.adaptation.embedding import principal_components, project
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from lesslabel.data.intensity import Intensity
-from lesslabel.report.histograms import Intensities, density, draw_intensities
+from lesslabel.data.loading.intensity import Intensity
+from lesslabel.report.adaptation.histograms import Intensities, density, draw_intensities
 
 LEVELS = np.linspace(0, 1, 256)
 

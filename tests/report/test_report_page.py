@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from lesslabel.data.nifti import write_label_map
+from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.errors import DataError, RunError
 from lesslabel.report import write_report
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesslabel.report.revision import count_revisions, revision_degree
+from lesslabel.report.runs.revision import count_revisions, revision_degree
 
 
 def test_degrees_and_bins_by_hand():

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from lesslabel.errors import RunError
-from lesslabel.report.methods import group_methods
-from lesslabel.report.results import label_cost
-from lesslabel.report.runs import read_run, read_runs
+from lesslabel.report.runs.methods import group_methods
+from lesslabel.report.runs.read import read_run, read_runs
+from lesslabel.report.runs.results import label_cost
 
 
 def test_an_untested_run_says_what_to_do(make_run):

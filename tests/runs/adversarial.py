@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lesslabel.data.batch import Batch
-from lesslabel.data.module import SegmentationDataModule
+from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.methods import Optimiser, SegmentationMethod
 from lesslabel.methods.players import Player
 from lesslabel.methods.targets import supervised_terms

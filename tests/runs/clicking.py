@@ -68,7 +68,7 @@ def fit_grey_value(store: Path, run: Path, dimensions: int = 2) -> Path:
             "init_args": {"network": {"dimensions": dimensions}},
         },
         "data": {
-            "class_path": "lesslabel.data.modules.PhantomDataModule",
+            "class_path": "lesslabel.data.PhantomDataModule",
             "init_args": {"store": str(store), "batch_size": 1, "steps_per_epoch": 1},
         },
         "trainer": {"accelerator": "cpu", "max_steps": 1, "log_every_n_steps": 1, "limit_val_batches": 0},

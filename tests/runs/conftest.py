@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from running import fit, write_config
 
-from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.phantom import Phantom
+from lesslabel.data.store.prepare import prepare
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {
         },
     },
     "data": {
-        "class_path": "lesslabel.data.modules.PhantomDataModule",
+        "class_path": "lesslabel.data.PhantomDataModule",
         "init_args": {
             "store": "",
             "view": {"supervision": [{"annotation": "scribble"}]},

@@ -12,25 +12,25 @@ from clicking import GreyValue, fit_grey_value
 from running import one_line
 
 from lesslabel.cli import main
+from lesslabel.clicks.folder import ClickFolder
+from lesslabel.clicks.measures import CLICK_COLUMNS, OBJECT
+from lesslabel.clicks.object_scores import object_scores
+from lesslabel.clicks.objects import WHOLE_CASE, ClickObject, iterate_objects
+from lesslabel.clicks.player import PICTURED, ClickPlayer, ClickProtocol
+from lesslabel.clicks.protocol import OtherStore, run_clicks
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.module import SegmentationDataModule
-from lesslabel.data.prepare import prepare
-from lesslabel.data.resize import resize_labels
+from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.loading.resize import resize_labels
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store import Store
+from lesslabel.data.store.prepare import prepare
 from lesslabel.data.view import View
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.evaluation.clicks import CLICK_COLUMNS, OBJECT
-from lesslabel.evaluation.object_scores import object_scores
 from lesslabel.interaction import Click, InteriorMarginPoints, Scribble, Side, prompt_from_json, rasterise
 from lesslabel.interaction.encoding import CueMap, Encoding, Role
 from lesslabel.interaction.session import InteractiveSession
 from lesslabel.networks import UNet
-from lesslabel.runs.click_folder import ClickFolder
-from lesslabel.runs.click_objects import WHOLE_CASE, ClickObject, iterate_objects
-from lesslabel.runs.click_player import PICTURED, ClickPlayer, ClickProtocol
-from lesslabel.runs.clicks import OtherStore, run_clicks
 
 SHORT = ClickProtocol(cap=7, min_voxels=10)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from running import checkpoint, curves, logged_steps, start
 
 from lesslabel.cli import main
-from lesslabel.data.sampling import StepSampler, Streams, Unit
+from lesslabel.data.loading.sampling import StepSampler, Streams, Unit
 
 
 @given(

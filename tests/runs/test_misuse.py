@@ -83,8 +83,8 @@ def replaced(path: str, value: object) -> Change:
         ),
         (replaced("model.init_args.network", [1]), "model.network: needs class_path"),
         (
-            replaced("data.class_path", "lesslabel.data.modules.PhantmDataModule"),
-            "did you mean 'lesslabel.data.modules.PhantomDataModule'?",
+            replaced("data.class_path", "lesslabel.data.PhantmDataModule"),
+            "did you mean 'lesslabel.data.PhantomDataModule'?",
         ),
     ],
 )

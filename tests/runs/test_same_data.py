@@ -9,17 +9,17 @@ import pytest
 
 from lesslabel.cli import main
 from lesslabel.data.case import Annotation, Case
-from lesslabel.data.case_file import read_case, write_case
-from lesslabel.data.case_loader import CaseLoader, Grid
-from lesslabel.data.datasets import EvaluationSet
-from lesslabel.data.intensity import Intensity
+from lesslabel.data.loading.case_loader import CaseLoader, Grid
+from lesslabel.data.loading.datasets import EvaluationSet
+from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.store import Store
+from lesslabel.data.store.case_file import read_case, write_case
 from lesslabel.data.view import View, map_labels
 from lesslabel.errors import RunError
-from lesslabel.evaluation import add_run, read_results
 from lesslabel.methods import Prediction
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.recorder import TestRecorder
+from lesslabel.tables import add_run, read_results
 
 
 @pytest.mark.parametrize("verb", ["test", "validate"])

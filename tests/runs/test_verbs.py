@@ -15,10 +15,10 @@ import yaml
 from running import checkpoint, curves, fit, write_config
 
 from lesslabel.cli import main
-from lesslabel.data.prepare import prepare
 from lesslabel.data.sources import ACDC, MSCMR
 from lesslabel.data.sources.base import Source
 from lesslabel.data.store import Store
+from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import RunError
 from lesslabel.evaluation import segmentation_metrics
 from lesslabel.runs.folder import RunFolder
@@ -147,7 +147,7 @@ def test_predictions_keep_the_geometry_of_the_images(
     store, _ = prepare(source(raw), tmp_path / "store")
 
     def change(content: dict) -> None:
-        content["data"]["class_path"] = f"lesslabel.data.modules.{module}"
+        content["data"]["class_path"] = f"lesslabel.data.{module}"
         content["data"]["init_args"] |= {"split": split, "size_voxel": [32, 32]}
         content["trainer"]["max_steps"] = 4
 
@@ -190,7 +190,7 @@ def test_evaluate_of_predictions_equals_test(trained_run: Path, store: Path, tmp
 def test_another_store_can_be_predicted(trained_run: Path, tmp_path: Path) -> None:
     raw = replicas.acdc_nifti(tmp_path / "raw", patients=1)
     store, _ = prepare(ACDC(raw), tmp_path / "store")
-    settings = ["--data", "lesslabel.data.module.SegmentationDataModule", "--data.store", str(store.path)]
+    settings = ["--data", "lesslabel.data.SegmentationDataModule", "--data.store", str(store.path)]
     out = tmp_path / "out"
     arguments = ["predict", "--run", str(trained_run), "--output", str(out), "--part", "all", *settings]
     assert main([*arguments, "--data.size_voxel", "[32, 32]"]) == 0

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from studying import SETTINGS
 
-from lesslabel.data.prepare import prepare
 from lesslabel.data.sources.phantom import Phantom
+from lesslabel.data.store.prepare import prepare
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {
         "init_args": {"num_classes": 4, "network": {"channels": [4, 8], "encoder_dropout": [0.0, 0.0]}},
     },
     "data": {
-        "class_path": "lesslabel.data.modules.PhantomDataModule",
+        "class_path": "lesslabel.data.PhantomDataModule",
         "init_args": {
             "store": "elsewhere",
             "view": {"supervision": [{"annotation": "dense"}]},

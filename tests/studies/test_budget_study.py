@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from lesslabel.cli import main
-from lesslabel.evaluation import read_protocol, read_published
 from lesslabel.studies import Budgets, budget_study, read_study
+from lesslabel.tables import read_protocol, read_published
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesslabel.evaluation import add_results
-from lesslabel.evaluation.experiment_runs import RunCost, add_run_costs
 from lesslabel.studies.curve import CurvePoint, area_under, read_points, write_curves
+from lesslabel.tables import add_results
+from lesslabel.tables.costs import RunCost, add_run_costs
 
 
 def point(cases: float, dice: float, series: str = "A", minutes: float | None = None) -> CurvePoint:

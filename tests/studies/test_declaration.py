@@ -7,9 +7,9 @@ import pytest
 from studying import declare
 
 from lesslabel.errors import ConfigError
-from lesslabel.evaluation import read_protocol, read_published
 from lesslabel.studies import Budgets, Costs, read_study
 from lesslabel.studies.steps import options
+from lesslabel.tables import read_protocol, read_published
 
 ROOT = Path(__file__).parents[2]
 

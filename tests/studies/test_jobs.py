@@ -122,7 +122,7 @@ def test_the_key_does_not_know_what_changes_no_number(
     assert other.key == job.key
     assert job.sources == (
         "lesslabel.runs.verbs",
-        "lesslabel.data.modules.PhantomDataModule",
+        "lesslabel.data.PhantomDataModule",
         "lesslabel.methods.MeanTeacher",
         "lesslabel.networks.UNet",
     )

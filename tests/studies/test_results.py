@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from studying import declare, made_up_job
 
-from lesslabel.evaluation.clicks import CLICK_COLUMNS
+from lesslabel.clicks.measures import CLICK_COLUMNS
 from lesslabel.studies import Study, read_study
 from lesslabel.studies.labels import LabelCount
 from lesslabel.studies.recipes import Clicked

@@ -155,7 +155,12 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(PACKAGE, path, ignore=shutil.ignore_patterns("__pycache__")))
 
 
-DMPLS = ("lesslabel.runs.verbs", "lesslabel.methods.DMPLS", "lesslabel.data.modules.ACDCDataModule", "acdc/five_fold")
+DMPLS = (
+    "lesslabel.runs.verbs",
+    "lesslabel.methods.DMPLS",
+    "lesslabel.data.ACDCDataModule",
+    "acdc/five_fold",
+)
 
 
 def test_the_sources_of_a_fit_in_the_library_itself(copied: Path) -> None:
@@ -213,7 +218,11 @@ def test_a_fit_and_its_test_call_nothing_else(config: Path, store: Path, tmp_pat
         run_fit([*arguments, "--run", str(tmp_path / "run")])
         run_test(["--run", str(tmp_path / "run")])
 
-    names = ["lesslabel.runs.verbs", "lesslabel.methods.MeanTeacher", "lesslabel.data.modules.PhantomDataModule"]
+    names = [
+        "lesslabel.runs.verbs",
+        "lesslabel.methods.MeanTeacher",
+        "lesslabel.data.PhantomDataModule",
+    ]
     called, reached = called_while(act), set(Sources().reached(names))
     assert {"lesslabel.methods.semi.mean_teacher", "lesslabel.losses.dice", "lesslabel.evaluation.metrics"} <= called
     assert not {name for name in called - reached if not name.startswith(SILENT)}

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.segments import lay_on_grid
 from lesslabel.data.formats.stored import TO_RAS
-from lesslabel.data.nifti import NiftiVolume
 from lesslabel.errors import DataError
 
 _SLICE_TOLERANCE_VOXEL = 0.1

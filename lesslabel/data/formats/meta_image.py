@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.stored import LONGEST_HEADER_BYTES, decode_voxels, place_volume, read_beside, read_content
-from lesslabel.data.nifti import NiftiVolume
 from lesslabel.errors import DataError
 
 _TYPES = {

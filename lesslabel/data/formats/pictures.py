@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from lesslabel.data.nifti import NiftiVolume
+from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular
 

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data import nifti
 from lesslabel.data.case import IGNORE
-from lesslabel.data.formats import pictures
+from lesslabel.data.formats import nifti, pictures
 from lesslabel.data.formats.meta_image import read_meta_image
+from lesslabel.data.formats.nifti import NiftiVolume, as_image, as_label_map, require_same_grid
+from lesslabel.data.formats.nrrd import list_segments, read_metadata, read_nrrd_file
 from lesslabel.data.formats.pictures import read_picture
+from lesslabel.data.formats.seg_nrrd import read_segmentation
 from lesslabel.data.formats.segments import merge_segments
-from lesslabel.data.nifti import NiftiVolume, as_image, as_label_map, require_same_grid
-from lesslabel.data.nrrd import list_segments, read_metadata, read_nrrd_file
-from lesslabel.data.seg_nrrd import read_segmentation
 from lesslabel.errors import DataError
 
 SEGMENTATION = ".seg.nrrd"
@@ -40,7 +39,7 @@ def read_image(path: Path) -> NiftiVolume:
     """
     path = Path(path)
     if path.is_dir():
-        from lesslabel.data.dicom import read_series
+        from lesslabel.data.formats.dicom import read_series
 
         series = read_series(path)
         return NiftiVolume(series.array[None], series.spacing_mm, series.affine, path)
@@ -86,7 +85,7 @@ def read_labels(path: Path, image: NiftiVolume, names: Mapping[int, str], *, out
 
 
 def read_label_map(path: Path) -> NiftiVolume:
-    """Read a plain label map; see `lesslabel.data.nifti.read_label_map`."""
+    """Read a plain label map; see `lesslabel.data.formats.nifti.read_label_map`."""
     if path.name.endswith((".jpg", ".jpeg")):
         raise DataError(f"{path}: JPEG changes the values of a label map; save it as PNG")
     return as_label_map(_read(path))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.nifti import NiftiVolume
+from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.errors import DataError
 
 _TOLERANCE_VOXEL = 0.1

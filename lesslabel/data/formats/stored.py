@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lesslabel.data.nifti import NiftiVolume
+from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular
 

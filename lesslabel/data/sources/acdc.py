@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import Annotation, Case, Kind
 from lesslabel.data.formats.hdf5 import DAMAGE, read_array
-from lesslabel.data.nifti import read_image, read_label_map, require_same_grid
+from lesslabel.data.formats.nifti import read_image, read_label_map, require_same_grid
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
 from lesslabel.errors import ConfigError, DataError

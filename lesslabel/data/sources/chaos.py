@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.dicom import read_series
-from lesslabel.data.nifti import NiftiVolume, require_same_grid
+from lesslabel.data.formats.dicom import read_series
+from lesslabel.data.formats.nifti import NiftiVolume, require_same_grid
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique
 from lesslabel.data.sources.grey_picture import read_grey

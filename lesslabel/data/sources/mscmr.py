@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lesslabel.data.case import Annotation, Case, Kind
-from lesslabel.data.nifti import read_image, read_label_map, require_same_grid
+from lesslabel.data.formats.nifti import read_image, read_label_map, require_same_grid
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
 from lesslabel.errors import DataError

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.nifti import read_image, read_label_map, require_same_grid
+from lesslabel.data.formats.nifti import read_image, read_label_map, require_same_grid
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import is_code, is_name, sorted_unique, to_codes
 from lesslabel.data.sources.folder import parse_labels

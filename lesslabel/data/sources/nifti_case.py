@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.formats.nifti import NiftiVolume, require_same_grid
 from lesslabel.data.formats.reading import has_segments, list_names, read_image, read_labels
-from lesslabel.data.nifti import NiftiVolume, require_same_grid
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import to_codes
 from lesslabel.errors import DataError

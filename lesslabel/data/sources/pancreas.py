@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import Annotation, Case, Kind
-from lesslabel.data.dicom import read_series
-from lesslabel.data.nifti import NiftiVolume, read_image, read_label_map, require_same_grid
+from lesslabel.data.formats.dicom import read_series
+from lesslabel.data.formats.nifti import NiftiVolume, read_image, read_label_map, require_same_grid
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
 from lesslabel.data.sources.isotropic import IsotropicGrid, crop_around

@@ -7,9 +7,9 @@ from types import MappingProxyType
 import numpy as np
 
 from lesslabel.data.case import Annotation, Case, Kind
-from lesslabel.data.heart_phantom import CENTRES, LV, MYO, RV, acquire, paint
-from lesslabel.data.scribbles import scribble_from_labels
 from lesslabel.data.sources.base import RawCase, Source
+from lesslabel.data.sources.heart_phantom import CENTRES, LV, MYO, RV, acquire, paint
+from lesslabel.data.weak_labels.scribbles import scribble_from_labels
 from lesslabel.errors import ConfigError, DataError
 
 FRAMES = ("ed", "es")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lesslabel.data.batch import Batch, EvaluationBatch
-from lesslabel.data.resize import resize_labels, resize_probabilities
+from lesslabel.data.loading.resize import resize_labels, resize_probabilities
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction.encoding import Encoding
 from lesslabel.interaction.robots import ErrorCentreRobot, Robot

@@ -1,0 +1,139 @@
+"""The folder of a click protocol: every turn of every object, and what it takes to play it again."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lesslabel.clicks.measures import CLICK_COLUMNS
+from lesslabel.errors import DataError
+from lesslabel.files import read_json
+from lesslabel.interaction.prompts import Prompt, prompt_from_json
+from lesslabel.interaction.prompts.seeds import Mask
+
+FORMAT = 1
+CLICKS, PROMPTS, SUMMARY, WORST = "clicks.csv", "prompts.jsonl", "summary.json", "worst.h5"
+ObjectKey = tuple[str, int, str]
+"""uid, slice (-1 for a whole case) and label."""
+Turns = tuple[tuple[Prompt, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class WorstObject:
+    """One slice of an object on which a protocol ended badly.
+
+    Attributes:
+        key: the object.
+        z: the slice that is kept, on the network's grid.
+        spacing_mm: (y, x).
+        image: (y, x) float32, first channel as the network saw it.
+        truth: (y, x) bool.
+        first: (y, x) bool, after the first prompts.
+        last: (y, x) bool, after the last turn.
+    """
+
+    key: ObjectKey
+    z: int
+    spacing_mm: tuple[float, float]
+    image: NDArray[np.float32]
+    truth: Mask
+    first: Mask
+    last: Mask
+
+
+def prompts_line(key: ObjectKey, turns: Sequence[Sequence[Prompt]]) -> str:
+    """One object's line of `prompts.jsonl`."""
+    uid, place, label = key
+    written = [[prompt.to_json() for prompt in turn] for turn in turns]
+    return json.dumps({"uid": uid, "slice": place, "label": label, "turns": written}, ensure_ascii=False) + "\n"
+
+
+def write_worst(path: Path, worst: Sequence[WorstObject]) -> None:
+    """Write the pictured objects, the worst first."""
+    with h5py.File(path, "w") as file:
+        for number, entry in enumerate(worst):
+            group = file.create_group(f"{number:03d}")
+            uid, place, label = entry.key
+            group.attrs.update({"uid": uid, "slice": place, "label": label, "z": entry.z})
+            group.attrs["spacing_mm"] = entry.spacing_mm
+            for name in ("image", "truth", "first", "last"):
+                group.create_dataset(name, data=getattr(entry, name), compression="gzip")
+
+
+class ClickFolder:
+    """A finished protocol, read into memory; prompts and pictures are read when asked for.
+
+    Args:
+        path: the folder that `lesslabel clicks` made.
+
+    Raises:
+        DataError: if there is none, or it is damaged or of another format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.summary: Mapping[str, Any] = read_json(path / SUMMARY, "the summary of a click protocol")
+        found = self.summary.get("format") if isinstance(self.summary, dict) else None
+        if found != FORMAT or not isinstance(self.summary.get("protocol"), dict):
+            raise DataError(
+                f"{path / SUMMARY}: format {found}, this version reads {FORMAT}; run `lesslabel clicks` again"
+            )
+        self.frame = _read_frame(path / CLICKS)
+
+    def turns(self) -> dict[ObjectKey, Turns]:
+        """The prompts of every object, turn by turn.
+
+        Raises:
+            DataError: if they cannot be read.
+        """
+        path = self.path / PROMPTS
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            return dict(_read_line(line) for line in lines)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}: cannot be read ({error!r}); run `lesslabel clicks` again") from error
+
+    def worst(self) -> list[WorstObject]:
+        """The pictured objects, the worst first.
+
+        Raises:
+            DataError: if they cannot be read.
+        """
+        path = self.path / WORST
+        try:
+            with h5py.File(path, "r") as file:
+                return list(_read_worst(file))
+        except (OSError, KeyError) as error:
+            raise DataError(f"{path}: cannot be read ({error}); run `lesslabel clicks` again") from error
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    text = {"uid": str, "patient": str, "label": str}
+    try:
+        frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"seconds": [""]}, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a table ({error}); run `lesslabel clicks` again") from error
+    if list(frame.columns) != list(CLICK_COLUMNS):
+        raise DataError(f"{path}: columns {', '.join(frame.columns)}; expected {', '.join(CLICK_COLUMNS)}")
+    return frame
+
+
+def _read_line(line: str) -> tuple[ObjectKey, Turns]:
+    content = json.loads(line)
+    turns = tuple(tuple(prompt_from_json(prompt) for prompt in turn) for turn in content["turns"])
+    return (str(content["uid"]), int(content["slice"]), str(content["label"])), turns
+
+
+def _read_worst(file: h5py.File) -> Iterator[WorstObject]:
+    for number in sorted(file):
+        group = file[number]
+        y_mm, x_mm = (float(side) for side in group.attrs["spacing_mm"])
+        image, truth, first, last = (group[name][()] for name in ("image", "truth", "first", "last"))
+        key = str(group.attrs["uid"]), int(group.attrs["slice"]), str(group.attrs["label"])
+        yield WorstObject(key, int(group.attrs["z"]), (y_mm, x_mm), image, truth, first, last)

@@ -1,0 +1,143 @@
+"""The objects of a click protocol: what is to be segmented, on the grid that the network sees."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.case import IGNORE, Case
+from lesslabel.data.loading.case_loader import CaseLoader
+from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.loading.resize import resize_labels
+from lesslabel.data.view import Target, make_target
+from lesslabel.interaction.prompts import Prompt, Scribble, Side
+from lesslabel.interaction.prompts.seeds import Mask
+
+WHOLE_CASE = -1
+"""What stands for the slice of an object in 3D."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClickObject:
+    """One class of one case, or of one of its slices.
+
+    Attributes:
+        uid: the case.
+        patient: whose it is.
+        slice: z index on the network's grid, `WHOLE_CASE` in 3D.
+        label: name of the class.
+        image: (C, [z,] y, x) float32, as the network sees it.
+        truth: ([z,] y, x) bool.
+        known: the same shape, where the reference says what is there.
+        spacing_mm: ([z,] y, x), of that grid.
+        drawn: strokes of the annotation that is asked for, on the object and beside it; empty without one on it.
+    """
+
+    uid: str
+    patient: str
+    slice: int
+    label: str
+    image: NDArray[np.float32]
+    truth: Mask
+    known: Mask
+    spacing_mm: tuple[float, ...]
+    drawn: tuple[Prompt, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f"{self.uid}, {'' if self.slice == WHOLE_CASE else f'slice {self.slice}, '}{self.label}"
+
+    def generator(self, seed: int) -> np.random.Generator:
+        """The random numbers of its robots: the same whatever else is in the protocol."""
+        digest = hashlib.sha256(f"{self.uid}\0{self.slice}\0{self.label}".encode()).digest()
+        return np.random.default_rng([seed, *np.frombuffer(digest, "<u4").tolist()])
+
+
+def iterate_objects(
+    data: SegmentationDataModule,
+    uids: Sequence[str],
+    labels: Sequence[str],
+    *,
+    min_voxels: int = 1,
+    slices: int | None = None,
+    annotation: str | None = None,
+) -> Iterator[ClickObject]:
+    """Cut cases into objects: every class of every slice in 2D, every class of the volume in 3D.
+
+    Reference and annotation are resampled to the network's grid as targets are. Cases without reference, and classes
+    of which it does not speak, are passed over.
+
+    Args:
+        data: reads the cases and brings them to the network's grid.
+        uids: which cases; they come sorted.
+        labels: names of the classes.
+        min_voxels: smaller objects, on the grid, are passed over.
+        slices: of a case and class at most so many slices, evenly spaced among those that are left; None takes all.
+        annotation: whose strokes become prompts; None for nobody's.
+
+    Yields:
+        The objects of one case, one after the other, by slice and then in the order of the classes.
+
+    Raises:
+        DataError: if a case is absent or damaged.
+    """
+    loader, volumes = data.loader(), data.dimensions == 3
+    indices = [index for index, name in enumerate(data.mapping.names) if name in labels]
+    for uid in sorted(uids):
+        case = loader.read(uid)
+        reference = _target(case, data.view.reference, loader)
+        if reference is None:
+            continue
+        strokes = None if annotation is None else _target(case, annotation, loader)
+        image = loader.image(case).numpy()
+        spoken = [index for index in indices if reference.annotated_labels[index]]
+        places = {index: _places(reference.labels == index, volumes, max(min_voxels, 1), slices) for index in spoken}
+        for place in sorted(set().union(*places.values())):
+            where: int | slice = slice(None) if volumes else place
+            here = reference.labels[where]
+            for index in spoken:
+                if place in places[index]:
+                    yield ClickObject(
+                        uid=uid,
+                        patient=case.patient,
+                        slice=place,
+                        label=data.mapping.names[index],
+                        image=np.ascontiguousarray(image[:, where]),
+                        truth=here == index,
+                        known=here != IGNORE,
+                        spacing_mm=loader.spacing_of(uid)[-data.dimensions :],
+                        drawn=() if strokes is None else _drawn(strokes, where, index),
+                    )
+
+
+def _places(mask: Mask, volumes: bool, min_voxels: int, slices: int | None) -> set[int]:
+    """Where a class of a case is an object: the slices that hold enough of it, or the whole case."""
+    if volumes:
+        return {WHOLE_CASE} if np.count_nonzero(mask) >= min_voxels else set()
+    places = np.flatnonzero(np.count_nonzero(mask, axis=(1, 2)) >= min_voxels)
+    if slices is not None and len(places) > slices:
+        places = places[((np.arange(slices) + 0.5) * len(places) / slices).astype(int)]
+    return set(places.tolist())
+
+
+def _target(case: Case, name: str, loader: CaseLoader) -> Target | None:
+    """An annotation of the case in classes on the network's grid; None if the case does not have it."""
+    if name not in case.annotations:
+        return None
+    target = make_target(case.annotations[name], loader.mapping)
+    labels = resize_labels(target.labels, loader.shape_of(case))
+    return Target(labels, target.kind, target.annotated_labels)
+
+
+def _drawn(strokes: Target, where: int | slice, index: int) -> tuple[Prompt, ...]:
+    """What somebody drew on an object and beside it; strokes on other objects lie beside it."""
+    labels = strokes.labels[where]
+    on_object = labels == index
+    if not (strokes.annotated_labels[index] and on_object.any()):
+        return ()
+    beside = (labels != index) & (labels != IGNORE)
+    sides = ((on_object, Side.FOREGROUND), (beside, Side.BACKGROUND))
+    return tuple(Scribble.from_mask(mask, side) for mask, side in sides if mask.any())

@@ -1,0 +1,233 @@
+"""Click protocols of a run: on its own data, or on a store of organs that it never saw."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from lesslabel.clicks.folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
+from lesslabel.clicks.measures import CLICK_COLUMNS, seconds_per_turn, summarise_clicks
+from lesslabel.clicks.objects import iterate_objects
+from lesslabel.clicks.player import ClickPlayer, ClickProtocol
+from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.view import View, require_reference
+from lesslabel.errors import ConfigError, DataError
+from lesslabel.files import write_json, written_aside
+from lesslabel.interaction.encoding import Encoding
+from lesslabel.interaction.model import InteractiveModel
+from lesslabel.interaction.robots import Robot
+from lesslabel.methods import SegmentationMethod
+from lesslabel.runs.folder import RunFolder
+from lesslabel.runs.parsing import RunCLI
+from lesslabel.runs.trainer import looking_trainer
+from lesslabel.runs.verbs import load_run
+
+
+@dataclass(frozen=True)
+class OtherStore:
+    """A store other than the run's.
+
+    Attributes:
+        path: where it lies.
+        split: see `SegmentationDataModule`.
+        fold: the same.
+        reference: annotation that holds the objects; None takes the name of the run's.
+    """
+
+    path: Path
+    split: str = "random"
+    fold: int = 0
+    reference: str | None = None
+
+
+def run_clicks(
+    run: Path,
+    protocol: ClickProtocol,
+    out: Path,
+    *,
+    store: OtherStore | None = None,
+    part: str = "test",
+    labels: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> dict[str, Any]:
+    """Point at every object of a part and correct the run's segmentation click by click; write `out`.
+
+    Args:
+        run: folder of a finished run of an interactive method.
+        protocol: how objects are pointed at.
+        out: folder to make, see `docs/click_protocols.md`.
+        store: take the objects from there; None for the run's own store and split.
+        part: ``train``, ``validation``, ``test`` or ``all``.
+        labels: names of the classes; none takes all.
+        settings: as on the command line of a run; they override its configuration.
+        progress: called with the cases that are done and their number.
+
+    Returns:
+        What was written to ``summary.json``.
+
+    Raises:
+        DataError: if the folder exists, there is no object, or a case is damaged.
+        ConfigError: if the method is not interactive, or method, data and protocol do not fit.
+        RunError: if there is no finished run, or its data changed.
+    """
+    if out.exists():
+        raise DataError(f"{out}: exists already; remove it, or choose another folder with --out")
+    opened = load_run(RunFolder(run), settings)
+    model, pointing = _interactive(opened)
+    data = opened.datamodule if store is None else _data_of(store, opened.datamodule, model.in_channels)
+    _require_fit(model, data)
+    names, uids = _labels_of(data, labels), _uids_of(data, part, protocol.annotation)
+    opened.model.to(looking_trainer(opened, []).strategy.root_device)
+    player = ClickPlayer(model, pointing, protocol)
+    _require_taken(player.correcting, opened.model)
+    with written_aside(out) as aside:
+        aside.mkdir()
+        _play(player, data, uids, names, aside / PROMPTS, progress)
+        if not player.rows:
+            raise DataError(
+                f"{data.store_path}: no object of {', '.join(names)} in the {part} part"
+                f"{f' has a stroke of {protocol.annotation}' if player.without_prompts else ''}; choose another part"
+            )
+        frame = pd.DataFrame(player.rows, columns=list(CLICK_COLUMNS))
+        frame.to_csv(aside / CLICKS, index=False)
+        write_worst(aside / WORST, player.worst)
+        summary = {
+            "format": FORMAT,
+            "method": str(opened.config["name"] or type(opened.model).__name__),
+            "run": run.resolve().name,
+            "settings": list(settings),
+            "checkpoint": RunFolder(run).checkpoint("auto").stem,
+            "protocol": asdict(protocol),
+            "first_robot": player.pointing.name if protocol.annotation is None else None,
+            "data": _describe(data, part, names),
+            "unseen_store": store is not None,
+            "without_prompts": player.without_prompts,
+            "device": opened.model.device.type,
+            **_numbers(frame, protocol.cap),
+        }
+        write_json(aside / SUMMARY, summary)
+    return summary
+
+
+def _play(
+    player: ClickPlayer,
+    data: SegmentationDataModule,
+    uids: Sequence[str],
+    labels: Sequence[str],
+    prompts: Path,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Point at every object of every case, and write the prompts as they are given."""
+    protocol = player.protocol
+    with prompts.open("w", encoding="utf-8") as file:
+        for done, uid in enumerate(uids):
+            progress(done, len(uids))
+            objects = iterate_objects(
+                data,
+                [uid],
+                labels,
+                min_voxels=protocol.min_voxels,
+                slices=protocol.slices,
+                annotation=protocol.annotation,
+            )
+            file.writelines(map(player.play, objects))
+    progress(len(uids), len(uids))
+
+
+def _interactive(run: RunCLI) -> tuple[InteractiveModel, Robot]:
+    """The run's method as what it must be here, and the robot that points at its objects first."""
+    robot = getattr(run.model, "first_robot", None)
+    if not isinstance(robot, Robot) or not hasattr(run.model, "look_at"):
+        raise ConfigError(f"{type(run.model).__name__} takes no clicks; name a run of an interactive method")
+    return cast(InteractiveModel, run.model), robot
+
+
+def _require_taken(robot: Robot, method: SegmentationMethod) -> None:
+    """Refuse a robot whose prompts the method would not hear of."""
+    encoding = getattr(method, "encoding", None)
+    if robot.role and isinstance(encoding, Encoding) and all(cue.role != robot.role for cue in encoding.cues):
+        raise ConfigError(
+            f"--robot {robot.name}: {type(method).__name__} takes no {robot.role}; choose another robot, such as "
+            "error-centre"
+        )
+
+
+def _data_of(other: OtherStore, own: SegmentationDataModule, in_channels: int) -> SegmentationDataModule:
+    """Another store as the run's method sees images; its classes are its own."""
+    view = View(reference=other.reference or own.view.reference, channels=own.view.channels)
+    data = SegmentationDataModule(
+        str(other.path),
+        split=other.split,
+        fold=other.fold,
+        view=view,
+        dimensions=own.dimensions,
+        size_voxel=own.grid.size_voxel,
+        spacing_mm=own.grid.spacing_mm,
+        interpolation=own.grid.interpolation,
+        intensity=own.intensity,
+    )
+    if len(data.store.channels) == in_channels:
+        data.view = View(reference=view.reference)
+    return data
+
+
+def _require_fit(model: InteractiveModel, data: SegmentationDataModule) -> None:
+    for name, mine, theirs in (
+        ("channels", model.in_channels, data.in_channels),
+        ("dimensions", model.dimensions, data.dimensions),
+    ):
+        if mine != theirs:
+            raise ConfigError(
+                f"{data.store_path}: images of {theirs} {name}, the method takes {mine}; use another store"
+            )
+
+
+def _labels_of(data: SegmentationDataModule, labels: Sequence[str]) -> tuple[str, ...]:
+    known = data.mapping.names[1:]
+    if unknown := [label for label in labels if label not in known]:
+        raise ConfigError(f"--labels {unknown[0]}: {data.store_path} has {', '.join(known)}")
+    return tuple(name for name in known if not labels or name in labels)
+
+
+def _uids_of(data: SegmentationDataModule, part: str, annotation: str | None) -> list[str]:
+    records = data.records(part)
+    if not records:
+        raise DataError(f"{data.store_path}: the {part} part holds no case; choose another with --part")
+    require_reference(data.view, records, part)
+    known = sorted({name for record in records for name in record.annotation_names})
+    if annotation is not None and annotation not in known:
+        raise ConfigError(f"--first annotation:{annotation}: the {part} cases have {', '.join(known)}")
+    return sorted(record.uid for record in records)
+
+
+def _describe(data: SegmentationDataModule, part: str, labels: Sequence[str]) -> dict[str, Any]:
+    return {
+        "source": data.store.source,
+        "data_hash": data.store.data_hash,
+        "split": data.split,
+        "fold": data.fold,
+        "part": part,
+        "reference": data.view.reference,
+        "labels": list(labels),
+        "dimensions": data.dimensions,
+        "size_voxel": data.grid.size_voxel,
+        "spacing_mm": data.grid.spacing_mm,
+    }
+
+
+def _numbers(frame: pd.DataFrame, cap: int) -> dict[str, Any]:
+    """What the clicks come to; numbers that there are not are null."""
+    return {
+        "objects": len(frame[frame["turn"] == 0]),
+        "seconds": {turn: _finite(value) for turn, value in seconds_per_turn(frame).items()},
+        "results": json.loads(summarise_clicks(frame, cap=cap).to_json(orient="records")),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None

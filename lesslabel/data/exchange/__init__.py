@@ -1,0 +1,68 @@
+"""Cases of a store for other programs: one file for each program; `lesslabel import` takes back what they save."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from lesslabel.data.exchange.base import Names, Outgoing, Writer, outgoing
+from lesslabel.data.exchange.itksnap import write_itksnap
+from lesslabel.data.exchange.monailabel import write_monailabel
+from lesslabel.data.exchange.nnunet import write_nnunet
+from lesslabel.data.exchange.slicer import write_slicer
+from lesslabel.data.store import Store
+from lesslabel.errors import DataError
+from lesslabel.files import written_aside
+
+__all__ = ["PROGRAMS", "export_store"]
+
+PROGRAMS: Mapping[str, Writer] = {
+    "slicer": write_slicer,
+    "itksnap": write_itksnap,
+    "nnunet": write_nnunet,
+    "monailabel": write_monailabel,
+}
+
+
+def export_store(
+    store: Store,
+    program: str,
+    folder: Path,
+    *,
+    annotation: str | None = None,
+    uids: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write cases as a program reads them: voxel for voxel, in the order and place in which the store has them.
+
+    File names follow from the uids by hash; headers hold geometry alone. Names of labels and channels leave as words.
+
+    Args:
+        store: where the cases lie.
+        program: one of `PROGRAMS`.
+        folder: folder to make; it must not exist. It appears when everything is written, not before.
+        annotation: what leaves with the images, for the cases that have it; None sends images alone.
+        uids: which cases; None means all.
+        progress: called with (cases done, cases in all).
+
+    Returns:
+        How many cases were written.
+
+    Raises:
+        DataError: if the folder exists, no case has the annotation, or the program's files cannot hold what is asked.
+    """
+    if folder.exists():
+        raise DataError(f"{folder}: exists already; choose another folder or remove it first")
+    chosen = list(store.records) if uids is None else list(uids)
+    if annotation is not None and not any(annotation in store.records[uid].annotation_names for uid in chosen):
+        known = ", ".join(store.fingerprint["annotations"]) or "none"
+        raise DataError(f"{store.path}: none of the cases has an annotation '{annotation}'; there are {known}")
+
+    def cases() -> Iterator[Outgoing]:
+        for done, uid in enumerate(chosen, start=1):
+            yield outgoing(store.read(uid), annotation)
+            if progress is not None:
+                progress(done, len(chosen))
+
+    with written_aside(folder) as aside:
+        aside.mkdir(parents=True)
+        PROGRAMS[program](aside, cases(), Names(store.labels, store.channels))
+    return len(chosen)

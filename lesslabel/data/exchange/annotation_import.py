@@ -1,0 +1,164 @@
+"""Bring label maps that people drew on a store's images back into it: all of them or none."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from dataclasses import replace as change
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.exchange.queue_images import file_stem
+from lesslabel.data.exchange.returned_labels import ENDINGS, ReturnedLabels, find_label_folder, read_returned
+from lesslabel.data.formats import reading
+from lesslabel.data.formats.seg_nrrd import Overlaps
+from lesslabel.data.queue import Queue
+from lesslabel.data.store import Store
+from lesslabel.errors import DataError
+
+_Reader = Callable[[Path, Case], ReturnedLabels]
+
+
+@dataclass(frozen=True)
+class ReturnedCase:
+    """What came back for one case.
+
+    Attributes:
+        uid: the case.
+        file: name of its label map, empty if there is none that can be taken.
+        slices: the queued z indices; None means all.
+        voxels: voxels in the queued slices by the name of every label that the file covers.
+        problem: why it is refused and what to do, in one line; empty if it is sound.
+    """
+
+    uid: str
+    file: str
+    slices: tuple[int, ...] | None
+    voxels: Mapping[str, int] = field(default_factory=dict)
+    problem: str = ""
+
+
+def import_annotations(
+    store: Store,
+    queue: Queue | None,
+    folder: Path,
+    name: str,
+    *,
+    author: str,
+    time: str,
+    kind: Kind = Kind.DENSE,
+    overlaps: Overlaps = "refuse",
+    allow_empty: bool = False,
+    replace: bool = False,
+) -> list[ReturnedCase]:
+    """Check every label map, then add all of them to the store.
+
+    A label map is found by the name under which the image left (`lesslabel.data.exchange.queue_images.file_stem`),
+    whatever follows it: ``case_0123456789ab.seg.nrrd``, ``case_0123456789ab_prelabel.nii.gz``. It must lie on the grid
+    of the image; nothing is resampled. `lesslabel.data.exchange.returned_labels.read_returned` turns its values into labels.
+
+    Args:
+        store: the store that the queue was made from, or that was exported.
+        queue: what was to be annotated; only these slices are taken. None takes whatever the folder holds.
+        folder: where the label maps lie, apart from the images; or a folder as it was exported.
+        name: of the new annotation.
+        author: who drew it, without patient data.
+        time: when, ISO 8601.
+        kind: how it was drawn; of scribbles and points, `read_returned` says what is not drawn.
+        overlaps: what becomes of voxels that several segments of 3D Slicer claim; see `read_returned`.
+        allow_empty: also take slices and cases without any label.
+        replace: see `Store.add_annotations`.
+
+    Returns:
+        What came back, one entry per case. Nothing was added if any has a problem.
+
+    Raises:
+        DataError: if the folder is absent or holds a file of no case, the queue is not of this store, or the store
+            refuses an annotation.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; name the one that holds the label maps")
+    folder = find_label_folder(folder)
+    if queue is not None:
+        queue.require_known(store.records)
+    asked = dict.fromkeys(_list_drawn(store, folder)) if queue is None else queue.slices
+    strokes = kind in (Kind.SCRIBBLE, Kind.POINTS)
+    read = partial(read_returned, store=store, overlaps=overlaps, strokes=strokes)
+    returned = [_check(store, uid, slices, folder, read, allow_empty) for uid, slices in asked.items()]
+    if not any(case.problem for case in returned):
+        made = ((entry.uid, _annotation(store, entry, folder, read)) for entry in returned)
+        signed = ((uid, change(annotation, kind=kind, author=author, time=time)) for uid, annotation in made)
+        store.add_annotations(name, signed, replace=replace)
+    return returned
+
+
+def _list_drawn(store: Store, folder: Path) -> list[str]:
+    """The cases of which a folder holds a label map, in the order of the store.
+
+    Raises:
+        DataError: if a label map belongs to no case, or there is none.
+    """
+    uid_of = {file_stem(uid): uid for uid in store.records}
+    length = len(file_stem(""))
+    found: set[str] = set()
+    for path in sorted(folder.iterdir()):
+        if path.name.endswith(ENDINGS):
+            if path.name[:length] not in uid_of:
+                raise DataError(f"{path}: named as no case of {store.path}; name it as its image, or take it out")
+            found.add(uid_of[path.name[:length]])
+        elif path.name[:length] in uid_of and path.name.endswith(reading.ENDINGS):
+            raise DataError(f"{path}: not a format in which label maps are taken back; save it as .nii.gz")
+    if not found:
+        raise DataError(f"{folder}: no label map ({', '.join(ENDINGS)}); name the folder that holds them")
+    return [uid for uid in store.records if uid in found]
+
+
+def _annotation(store: Store, entry: ReturnedCase, folder: Path, reader: _Reader) -> Annotation:
+    """The annotation once more from its file, so that only one is in memory at a time."""
+    read = reader(folder / entry.file, store.read(entry.uid))
+    labels, slices = read.labels, entry.slices
+    if slices is not None:
+        labels[np.setdiff1d(np.arange(len(labels)), slices)] = IGNORE
+    elif not (known := (labels != IGNORE).any(axis=(1, 2))).all():
+        slices = tuple(np.flatnonzero(known).tolist())
+    return Annotation(labels, Kind.DENSE, covered_labels=read.covered_labels, covered_slices=slices)
+
+
+def _check(
+    store: Store, uid: str, slices: tuple[int, ...] | None, folder: Path, reader: _Reader, allow_empty: bool
+) -> ReturnedCase:
+    try:
+        path = _find(folder, uid)
+        read = reader(path, store.read(uid))
+    except DataError as error:
+        return ReturnedCase(uid, "", slices, problem=str(error))
+    queued = read.labels if slices is None else read.labels[list(slices)]
+    covered = store.labels if read.covered_labels is None else read.covered_labels
+    voxels = {store.labels[code]: int(np.count_nonzero(queued == code)) for code in covered}
+    problem = "" if allow_empty else _find_emptiness(path, read.labels, slices)
+    return ReturnedCase(uid, path.name, slices, voxels, problem)
+
+
+def _find(folder: Path, uid: str) -> Path:
+    stem = file_stem(uid)
+    found = sorted(path for path in folder.glob(f"{stem}*") if path.name.endswith(ENDINGS))
+    if not found:
+        raise DataError(
+            f"{folder}: no label map {stem} ({', '.join(ENDINGS)}); add it, or take the case out of the queue"
+        )
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise DataError(f"{folder}: {names} are all of one case; keep its label map in a folder without the others")
+    return found[0]
+
+
+def _find_emptiness(path: Path, labels: NDArray[np.uint8], slices: tuple[int, ...] | None) -> str:
+    """Which queued unit holds no label, as a problem; empty if all do."""
+    labelled = ((labels != 0) & (labels != IGNORE)).any(axis=(1, 2))
+    advice = "draw it, or pass --allow-empty if there is nothing to be drawn"
+    if slices is None:
+        return "" if labelled.any() else f"{path}: holds no label; {advice}"
+    empty = [index for index in slices if not labelled[index]]
+    return f"{path}: no label on slice {', '.join(map(str, empty))}; {advice}" if empty else ""

@@ -1,0 +1,147 @@
+"""A CT series in DICOM in, with axes turned to (z, y, x) and geometry kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.formats.nifti import NiftiVolume
+from lesslabel.errors import DataError
+from lesslabel.files import require_regular
+
+_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""DICOM's axes point to the left, back and head of the patient; an affine's to the right, front and head."""
+
+_SERIES, _NUMBER = "0020|000e", "0020|0013"
+_TOLERANCE_VOXEL = 0.1
+_LARGEST_RATIO = 5000
+"""Pixels a byte of file: more than any of DICOM's compressions reaches on an empty slice."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """One file of a series.
+
+    Attributes:
+        path: the file.
+        values: (y, x), rescaled as the file says: HU for CT.
+        series: UID of the series.
+        number: InstanceNumber.
+        spacing_mm: of a pixel (x, y).
+        axes: 3×2, the directions along a row and along a column.
+        origin_mm: centre of the first pixel.
+    """
+
+    path: Path
+    values: NDArray[Any]
+    series: str
+    number: int
+    spacing_mm: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    origin_mm: NDArray[np.float64]
+
+
+def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
+    """Read the one series of slices (``*.dcm``, a slice a file) that lies in a folder.
+
+    Slices come in the order of their InstanceNumber, in which label maps that were drawn on a series count them; the
+    affine says where each lies, so it may run from head to feet.
+
+    Args:
+        folder: the folder.
+        by_name: take the slices in the order of their file names instead, and each for one of this series whatever its
+            UID says, for archives that were made anonymous that way.
+
+    Returns:
+        ``array`` is (z, y, x) float32, in HU for CT; spacing and affine are those of `lesslabel.data.formats.nifti`.
+
+    Raises:
+        DataError: if a file is damaged, slices are missing, of several series or tilted, or there are fewer than two.
+    """
+    slices = [_read_slice(path) for path in sorted(folder.glob("*.dcm"))]
+    if not by_name:
+        slices.sort(key=lambda one: one.number)
+    if len(slices) < 2:
+        raise DataError(f"{folder}: {len(slices)} slices; expected a series of *.dcm, a slice a file")
+    first = slices[0]
+    for one in slices[1:]:
+        if not by_name and first.series != one.series:
+            raise DataError(f"{one.path}: of another series than {first.path.name}; keep one series in the folder")
+        _require_same_plane(first, one)
+    step_mm = _step_between(folder, slices)
+    affine = np.eye(4)
+    affine[:3, :2] = first.axes * first.spacing_mm
+    affine[:3, 2] = step_mm
+    affine[:3, 3] = first.origin_mm
+    spacing_x_mm, spacing_y_mm = (float(side) for side in first.spacing_mm)
+    return NiftiVolume(
+        np.stack([one.values for one in slices]).astype(np.float32, copy=False),
+        (float(np.linalg.norm(step_mm)), spacing_y_mm, spacing_x_mm),
+        _TO_RAS @ affine,
+        folder,
+    )
+
+
+def _read_slice(path: Path) -> _Slice:
+    import SimpleITK  # only these files pay for its import
+
+    require_regular(path)
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetImageIO("GDCMImageIO")
+    try:
+        reader.ReadImageInformation()
+        size, limit = prod(reader.GetSize()) * reader.GetNumberOfComponents(), path.stat().st_size * _LARGEST_RATIO
+        if size > limit:
+            raise DataError(f"{path}: header declares {size} pixels, the file holds at most {limit}; copy it again")
+        image = reader.Execute()
+        number = int(image.GetMetaData(_NUMBER))
+        series = image.GetMetaData(_SERIES).strip()
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[-200:]
+        raise DataError(f"{path}: not a readable DICOM slice ({reason}); copy it again") from error
+    values = SimpleITK.GetArrayFromImage(image)
+    if values.ndim != 3 or len(values) != 1:
+        raise DataError(f"{path}: holds an array of shape {values.shape}; expected one slice of one channel")
+    return _Slice(
+        path=path,
+        values=values[0],
+        series=series,
+        number=number,
+        spacing_mm=np.array(image.GetSpacing()[:2]),
+        axes=np.reshape(image.GetDirection(), (3, 3))[:, :2],
+        origin_mm=np.array(image.GetOrigin()),
+    )
+
+
+def _require_same_plane(first: _Slice, other: _Slice) -> None:
+    same = (
+        first.values.shape == other.values.shape
+        and np.allclose(first.spacing_mm, other.spacing_mm, rtol=1e-3)
+        and np.allclose(first.axes, other.axes, atol=1e-3)
+    )
+    if not same:
+        raise DataError(
+            f"{other.path}: another series, size or direction than {first.path.name}; keep one series in the folder"
+        )
+
+
+def _step_between(folder: Path, slices: Sequence[_Slice]) -> NDArray[np.float64]:
+    """From one slice to the next in mm; slices must be evenly spaced and stand upright on their plane."""
+    origins_mm = np.stack([one.origin_mm for one in slices])
+    normal = np.cross(*slices[0].axes.T)
+    along_mm = float((origins_mm[-1] - origins_mm[0]) @ normal) / (len(slices) - 1)
+    expected_mm = origins_mm[0] + np.arange(len(slices))[:, None] * along_mm * normal
+    away_mm = np.abs(origins_mm - expected_mm).max(axis=1)
+    worst = int(away_mm.argmax())
+    if not away_mm[worst] < _TOLERANCE_VOXEL * abs(along_mm):
+        raise DataError(
+            f"{slices[worst].path}: slice {slices[worst].number} lies {away_mm[worst]:.3g} mm away from where "
+            f"{len(slices)} even slices would put it; a slice is missing or twice in {folder}, or the gantry was tilted"
+        )
+    step_mm: NDArray[np.float64] = along_mm * normal
+    return step_mm

@@ -1,0 +1,83 @@
+"""Parts of cases for training, read without the cases: for data that do not fit into memory."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from lesslabel.data.case import Box, cut_slices
+from lesslabel.data.loading.case_loader import CaseLoader, TrainingCase
+from lesslabel.data.loading.crop import Window
+from lesslabel.data.loading.intensity import Scaling, apply_scalings, measure_scalings
+from lesslabel.data.loading.merge import GridTarget, merge_annotations
+from lesslabel.data.loading.resize import to_tensor
+from lesslabel.data.view import Shown
+
+
+class CaseParts:
+    """Reads from the store what lies under a window. Only for cases that the network sees on their own grid.
+
+    What a part depends on beside its voxels is kept for every case that was seen: how the image is normalised, for
+    which `percentile` and `zscore` read the image once.
+
+    Args:
+        loader: reads cases.
+        shown: annotations by uid, for the cases that show any.
+    """
+
+    def __init__(self, loader: CaseLoader, shown: Mapping[str, Sequence[Shown]]) -> None:
+        self._loader = loader
+        self._shown = shown
+        self._scalings: dict[str, list[Scaling] | None] = {}
+
+    def read(self, uid: str, index: int | None, window: Window | None) -> tuple[TrainingCase, Window | None]:
+        """Read a part of a case.
+
+        Args:
+            uid: the case.
+            index: the slice, of which the part is then alone; None reads a volume.
+            window: on the slice or volume; it may reach beyond. None reads all.
+
+        Returns:
+            What lies under the window, and the window as seen from there.
+
+        Raises:
+            DataError: if the case file is damaged.
+        """
+        record = self._loader.store.records[uid]
+        shape = (record.depth, record.height, record.width)
+        spans = [(0, side) for side in shape] if window is None else [*window]
+        if index is not None:
+            spans = [(index, 1), *spans[-2:]]
+        z, y, x = (
+            slice(max(start, 0), min(start + side, end)) for (start, side), end in zip(spans, shape, strict=True)
+        )
+        target, image = self._target(uid, (z, y, x))
+        part = TrainingCase(
+            image=image,
+            labels=torch.from_numpy(target.labels),
+            kinds=torch.from_numpy(target.kinds),
+            annotated_labels=torch.from_numpy(target.annotated_labels),
+            weight=None if target.weight is None else torch.from_numpy(target.weight),
+        )
+        if window is None:
+            return part, None
+        firsts = [span.start for span in (z, y, x)][-len(window) :]
+        return part, tuple((start - first, side) for (start, side), first in zip(window, firsts, strict=True))
+
+    def _target(self, uid: str, box: Box) -> tuple[GridTarget, torch.Tensor]:
+        """Target and normalised image under a box."""
+        loader, shown = self._loader, self._shown.get(uid, ())
+        case = loader.store.read_box(uid, box, [entry.annotation for entry in shown])
+        here = [Shown(entry.annotation, cut_slices(entry.slices, box)) for entry in shown]
+        if uid not in self._scalings:
+            self._scalings[uid] = self._measure(uid)
+        image = apply_scalings(loader.select(case.image), self._scalings[uid])
+        return merge_annotations(case, here, loader.mapping, case.shape), to_tensor(image)
+
+    def _measure(self, uid: str) -> list[Scaling] | None:
+        loader = self._loader
+        if loader.intensity.name in ("window", "none"):  # the same whatever the image
+            empty = np.zeros((loader.store.records[uid].channels, 1, 1, 1), dtype=np.float32)
+            return measure_scalings(loader.select(empty), loader.intensity)
+        return measure_scalings(loader.select(loader.read(uid).image), loader.intensity)

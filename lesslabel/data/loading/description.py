@@ -1,0 +1,55 @@
+"""What `data.json` of a run records of its labels: see docs/formats.md."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lesslabel.data.queue import read_queue
+from lesslabel.data.store.annotation_folder import AnnotationFolder
+from lesslabel.data.view import Shown, Supervision, View
+
+
+def name_annotations(entries: Sequence[Shown]) -> str:
+    """The annotations that a case shows as one text, ``"dense + pseudo/stage1"``."""
+    return " + ".join(dict.fromkeys(entry.annotation for entry in entries))
+
+
+def list_slices(shown: Mapping[str, Sequence[Shown]]) -> dict[str, dict[str, list[int]]]:
+    """The slices that each annotation supervises, by uid and annotation, for the cases that do not show one whole."""
+    slices: dict[str, dict[str, list[int]]] = {}
+    for uid, entries in shown.items():
+        for entry in entries:
+            if entry.slices is not None:
+                of_case = slices.setdefault(uid, {})
+                of_case[entry.annotation] = sorted([*of_case.get(entry.annotation, []), *entry.slices])
+    return slices
+
+
+def describe_view(view: View) -> dict[str, Any]:
+    """The settings of a view; a queue with the hash of its units."""
+    return {
+        "supervision": [_describe_supervision(entry) for entry in view.supervision],
+        "reference": view.reference,
+        "labels": view.labels,
+        "channels": view.channels,
+    }
+
+
+def describe_overlays(overlays: Sequence[AnnotationFolder]) -> list[dict[str, Any]]:
+    """Annotation folders with the hash of their content."""
+    return [
+        {
+            "folder": str(overlay.path),
+            "annotation": overlay.provenance.annotation,
+            "cases": len(overlay.headers),
+            "sha256": overlay.sha256,
+        }
+        for overlay in overlays
+    ]
+
+
+def _describe_supervision(entry: Supervision) -> dict[str, Any]:
+    described = {"annotation": entry.annotation, "patients": entry.patients, "order": entry.order}
+    if entry.queue:
+        described |= {"queue": entry.queue, "queue_sha256": read_queue(Path(entry.queue)).sha256}
+    return described

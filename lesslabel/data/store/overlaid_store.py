@@ -1,0 +1,77 @@
+"""A store as a view sees it: annotation folders laid over it. On disk the store stays as it is."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lesslabel.data.case import Annotation, Box, Case
+from lesslabel.data.store.annotation_folder import AnnotationFolder, open_annotations
+from lesslabel.data.store.records import CaseRecord
+from lesslabel.data.store.store import Store
+from lesslabel.errors import DataError
+
+
+class OverlaidStore(Store):
+    """A store whose cases also have the annotations of some folders.
+
+    A folder need not have an annotation for every case. `data_hash` is that of the store alone.
+
+    Args:
+        path: the store.
+        folders: annotation folders; their order does not matter.
+
+    Raises:
+        DataError: if a folder names a case that the store does not have, an annotation is of another shape than its
+            case, or a case would have two annotations of one name.
+    """
+
+    def __init__(self, path: Path | str, folders: Sequence[Path | str]) -> None:
+        super().__init__(path)
+        self.overlays = [open_annotations(Path(folder)) for folder in folders]
+
+    def list_records(self) -> list[CaseRecord]:
+        """Rows of the table of cases, with the names of the annotations that lie over them."""
+        records = {record.uid: record for record in super().list_records()}
+        for overlay in self.overlays:
+            for uid in overlay.headers:
+                records[uid] = _join(records, overlay, uid)
+        return list(records.values())
+
+    def read(self, uid: str) -> Case:
+        """Read one case with the annotations that lie over it."""
+        case = super().read(uid)
+        laid_over: dict[str, Annotation] = {
+            overlay.provenance.annotation: overlay.read(uid) for overlay in self.overlays if uid in overlay.headers
+        }
+        return replace(case, annotations={**case.annotations, **laid_over})
+
+    def read_box(self, uid: str, box: Box, annotations: Collection[str]) -> Case:
+        """Read a part of one case; annotations that lie over it are read whole, since their hash is of the whole."""
+        over = {overlay.provenance.annotation: overlay for overlay in self.overlays if uid in overlay.headers}
+        case = super().read_box(uid, box, [name for name in annotations if name not in over])
+        laid_over = {name: over[name].read(uid).cut(box) for name in annotations if name in over}
+        return replace(case, annotations={**case.annotations, **laid_over})
+
+    def covered_slices(self, uid: str, annotation: str) -> tuple[int, ...] | None:
+        """The slices that an annotation of a case speaks of; None means all."""
+        for overlay in self.overlays:
+            if uid in overlay.headers and overlay.provenance.annotation == annotation:
+                return overlay.headers[uid].covered_slices
+        return super().covered_slices(uid, annotation)
+
+
+def _join(records: dict[str, CaseRecord], overlay: AnnotationFolder, uid: str) -> CaseRecord:
+    name, shape = overlay.provenance.annotation, overlay.headers[uid].shape
+    if uid not in records:
+        raise DataError(f"{overlay.path}: annotates case '{uid}', which the store does not have; use its own store")
+    record = records[uid]
+    if name in record.annotation_names:
+        raise DataError(
+            f"{overlay.path}: case '{uid}' has an annotation '{name}' already; give the folder's another name"
+        )
+    native = (record.depth, record.height, record.width)
+    if shape != native:
+        raise DataError(
+            f"{overlay.path}: '{name}' of case '{uid}' has shape {shape}, the case {native}; write it again"
+        )
+    return replace(record, annotations="|".join(sorted((*record.annotation_names, name))))

@@ -1,0 +1,114 @@
+"""From a source's raw files to a store."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from lesslabel.data.sources.base import RawCase, Source
+from lesslabel.data.store.case_file import write_case
+from lesslabel.data.store.fingerprint import CaseNumbers, measure_case, summarise_store
+from lesslabel.data.store.records import FINGERPRINT, TABLE, CaseRecord, case_path, write_fingerprint, write_table
+from lesslabel.data.store.store import Store
+from lesslabel.errors import DataError
+from lesslabel.files import written_aside
+from lesslabel.processes import share_out
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A case that could not be prepared, and why."""
+
+    uid: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    record: CaseRecord
+    numbers: CaseNumbers
+
+
+def prepare(
+    source: Source,
+    store: Path,
+    *,
+    workers: int | None = 0,
+    skip_damaged: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Store, list[Skipped]]:
+    """Read every case of a source and write a store.
+
+    Args:
+        source: where the cases come from.
+        store: folder to make; it must not exist. It appears when everything is written, not before.
+        workers: processes that read, no more than cases; 0 or 1 reads in this one. None takes the cores this process
+            may use if there is work for more than a second; scripts then need ``if __name__ == "__main__":``. The store
+            is the same whatever their number.
+        skip_damaged: leave damaged cases out and return why, instead of stopping at the first.
+        progress: called with (cases done, cases in all).
+
+    Raises:
+        DataError: if the folder exists, a case is damaged, or two cases share a uid.
+    """
+    if store.exists():
+        raise DataError(f"{store}: exists already; choose another folder or remove it first")
+    raw_cases = source.list_cases()
+    _require_unique(raw_cases)
+    # closed before the folder is removed: no worker may write into it any more
+    with written_aside(store) as aside, closing(_run(source, raw_cases, aside, workers)) as results:
+        (aside / "cases").mkdir(parents=True)
+        prepared: list[_Prepared] = []
+        skipped: list[Skipped] = []
+        for done, result in enumerate(results, start=1):
+            if isinstance(result, Skipped):
+                if not skip_damaged:
+                    raise DataError(f"{result.reason} (or pass --skip-damaged to leave such cases out)")
+                skipped.append(result)
+            else:
+                prepared.append(result)
+            if progress is not None:
+                progress(done, len(raw_cases))
+        if not prepared:
+            raise DataError(f"{source.raw}: no case could be prepared; first reason: {skipped[0].reason}")
+        records = [entry.record for entry in prepared]
+        write_table(aside / TABLE, records)
+        write_fingerprint(aside / FINGERPRINT, summarise_store(source, records, [entry.numbers for entry in prepared]))
+    return Store(store), skipped
+
+
+def _require_unique(raw_cases: Sequence[RawCase]) -> None:
+    if not raw_cases:
+        raise DataError("the source lists no case; correct RAW")
+    seen: set[str] = set()
+    for raw in raw_cases:
+        if raw.uid in seen:
+            raise DataError(f"case '{raw.uid}' is listed twice; every case needs its own name")
+        seen.add(raw.uid)
+
+
+def _run(
+    source: Source, raw_cases: Sequence[RawCase], store: Path, workers: int | None
+) -> Generator[_Prepared | Skipped, None, None]:
+    # cases of one file, as slices are, go to one process, which need not read it again
+    groups = [list(group) for _, group in groupby(raw_cases, lambda raw: raw.files or raw.uid)]
+    with closing(share_out(partial(_prepare_cases, source, store), groups, workers, store)) as results:
+        for prepared in results:
+            yield from prepared
+
+
+def _prepare_cases(source: Source, store: Path, raw_cases: Sequence[RawCase]) -> list[_Prepared | Skipped]:
+    return [_prepare_case(source, raw, store) for raw in raw_cases]
+
+
+def _prepare_case(source: Source, raw: RawCase, store: Path) -> _Prepared | Skipped:
+    try:
+        case = source.read(raw)
+    except (DataError, OSError) as error:
+        return Skipped(raw.uid, f"case '{raw.uid}': {error}" if isinstance(error, OSError) else str(error))
+    if case.uid != raw.uid:
+        raise DataError(f"source '{source.name}' lists case '{raw.uid}' and reads it as '{case.uid}'; names must agree")
+    sha256 = write_case(case_path(store, case.uid), case)
+    return _Prepared(CaseRecord.of(case, sha256), measure_case(case))

@@ -1,0 +1,222 @@
+"""A configuration to begin with, from what a store holds: every value with its reason, to be edited.
+
+The rules follow those of nnU-Net (Isensee et al., Nature Methods 2021) in a simpler form: the median spacing, a patch
+as large as a budget of voxels allows in the proportions of the median shape, and for CT the window of the labelled
+voxels. The budgets are ours.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.case import IGNORE, Kind
+from lesslabel.data.splits import Partition, partition
+from lesslabel.data.store import CaseRecord, Store
+from lesslabel.errors import ConfigError, DataError
+from lesslabel.files import write_text
+
+_THICK = 3.0
+"""Ratio of slice distance to pixel size from which on slices are learnt one by one."""
+_FEWEST_SLICES = 16
+_LARGEST_SLICE = 512
+_PATCH_VOXELS = 96**3
+_SLICE_VOXELS = 24 * 256**2
+"""Pixels of a batch."""
+_WIDTHS = (16, 32, 64, 128, 256)
+_COARSEST = 4
+"""Least side of the coarsest map."""
+_CASES = 40
+_SAMPLE = 50_000
+_WINDOW_PERCENT = (0.5, 99.5)
+_AIR_HU = -500.0
+_SPREAD = 0.01
+"""Relative difference of spacings that counts as none."""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """How images reach the network, as lines of YAML."""
+
+    model: tuple[str, ...]
+    data: tuple[str, ...]
+
+
+def propose_config(store: Store, path: Path) -> str:
+    """Write a configuration that `lesslabel fit` runs as it stands.
+
+    Args:
+        store: the store.
+        path: the YAML file; it must not exist.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ConfigError: if the file exists, or there is nothing to learn from or to score against.
+    """
+    if path.exists():
+        raise ConfigError(f"{path}: exists already; choose another name")
+    records = list(store.records.values())
+    split, divided = _choose_split(store, records)
+    annotation, kind = _choose_annotation(store, divided)
+    training = [store.records[uid] for uid in divided.cases["train"]]
+    shape = _propose_shape(training)
+    method = "Supervised" if kind is Kind.DENSE else "PartialCrossEntropy"
+    lines = [
+        f"# Proposed from {len(records)} cases of {len({record.patient for record in records})} patients; edit it.",
+        f"name: {method}",
+        "model:",
+        f"  class_path: lesslabel.methods.{method}",
+        "  init_args:",
+        f"    num_classes: {len(store.labels) + 1}   # background and the labels of the store",
+        f"    in_channels: {len(store.channels)}",
+        *shape.model,
+        "data:",
+        "  class_path: lesslabel.data.SegmentationDataModule",
+        "  init_args:",
+        f"    store: {json.dumps(str(store.path))}",
+        f"    split: {split}",
+        f"    view: {{supervision: [{{annotation: {json.dumps(annotation)}}}]}}",
+        *shape.data,
+        _propose_intensity(store, training, annotation),
+        *_propose_augmentation(store),
+        "    steps_per_epoch: 250",
+        "trainer:",
+        "  max_steps: 10000",
+    ]
+    text = "\n".join([*lines, ""])
+    write_text(path, text)
+    return text
+
+
+def _choose_split(store: Store, records: Sequence[CaseRecord]) -> tuple[str, Partition]:
+    """The source's own parts if they can be scored; else by chance, inside centres if there are several."""
+    centres = {record.centre for record in records}
+    reasons = []
+    for split in ("groups", *(["random_by_centre"] if len(centres) > 1 else []), "random"):
+        try:
+            divided = partition(records, split)
+        except DataError as error:
+            reasons.append(str(error))
+            continue
+        scored = [uid for part in ("validation", "test") for uid in divided.cases[part]]
+        if any("dense" in store.records[uid].annotation_names for uid in scored):
+            return split, divided
+        reasons.append(f"split '{split}': no validation or test case has an annotation 'dense' to score against")
+    raise ConfigError(f"{store.path}: no split to propose ({reasons[-1]})")
+
+
+def _choose_annotation(store: Store, divided: Partition) -> tuple[str, Kind]:
+    """What most training cases have, dense before anything else."""
+    count = Counter(name for uid in divided.cases["train"] for name in store.records[uid].annotation_names)
+    if not count:
+        raise ConfigError(f"{store.path}: no training case is annotated; import annotations first")
+    name = "dense" if count["dense"] else min(count, key=lambda name: (-count[name], name))
+    uid = next(uid for uid in divided.cases["train"] if name in store.records[uid].annotation_names)
+    return name, store.read(uid).annotations[name].kind
+
+
+def _propose_shape(records: Sequence[CaseRecord]) -> _Shape:
+    spacings_mm = np.array([record.spacing_mm for record in records])
+    shapes = np.array([(record.depth, record.height, record.width) for record in records])
+    spacing_mm = np.median(spacings_mm, axis=0)
+    thick = spacing_mm[0] / spacing_mm[1:].min()
+    depth = float(np.median(shapes[:, 0]))
+    if thick >= _THICK or depth < _FEWEST_SLICES:
+        reason = f"{depth:g} slices {thick:.1f} times as thick as a pixel is wide"
+        return _propose_slices(np.median(shapes[:, 1:], axis=0), reason)
+    at_spacing = np.median(shapes * spacings_mm / spacing_mm, axis=0)
+    varies = float((np.ptp(spacings_mm, axis=0) / spacing_mm).max()) > _SPREAD
+    return _propose_volumes(at_spacing, spacing_mm if varies else None)
+
+
+def _propose_slices(size: NDArray[np.float64], reason: str) -> _Shape:
+    shrunk = size * min(1.0, _LARGEST_SLICE / size.max())
+    height, width = (max(32 * round(side / 32), 32) for side in shrunk)
+    return _Shape(
+        model=_network(2, _count_levels((height, width))),
+        data=(
+            f"    dimensions: 2   # {reason}",
+            f"    size_voxel: [{height}, {width}]   # the median, to multiples of 32, at most {_LARGEST_SLICE}",
+            f"    batch_size: {max(2, min(24, _SLICE_VOXELS // (height * width)))}",
+        ),
+    )
+
+
+def _propose_volumes(shape: NDArray[np.float64], spacing_mm: NDArray[np.float64] | None) -> _Shape:
+    patch = np.maximum(8 * np.ceil(shape / 8), 8).astype(np.int64)
+    while patch.prod() > _PATCH_VOXELS:
+        patch[np.argmax(np.where(patch > 8, patch / shape, 0.0))] -= 8
+    levels = _count_levels(patch.tolist())
+    patch = np.maximum(patch // 2 ** (levels - 1), 1) * 2 ** (levels - 1)
+    stride = np.maximum(patch // 2, 1).tolist()
+    resampled = []
+    if spacing_mm is not None:
+        sides = ", ".join(f"{side:.4g}" for side in spacing_mm)
+        resampled = [f"    spacing_mm: [{sides}]   # the median, z, y, x"]
+    return _Shape(
+        model=(
+            *_network(3, levels),
+            "        normalisation: instance   # batches are small",
+            f"    inference: {{window_voxel: {patch.tolist()}, stride_voxel: {stride}, slices_at_once: 2}}",
+        ),
+        data=(
+            "    dimensions: 3",
+            *resampled,
+            f"    patch_voxel: {patch.tolist()}   # z, y, x: at most {_PATCH_VOXELS} voxels, as the images are shaped",
+            "    batch_size: 2",
+        ),
+    )
+
+
+def _network(dimensions: int, levels: int) -> tuple[str, ...]:
+    return (
+        "    network:",
+        "      class_path: lesslabel.networks.UNet",
+        "      init_args:",
+        f"        dimensions: {dimensions}",
+        f"        channels: {list(_WIDTHS[:levels])}   # the coarsest map is at least {_COARSEST} wide",
+    )
+
+
+def _count_levels(sides: Sequence[int]) -> int:
+    return max(2, min(len(_WIDTHS), int(math.log2(max(min(sides), 1) / _COARSEST)) + 1))
+
+
+def _propose_intensity(store: Store, records: Sequence[CaseRecord], annotation: str) -> str:
+    lowest = min(entry["quantiles_0.5_50_99.5"][0] for entry in store.fingerprint["intensity"].values())
+    is_ct = all(record.modality.upper() == "CT" for record in records) or lowest <= _AIR_HU
+    if not is_ct:
+        return "    intensity: {name: zscore}   # scales differ from scanner to scanner"
+    low, high = _measure_window(store, records, annotation)
+    percent = " and ".join(f"{percent:g} %" for percent in _WINDOW_PERCENT)
+    return f"    intensity: {{name: window, window: [{low}, {high}]}}   # HU: {percent} of the labelled voxels"
+
+
+def _propose_augmentation(store: Store) -> list[str]:
+    names = {name.lower() for name in store.labels.values()}
+    if any("left" in name and name.replace("left", "right") in names for name in names):
+        return ["    augmentation: {turn_flip_probability: 0.0}   # a flip would swap left and right"]
+    return []
+
+
+def _measure_window(store: Store, records: Sequence[CaseRecord], annotation: str) -> tuple[int, int]:
+    """Percentiles of the intensity where labels are, to tens, over an even choice of cases."""
+    labelled = [record.uid for record in records if annotation in record.annotation_names]
+    values = []
+    for uid in labelled[:: max(1, math.ceil(len(labelled) / _CASES))]:
+        case = store.read(uid)
+        labels = case.annotations[annotation].labels
+        inside = case.image[:, (labels != 0) & (labels != IGNORE)].ravel()
+        values.append(inside[:: max(1, inside.size // _SAMPLE)])
+    gathered = np.concatenate(values)
+    if not gathered.size:
+        raise ConfigError(f"{store.path}: '{annotation}' holds no label; the window of a CT cannot be proposed")
+    low, high = np.percentile(gathered, _WINDOW_PERCENT)
+    return 10 * math.floor(low / 10), 10 * math.ceil(high / 10 + 1e-9)

@@ -1,0 +1,197 @@
+"""Is a prepared store sound? Every case on its own, then the store as a whole; each finding with its cause and fix."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from lesslabel.data.findings import PREPARE_AGAIN, Finding
+from lesslabel.data.sources import SOURCES
+from lesslabel.data.splits import divide_patients, find_overlaps
+from lesslabel.data.store import CaseRecord, Store
+from lesslabel.data.store.fingerprint import hash_records
+from lesslabel.data.store.records import FINGERPRINT, UPDATE
+from lesslabel.data.verify.case_checks import CaseReport, check_case
+from lesslabel.processes import share_out
+
+__all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
+
+_SHOWN = 5
+_STYLES = {"error": "red", "warning": "yellow"}
+
+
+def verify_store(
+    path: Path,
+    *,
+    split: str | None = None,
+    fold: int = 0,
+    workers: int | None = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Finding]:
+    """Check a store; one case is in memory at a time, for each worker.
+
+    Args:
+        path: the store.
+        split: also check this split against the store; see `lesslabel.data.splits.partition`.
+        fold: which fold of the split.
+        workers: processes that read; see `lesslabel.data.store.prepare.prepare`.
+        progress: called with (cases done, cases in all).
+
+    Returns:
+        Findings of the cases in the order of the table, then those of the store as a whole; empty if it is sound.
+
+    Raises:
+        DataError: if there is no store, its table or fingerprint is damaged, or there is no such split or fold.
+    """
+    store = Store(path)
+    records = list(store.records.values())
+    parts = {} if split is None else divide_patients(records, split, fold)
+    findings: list[Finding] = []
+    digests: dict[str, str] = {}
+    check = partial(_check_case, frozenset(store.labels), store.channels)
+    cases = [(store.case_path(record.uid), record) for record in records]
+    with closing(share_out(check, cases, workers, store.path)) as reports:
+        for done, report in enumerate(reports, start=1):
+            findings.extend(report.findings)
+            digests[report.uid] = report.image_digest
+            if progress is not None:
+                progress(done, len(records))
+    findings.extend(check_unnamed_files(store))
+    findings.extend(check_data_hash(store))
+    findings.extend(check_duplicates(records, digests, parts))
+    if store.source in SOURCES:
+        findings.extend(check_withdrawn(records, SOURCES[store.source].withdrawn, parts))
+    if split is not None:
+        findings.extend(check_split(records, parts, split))
+    return findings
+
+
+def check_unnamed_files(store: Store) -> Iterator[Finding]:
+    """Is there a file that no row names?"""
+    expected = {store.case_path(uid).name for uid in store.records}
+    folder = store.path / "cases"
+    found = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    for name in found:
+        if name not in expected:
+            cause = "it was copied here, or a write was killed midway"
+            yield Finding.warning(f"cases/{name}", "no row of the table names it", cause, "remove it")
+    undecided = f".{UPDATE}.part"
+    if (store.path / undecided).exists():
+        cause = "a process that was adding was killed, or is at it now"
+        fix = "remove it if no process is adding, then add them again: nothing of it is in the store"
+        yield Finding.warning(undecided, "annotations that were never added", cause, fix)
+
+
+def check_data_hash(store: Store) -> Iterator[Finding]:
+    """Is the table the one that the fingerprint was made from?"""
+    if hash_records(list(store.records.values())) != store.data_hash:
+        problem = "data_hash is not that of the table of cases"
+        cause = "rows were removed, added or edited after preparation"
+        yield Finding.error(FINGERPRINT, problem, cause, PREPARE_AGAIN)
+
+
+def check_duplicates(
+    records: Sequence[CaseRecord], digests: Mapping[str, str], parts: Mapping[str, Sequence[str]]
+) -> Iterator[Finding]:
+    """Is one image there under two names? An error if the split has the two in different parts.
+
+    Args:
+        records: rows of the table of cases.
+        digests: hash of the image by uid; empty where it could not be read.
+        parts: patients by part; empty if no split is checked.
+    """
+    part_of = {patient: part for part, members in parts.items() for patient in members}
+    first_with: dict[str, CaseRecord] = {}
+    for record in records:
+        digest = digests[record.uid]
+        first = first_with.setdefault(digest, record) if digest else record
+        if first is record:
+            continue
+        among = {part_of[patient] for patient in (first.patient, record.patient) if patient in part_of}
+        owner = "the same patient" if first.patient == record.patient else f"patient {first.patient}"
+        yield Finding(
+            record.uid,
+            f"the image is that of case '{first.uid}' of {owner}" + (", in another part" if len(among) > 1 else ""),
+            "error" if len(among) > 1 else "warning",
+            "the raw data hold a copy under another name",
+            "keep one of the two, or keep both in one part of every split",
+        )
+
+
+def check_withdrawn(
+    records: Sequence[CaseRecord], withdrawn: Mapping[str, str], parts: Mapping[str, Sequence[str]]
+) -> Iterator[Finding]:
+    """Is there a patient whom the publisher took back? An error if the split has its copies in different parts.
+
+    Args:
+        records: rows of the table of cases.
+        withdrawn: withdrawn patients, and whom each repeats.
+        parts: patients by part; empty if no split is checked.
+    """
+    present = dict.fromkeys(record.patient for record in records)
+    part_of = {patient: part for part, members in parts.items() for patient in members}
+    for patient in (patient for patient in present if patient in withdrawn):
+        original = withdrawn[patient]
+        copies = [other for other in present if withdrawn.get(other, other) == original]
+        apart = len({part_of[copy] for copy in copies if copy in part_of}) > 1
+        yield Finding(
+            patient,
+            f"withdrawn by the publisher: it repeats patient {original}"
+            + (f", and the split has {' and '.join(copies)} in different parts" if apart else ""),
+            "error" if apart else "warning",
+            "the raw data were downloaded before that",
+            "leave it out and use a split without it, or keep it to repeat published figures and say so in your table",
+        )
+
+
+def check_split(records: Sequence[CaseRecord], parts: Mapping[str, Sequence[str]], split: str) -> Iterator[Finding]:
+    """Do the parts of a split share no patient, and do they and the store name the same patients?
+
+    Args:
+        records: rows of the table of cases.
+        parts: patients by part.
+        split: its name, for messages.
+    """
+    for patient, among in find_overlaps(parts).items():
+        problem = f"split '{split}' has this patient in {' and in '.join(among)}"
+        yield Finding.error(patient, problem, "the lists were not made by patient", "keep the patient in one part")
+    present = {record.patient for record in records}
+    named = {patient for members in parts.values() for patient in members}
+    if present.isdisjoint(parts["train"]):
+        cause = "the split names the patients otherwise, or is one for other data"
+        yield Finding.error(split, "no case of the store is in its training part", cause, "choose another split")
+    if named - present:
+        problem = f"{len(named - present)} of its patients are not in the store ({_shorten(named - present)})"
+        fix = "prepare them, or set data.allow_missing to true and say so in your table"
+        yield Finding.warning(split, problem, "the raw data are incomplete, or named otherwise", fix)
+    if present - named:
+        problem = f"{len(present - named)} patients of the store are in none of its parts ({_shorten(present - named)})"
+        cause = "the split is for a subset, or names them otherwise"
+        yield Finding.warning(split, problem, cause, "nothing if meant: they are not used; otherwise add them")
+
+
+def render_findings(findings: Sequence[Finding]) -> Table:
+    """Lay findings out as a table for the terminal: case, problem, cause, fix; the problem begins with its severity."""
+    table = Table("case", "problem", "cause", "fix", show_lines=True)
+    for finding in findings:
+        problem = Text.assemble((finding.severity, _STYLES[finding.severity]), f": {finding.problem}")
+        # as Text: square brackets in a name are no markup
+        table.add_row(Text(finding.case), problem, Text(finding.cause), Text(finding.fix))
+    return table
+
+
+def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    """Turn findings into what JSON can hold: objects with case, problem, severity, cause and fix."""
+    return [asdict(finding) for finding in findings]
+
+
+def _check_case(codes: frozenset[int], channels: Sequence[str], case: tuple[Path, CaseRecord]) -> CaseReport:
+    return check_case(*case, codes, channels)
+
+
+def _shorten(patients: set[str]) -> str:
+    return ", ".join(sorted(patients)[:_SHOWN]) + (" …" if len(patients) > _SHOWN else "")

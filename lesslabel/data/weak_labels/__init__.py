@@ -1,0 +1,1 @@
+"""Scribbles, points and boxes made from dense labels."""

@@ -1,0 +1,1 @@
+"""Fast numeric kernels: arrays in, arrays out."""

@@ -1,0 +1,21 @@
+"""Names of a package that are imported when they are first used, so that the package itself is imported fast."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make the `__getattr__` and `__dir__` of a package that offers names without importing their modules.
+
+    Args:
+        package: name of the package, as in ``__name__``.
+        homes: the module in which each name is defined.
+    """
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        return getattr(import_module(homes[name]), name)
+
+    return get, lambda: sorted(homes)

@@ -1,0 +1,1 @@
+"""Charts, overlays and pages, drawn from arrays."""

@@ -1,0 +1,129 @@
+"""``results.csv`` of an experiment of click protocols: one row for each object."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lesslabel.clicks.measures import OBJECT, at_clicks, clicks_needed
+from lesslabel.csv_table import read_csv
+from lesslabel.errors import DataError
+from lesslabel.files import read_json, write_text
+
+KEYS = ["set", "method", "seed", "annotator"]
+_ORDER = [*KEYS, "uid", "label", "slice"]
+CLICK_RESULT_COLUMNS = (
+    *_ORDER,
+    "patient",
+    "dice_first",
+    "assd_first_mm",
+    "clicks_first",
+    "seconds_first",
+    "dice_10",
+    "dice_20",
+    "assd_20_mm",
+    "noc_85",
+    "failed_85",
+    "noc_90",
+    "failed_90",
+    "seconds_click",
+    "commit",
+)
+"""Values of one object in one protocol; those that it takes corrections for are empty where there were none."""
+_NUMBERS = tuple(name for name in CLICK_RESULT_COLUMNS[len(_ORDER) + 1 :] if name != "commit")
+
+
+@dataclass(frozen=True)
+class PlayedProtocol:
+    """A folder that `lesslabel clicks` made.
+
+    Attributes:
+        folder: with ``clicks.csv`` and ``summary.json``.
+        set: name of the set of objects.
+        method: name of the method in tables.
+        annotator: whose prompts they are; empty for a robot.
+        commit: of the code that trained the method.
+        seed: in the table; None takes that of the robots.
+    """
+
+    folder: Path
+    set: str
+    method: str
+    annotator: str
+    commit: str
+    seed: int | None = None
+
+
+def add_clicks(folder: Path, played: Sequence[PlayedProtocol]) -> None:
+    """Put protocols into ``results.csv`` in place of those of the same set, method, seed and annotator.
+
+    Values are kept to four significant digits; all other rows stay as they are.
+
+    Args:
+        folder: the experiment folder.
+        played: the protocols, at least one.
+
+    Raises:
+        DataError: if a file is missing or damaged, or two protocols are one row.
+    """
+    frames = [_rows_of(protocol) for protocol in played]
+    identities = [tuple(frame.iloc[0][KEYS]) for frame in frames]
+    for index, identity in enumerate(identities):
+        if identity in identities[:index]:
+            raise DataError(
+                f"{played[index].folder}: {', '.join(map(str, identity))} is there twice; name it otherwise"
+            )
+    path = folder / "results.csv"
+    if path.is_file():
+        old = read_csv(path, CLICK_RESULT_COLUMNS)
+        kept = [identity not in set(identities) for identity in old[KEYS].itertuples(index=False, name=None)]
+        frames.append(old[kept])
+    rows = pd.concat(frames)
+    place = {"seed": int, "slice": int}
+    rows = rows.sort_values(_ORDER, key=lambda column: column.astype(place.get(str(column.name), str)), kind="stable")
+    write_text(path, rows[list(CLICK_RESULT_COLUMNS)].to_csv(index=False))
+
+
+def read_click_results(folder: Path) -> pd.DataFrame:
+    """Read ``results.csv`` of an experiment of click protocols; absent values are NaN.
+
+    Raises:
+        DataError: if it is missing, damaged or without a row.
+    """
+    path = folder / "results.csv"
+    results = read_csv(path, CLICK_RESULT_COLUMNS, numbers=_NUMBERS)
+    try:
+        results = results.astype({"seed": int, "slice": int})
+    except ValueError as error:
+        raise DataError(f"{path}: a seed or slice is no integer; correct it") from error
+    if results.empty:
+        raise DataError(f"{path}: no row; add a played protocol")
+    return results
+
+
+def _rows_of(played: PlayedProtocol) -> pd.DataFrame:
+    """One row, as text, for each object of a protocol."""
+    frame = read_csv(played.folder / "clicks.csv", numbers=("clicks", "turn", "slice", "dice", "assd_mm", "seconds"))
+    frame = frame.astype({"clicks": int, "turn": int, "slice": int})
+    summary = read_json(played.folder / "summary.json", "the summary of a protocol")
+    first, later = frame[frame["turn"] == 1].set_index(OBJECT), frame[frame["turn"] > 1]
+    columns: dict[str, Any] = {
+        "dice_first": first["dice"],
+        "assd_first_mm": first["assd_mm"],
+        "clicks_first": first["clicks"],
+        "seconds_first": first["seconds"],
+    }
+    if len(later):
+        columns |= {f"dice_{count}": at_clicks(frame, [count])[count] for count in (10, 20)}
+        columns |= {"assd_20_mm": at_clicks(frame, [20], "assd_mm")[20]}
+        for percent in (85, 90):
+            needed = clicks_needed(frame, percent / 100)
+            columns |= {f"noc_{percent}": needed["clicks"], f"failed_{percent}": needed["failed"].astype(int)}
+        columns["seconds_click"] = later.groupby(OBJECT)["seconds"].median()
+    said = {"set": played.set, "method": played.method, "annotator": played.annotator, "commit": played.commit}
+    seed = int(summary["protocol"]["seed"]) if played.seed is None else played.seed
+    rows = pd.DataFrame(columns).reset_index().assign(**said, seed=seed)
+    rows = rows.reindex(columns=list(CLICK_RESULT_COLUMNS))
+    return rows.map(lambda value: f"{value:.4g}" if isinstance(value, float) else str(value)).replace("nan", "")

@@ -1,0 +1,143 @@
+"""``table.md`` of an experiment of click protocols: for each set of objects its methods, beside each other."""
+
+import math
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pandas as pd
+
+from lesslabel.clicks.measures import OBJECT
+from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
+from lesslabel.files import write_text
+from lesslabel.markdown import markdown_table, shown_p_value
+from lesslabel.tables.click_results import read_click_results
+from lesslabel.tables.costs import cost_sections
+from lesslabel.tables.protocol import (
+    PUBLISHED_COLUMNS,
+    list_protocol,
+    published_number,
+    read_protocol,
+    read_published,
+)
+from lesslabel.tables.results import FIGURE, list_commits
+from lesslabel.tables.table import read_baselines
+
+MEASURES = {
+    "dice_first": "Dice, first",
+    "dice_10": "Dice, 10 clicks",
+    "dice_20": "Dice, 20 clicks",
+    "assd_first_mm": "ASSD, first (mm)",
+    "assd_20_mm": "ASSD, 20 clicks (mm)",
+    "noc_85": "NoC@85",
+    "noc_90": "NoC@90",
+}
+
+
+def write_click_table(folder: Path) -> Path:
+    """Make ``table.md``: for each set of objects the methods, and their differences to the protocol's baseline.
+
+    The baseline is one method or a mapping, as of `lesslabel.tables.table.write_table`; a set that lacks
+    it has no differences. Ours stands beside a published figure whose ``metric`` is one of `MEASURES` and whose
+    ``set``, a further column of ``published.csv``, names a set of objects of ours.
+
+    Args:
+        folder: the experiment folder.
+
+    Returns:
+        The path of the table.
+
+    Raises:
+        DataError: if a file is missing or damaged.
+    """
+    results, protocol, published = read_click_results(folder), read_protocol(folder), read_published(folder)
+    baselines = read_baselines(folder, protocol.get("baseline"))
+    pieces = [f"# {protocol['name']}", list_protocol(protocol), list_commits(results)]
+    if (folder / FIGURE).is_file():
+        pieces.append(f"![Dice at the first prompts and after all clicks]({FIGURE})")
+    for name, rows in results.groupby("set", sort=False):
+        pieces += [f"## {name}", _table_of_set(rows)]
+        for baseline, patterns in baselines.items():
+            rivals = [method for method in dict.fromkeys(rows["method"]) if _is_fair(method, baseline, patterns)]
+            if rivals and (rows["method"] == baseline).any():
+                said = f"Paired against {baseline}, on the same objects, tested over patients:"
+                pieces += [said, _differences(rows, baseline, rivals)]
+    if costs := [section.strip() for section in cost_sections(folder)]:
+        pieces += [*costs, "Minutes of a method's own jobs; a training that several methods share is none of them."]
+    pieces += [
+        "## Published figures",
+        "Context only: other data, training and scoring. *Ours* is the method of that name above, on the set that is "
+        "named beside it; the difference is ours minus published.",
+        _published_table(published, results),
+    ]
+    path = folder / "table.md"
+    write_text(path, "\n\n".join(pieces) + "\n")
+    return path
+
+
+def mean_over_patients(rows: pd.DataFrame, measure: str) -> tuple[float, float, float]:
+    """Mean over patients and its 95 % interval, seeds, annotators and slices averaged first.
+
+    Args:
+        rows: of one method and set, see `read_click_results`.
+        measure: one of `MEASURES`.
+    """
+    as_dice = rows[["uid", "patient", "label"]].assign(dice=rows[measure])
+    summary = summarise(as_dice)
+    (of_all,) = summary.loc[summary["label"] == MEAN_OVER_LABELS, ["mean", "low", "high"]].to_numpy(float).tolist()
+    mean, low, high = of_all
+    return mean, low, high
+
+
+def _is_fair(method: str, baseline: str, patterns: Sequence[str]) -> bool:
+    return method != baseline and any(fnmatchcase(method, pattern) for pattern in patterns)
+
+
+def _table_of_set(rows: pd.DataFrame) -> str:
+    measures = [name for name in MEASURES if rows[name].notna().any()]
+    counted = ["method", "patients", "objects", "seeds", "clicks, first"]
+    lines = []
+    for method, of_method in rows.groupby("method"):
+        cells = [method, of_method["patient"].nunique(), len(of_method.drop_duplicates(OBJECT))]
+        cells += [of_method["seed"].nunique(), f"{of_method['clicks_first'].mean():.1f}"]
+        cells += [_interval(of_method, name) for name in measures]
+        cells.append(f"{of_method['failed_90'].mean():.0%}" if of_method["noc_90"].notna().any() else "")
+        lines.append(cells)
+    return markdown_table([*counted, *(MEASURES[name] for name in measures), "failed"], lines)
+
+
+def _interval(rows: pd.DataFrame, measure: str) -> str:
+    if rows[measure].isna().all():
+        return ""
+    mean, low, high = mean_over_patients(rows, measure)
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _differences(rows: pd.DataFrame, baseline: str, rivals: Sequence[str]) -> str:
+    reference, lines = rows[rows["method"] == baseline], []
+    for method, of_method in rows[rows["method"].isin(rivals)].groupby("method"):
+        for measure in MEASURES:
+            if of_method[measure].notna().any() and reference[measure].notna().any():
+                table = compare(of_method, reference, measure)
+                difference = table[table["label"] == MEAN_OVER_LABELS].iloc[0]
+                interval = f"{difference['difference']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
+                p_value = shown_p_value(difference["wilcoxon_p"])
+                lines.append([method, MEASURES[measure], interval, p_value, int(difference["patients"])])
+    return markdown_table(["method", "measure", f"difference to {baseline}", "Wilcoxon p", "patients"], lines)
+
+
+def _published_table(published: pd.DataFrame, results: pd.DataFrame) -> str:
+    sets = published.get("set", pd.Series("", index=published.index))
+    lines = []
+    for figure, name in zip(published[list(PUBLISHED_COLUMNS)].itertuples(index=False, name=None), sets, strict=True):
+        method, setting, measure, value, source = figure
+        rows = results[(results["method"] == method) & (results["set"] == name)]
+        ours = difference = "–"
+        if measure in MEASURES and rows[measure].notna().any():
+            mean, low, high = mean_over_patients(rows, measure)
+            ours = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+            if not math.isnan(theirs := published_number(value)):
+                difference = f"{mean - theirs:+.3f}"
+        lines.append([method, setting, name or "–", MEASURES.get(measure, measure), value, ours, difference, source])
+    header = ["method", "setting of the published", "our set", "measure", "published", "ours", "difference", "source"]
+    return markdown_table(header, lines)
