@@ -57,7 +57,8 @@ def import_annotations(
 
     A label map is found by the name under which the image left (`lesslabel.data.exchange.queue_images.file_stem`),
     whatever follows it: ``case_0123456789ab.seg.nrrd``, ``case_0123456789ab_prelabel.nii.gz``. It must lie on the grid
-    of the image; nothing is resampled. `lesslabel.data.exchange.returned_labels.read_returned` turns its values into labels.
+    of the image; nothing is resampled. `lesslabel.data.exchange.returned_labels.read_returned` turns its values into
+    labels.
 
     Args:
         store: the store that the queue was made from, or that was exported.
