@@ -1,0 +1,137 @@
+"""The model beside the person: what it answers to the prompts for one label on one slice or volume."""
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.annotate.turns import Plane
+from lesslabel.annotate.wire import Runs
+from lesslabel.data.case import Case
+from lesslabel.errors import DataError
+from lesslabel.interaction.model import History, ImageModel, InteractiveModel, Segmentation
+from lesslabel.interaction.prompts import Prompt
+from lesslabel.interaction.prompts.seeds import Mask, Shape
+
+KEPT_IMAGES = 8
+"""Slices of a case that the model keeps what it computed of; the one that was used longest ago goes first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conversation:
+    """What was said of one label on one slice, or in the volume, since the person last painted it there.
+
+    Attributes:
+        start: the label's voxels before the first of these turns.
+        turns: the prompts, turn by turn.
+        drawn: the label's voxels after the last turn, as they stand on the map.
+        answer: the model's last answer; None before the first, or where it was let go, to be computed again.
+    """
+
+    start: Runs
+    turns: tuple[tuple[Prompt, ...], ...]
+    drawn: Runs
+    answer: Segmentation | None
+
+    @classmethod
+    def of_drawn(cls, drawn: Runs) -> Self:
+        """Nothing said yet of what stands there."""
+        return cls(drawn, (), drawn, None)
+
+    def with_turn(self, prompts: tuple[Prompt, ...], drawn: Runs, answer: Segmentation | None) -> Self:
+        """The same after one more turn."""
+        return replace(self, turns=(*self.turns, prompts), drawn=drawn, answer=answer)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the answer in memory."""
+        seen = self.answer
+        return 0 if seen is None else seen.mask.nbytes + seen.probability.nbytes + seen.uncertainty.nbytes
+
+    def start_mask(self, shape: Shape) -> Mask | None:
+        """The start as a mask of that shape; None if it is empty."""
+        if not len(self.start.starts):
+            return None
+        mask = np.zeros(math.prod(shape), np.bool_)
+        mask[self.start.voxels] = True
+        return mask.reshape(shape)
+
+
+class Assistant:
+    """A model in front of the slices, or the volume, of one case.
+
+    Args:
+        model: what segments.
+        case: the case.
+
+    Raises:
+        DataError: if the model does not take such a case.
+    """
+
+    def __init__(self, model: InteractiveModel, case: Case) -> None:
+        if model.in_channels != len(case.image):
+            raise DataError(f"case {case.uid}: {len(case.image)} channels, the model takes {model.in_channels}")
+        self._model = model
+        self._case = case
+        self._looked_at: OrderedDict[Plane | None, ImageModel] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def require_plane(self, plane: Plane | None) -> None:
+        """Refuse a slice for a model of volumes, and a volume for a model of slices.
+
+        Raises:
+            DataError: if so.
+        """
+        if (plane is None) != (self._model.dimensions == 3):
+            wanted = "no plane, as it takes volumes" if self._model.dimensions == 3 else "the plane of the slice"
+            raise DataError(f"prompts: the model has {self._model.dimensions} dimensions; give {wanted}")
+
+    def answer(self, plane: Plane | None, said: Conversation, prompts: tuple[Prompt, ...]) -> Segmentation:
+        """Segment after one more turn.
+
+        Args:
+            plane: the slice; None for the volume.
+            said: what was said before.
+            prompts: of this turn.
+
+        Raises:
+            DataError: if the prompts do not fit the image, or the model does not understand them.
+        """
+        shape = tuple(side for axis, side in enumerate(self._case.shape) if plane is None or axis != plane.axis)
+        for prompt in prompts:
+            prompt.validate(shape)
+        start = said.start_mask(shape)
+        begun = self._look_at(plane).begin()
+        previous = said.answer
+        if previous is None:
+            for count in range(1, len(said.turns) + 1):
+                previous = begun.answer(_history(start, said.turns[:count], previous))
+        return begun.answer(_history(start, (*said.turns, prompts), previous))
+
+    def _look_at(self, plane: Plane | None) -> ImageModel:
+        with self._lock:
+            if plane in self._looked_at:
+                self._looked_at.move_to_end(plane)
+                return self._looked_at[plane]
+        image, spacing_mm = self._part(plane)
+        looked = self._model.look_at(image, spacing_mm)
+        with self._lock:
+            self._looked_at[plane] = looked
+            while len(self._looked_at) > KEPT_IMAGES:
+                self._looked_at.popitem(last=False)
+        return looked
+
+    def _part(self, plane: Plane | None) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+        if plane is None:
+            return self._case.image, self._case.spacing_mm
+        image = np.ascontiguousarray(self._case.image[(slice(None), *plane.cut)])
+        return image, tuple(side for axis, side in enumerate(self._case.spacing_mm) if axis != plane.axis)
+
+
+def _history(start: Mask | None, turns: Sequence[tuple[Prompt, ...]], previous: Segmentation | None) -> History:
+    return History(tuple(turns), start, previous if len(turns) > 1 else None)
