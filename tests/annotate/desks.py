@@ -1,10 +1,10 @@
 """A store with bright disks to point at, a desk over it, and a client that speaks to it as the page does."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from fastapi.testclient import TestClient
@@ -86,12 +86,11 @@ class Page:
             raise_server_exceptions=False,
         )
         self.tab = tab
-        self._numbers = itertools.count()
         self.key = ""
         self.labels: NDArray[np.uint8] = np.zeros(SHAPE, np.uint8)
 
     def body(self, **more: Any) -> dict[str, Any]:
-        return {"tab": self.tab, "id": f"{self.tab}-{next(self._numbers)}", "active_s": 1.5, **more}
+        return {"tab": self.tab, "id": uuid4().hex, "active_s": 1.5, **more}
 
     def post(self, what: str, **more: Any) -> Any:
         return self.client.post(f"/api/cases/{self.key}/{what}", json=self.body(**more))
