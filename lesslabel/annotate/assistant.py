@@ -5,16 +5,18 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lesslabel.annotate.models import PageModel
 from lesslabel.annotate.turns import Plane
 from lesslabel.annotate.wire import Runs
 from lesslabel.data.case import Case
 from lesslabel.errors import DataError
-from lesslabel.interaction.model import History, ImageModel, InteractiveModel, Segmentation
+from lesslabel.interaction.model import History, ImageModel, Segmentation
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask, Shape
 
@@ -68,14 +70,9 @@ class Assistant:
     Args:
         model: what segments.
         case: the case.
-
-    Raises:
-        DataError: if the model does not take such a case.
     """
 
-    def __init__(self, model: InteractiveModel, case: Case) -> None:
-        if model.in_channels != len(case.image):
-            raise DataError(f"case {case.uid}: {len(case.image)} channels, the model takes {model.in_channels}")
+    def __init__(self, model: PageModel, case: Case) -> None:
         self._model = model
         self._case = case
         self._looked_at: OrderedDict[Plane | None, ImageModel] = OrderedDict()
@@ -87,9 +84,10 @@ class Assistant:
         Raises:
             DataError: if so.
         """
-        if (plane is None) != (self._model.dimensions == 3):
-            wanted = "no plane, as it takes volumes" if self._model.dimensions == 3 else "the plane of the slice"
-            raise DataError(f"prompts: the model has {self._model.dimensions} dimensions; give {wanted}")
+        dimensions = self._model.model.dimensions
+        if (plane is None) != (dimensions == 3):
+            wanted = "no plane, as it takes volumes" if dimensions == 3 else "the plane of the slice"
+            raise DataError(f"prompts: the model has {dimensions} dimensions; give {wanted}")
 
     def answer(self, plane: Plane | None, said: Conversation, prompts: tuple[Prompt, ...]) -> Segmentation:
         """Segment after one more turn.
@@ -119,17 +117,21 @@ class Assistant:
                 self._looked_at.move_to_end(plane)
                 return self._looked_at[plane]
         image, spacing_mm = self._part(plane)
-        looked = self._model.look_at(image, spacing_mm)
+        looked = self._model.look_at(image, spacing_mm, plane)
         with self._lock:
             self._looked_at[plane] = looked
             while len(self._looked_at) > KEPT_IMAGES:
                 self._looked_at.popitem(last=False)
         return looked
 
+    @cached_property
+    def _image(self) -> NDArray[np.float32]:
+        return self._model.image_of(self._case)
+
     def _part(self, plane: Plane | None) -> tuple[NDArray[np.float32], tuple[float, ...]]:
         if plane is None:
-            return self._case.image, self._case.spacing_mm
-        image = np.ascontiguousarray(self._case.image[(slice(None), *plane.cut)])
+            return self._image, self._case.spacing_mm
+        image = np.ascontiguousarray(self._image[(slice(None), *plane.cut)])
         return image, tuple(side for axis, side in enumerate(self._case.spacing_mm) if axis != plane.axis)
 
 

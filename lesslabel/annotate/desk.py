@@ -250,7 +250,7 @@ class Desk:
         case = self.store.read(item.uid)
         assistant = None
         if self.model is not None and self.task.kind is Kind.DENSE:
-            assistant = Assistant(self.model.model, case)
+            assistant = Assistant(self.model, case)
 
         def base() -> NDArray[np.uint8]:
             if item.prelabel is not None and self.task.kind is Kind.DENSE:

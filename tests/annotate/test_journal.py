@@ -38,7 +38,7 @@ def drawn(page: Page) -> Page:
 def test_the_journal_gives_the_same_mask_when_the_model_is_asked_again(store: Store, page: Page) -> None:
     drawn(page)
     case = store.read("case0")
-    drawing = Drawing(np.zeros(case.shape, np.uint8), 0, Assistant(open_model("training-free", store).model, case))
+    drawing = Drawing(np.zeros(case.shape, np.uint8), 0, Assistant(open_model("training-free", store), case))
     for event in Journal(journal_of(store, page)).events:
         if event["event"] == "turn":
             drawing.apply(event["number"], turn_from_json(event["turn"], case.shape, (0, 1, 2)))
