@@ -16,7 +16,7 @@ from lesslabel.annotate.turns import Plane
 from lesslabel.annotate.wire import Runs
 from lesslabel.data.case import Case
 from lesslabel.errors import DataError
-from lesslabel.interaction.model import History, ImageModel, Segmentation
+from lesslabel.interaction.model import History, ImageModel, ObjectModel, Segmentation
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask, Shape
 
@@ -100,16 +100,35 @@ class Assistant:
         Raises:
             DataError: if the prompts do not fit the image, or the model does not understand them.
         """
-        shape = tuple(side for axis, side in enumerate(self._case.shape) if plane is None or axis != plane.axis)
+        shape = self._shape(plane)
         for prompt in prompts:
             prompt.validate(shape)
         start = said.start_mask(shape)
         begun = self._look_at(plane).begin()
+        return begun.answer(_history(start, (*said.turns, prompts), self._last(begun, start, said)))
+
+    def last_answer(self, plane: Plane | None, said: Conversation) -> Segmentation:
+        """The answer to the last turn, asked for again if it was let go.
+
+        Raises:
+            DataError: if nothing was said.
+        """
+        start = said.start_mask(self._shape(plane))
+        answer = self._last(self._look_at(plane).begin(), start, said)
+        if answer is None:
+            raise DataError("threshold: the model has not answered here since the last stroke; give a prompt first")
+        return answer
+
+    @staticmethod
+    def _last(begun: ObjectModel, start: Mask | None, said: Conversation) -> Segmentation | None:
         previous = said.answer
         if previous is None:
             for count in range(1, len(said.turns) + 1):
                 previous = begun.answer(_history(start, said.turns[:count], previous))
-        return begun.answer(_history(start, (*said.turns, prompts), previous))
+        return previous
+
+    def _shape(self, plane: Plane | None) -> Shape:
+        return tuple(side for axis, side in enumerate(self._case.shape) if plane is None or axis != plane.axis)
 
     def _look_at(self, plane: Plane | None) -> ImageModel:
         with self._lock:

@@ -1,9 +1,7 @@
 """One case in front of one annotator: its drawing, its journal, and what of it was looked at."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,15 +10,13 @@ from numpy.typing import NDArray
 from lesslabel.annotate.assistant import Assistant
 from lesslabel.annotate.drawing import Drawing, Redrawn
 from lesslabel.annotate.effort import effort_of
+from lesslabel.annotate.events import DRAWING, counts, image_digest, now, shown, status_of
 from lesslabel.annotate.items import Item
 from lesslabel.annotate.journal import VERSION, Journal
-from lesslabel.annotate.turns import Paint, Prompted, Turn, turn_from_json
+from lesslabel.annotate.turns import Paint, Turn, turn_from_json
 from lesslabel.annotate.wire import Change, to_json, whole_map
 from lesslabel.data.case import Case, Effort
 from lesslabel.errors import DataError
-
-DRAWING = ("turn", "remove", "restore")
-"""Events that change the label map."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +133,7 @@ class CaseSession:
             "rest": self._erased,
             "labels": to_json(whole_map(self.drawing.labels, self._erased)),
             "turns": [
-                {"number": number, "turn": _shown(turn), "stands": self.drawing.stands(number)}
+                {"number": number, "turn": shown(turn), "stands": self.drawing.stands(number)}
                 for number, turn in self._turns.items()
             ],
             "seen": sorted(self.seen),
@@ -163,10 +159,11 @@ class CaseSession:
         turn = turn_from_json(content, self.case.shape, self._values)
         number = max(self._turns, default=0) + 1
         taken = self.drawing.apply(number, turn)
-        event = {"number": number, "turn": turn.to_json(), "changes": to_json(taken.changes), **_counts(turn)}
+        event = {"number": number, "turn": turn.to_json(), "changes": to_json(taken.changes), **counts(turn)}
         self._write("turn", event, note, undo=lambda: self.drawing.remove(number))
         self._turns[number] = turn
-        return {"number": number, "revision": self.revision, "changes": event["changes"]}
+        suggested = None if isinstance(turn, Paint) else self.drawing.suggestion(turn)
+        return {"number": number, "revision": self.revision, "changes": event["changes"], "suggested": suggested}
 
     def remove(self, number: int, note: Note) -> dict[str, Any]:
         """Take a turn back, whichever.
@@ -215,7 +212,7 @@ class CaseSession:
                     "erased": self._erased,
                     "model": self._described,
                     "base": changes,
-                    "at": _now(),
+                    "at": now(),
                 }
             )
         first = self._journal.events[0]
@@ -243,7 +240,7 @@ class CaseSession:
                     **content,
                     "seen": [list(place) for place in note.seen],
                     "active_s": note.active_s,
-                    "at": _now(),
+                    "at": now(),
                 }
             )
         except DataError:
@@ -272,41 +269,7 @@ class CaseSession:
             self.drawing.redraw_known(event["number"], again)
 
 
-def status_of(events: Sequence[Mapping[str, Any]]) -> str:
-    """``new``, ``begun``, ``finished`` or ``skipped``, from a journal."""
-    said = [event["event"] for event in events if event["event"] not in ("begin", "look")]
-    if not said:
-        return "new"
-    return {"finish": "finished", "skip": "skipped"}.get(said[-1], "begun")
-
-
-def image_digest(case: Case) -> str:
-    """Hash of the image and its voxel size, by which a journal knows its image again."""
-    digest = hashlib.sha256(f"{case.image.shape} {case.spacing_mm}".encode())
-    digest.update(np.ascontiguousarray(case.image, "<f4").data)
-    return digest.hexdigest()
-
-
 def _draw(labels: NDArray[np.uint8], changes: Sequence[Change]) -> None:
     flat = labels.reshape(-1)
     for change in changes:
         flat[change.runs.voxels] = change.value
-
-
-def _counts(turn: Turn) -> dict[str, int]:
-    """What a turn costs: clicks, and what is drawn in one go."""
-    if isinstance(turn, Paint):
-        return {"clicks": 0, "strokes": 1}
-    drawn = sum(prompt.drawn for prompt in turn.prompts)
-    return {"clicks": sum(prompt.clicks for prompt in turn.prompts if not prompt.drawn), "strokes": drawn}
-
-
-def _shown(turn: Turn) -> dict[str, Any]:
-    """What a page shows of a turn: of painted voxels it needs no list."""
-    if isinstance(turn, Prompted):
-        return turn.to_json()
-    return {"type": "paint", "tool": turn.tool, "value": turn.value}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotate.assistant import Assistant
-from lesslabel.annotate.case_session import CaseSession, Note, status_of
+from lesslabel.annotate.case_session import CaseSession, Note
 from lesslabel.annotate.effort import effort_of
+from lesslabel.annotate.events import status_of
 from lesslabel.annotate.finishing import add_to_store, finished_annotation
 from lesslabel.annotate.items import Item, list_items, read_prelabel
 from lesslabel.annotate.journal import Journal

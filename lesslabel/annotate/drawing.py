@@ -7,13 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotate.assistant import Assistant, Conversation
-from lesslabel.annotate.turns import Paint, Plane, Prompted, Turn
+from lesslabel.annotate.edits import filled_between, largest_component
+from lesslabel.annotate.turns import Edit, Paint, Plane, Prompted, Turn
 from lesslabel.annotate.wire import Change, Runs, changes_of
 from lesslabel.errors import DataError
+from lesslabel.interaction.prompts.seeds import Mask
+from lesslabel.interaction.session_views import most_uncertain_voxel
 
 KEPT_BYTES = 256 * 2**20
 """Of the model's answers with their probabilities, twice; older ones are computed again if need be."""
 
+Voxel = tuple[int, int, int]
 _Key = tuple[int, Plane | None]
 
 
@@ -91,8 +95,13 @@ class Drawing:
         Raises:
             DataError: if the model does not understand it. The map stays as it was.
         """
-        taken, said = self._painted(number, turn) if isinstance(turn, Paint) else self._answered(number, turn)
-        return self._take(taken, said)
+        if isinstance(turn, Paint):
+            return self._take(self._painted(number, turn), None)
+        if isinstance(turn, Prompted):
+            return self._take(*self._answered(number, turn))
+        if turn.what == "threshold":
+            return self._take(*self._thresholded(number, turn))
+        return self._take(self._edited(number, turn), None)
 
     def apply_known(self, number: int, turn: Turn, changes: Sequence[Change]) -> Taken:
         """Take a turn whose changes are known, without asking the model again."""
@@ -101,14 +110,25 @@ class Drawing:
         after = np.concatenate([np.zeros(0, np.uint8), *values])
         order = np.argsort(voxels, kind="stable")
         voxels, after = voxels[order], after[order]
-        if isinstance(turn, Paint):
+        if isinstance(turn, Paint) or (isinstance(turn, Edit) and turn.what != "threshold"):
             return self._take(Taken(number, turn, voxels, self._flat[voxels], after), None)
         said = self._said_of(turn)
         taken = Taken(number, turn, voxels, self._flat[voxels], after, said)
-        self._flat[voxels] = after
-        drawn = self._drawn(turn)
-        self._flat[voxels] = taken.before
-        return self._take(taken, said.with_turn(turn.prompts, drawn, None))
+        drawn = self._drawn_after(taken, turn)
+        known = replace(said, drawn=drawn) if isinstance(turn, Edit) else said.with_turn(turn.prompts, drawn, None)
+        return self._take(taken, known)
+
+    def suggestion(self, turn: Prompted | Edit) -> Voxel | None:
+        """Where a click on the label of a turn would teach the model most, (z, y, x); None if it does not know."""
+        said = self._said.get(_key(turn))
+        if said is None or said.answer is None:
+            return None
+        prompts = [prompt for given in said.turns for prompt in given]
+        voxel = most_uncertain_voxel(said.answer.uncertainty, prompts)
+        if voxel is None:
+            return None
+        z, y, x = voxel if turn.plane is None else _in_volume(voxel, turn.plane)
+        return z, y, x
 
     def stands(self, number: int) -> bool:
         """Whether a turn was given and not taken back."""
@@ -161,7 +181,7 @@ class Drawing:
         while self.taken and self.taken[-1].number >= number:
             taken = self.taken.pop()
             self._flat[taken.voxels] = taken.before
-            if isinstance(taken.turn, Prompted) and taken.said_before is not None:
+            if not isinstance(taken.turn, Paint) and taken.said_before is not None:
                 self._said[_key(taken.turn)] = taken.said_before
             unwound.append(taken)
         return unwound[::-1]
@@ -169,17 +189,32 @@ class Drawing:
     def _take(self, taken: Taken, said: Conversation | None) -> Taken:
         self._flat[taken.voxels] = taken.after
         self.taken.append(taken)
-        if said is not None and isinstance(taken.turn, Prompted):
+        if said is not None and not isinstance(taken.turn, Paint):
             self._said.pop(_key(taken.turn), None)
             self._said[_key(taken.turn)] = said  # last in the order of the dictionary
             self._let_go()
         return taken
 
-    def _painted(self, number: int, turn: Paint) -> tuple[Taken, None]:
+    def _painted(self, number: int, turn: Paint) -> Taken:
         voxels = turn.runs.voxels
         voxels = voxels[self._flat[voxels] != turn.value]
         after = np.full(len(voxels), turn.value, np.uint8)
-        return Taken(number, turn, voxels, self._flat[voxels], after), None
+        return Taken(number, turn, voxels, self._flat[voxels], after)
+
+    def _edited(self, number: int, turn: Edit) -> Taken:
+        mask = self.labels == turn.label
+        edited = largest_component(mask) if turn.plane is None else filled_between(mask, turn.plane.axis)
+        return self._changed(number, replace(turn, plane=None), edited, None, turn)
+
+    def _thresholded(self, number: int, turn: Edit) -> tuple[Taken, Conversation]:
+        assert turn.value is not None
+        if self._assistant is None:
+            raise DataError("threshold: there is no model")
+        self._assistant.require_plane(turn.plane)
+        said = self._said_of(turn)
+        answer = self._assistant.last_answer(turn.plane, said)
+        taken = self._changed(number, turn, answer.probability >= turn.value, said, turn)
+        return taken, replace(said, drawn=self._drawn_after(taken, turn), answer=answer)
 
     def _answered(self, number: int, turn: Prompted) -> tuple[Taken, Conversation]:
         if self._assistant is None:
@@ -187,31 +222,37 @@ class Drawing:
         self._assistant.require_plane(turn.plane)
         said = self._said_of(turn)
         answer = self._assistant.answer(turn.plane, said, turn.prompts)
-        here = self.labels[_cut(turn)]
-        free = (here == self._erased) | (here == turn.label)
-        new = np.where(answer.mask & free, np.uint8(turn.label), np.where(here == turn.label, np.uint8(0), here))
-        changed = np.flatnonzero((new != here).reshape(-1))
-        taken = Taken(
-            number,
-            turn,
-            self._voxels_of(turn, changed),
-            here.reshape(-1)[changed],
-            new.reshape(-1)[changed].astype(np.uint8),
-            said,
-        )
-        drawn = Runs.of_voxels(np.flatnonzero(new == turn.label))
-        return taken, said.with_turn(turn.prompts, drawn, answer)
+        taken = self._changed(number, turn, answer.mask, said, turn)
+        return taken, said.with_turn(turn.prompts, self._drawn_after(taken, turn), answer)
 
-    def _said_of(self, turn: Prompted) -> Conversation:
+    def _changed(
+        self, number: int, part: Prompted | Edit, mask: Mask, said: Conversation | None, turn: Prompted | Edit
+    ) -> Taken:
+        """What it changes to give a label this mask, in the part that a turn speaks of; other labels keep theirs."""
+        here = self.labels[_cut(part)]
+        free = (here == self._erased) | (here == part.label)
+        new = np.where(mask & free, np.uint8(part.label), np.where(here == part.label, np.uint8(self._erased), here))
+        changed = np.flatnonzero((new != here).reshape(-1))
+        voxels = self._voxels_of(part, changed)
+        return Taken(number, turn, voxels, here.reshape(-1)[changed], new.reshape(-1)[changed].astype(np.uint8), said)
+
+    def _drawn_after(self, taken: Taken, turn: Prompted | Edit) -> Runs:
+        """The voxels of the label on its slice once the turn is taken."""
+        self._flat[taken.voxels] = taken.after
+        drawn = self._drawn(turn)
+        self._flat[taken.voxels] = taken.before
+        return drawn
+
+    def _said_of(self, turn: Prompted | Edit) -> Conversation:
         """What was said of the label there, if the map still shows what came of it."""
         drawn = self._drawn(turn)
         said = self._said.get(_key(turn))
         return said if said is not None and said.drawn.same_as(drawn) else Conversation.of_drawn(drawn)
 
-    def _drawn(self, turn: Prompted) -> Runs:
+    def _drawn(self, turn: Prompted | Edit) -> Runs:
         return Runs.of_voxels(np.flatnonzero(self.labels[_cut(turn)] == turn.label))
 
-    def _voxels_of(self, turn: Prompted, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _voxels_of(self, turn: Prompted | Edit, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Flat indices in the case, sorted, of those in the part that a turn speaks of."""
         if turn.plane is None:
             return places
@@ -241,9 +282,13 @@ class Drawing:
         return self.labels.reshape(-1)
 
 
-def _key(turn: Prompted) -> _Key:
+def _key(turn: Prompted | Edit) -> _Key:
     return turn.label, turn.plane
 
 
-def _cut(turn: Prompted) -> tuple[int | slice, ...]:
+def _in_volume(voxel: tuple[int, ...], plane: Plane) -> tuple[int, ...]:
+    return (*voxel[: plane.axis], plane.index, *voxel[plane.axis :])
+
+
+def _cut(turn: Prompted | Edit) -> tuple[int | slice, ...]:
     return (slice(None),) * 3 if turn.plane is None else turn.plane.cut

@@ -28,7 +28,8 @@ def effort_of(events: Sequence[dict[str, Any]]) -> Effort:
             else:
                 clicks += event["clicks"]
                 strokes += event["strokes"]
-                prompts.update(prompt["type"] for prompt in turn["prompts"])
+                named = [turn["what"]] if turn["type"] == "edit" else [prompt["type"] for prompt in turn["prompts"]]
+                prompts.update(named)
         seen.update((int(axis), int(index)) for axis, index in event.get("seen", ()))
     active_s = sum(float(event.get("active_s", 0.0)) for event in events)
     return Effort(round(active_s, 1), clicks, strokes, len(seen), tuple(sorted(prompts.items())))

@@ -1,4 +1,4 @@
-"""What a person does on a case, one step at a time: paint voxels, or give prompts to the model."""
+"""What a person does on a case, one step at a time: paint voxels, give prompts to the model, edit a whole label."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,8 @@ LARGEST_POINTS = 2000
 """Positions of one turn, at most: a stroke of a hand has a few hundred."""
 TOOLS = ("brush", "eraser", "scribble", "fill", "polygon", "component")
 """What paints; each is counted as one stroke."""
+EDITS = ("largest-component", "fill-between", "threshold")
+"""What is done to a label as a whole."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +69,40 @@ class Prompted:
 
     def to_json(self) -> dict[str, Any]:
         """Write it as a JSON object."""
-        plane = None if self.plane is None else {"axis": self.plane.axis, "index": self.plane.index}
         prompts = [prompt.to_json() for prompt in self.prompts]
-        return {"type": "prompts", "label": self.label, "plane": plane, "prompts": prompts}
+        return {"type": "prompts", "label": self.label, "plane": _json(self.plane), "prompts": prompts}
 
 
-Turn = Paint | Prompted
+@dataclass(frozen=True)
+class Edit:
+    """Something done to a label as a whole.
+
+    Attributes:
+        what: one of `EDITS`.
+        label: its code.
+        plane: for ``fill-between`` any slice of those between which is filled; for ``threshold`` the slice on which the
+            model answered; None for the volume.
+        value: of ``threshold``, the probability from which on a voxel belongs to the label; else None.
+    """
+
+    what: str
+    label: int
+    plane: Plane | None
+    value: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as a JSON object."""
+        return {"type": "edit", "what": self.what, "label": self.label, "plane": _json(self.plane), "value": self.value}
+
+
+Turn = Paint | Prompted | Edit
 
 
 def turn_from_json(content: Any, shape: tuple[int, int, int], values: tuple[int, ...]) -> Turn:
     """Read a turn.
 
     Args:
-        content: what `Paint.to_json` or `Prompted.to_json` wrote, or the page.
+        content: what `to_json` of a turn wrote, or the page.
         shape: of the case.
         values: that may be painted: the codes, and what the eraser leaves.
 
@@ -91,7 +114,9 @@ def turn_from_json(content: Any, shape: tuple[int, int, int], values: tuple[int,
         return _paint(content, shape, values)
     if kind == "prompts":
         return _prompted(content, shape, values)
-    raise DataError(f"turn: type {kind!r}; give 'paint' or 'prompts'")
+    if kind == "edit":
+        return _edit(content, shape, values)
+    raise DataError(f"turn: type {kind!r}; give 'paint', 'prompts' or 'edit'")
 
 
 def _paint(content: dict[str, Any], shape: tuple[int, int, int], values: tuple[int, ...]) -> Paint:
@@ -119,6 +144,24 @@ def _prompted(content: dict[str, Any], shape: tuple[int, int, int], values: tupl
     if points > LARGEST_POINTS:
         raise DataError(f"prompts: {points} positions in one turn; give at most {LARGEST_POINTS}")
     return Prompted(label, prompts, None if content["plane"] is None else _plane(content["plane"], shape))
+
+
+def _edit(content: dict[str, Any], shape: tuple[int, int, int], values: tuple[int, ...]) -> Edit:
+    require_fields("edit", content, {"type", "what", "label", "plane", "value"})
+    what, value = content["what"], content["value"]
+    if what not in EDITS:
+        raise DataError(f"edit: {what!r}; give one of {', '.join(EDITS)}")
+    plane = None if content["plane"] is None else _plane(content["plane"], shape)
+    if what == "fill-between" and plane is None:
+        raise DataError("edit: fill-between needs the plane across which the slices lie")
+    is_share = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1
+    if (what == "threshold") != is_share or (value is not None and not is_share):
+        raise DataError(f"edit: value {value!r}; a threshold has a number between 0 and 1, other edits have none")
+    return Edit(what, _known_value(content["label"], values), plane, None if value is None else float(value))
+
+
+def _json(plane: Plane | None) -> dict[str, int] | None:
+    return None if plane is None else {"axis": plane.axis, "index": plane.index}
 
 
 def _plane(content: Any, shape: tuple[int, int, int]) -> Plane:

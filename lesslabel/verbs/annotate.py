@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-from lesslabel.errors import ConfigError
-
 
 def annotate(given: list[str]) -> int:
     """Open a page in which people draw."""
@@ -24,22 +22,17 @@ def annotate(given: list[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address; the default lets in nobody but this machine")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     options = parser.parse_args(given)
-    return _serve(options)
+    from lesslabel.annotate.start import annotate_store
 
-
-def _serve(options: argparse.Namespace) -> int:
-    try:
-        from lesslabel.annotate.serving import serve
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed; pip install 'lesslabel[annotate]'") from error
-    from lesslabel.annotate.desk import Desk, Task
-    from lesslabel.annotate.models import open_model
-    from lesslabel.data.case import Kind
-    from lesslabel.data.store import Store
-
-    store = Store(options.store)
-    task = Task(options.annotation, Kind[options.kind.upper()], options.second_reading, options.queue)
-    alone = options.model == "none" or task.kind is Kind.SCRIBBLE
-    desk = Desk(store, task, None if alone else open_model(options.model, store))
-    serve(desk, options.author, host=options.host, port=options.port)
+    annotate_store(
+        options.store,
+        annotation=options.annotation,
+        authors=options.author,
+        queue=options.queue,
+        kind=options.kind,
+        model=options.model,
+        second_reading=options.second_reading,
+        host=options.host,
+        port=options.port,
+    )
     return 0

@@ -3,7 +3,7 @@
 import type { Clock } from "./clock";
 import { applyChanges, encodeRuns } from "./runs";
 import type { Server } from "./server";
-import type { Answer, Case, Plane, Prompt, TurnEntry } from "./types";
+import type { Answer, Case, Plane, Prompt, TurnEntry, Voxel } from "./types";
 import type { Viewer } from "./viewer";
 
 const LOOK_MS = 20_000;
@@ -12,6 +12,8 @@ export class Casework {
   readonly labels: Uint8Array;
   turns: TurnEntry[];
   readonly seen: Set<string>;
+  /** Where a click would teach the model most, after its last answer. */
+  suggested: Voxel | null = null;
   private readonly unsentSeen = new Set<string>();
   private readonly pending = new Map<symbol, { voxels: Set<number>; value: number }>();
   private readonly takenBack: number[] = [];
@@ -85,6 +87,13 @@ export class Casework {
     if (answer) this.given(answer, turn);
   }
 
+  /** Something that is done to a label as a whole. */
+  async edit(what: string, label: number, plane: Plane | null, value: number | null = null): Promise<void> {
+    const turn = { type: "edit" as const, what, label, plane, value };
+    const answer = await this.send("turns", () => ({ turn }));
+    if (answer) this.given(answer, turn);
+  }
+
   /** Takes back the last turn that stands. */
   async undo(): Promise<void> {
     let number = 0;
@@ -123,6 +132,7 @@ export class Casework {
   private given(answer: Answer, turn: TurnEntry["turn"]): void {
     if (answer.number !== undefined) this.turns.push({ number: answer.number, turn, stands: true });
     this.takenBack.length = 0;
+    this.suggested = answer.suggested ?? null;
     this.onChange();
   }
 

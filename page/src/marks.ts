@@ -7,6 +7,7 @@ import type { Viewer } from "./viewer";
 
 const FOREGROUND = "#4ade80";
 const BACKGROUND = "#f87171";
+const SUGGESTED = "#e879f9";
 const REGION = "#facc15";
 
 export class Marks {
@@ -15,8 +16,8 @@ export class Marks {
     private readonly viewer: Viewer,
   ) {}
 
-  /** Draws the prompts of the turns that stand on the slices on screen, and a sketch. */
-  draw(turns: readonly TurnEntry[], sketch: Sketch | null): void {
+  /** Draws the prompts of the turns that stand on the slices on screen, where to click next, and a sketch. */
+  draw(turns: readonly TurnEntry[], suggested: Voxel | null, sketch: Sketch | null): void {
     const ratio = window.devicePixelRatio;
     const { clientWidth, clientHeight } = this.canvas;
     this.canvas.width = clientWidth * ratio;
@@ -28,6 +29,14 @@ export class Marks {
     for (const { turn, stands } of turns) {
       if (!stands || turn.type !== "prompts") continue;
       for (const prompt of turn.prompts) this.drawPrompt(context, prompt, turn.plane, planes);
+    }
+    for (const { axis, index } of planes) {
+      const place = suggested && suggested[axis] === index ? this.viewer.place(suggested, axis) : null;
+      if (!place) continue;
+      context.strokeStyle = SUGGESTED;
+      context.beginPath();
+      context.arc(place[0], place[1], 9, 0, 2 * Math.PI);
+      context.stroke();
     }
     if (sketch) {
       context.setLineDash([5, 4]);

@@ -49,6 +49,7 @@ class Page {
   private layout: Layout = "axial";
   private lookTimer = 0;
   private opacity = 0.5;
+  private hinting = false;
   private readonly hidden = new Set<number>();
 
   constructor(private desk: Desk) {
@@ -187,7 +188,7 @@ class Page {
   }
 
   private redraw(): void {
-    if (this.work) this.marks.draw(this.work.turns, this.hand.sketch);
+    if (this.work) this.marks.draw(this.work.turns, this.hinting ? this.work.suggested : null, this.hand.sketch);
   }
 
   /** Other slices are on screen; what stays there for a moment was looked at. */
@@ -212,6 +213,14 @@ class Page {
   private step(by: number): void {
     const plane = this.viewer.planes[0];
     if (plane && this.work) this.goTo(plane.axis, plane.index + by);
+  }
+
+  /** The queue's next slice of this case, in its order. */
+  private nextAsked(): void {
+    const slices = this.work?.content.slices;
+    if (!slices?.length) return;
+    const place = slices.indexOf(this.viewer.position[0]);
+    this.goTo(0, slices[(place + 1) % slices.length]);
   }
 
   /** The planes that were chosen; of an image of one slice, that in which it lies. */
@@ -277,13 +286,43 @@ class Page {
       { name: "redo", text: "redo", key: "Ctrl+y", run: () => void this.work?.redo() },
       { name: "complete", text: "end an outline or points", key: "Enter", run: () => void this.complete() },
       { name: "forget", text: "forget an outline or points", key: "Escape", run: () => this.forget() },
+      ...(kind === "scribble" ? [] : this.edits()),
       { name: "up", text: "next slice", key: "ArrowUp", run: () => this.step(1) },
       { name: "down", text: "previous slice", key: "ArrowDown", run: () => this.step(-1) },
+      { name: "asked", text: "next slice that is asked for", key: "n", run: () => this.nextAsked() },
       { name: "smaller", text: "smaller brush", key: "[", run: () => this.resize(-0.5) },
       { name: "larger", text: "larger brush", key: "]", run: () => this.resize(0.5) },
       { name: "finish", text: "finish and next", key: "f", run: () => void this.finish() },
       { name: "help", text: "this list", key: "?", run: () => this.help() },
     ];
+  }
+
+  /** What is done to the chosen label as a whole. */
+  private edits(): Action[] {
+    const edit = (what: string, across: boolean) => {
+      const plane = this.viewer.planes[0];
+      void this.work?.edit(what, this.settings.label, across ? plane : null);
+    };
+    return [
+      { name: "largest", text: "keep the largest part", key: "l", run: () => edit("largest-component", false) },
+      { name: "fill", text: "fill between marked slices", key: "m", run: () => edit("fill-between", true) },
+      { name: "hint", text: "show where a click would help", key: "h", run: () => this.hint() },
+    ];
+  }
+
+  /** Shows where a click would teach the model most, and goes there. */
+  private hint(): void {
+    this.hinting = !this.hinting;
+    const voxel = this.work?.suggested;
+    if (this.hinting && voxel) this.viewer.moveTo(voxel);
+    if (this.hinting && !voxel) this.panels.say("the model has not answered yet; give a prompt first");
+    this.moved();
+  }
+
+  /** Of the model's last answer on the slice, what is taken as the label. */
+  private threshold(value: number): void {
+    const plane = this.settings.dimensions === 2 ? this.viewer.planes[0] : null;
+    void this.work?.edit("threshold", this.settings.label, plane, value);
   }
 
   private async complete(): Promise<void> {
@@ -359,6 +398,10 @@ class Page {
     });
     element("radius").addEventListener("input", (event) => {
       this.settings.radius = (event.target as HTMLInputElement).valueAsNumber;
+    });
+    element("threshold-row").hidden = !this.desk.model || this.desk.kind === "scribble";
+    element("threshold").addEventListener("change", (event) => {
+      this.threshold((event.target as HTMLInputElement).valueAsNumber);
     });
     element("presets").addEventListener("change", (event) => {
       const [low, high] = (event.target as HTMLSelectElement).value.split(",").map(Number);

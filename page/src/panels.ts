@@ -73,7 +73,8 @@ export class Panels {
       const { turn } = entry;
       const code = turn.type === "paint" ? turn.value : turn.label;
       const label = desk.labels.find((each) => each.code === code)?.name ?? "background";
-      const what = turn.type === "paint" ? turn.tool : turn.prompts.map((prompt) => prompt.type).join(", ");
+      const given = turn.type === "prompts" ? turn.prompts.map((prompt) => prompt.type).join(", ") : "";
+      const what = turn.type === "paint" ? turn.tool : turn.type === "edit" ? turn.what : given;
       return turn.type === "paint" && turn.tool === "eraser" ? "eraser" : `${what}: ${label}`;
     };
     element("turns").replaceChildren(
@@ -108,6 +109,7 @@ export class Panels {
       }),
     );
     const done = desk.items.filter((item) => item.state === "finished").length;
+    document.body.dataset.finished = String(done);
     const left = desk.items.filter((item) => item.state === "new" || item.state === "begun").length;
     const minutes = desk.median_s === null ? "" : `, about ${Math.max(1, Math.round((left * desk.median_s) / 60))} min left`;
     element("progress").textContent = `${done} of ${desk.items.length} finished${minutes}`;

@@ -52,7 +52,8 @@ export type Prompt = { type: string; version: 1 } & Record<string, unknown>;
 
 export type Turn =
   | { type: "paint"; tool: string; value: number; runs?: string }
-  | { type: "prompts"; label: number; plane: Plane | null; prompts: Prompt[] };
+  | { type: "prompts"; label: number; plane: Plane | null; prompts: Prompt[] }
+  | { type: "edit"; what: string; label: number; plane: Plane | null; value: number | null };
 
 export interface TurnEntry {
   number: number;
@@ -82,4 +83,6 @@ export interface Answer extends Partial<Case> {
   revision: number;
   changes?: Change[];
   again?: boolean;
+  /** Where a click would teach the model most. */
+  suggested?: Voxel | null;
 }

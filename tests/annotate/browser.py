@@ -118,11 +118,14 @@ class Browser:
         raise AssertionError(f"no plane across axis {axis}")
 
     def finish(self) -> None:
-        """Finish the case, and wait until the next one is there, or all are done."""
-        before = self.do("evaluate", script="document.querySelectorAll('#queue .finished.name').length")
+        """Finish the case, with nothing to mark where nothing was, and wait until the next one is there, or none is."""
+        before = int(self.do("evaluate", script="document.body.dataset.finished"))
+        finished = f"body[data-finished='{before + 1}']"
         self.do("press", key="f")
-        self.do("until", selector="#queue .finished.name", count=before + 1)
-        self.do("until", selector="body[data-state=ready], body[data-state=done]", count=1)
+        self.do("until", selector=f"#ask[open], {finished}", count=1)
+        if self.do("count", selector="#ask[open]"):
+            self.do("push", selector="#ask-yes")
+        self.do("until", selector=f"{finished}[data-state=ready], {finished}[data-state=done]", count=1)
 
     def _read(self) -> Any:
         assert self.process.stdout is not None

@@ -24,7 +24,7 @@ SHAPE = (5, 40, 32)
 SPACING_MM = (5.0, 1.5, 1.25)
 CENTRES = {1: (12, 10), 2: (28, 20)}
 RADIUS = 6
-TOKENS = MappingProxyType({"token-of-ann": "ann", "token-of-ben": "ben"})
+TOKENS = MappingProxyType({f"token-of-{author}": author for author in ("ann", "ben", "cem", "dan")})
 
 
 class Disks(Source):

@@ -187,3 +187,46 @@ def test_a_skipped_case_is_not_asked_for_again(page: Page) -> None:
     page.done("skip", reason="motion artefacts")
     assert page.client.get("/api/next").json()["key"] != first
     assert page.client.get("/api/desk").json()["items"][0]["state"] == "skipped"
+
+
+def test_slices_between_marked_ones_are_filled(page: Page) -> None:
+    page.open()
+    page.click(1, (12, 10), 1)
+    page.click(4, (12, 10), 1)
+    page.done("turns", turn=edit("fill-between", plane={"axis": 0, "index": 1}))
+    assert np.mean((page.labels == 1) == (truth() == 1)) > 0.995
+    page.done("remove", number=1)
+    assert not (page.labels[:4] == 1).any()
+
+
+def test_the_largest_part_is_kept(page: Page) -> None:
+    page.open()
+    page.click(2, (12, 10), 1)
+    before = page.labels.copy()
+    crumbs = np.zeros(SHAPE, bool)
+    crumbs[0, 0, :3] = crumbs[4, 39, 31] = True
+    page.paint(crumbs, 1)
+    page.done("turns", turn=edit("largest-component"))
+    assert np.array_equal(page.labels, before)
+
+
+def test_a_threshold_changes_the_last_answer_and_the_model_goes_on(store: Store, page: Page) -> None:
+    page.open()
+    answer = page.click(2, (12, 10), 1)
+    assert truth()[2][tuple(answer["suggested"][1:])] != 0 or answer["suggested"][0] == 2
+    plane = {"axis": 0, "index": 2}
+    page.done("turns", turn=edit("threshold", plane=plane, value=0.999))
+    strict = (page.labels == 1).sum()
+    page.done("turns", turn=edit("threshold", plane=plane, value=0.001))
+    assert strict < (page.labels == 1).sum()
+    left = page.labels.copy()
+    again = Page(make_desk(store), tab="tab1")
+    again.open()
+    assert np.array_equal(again.labels, left)
+    again.done("turns", turn=edit("threshold", plane=plane, value=0.999))
+    assert (again.labels == 1).sum() == strict
+    assert page.post("turns", turn=edit("threshold", label=2, plane=plane, value=0.5)).status_code == 422
+
+
+def edit(what: str, label: int = 1, plane: object = None, value: float | None = None) -> dict[str, object]:
+    return {"type": "edit", "what": what, "label": label, "plane": plane, "value": value}
