@@ -59,25 +59,32 @@ def print_clicks(summary: Mapping[str, Any]) -> None:
     Args:
         summary: what `lesslabel.clicks.protocol.run_clicks` returns.
     """
+    from lesslabel.clicks.measure_table import SECONDS_FIRST, click_measures
+
     cap = summary["protocol"]["cap"]
+    measures = click_measures(cap)
+    needed = [measures[key] for key in ("noc_dice_85", "noc_dice_90")]
+    quality = [measures[key] for key in ("dice_first", f"dice_{cap}", f"assd_mm_{cap}")]
     rows: dict[str, dict[str, Mapping[str, Any]]] = {}
     for row in summary["results"]:
         rows.setdefault(row["label"], {})[row["measure"]] = row
-    table = Table("", "NoC@85", "failed", "NoC@90", "failed", "Dice first", f"at {cap}", "ASSD (mm)", box=SIMPLE_HEAD)
+    counted = [title for measure in needed for title in (measure.title, "failed")]
+    table = Table("", *counted, *(measure.title for measure in quality), box=SIMPLE_HEAD)
     for label, by_measure in rows.items():
-        needed = [by_measure[f"noc_dice_{percent}"] for percent in (85, 90)]
-        table.add_row(
-            label,
-            *(cell for row in needed for cell in (f"{row['mean']:.2f}", f"{row['failures']:.0f}/{row['objects']}")),
-            f"{by_measure['dice_first']['mean']:.3f}",
-            f"{by_measure[f'dice_{cap}']['mean']:.3f}",
-            f"{by_measure[f'assd_mm_{cap}']['mean']:.2f}",
-        )
+        cells = []
+        for measure in (*needed, *quality):
+            row = by_measure[measure.key]
+            cells.append(f"{row['mean']:.{measure.digits}f}")
+            if measure in needed:
+                cells.append(f"{row['failures']:.0f}/{row['objects']}")
+        table.add_row(label, *cells)
     Console().print(table)
     first, later = (summary["seconds"][turn] for turn in ("first", "correction"))
     patients = by_measure["noc_dice_85"]["patients"]  # of the last row, the mean over labels
     print(f"means over {patients} patient{'s' * (patients != 1)}; NoC of Dice, cap {cap}, the first prompts included")
-    print(f"median seconds: {first:.3f} for the first prompts" + (f", {later:.3f} for a click" if later else ""))
+    digits = SECONDS_FIRST.digits
+    said = f", {later:.{digits}f} for a click" if later else ""
+    print(f"median seconds: {first:.{digits}f} for the first prompts{said}")
     if summary["without_prompts"]:
         print(f"left out: {summary['without_prompts']} objects without a stroke of {summary['protocol']['first']}")
 

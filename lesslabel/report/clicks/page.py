@@ -1,6 +1,5 @@
 """The page of click protocols: clicks needed, quality over clicks, seconds, and the worst objects."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,14 @@ from typing import Any
 import pandas as pd
 
 from lesslabel.clicks.folder import ClickFolder
-from lesslabel.clicks.measures import OBJECT, Overlap, curve_over_clicks, seconds_per_turn, summarise_clicks
+from lesslabel.clicks.measure_table import (
+    QUALITIES,
+    SECONDS_CORRECTION,
+    SECONDS_FIRST,
+    ClickMeasure,
+    click_measures,
+)
+from lesslabel.clicks.measures import OBJECT, curve_over_clicks, seconds_per_turn, summarise_clicks
 from lesslabel.errors import RunError
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS
 from lesslabel.files import write_text
@@ -23,7 +29,8 @@ from lesslabel.report.drawing.templates import load_template
 from lesslabel.report.runs.protocol import describe
 from lesslabel.report.runs.results import Estimate
 
-OVERLAPS: tuple[tuple[Overlap, str], ...] = (("dice", "Dice"), ("iou", "IoU"))
+_SECONDS = {"first": SECONDS_FIRST, "correction": SECONDS_CORRECTION}
+"""By the keys of `seconds_per_turn`."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,13 @@ class NeededClicks:
     """One number of clicks.
 
     Attributes:
+        measure: which one.
         clicks: mean over patients.
         failed: objects that did not reach the overlap.
         objects: all of them.
     """
 
+    measure: ClickMeasure
     clicks: Estimate
     failed: int
     objects: int
@@ -49,19 +58,15 @@ class ClickRow:
         name: of the protocol.
         label: of the objects.
         needed: by overlap and threshold, in the order of the table's head.
-        dice: after the first turn, then at the numbers of clicks of the table's head.
-        assd_mm: after the first turn, and at the cap.
-        area: under the Dice curve.
-        seconds: median for the first prompts, and for a correction; NaN without.
+        quality: by the other measures, in the order of the table's head.
+        seconds: median for the first prompts, and for a correction, each with its measure; NaN without.
     """
 
     name: str
     label: str
     needed: tuple[NeededClicks, ...]
-    dice: tuple[Estimate, ...]
-    assd_mm: tuple[Estimate, Estimate]
-    area: Estimate
-    seconds: tuple[float, float]
+    quality: tuple[tuple[ClickMeasure, Estimate], ...]
+    seconds: tuple[tuple[ClickMeasure, float], ...]
 
 
 def write_clicks_report(folders: Sequence[Path], output: Path) -> Path:
@@ -94,8 +99,8 @@ def write_clicks_report(folders: Sequence[Path], output: Path) -> Path:
         names=[(name, method_style(index)) for index, name in enumerate(names)],
         rows=[row for row in rows if row.label == MEAN_OVER_LABELS],
         by_label=[row for row in rows if row.label != MEAN_OVER_LABELS] if len(labels) > 1 else [],
-        overlaps=[name for _, name in OVERLAPS],
-        counts=_counts(cap),
+        needed_measures=_needed_measures(),
+        quality_measures=[*_quality_measures(cap), *_SECONDS.values()],
         cap=cap,
         left_out=left_out,
         curves=_panels(names, frames, cap),
@@ -146,8 +151,15 @@ def _who_points(folder: ClickFolder) -> str:
     return f"{first} then {protocol['robot']}"
 
 
-def _counts(cap: int) -> list[int]:
-    return [count for count in (5, 10) if count < cap] + [cap]
+def _needed_measures() -> list[ClickMeasure]:
+    return [measure for key, measure in click_measures().items() if key.startswith("noc_")]
+
+
+def _quality_measures(cap: int) -> list[ClickMeasure]:
+    """Dice after every number of clicks, its area, and ASSD at both ends."""
+    measures = click_measures(cap)
+    dice = [key for key in measures if key.startswith("dice_") and key != "dice_auc"]
+    return [measures[key] for key in (*dice, "dice_auc", "assd_mm_first", f"assd_mm_{cap}")]
 
 
 def _rows(name: str, frame: pd.DataFrame, cap: int) -> list[ClickRow]:
@@ -163,20 +175,19 @@ def _row(name: str, label: str, table: pd.DataFrame, frame: pd.DataFrame, cap: i
         row = cells[measure]
         return Estimate(row["mean"], row["low"], row["high"])
 
-    measures = [f"noc_{overlap}_{percent}" for overlap, _ in OVERLAPS for percent in (85, 90)]
     objects = frame if label == MEAN_OVER_LABELS else frame[frame["label"] == label]
     seconds = seconds_per_turn(objects)
     return ClickRow(
         name=name,
         label=label,
         needed=tuple(
-            NeededClicks(estimate(measure), int(cells[measure]["failures"]), int(cells[measure]["objects"]))
-            for measure in measures
+            NeededClicks(
+                measure, estimate(measure.key), int(cells[measure.key]["failures"]), int(cells[measure.key]["objects"])
+            )
+            for measure in _needed_measures()
         ),
-        dice=(estimate("dice_first"), *(estimate(f"dice_{count}") for count in _counts(cap))),
-        assd_mm=(estimate("assd_mm_first"), estimate(f"assd_mm_{cap}")),
-        area=estimate("dice_auc"),
-        seconds=(seconds["first"], seconds["correction"]),
+        quality=tuple((measure, estimate(measure.key)) for measure in _quality_measures(cap)),
+        seconds=tuple((measure, seconds[turn]) for turn, measure in _SECONDS.items()),
     )
 
 
@@ -185,13 +196,14 @@ def _in_words(rows: Sequence[ClickRow], frame: pd.DataFrame) -> str:
     overall = [row for row in rows if row.label == MEAN_OVER_LABELS]
     best = min(overall, key=lambda row: row.needed[1].clicks.mean)
     needed = best.needed[1]
+    digits = needed.measure.digits
     if all(row.needed[1].failed == row.needed[1].objects for row in overall):
         return (
             f"No protocol reached a Dice of 0.90 on any of {needed.objects} objects of {patients} "
             f"patient{'s' * (patients != 1)}."
         )
     verb = "needs the fewest clicks for" if len(overall) > 1 else "needs for"
-    reached = f"{words.number(needed.clicks.mean, 1)} clicks {words.span(needed.clicks, 1)}".strip()
+    reached = f"{words.number(needed.clicks.mean, digits)} clicks {words.span(needed.clicks, digits)}".strip()
     return (
         f"{best.name} {verb} a Dice of 0.90: {reached} on {needed.objects} objects of {patients} "
         f"patient{'s' * (patients != 1)}; {needed.failed} did not reach it."
@@ -200,14 +212,14 @@ def _in_words(rows: Sequence[ClickRow], frame: pd.DataFrame) -> str:
 
 def _panels(names: Sequence[str], frames: Sequence[pd.DataFrame], cap: int) -> list[Panel]:
     panels = []
-    for column, title, highest in (("dice", "Dice", 1.0), ("assd_mm", "ASSD (mm)", math.inf)):
+    for quality in QUALITIES.values():
         curves = [
-            ClickCurve(name, index, curve_over_clicks(frame, column, cap=cap))
+            ClickCurve(name, index, curve_over_clicks(frame, quality.key, cap=cap))
             for index, (name, frame) in enumerate(zip(names, frames, strict=True))
         ]
-        chart = draw_click_curves(curves, cap, f"{title} over clicks", highest=highest)
+        chart = draw_click_curves(curves, cap, f"{quality.title} over clicks", highest=quality.highest)
         if chart:
-            panels.append(Panel(title, chart))
+            panels.append(Panel(quality.title, chart))
     return panels
 
 
