@@ -12,8 +12,9 @@ from lesslabel.bundle import Bundle
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import read_json, write_json, write_text
+from lesslabel.privacy import argument_without_folders
 from lesslabel.runs.config_files import values_of
-from lesslabel.runs.folder import RunFolder, without_folders
+from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.verbs import is_main_process, run_fit
 
 _DECIDED = ("--run", "--weights", "--ckpt_path")
@@ -37,7 +38,7 @@ def begin_adaptation(
         "model_sha256": bundle.model_sha256,
         "data_hash": Store(store).data_hash,
         **choices,
-        "settings": [without_folders(setting) for setting in settings],
+        "settings": [argument_without_folders(setting) for setting in settings],
     }
     path = out / ADAPTATION
     if out.exists() and not path.is_file():

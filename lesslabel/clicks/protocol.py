@@ -21,6 +21,7 @@ from lesslabel.interaction.encoding import Encoding
 from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.robots import Robot
 from lesslabel.methods import SegmentationMethod
+from lesslabel.privacy import argument_without_folders
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.trainer import looking_trainer
@@ -100,7 +101,7 @@ def run_clicks(
             "format": FORMAT,
             "method": str(opened.config["name"] or type(opened.model).__name__),
             "run": run.resolve().name,
-            "settings": list(settings),
+            "settings": [argument_without_folders(setting) for setting in settings],
             "checkpoint": RunFolder(run).checkpoint("auto").stem,
             "protocol": asdict(protocol),
             "first_robot": player.pointing.name if protocol.annotation is None else None,

@@ -4,7 +4,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from lesslabel.files import read_json, written_aside
 from lesslabel.moved import same_class
 from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.networks.shape import same_networks
+from lesslabel.privacy import command_without_folders
 from lesslabel.runs.weights import describe_weights
 
 _PACKAGES = (
@@ -34,7 +34,6 @@ _PACKAGES = (
     "nibabel",
     "scikit-image",
 )
-_ABSOLUTE_PATH = re.compile(r"""(?<![\w.~/-])/(?:[^\s"',\]}/]+/)*([^\s"',\]}/]+)""")
 _FREE_KEYS = (
     *("run", "ckpt_path", "config", "wandb", "name", "data.init_args.workers"),
     *(f"trainer.{key}" for key in ("logger", "log_every_n_steps", "enable_progress_bar", "enable_model_summary")),
@@ -214,18 +213,10 @@ def describe_environment(seed: int, arguments: Sequence[str] = ()) -> dict[str, 
         "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         **git_state(Path(__file__).parent),
-        "command": " ".join(["lesslabel", "fit", *(without_folders(argument) for argument in arguments)]),
+        "command": command_without_folders(["lesslabel", "fit", *arguments]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
     }
-
-
-def without_folders(argument: str) -> str:
-    """Shorten the absolute paths in an argument to their last part: folders tell of people and machines."""
-    name, equals, value = argument.rpartition("=")
-    if Path(value).is_absolute():
-        return f"{name}{equals}{Path(value).name}"
-    return _ABSOLUTE_PATH.sub(r"\1", argument)
 
 
 def git_state(folder: Path) -> dict[str, Any]:

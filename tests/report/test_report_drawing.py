@@ -17,7 +17,7 @@ from lesslabel.report.drawing import charts, words
 from lesslabel.report.drawing.overlays import SliceDrawing, field_of_view, grey_levels, outside
 from lesslabel.report.drawing.scenes import Scene, choose_cases, choose_slice
 from lesslabel.report.drawing.svg import Scale, element, label_style
-from lesslabel.report.runs.protocol import describe, without_folders
+from lesslabel.report.runs.protocol import describe
 from lesslabel.report.runs.results import Estimate
 
 
@@ -213,25 +213,6 @@ def test_numbers_in_words():
     assert words.span(Estimate(0.5, math.nan, math.nan), 2) == ""
     assert words.span(Estimate(0.5, -0.1, math.inf), 1) == "[−0.1, ∞]"
     assert [words.p_value(p) for p in (0.0004, 0.0126, math.nan)] == ["p < 0.001", "p = 0.013", ""]
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("/home/jane/data/acdc.yaml", "acdc.yaml"),
-        ("--config=/home/jane/a.yaml --run runs/a", "--config=a.yaml --run runs/a"),
-        ("'/srv/secret folder'", "'secret folder'"),
-        ("~jane/x/y ~/z", "y z"),
-        (r"C:\Users\jane\run", "run"),
-        ("file:///home/jane/x", "file:x"),
-        ("PATH=/home/a/bin:/home/b/sbin", "PATH=bin:sbin"),
-        ("configs/acdc/pce.yaml", "configs/acdc/pce.yaml"),
-        ("3/4 of 2.5", "3/4 of 2.5"),
-        ("N / A, and/or", "N / A, and/or"),
-    ],
-)
-def test_absolute_paths_lose_their_folders(text, shown):
-    assert without_folders(text) == shown
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,14 @@
 """What has to be known to trust or repeat the numbers. What was not recorded is "unknown", never guessed."""
 
-import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lesslabel.privacy import command_without_folders, last_part, without_folders
 from lesslabel.report.runs.methods import Method
 from lesslabel.report.runs.read import Run
 
 UNKNOWN = "unknown"
-
-_SEPARATOR = re.compile(r"[\\/]")
-_ABSOLUTE = re.compile(r"['\"]?(?:[\\/]|~|[A-Za-z]:[\\/])")
-_PATH = re.compile(r"(?<![\w./\\])(?:~[\w.-]*|[A-Za-z]:(?=[\\/]))?(?:[\\/]+[^\s/\\'\",;:=()\[\]{}]+)+[\\/]*")
 
 
 @dataclass(frozen=True)
@@ -27,11 +22,6 @@ class Fact:
 
     name: str
     values: tuple[tuple[str, str], ...]
-
-
-def without_folders(text: str) -> str:
-    """Replace absolute paths by their last part, so that the page tells nobody's home folder or server."""
-    return _PATH.sub(lambda found: _SEPARATOR.split(found.group().rstrip("\\/"))[-1], text)
 
 
 def describe(value: Any) -> str:
@@ -122,7 +112,7 @@ def _missing_patients(run: Run) -> str:
 
 def _checkpoint(run: Run) -> str:
     rule, path = describe(run.summary.get("checkpoint_rule")), run.summary.get("checkpoint")
-    return rule if not path else f"{rule} ({_SEPARATOR.split(str(path))[-1]})"
+    return rule if not path else f"{rule} ({last_part(str(path))})"
 
 
 def _commit(run: Run) -> str:
@@ -135,20 +125,5 @@ def _command(run: Run) -> str:
     command = run.environment.get("command")
     if not command:
         return UNKNOWN
-    words = [str(word) for word in command] if isinstance(command, list) else _shell_words(str(command))
-    return " ".join(_last_part(word) for word in words)
-
-
-def _shell_words(command: str) -> list[str]:
-    try:
-        return shlex.split(command, posix="\\" not in command)
-    except ValueError:  # an unbalanced quote: not a shell line after all
-        return command.split()
-
-
-def _last_part(word: str) -> str:
-    """One word of a command line without folders; a path may hold spaces here."""
-    option, equals, value = word.rpartition("=")
-    if _ABSOLUTE.match(value):
-        value = _SEPARATOR.split(value.rstrip("\\/"))[-1]
-    return without_folders(option) + equals + without_folders(value)
+    words = [str(word) for word in command] if isinstance(command, list) else str(command)
+    return command_without_folders(words)
