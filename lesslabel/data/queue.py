@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lesslabel.csv_table import read_rows
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.errors import DataError
 from lesslabel.files import write_json, written_aside
@@ -112,9 +113,10 @@ def read_queue(path: Path, store: Store | None = None) -> Queue:
             another or the store does not have a unit; names the line.
     """
     lines, rows = [], []
-    for line, cells in _read_cells(path):
-        lines.append(line)
-        rows.append(_parse_row(f"{path}, line {line}", cells))
+    absent = "no such queue; name the queue.csv of a selection"
+    for row in read_rows(path, columns=tuple(_TYPES), whole=True, absent=absent).rows:
+        lines.append(row.line)
+        rows.append(_parse_row(f"{path}, line {row.line}", row.cells))
     faults = [*_faults(rows), *(() if store is None else _unknown(rows, store.records))]
     for index, fault in faults:
         raise DataError(f"{path}, line {lines[index]}: {fault}")
@@ -141,26 +143,6 @@ def write_queue(path: Path, queue: Queue) -> None:
         writer = csv.DictWriter(file, list(_TYPES))
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _read_cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows with their line numbers."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restkey="", strict=True)
-            missing = [name for name in _TYPES if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}, line 1: no column {', '.join(missing)}; a queue has {', '.join(_TYPES)}")
-            for cells in reader:
-                if "" in cells or None in cells.values():
-                    raise DataError(
-                        f"{path}, line {reader.line_num}: not as many cells as columns; quote a cell that holds a comma"
-                    )
-                yield reader.line_num, cells
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such queue; name the queue.csv of a selection") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a readable CSV ({error}); save it as comma separated UTF-8") from error
 
 
 def _parse_row(where: str, cells: Mapping[str, str]) -> QueueRow:

@@ -237,10 +237,10 @@ def test_damaged_or_missing_files_are_named(folder):
     with pytest.raises(DataError, match=r"published\.csv: no such file"):
         write_table(folder)
     (folder / "results.csv").write_text("method,case\n")
-    with pytest.raises(DataError, match=r"results\.csv: column label, fold"):
+    with pytest.raises(DataError, match=r"results\.csv, line 1: column label, fold"):
         read_results(folder)
     (folder / "results.csv").write_text("method,case,label,fold,seed,metric,value,commit\na,b,c,,0,dice,good,\n")
-    with pytest.raises(DataError, match=r"results\.csv: cannot be read as a table"):
+    with pytest.raises(DataError, match=r"results\.csv, line 2, column value: 'good' is no number"):
         read_results(folder)
 
 

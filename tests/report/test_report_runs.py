@@ -69,7 +69,7 @@ def test_one_case_with_two_patients_is_refused(make_run):
         ("data.json", "[1]", "data.json: expected a mapping, found list"),
         ("data.json", '{"labelled": ["t0"]}', "data.json: 'labelled' is no dict"),
         ("config.yaml", "a: [", "config.yaml: damaged file"),
-        ("test/metrics.csv", "", "metrics.csv: damaged table"),
+        ("test/metrics.csv", "", "metrics.csv: the table cannot be read"),
         ("test/metrics.csv", "uid,label\n", "metrics.csv: column patient, dice, hd95, asd missing"),
         ("test/metrics.csv", "uid,patient,label,dice,hd95,asd\n", "metrics.csv: no row"),
         ("test/metrics.csv", "uid,patient,label,dice,hd95,asd\na,,LV,1,0,0\n", "names no case, patient or label"),

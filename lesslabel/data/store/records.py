@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from lesslabel.csv_table import read_rows
 from lesslabel.data.case import Case
 from lesslabel.data.store.case_layout import encode_name
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_json, written_aside
 
 FORMAT = 1
+_FIX = "prepare the store again"
 _CODE = re.compile("[0-9]{1,3}")
 TABLE = "cases.csv"
 FINGERPRINT = "fingerprint.json"
@@ -86,9 +88,17 @@ def read_table(path: Path) -> list[CaseRecord]:
     """
     types: Mapping[str, type] = {field.name: field.type for field in fields(CaseRecord) if isinstance(field.type, type)}
     records: dict[str, CaseRecord] = {}
-    for line, row in enumerate(_read_rows(path), start=2):
+    table = read_rows(
+        path,
+        what="the table of cases",
+        fix=_FIX,
+        absent=f"the table of cases cannot be read (no such file); {_FIX}",
+        whole=True,
+    )
+    for row in table.rows:
+        line = row.line
         try:
-            record = CaseRecord(**{name: _parse(of_type, row[name]) for name, of_type in types.items()})
+            record = CaseRecord(**{name: of_type(row.cells[name]) for name, of_type in types.items()})
         except (KeyError, ValueError) as error:
             raise DataError(f"{path}: line {line} is not a row of the table of cases ({error!r})") from error
         if record.uid in records:
@@ -127,17 +137,3 @@ def read_fingerprint(path: Path) -> dict[str, Any]:
     if damaged:
         raise DataError(f"{path}: {', '.join(damaged)} missing or damaged; prepare the store again")
     return dict(content)
-
-
-def _read_rows(path: Path) -> list[dict[str, str | None]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: the table of cases cannot be read ({error}); prepare the store again") from error
-
-
-def _parse(of_type: type, text: str | None) -> Any:
-    if text is None:
-        raise ValueError("the line is cut short")
-    return of_type(text)

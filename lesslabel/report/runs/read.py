@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
 from lesslabel.adaptation import ADAPTATION
+from lesslabel.csv_table import read_csv
 from lesslabel.errors import RunError
 
 SCORES = ("dice", "hd95", "asd")
@@ -241,10 +243,7 @@ def _read_history(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     """Every cell as text, so that a uid ``007`` stays one; only an empty cell is missing."""
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: damaged table ({_one_line(error)}); test or train the run again") from error
+    return read_csv(path, fix="test or train the run again", error=RunError).replace("", np.nan)
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def test_a_fingerprint_with_a_wrong_field_is_named(store: Store, key: str, value
     [
         (lambda lines: [lines[0].replace("sha256", "sha"), *lines[1:]], "line 2 .*sha256"),
         (lambda lines: [*lines[:2], lines[2].replace(",12,", ",twelve,"), *lines[3:]], "line 3 .*twelve"),
-        (lambda lines: [*lines[:4], lines[4].rpartition(",")[0]], "line 5 .*cut short"),
+        (lambda lines: [*lines[:4], lines[4].rpartition(",")[0]], "line 5: cut short"),
         (lambda lines: [*lines, lines[1]], "line 6 names case 'case0' again"),
         (lambda lines: [*lines, "\xff"], "cannot be read"),
         (lambda lines: [*lines, '"' + 200_000 * "a"], "cannot be read"),
