@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from lesslabel import __version__
+from lesslabel.commands import VERBS, run_verb
 from lesslabel.errors import LesslabelError
-from lesslabel.verbs import VERBS, run_verb
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.adaptation import ADAPTATION
+from lesslabel.commands import run_verb
 from lesslabel.errors import RunError
 from lesslabel.files import read_json, remove, write_json
 from lesslabel.studies.steps import option, output_of
@@ -28,8 +29,6 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
         SystemExit: if a step ends with an exit code; it has said why.
         LesslabelError: if a step fails, or a protocol was not played with the checkpoint that the study selects.
     """
-    from lesslabel.verbs import run_verb  # a step is a command; here alone a room calls what stands above it
-
     noted = folder / FINISHED
     finished = read_json(noted, "the finished steps of a job")["finished"] if noted.is_file() else 0
     finished = _keep_whole(noted, job["steps"], finished)

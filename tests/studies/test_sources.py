@@ -183,7 +183,7 @@ def test_the_sources_of_a_fit_in_the_library_itself(copied: Path) -> None:
     for name, old, new in (
         ("methods/weak/dmpls.py", "pseudo_label_weight: float = 0.5", "pseudo_label_weight: float = 0.4"),
         ("losses/rules.py", "return merged", "return merged + 1"),
-        ("data/sampling.py", "(rank + 1) * count", "(rank + 2) * count"),
+        ("data/loading/sampling.py", "(rank + 1) * count", "(rank + 2) * count"),
         ("evaluation/distances.py", "return distances", "return 2 * distances"),
         ("data/lists/acdc/five_fold.yaml", "patient001", "patient002"),
     ):
