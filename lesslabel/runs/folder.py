@@ -15,11 +15,12 @@ import yaml
 
 from lesslabel import __version__
 from lesslabel.errors import ConfigError, RunError
-from lesslabel.files import read_json, written_aside
+from lesslabel.files import written_aside
 from lesslabel.moved import same_class
 from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.networks.shape import same_networks
 from lesslabel.privacy import command_without_folders
+from lesslabel.runs.reading import CONFIG, DATA, ENVIRONMENT, RunFiles
 from lesslabel.runs.weights import describe_weights
 
 _PACKAGES = (
@@ -57,9 +58,9 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.config = path / "config.yaml"
-        self.environment = path / "environment.json"
-        self.data = path / "data.json"
+        self.config = path / CONFIG
+        self.environment = path / ENVIRONMENT
+        self.data = path / DATA
         self.checkpoints = path / "checkpoints"
         self.logs = path / "logs"
         self.test = path / "test"
@@ -193,8 +194,9 @@ def read_yaml(path: Path, keys: str = "model, data and trainer") -> dict[str, An
 
 def read_data(folder: RunFolder) -> dict[str, Any]:
     """Read what a run saw of its data."""
-    content: dict[str, Any] = read_json(folder.data, "the data of a run")
-    return content
+    if not folder.data.is_file():
+        raise RunError(f"{folder.data}: no such file; expected the data of a run")
+    return dict(RunFiles(folder.path).data)
 
 
 def describe_environment(seed: int, arguments: Sequence[str] = ()) -> dict[str, Any]:

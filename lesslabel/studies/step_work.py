@@ -11,8 +11,8 @@ from lesslabel.adaptation import ADAPTATION
 from lesslabel.commands import run_verb
 from lesslabel.errors import RunError
 from lesslabel.files import read_json, remove, write_json
+from lesslabel.runs.reading import RunFiles
 from lesslabel.studies.steps import option, output_of
-from lesslabel.tables.results import commit_of
 
 FINISHED = "steps.json"
 """In a job's folder: how many steps have been done."""
@@ -105,8 +105,8 @@ def _require_selected(clicks: Path, checkpoint: str) -> None:
 
 def _describe_run(run: Path) -> dict[str, Any]:
     """What the table says of a run, which may lie in the folder of another job and be cleared away later."""
-    fold = read_json(run / "data.json", "the data of a run")["fold"]
-    return {"commit": commit_of(run), "fold": fold, "labels": _count_labels(run)}
+    files = RunFiles(run)
+    return {"commit": files.commit, "fold": files.fold, "labels": _count_labels(run)}
 
 
 def _count_labels(run: Path) -> dict[str, int]:

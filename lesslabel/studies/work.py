@@ -20,6 +20,7 @@ from typing import Any
 
 from lesslabel.errors import LesslabelError, RunError
 from lesslabel.files import read_json, write_json
+from lesslabel.runs.reading import RunFiles
 from lesslabel.studies.resolved import hash_content
 from lesslabel.studies.sources import Sources
 from lesslabel.studies.step_work import FINISHED, describe_results, make_ready, run_steps
@@ -184,8 +185,7 @@ def _hardware(folder: JobFolder, job: dict[str, Any]) -> str:
     """What a job was made on: the accelerators, else the processor and the threads that it had."""
     from lesslabel.runs.folder import describe_environment
 
-    noted = folder.run / "environment.json"
-    made_on = read_json(noted, "the environment of a run") if noted.is_file() else describe_environment(job["seed"])
+    made_on = RunFiles(folder.run).environment or describe_environment(job["seed"])
     count = job["devices"] * job["nodes"]
     if made_on["accelerator"] != "none":
         return f"{count} × {made_on['accelerator']}"

@@ -24,9 +24,10 @@ from lesslabel.report.drawing.templates import load_template
 from lesslabel.report.runs.budget import draw_budgets, points_of_experiment
 from lesslabel.report.runs.methods import group_methods
 from lesslabel.report.runs.protocol import describe
-from lesslabel.report.runs.read import read_mapping, read_runs, store_named_in
+from lesslabel.report.runs.read import read_runs
 from lesslabel.report.runs.results import tabulate
 from lesslabel.report.runs.revision import REVISION_BINS, Revision, tabulate_revisions
+from lesslabel.runs.reading import RunFiles, read_mapping
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +69,9 @@ def read_adaptation(folder: Path, bundle: Bundle, store: Path | None = None) -> 
     if description.get("model_sha256") != bundle.model_sha256:
         raise RunError(f"{folder}: begun with another model than that of {bundle.path}; name the bundle it began with")
     first = folder / FINE_TUNE
-    uids = (read_mapping(first / "data.json").get("parts") or {}).get("train")
-    store = store or store_named_in(read_mapping(first / "config.yaml"))
+    run = RunFiles(first)
+    uids = (run.data.get("parts") or {}).get("train")
+    store = store or run.store
     if not uids or store is None:
         raise RunError(f"{first}: records no training part or store; run the same `lesslabel adapt` again first")
     opened = Store(store)
@@ -167,7 +169,7 @@ def _store_note(adaptation: Adaptation) -> str:
 def _revisions(folder: Path) -> list[Revision]:
     """Those of the tested stages."""
     stages = [folder / stage for stage in (FINE_TUNE, SELF_TRAIN)]
-    tested = [stage for stage in stages if (stage / "test" / "metrics.csv").is_file()]
+    tested = [stage for stage in stages if RunFiles(stage).is_tested]
     if not tested:
         return []
     methods = group_methods(read_runs(tested))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lesslabel.report.runs.read import SCORES, Run
+from lesslabel.report.runs.read import Run
+from lesslabel.runs.reading import SCORES
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,22 +1,16 @@
 """Reading finished run folders, and refusing to set side by side what cannot be compared."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import yaml
 
 from lesslabel.adaptation import ADAPTATION
-from lesslabel.csv_table import read_csv
 from lesslabel.errors import RunError
-
-SCORES = ("dice", "hd95", "asd")
-"""The columns of ``test/metrics.csv`` that the page shows."""
+from lesslabel.runs.reading import RunFiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +96,7 @@ class Run:
     @property
     def store(self) -> Path | None:
         """The prepared data set this run read, as its config names it."""
-        return store_named_in(self.config)
+        return RunFiles(self.folder).store
 
     @property
     def reference(self) -> str:
@@ -113,14 +107,6 @@ class Run:
     def view(self) -> Mapping[str, Any]:
         """The view as `data.json` records it; empty if it does not."""
         return self.data.get("view") or {}
-
-
-def store_named_in(config: Mapping[str, Any]) -> Path | None:
-    """The store that a run's configuration names, None if it names none."""
-    try:
-        return Path(config["data"]["init_args"]["store"])
-    except (KeyError, TypeError):
-        return None
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -150,19 +136,17 @@ def read_run(folder: Path) -> Run:
         raise RunError(f"{folder}: no such run folder")
     if (folder / ADAPTATION).is_file():
         raise RunError(f"{folder}: an adaptation, no run; name its bundle with --bundle, or one of the runs in it")
-    scores = folder / "test" / "metrics.csv"
-    if not scores.is_file():
+    files = RunFiles(folder)
+    if not files.is_tested:
         raise RunError(f"{folder}: not tested yet; run `lesslabel test --run {folder}` first")
-    data = read_mapping(folder / "data.json")
-    _require_types(folder / "data.json", data)
     return Run(
         folder=folder,
-        metrics=_read_scores(scores, [str(name) for name in data.get("label_names") or []]),
-        summary=read_mapping(folder / "test" / "summary.json"),
-        data=data,
-        environment=read_mapping(folder / "environment.json"),
-        config=read_mapping(folder / "config.yaml"),
-        history=_read_history(folder / "logs" / "metrics.csv"),
+        metrics=files.metrics,
+        summary=files.summary,
+        data=files.data,
+        environment=files.environment,
+        config=files.config,
+        history=files.history,
     )
 
 
@@ -197,79 +181,6 @@ def require_comparable(first: Run, other: Run) -> None:
 
 def _convention(pair: str, noun: str, ours: object, theirs: object) -> str:
     return f"{pair} were scored with another {noun} ({ours}; {theirs}); test both with the same one"
-
-
-def _read_scores(path: Path, label_names: Sequence[str]) -> pd.DataFrame:
-    table = _read_csv(path)
-    missing = [column for column in ("uid", "patient", "label", *SCORES) if column not in table.columns]
-    if missing:
-        raise RunError(f"{path}: column {', '.join(missing)} missing; test the run again")
-    if table.empty:
-        raise RunError(f"{path}: no row; test the run again")
-    table = table[["uid", "patient", "label", *SCORES]].copy()
-    if table[["uid", "patient", "label"]].isna().any(axis=None):
-        raise RunError(f"{path}: a row names no case, patient or label; test the run again")
-    for column in SCORES:
-        try:
-            table[column] = table[column].astype(float)
-        except ValueError as error:
-            raise RunError(f"{path}: column {column} is not a number ({error}); test the run again") from error
-    table["label"] = [_label_name(label, label_names) for label in table["label"]]
-    if table.duplicated(["uid", "label"]).any():
-        uid, label = table.loc[table.duplicated(["uid", "label"]), ["uid", "label"]].iloc[0]
-        raise RunError(f"{path}: case {uid}, label {label} has two rows; test the run again")
-    return table
-
-
-def _label_name(label: str, names: Sequence[str]) -> str:
-    """A code becomes its name; a name stays."""
-    if label in names or not label.isdecimal() or int(label) >= len(names):
-        return label
-    return names[int(label)]
-
-
-def _read_history(path: Path) -> pd.DataFrame:
-    """The long log (step, name, value) as one column per logged name; empty if there is no log."""
-    if not path.is_file() or not path.stat().st_size:
-        return pd.DataFrame()
-    rows = _read_csv(path)
-    if not {"step", "name", "value"} <= set(rows.columns):
-        raise RunError(f"{path}: not a training log with columns step, name, value; train the run again")
-    rows["step"] = pd.to_numeric(rows["step"], errors="coerce")
-    rows["value"] = pd.to_numeric(rows["value"], errors="coerce")
-    history = rows.dropna().pivot_table(index="step", columns="name", values="value", sort=False, aggfunc="last")
-    return history.sort_index().reset_index()
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """Every cell as text, so that a uid ``007`` stays one; only an empty cell is missing."""
-    return read_csv(path, fix="test or train the run again", error=RunError).replace("", np.nan)
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """JSON or YAML; an absent file is empty, a damaged one is an error."""
-    if not path.is_file():
-        return {}
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunError(f"{path}: damaged file ({_one_line(error)}); restore it or train the run again") from error
-    if not isinstance(content, dict):
-        raise RunError(f"{path}: expected a mapping, found {type(content).__name__}; restore it or train the run again")
-    return content
-
-
-def _require_types(path: Path, data: Mapping[str, Any]) -> None:
-    expected = {"label_names": list, "parts": dict, "labelled": dict, "patients": dict, "view": dict}
-    expected |= {"labelled_slices": dict, "overlays": list}
-    for key, of_type in expected.items():
-        if data.get(key) is not None and not isinstance(data[key], of_type):
-            raise RunError(f"{path}: '{key}' is no {of_type.__name__}; restore it or train the run again")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _first_known(*values: Any) -> Any:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.report.runs.methods import Method
-from lesslabel.report.runs.read import SCORES
+from lesslabel.runs.reading import SCORES
 
 
 @dataclass(frozen=True)
