@@ -151,6 +151,7 @@ class _Moved(ModuleType):
     def __init__(self, name: str, new: ModuleType) -> None:
         super().__init__(name, new.__doc__)
         self._new = new
+        self.__path__: list[str] = []  # with the folder of the new one its modules would be executed once more
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._new, name)
