@@ -56,8 +56,8 @@ def add_runs(folder: Path, runs: Iterable[ScoredRun]) -> None:
 
     Raises:
         RunError: if a run is not tested on its test part, was scored by other conventions than the experiment's other
-            runs, or does not say its method, seed and commit.
-        DataError: if a file is damaged, and as `add_results`.
+            runs, does not say its method, seed and commit, or describes itself in a damaged file.
+        DataError: if its scores or a file of the experiment are damaged, and as `add_results`.
     """
     _put(folder, [_read_run(folder, run) for run in runs])
 

@@ -77,5 +77,5 @@ def test_curves_are_shown_with_their_area(folder: Path) -> None:
 
 def test_a_damaged_table_of_runs_is_named(folder: Path) -> None:
     (folder / "runs.csv").write_text("method,fold\n")
-    with pytest.raises(DataError, match=r"runs\.csv: column series"):
+    with pytest.raises(DataError, match=r"runs\.csv, line 1: column series"):
         write_table(folder)

@@ -179,7 +179,7 @@ def test_a_run_folder_is_taken_in(tmp_path):
     add_run(tmp_path / "experiment", run, fold="2", method="DMPLS, fixed α")
     assert set(read_results(tmp_path / "experiment")["method"]) == {"DMPLS", "DMPLS, fixed α"}
     (run / "test" / "summary.json").write_text("{")
-    with pytest.raises(DataError, match=r"summary\.json: not readable"):
+    with pytest.raises(RunError, match=r"summary\.json: damaged file"):
         add_run(tmp_path / "experiment", run)
     (run / "test" / "summary.json").write_text(json.dumps({"method": "DMPLS"}))
     with pytest.raises(RunError, match="lacks method or seed"):
