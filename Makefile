@@ -29,9 +29,9 @@ check: environment
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# mkdocs-material advertises its successor unless told not to
+# never --quiet, which would hide warnings from --strict as well; mkdocs-material advertises its successor unless told not to
 docs: environment
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file docs/site/mkdocs.yml
 
 environment: $(VENV)/.installed-dev
 

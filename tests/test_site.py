@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ def load(name: str) -> ModuleType:
 
 
 def build(*, to: Path, config: Path = SITE / "mkdocs.yml", where: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--config-file", config]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", config]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run(
         [*command, "--site-dir", to], cwd=where, env=environment, capture_output=True, text=True, timeout=1200
@@ -41,17 +42,46 @@ def build(*, to: Path, config: Path = SITE / "mkdocs.yml", where: Path = ROOT) -
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     result = build(to=tmp_path / "site")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert not result.stdout + result.stderr
+    assert "WARNING" not in result.stdout + result.stderr
     pages = {path.relative_to(tmp_path / "site"): path.read_text() for path in (tmp_path / "site").rglob("*.html")}
-    assert not [
-        page for page, text in pages.items() if re.search(r'(?:src|href)="https?://[^"]+\.(?:js|css|woff2?)"', text)
-    ]
+    fetched = re.compile(
+        r'<(?:script|img|iframe)[^>]+src="?https?:|<link[^>]+rel="?(?:stylesheet|preconnect)"?[^>]+https?:'
+    )
+    assert not [page for page, text in pages.items() if fetched.search(text)]
     assert (tmp_path / "site" / "site" / "site.css").is_file()
     page = pages[Path("methods/dmpls.html")]
     assert "class_path" in page.partition('id="configuration"')[2].partition("<h2")[0]
     assert "pseudo_label_weight" in page.partition('id="reference"')[2]
     batch = pages[Path("reference/lesslabel.data.html")]
     assert 'id="lesslabel.data.batch.Batch"' in batch
+
+
+GOOD = {"page": "[data](data.md)", "docstring": "See `lesslabel.Known`."}
+BROKEN = [
+    ({}, None),
+    ({"page": "[data](nothing.md)"}, "nothing.md"),
+    ({"page": "[configuration](../configs/nothing.yaml)"}, "configs/nothing.yaml"),
+    ({"page": "[data](data.md#nothing)"}, "nothing"),
+    ({"page": "It is `lesslabel.Unknown`."}, "lesslabel.Unknown"),
+    ({"docstring": "See `lesslabel.Unknown`."}, "lesslabel.Unknown"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("changed", "named"), BROKEN, ids=lambda value: str(value)[:40])
+def test_a_broken_reference_fails_the_build(changed: dict[str, str], named: str | None, tmp_path: Path) -> None:
+    texts = GOOD | changed
+    shutil.copytree(SITE, tmp_path / "docs" / "site", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "docs" / "index.md").write_text(f"# Small\n\n{texts['page']}\n")
+    (tmp_path / "docs" / "data.md").write_text("# Data\n")
+    for name in ("README", "CONTRIBUTING", "SECURITY", "CHANGELOG"):
+        (tmp_path / f"{name}.md").write_text(f"# {name}\n")
+    (tmp_path / "lesslabel").mkdir()
+    module = f'"""A package. {texts["docstring"]}"""\n\n\nclass Known:\n    """Known."""\n'
+    (tmp_path / "lesslabel" / "__init__.py").write_text(module)
+    result = build(to=tmp_path / "site", config=tmp_path / "docs" / "site" / "mkdocs.yml", where=tmp_path)
+    assert (result.returncode == 0) is (named is None), result.stdout + result.stderr
+    assert named is None or named in result.stdout + result.stderr
 
 
 def rows_of_where() -> list[tuple[str, str, list[str]]]:

@@ -37,7 +37,9 @@ def reference_page(package: str) -> str:
     modules = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
     page = [f"::: {package}", f"    options: {{members: {defined or 'false'}, heading_level: 1}}"]
     if offered:
-        links = ", ".join(f"[`{name}`][{package}.{name}]" for name in offered)
+        # optional: a constant without a docstring has no entry of its own
+        name_of = '<autoref identifier="{0}.{1}" optional><code>{1}</code></autoref>'
+        links = ", ".join(name_of.format(package, name) for name in offered)
         page += ["", f"**Import from `{package}`:** {links}"]
     for module in modules:
         page += ["", f"::: {package}.{module}", "    options: {heading_level: 2}"]
