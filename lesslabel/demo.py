@@ -8,7 +8,7 @@ from lesslabel.data.store.prepare import prepare
 from lesslabel.data.verify.store_check import verify_store
 from lesslabel.errors import DataError
 from lesslabel.printing import print_summary
-from lesslabel.report import write_report
+from lesslabel.reports import write_report
 from lesslabel.runs.verbs import run_fit, run_test
 
 ITERATIONS = 400

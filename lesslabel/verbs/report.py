@@ -30,12 +30,12 @@ def report(given: list[str]) -> int:
 
 def _report_runs(runs: Sequence[Path], output: Path | None, experiment: Path | None) -> int:
     """Write the HTML page, and if asked the experiment's rows and table."""
-    from lesslabel.report import write_report
+    from lesslabel.reports import write_report
 
     path = write_report(runs, output or runs[0] / "report.html")
     print(f"report: {path}")
     if experiment is not None:
-        from lesslabel.report.experiments.figure import write_figure
+        from lesslabel.reports.experiments.figure import write_figure
         from lesslabel.tables import add_run, write_table
 
         if not (experiment / "protocol.yaml").is_file():
@@ -51,7 +51,7 @@ def _report_runs(runs: Sequence[Path], output: Path | None, experiment: Path | N
 
 def _report_clicks(folders: Sequence[Path], output: Path | None) -> int:
     """Write the HTML page of click protocols."""
-    from lesslabel.report.clicks.page import write_clicks_report
+    from lesslabel.reports.clicks.page import write_clicks_report
 
     print(f"report: {write_clicks_report(folders, output or folders[0] / 'report.html')}")
     return 0
@@ -60,7 +60,7 @@ def _report_clicks(folders: Sequence[Path], output: Path | None) -> int:
 def _report_adaptation(options: argparse.Namespace) -> int:
     """Write the HTML page of an adaptation by a queue."""
     from lesslabel.bundle import load_bundle
-    from lesslabel.report.adaptation.page import write_adaptation_report
+    from lesslabel.reports.adaptation.page import write_adaptation_report
 
     if len(options.runs) != 1:
         raise ConfigError("--bundle: goes with one adaptation; report runs without it")

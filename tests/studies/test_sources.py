@@ -17,7 +17,7 @@ FILES = {
     "errors.py": "class Problem(Exception):\n    pass\n",
     "work.py": """
 from lesslabel.methods import Base
-from lesslabel.report import draw
+from lesslabel.reports import draw
 from lesslabel.errors import Problem
 
 def work(count: int = 3) -> int:
@@ -36,7 +36,7 @@ from scipy import ndimage
 class One(Base):
     A = 1
 """,
-    "report/__init__.py": "def draw():\n    return 1\n",
+    "reports/__init__.py": "def draw():\n    return 1\n",
     "lists/__init__.py": "",
     "named.py": "PLACE = 'lesslabel.far.thing'\n",
     "far/__init__.py": "",
@@ -75,7 +75,7 @@ def edit(package: Path, name: str, old: str, new: str) -> None:
         ("work.py", '"few"', 'f"{count} are few"'),
         ("__init__.py", '"1"', '"2"'),
         ("__init__.py", '"""A package."""\n', ""),
-        ("report/__init__.py", "return 1", "return 2"),
+        ("reports/__init__.py", "return 1", "return 2"),
         ("named.py", "far", "near"),
         ("far/thing.py", "1", "2"),
         ("acting/__init__.py", "ignore", "error"),
@@ -166,7 +166,7 @@ DMPLS = (
 def test_the_sources_of_a_fit_in_the_library_itself(copied: Path) -> None:
     before, computing = Sources(copied).hash(DMPLS), Sources(copied).hash(["lesslabel.verbs.clicks"])
     assert Sources().hash(DMPLS) == before  # wherever it lies
-    for path in (copied / "report").glob("*.py"):
+    for path in (copied / "reports").glob("*.py"):
         path.write_text("A = 1\n")
     for name in ("demo.py", "printing.py", "verbs/report.py", "studies/results.py", "runs/messages.py"):
         (copied / name).write_text("A = 1\n")
@@ -183,8 +183,8 @@ def test_the_sources_of_a_fit_in_the_library_itself(copied: Path) -> None:
     for name, old, new in (
         ("methods/weak/dmpls.py", "pseudo_label_weight: float = 0.5", "pseudo_label_weight: float = 0.4"),
         ("losses/rules.py", "return merged", "return merged + 1"),
-        ("data/sampling.py", "(rank + 1) * count", "(rank + 2) * count"),
-        ("evaluation/distances.py", "return distances", "return 2 * distances"),
+        ("data/loading/sampling.py", "(rank + 1) * count", "(rank + 2) * count"),
+        ("kernels/distances.py", "return distances", "return 2 * distances"),
         ("data/lists/acdc/five_fold.yaml", "patient001", "patient002"),
     ):
         text = (copied / name).read_text()
