@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 _MOVED = {
     "data.additions": "data.store.additions",
@@ -100,6 +101,7 @@ _MOVED = {
     "runs.click_objects": "clicks.objects",
     "runs.click_player": "clicks.player",
     "runs.clicks": "clicks.protocol",
+    "runs.verbs": "runs.reopening",
 }
 
 
@@ -155,3 +157,8 @@ class _Moved(ModuleType):
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._new, name)
+
+    def __call__(self, *given: Any, **named: Any) -> object:
+        """The function of the package, where one is called as a room was: `lesslabel.report`."""
+        package, _, name = self.__name__.partition(".")
+        return sys.modules[package].__getattr__(name)(*given, **named)

@@ -20,6 +20,7 @@ from lesslabel.files import read_json, written_aside
 from lesslabel.moved import same_class
 from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.networks.shape import same_networks
+from lesslabel.runs.settings import Settings
 from lesslabel.runs.weights import describe_weights
 
 _PACKAGES = (
@@ -70,7 +71,7 @@ class RunFolder:
         config: Mapping[str, Any],
         data: Mapping[str, Any],
         seed: int,
-        arguments: Sequence[str] = (),
+        settings: Settings = Settings(),
         weights: Path | None = None,
     ) -> None:
         """Make the folder of a new run; it appears with all its descriptions or not at all.
@@ -79,7 +80,7 @@ class RunFolder:
             config: the resolved configuration.
             data: what the run sees of its data.
             seed: of the run.
-            arguments: those of `lesslabel fit`.
+            settings: as they were given.
             weights: file that the training starts from.
 
         Raises:
@@ -95,7 +96,7 @@ class RunFolder:
         texts = {
             self.config.name: yaml.safe_dump(dict(config), sort_keys=False),
             self.data.name: _json(data),
-            self.environment.name: _json(describe_environment(seed, arguments) | described),
+            self.environment.name: _json(describe_environment(seed, settings) | described),
         }
         with written_aside(self.path) as aside:
             aside.mkdir(parents=True)
@@ -198,12 +199,12 @@ def read_data(folder: RunFolder) -> dict[str, Any]:
     return content
 
 
-def describe_environment(seed: int, arguments: Sequence[str] = ()) -> dict[str, Any]:
+def describe_environment(seed: int, settings: Settings = Settings()) -> dict[str, Any]:
     """What made a run: versions, machine, code state. No host name, user name or absolute path.
 
     Args:
         seed: of the run.
-        arguments: those of `lesslabel fit`.
+        settings: of the run, as they were given.
     """
     return {
         "lesslabel": __version__,
@@ -214,7 +215,7 @@ def describe_environment(seed: int, arguments: Sequence[str] = ()) -> dict[str, 
         "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         **git_state(Path(__file__).parent),
-        "command": " ".join(["lesslabel", "fit", *(without_folders(argument) for argument in arguments)]),
+        "command": " ".join(["lesslabel", "fit", *map(without_folders, settings.words())]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
     }

@@ -151,6 +151,11 @@ class _Bare(ast.NodeTransformer):
         names = [target.id for target in node.targets if isinstance(target, ast.Name)]
         return None if {"__all__", "__version__"} & set(names) else self.generic_visit(node)
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "lazy_names":
+            node.args = []  # where names are found; a package that exports them is seen through
+        return self.generic_visit(node)
+
     def visit_If(self, node: ast.If) -> ast.AST | None:
         return None if _is_for_types(node) else self.generic_visit(node)
 

@@ -9,8 +9,10 @@ from types import FrameType
 import pytest
 
 from lesslabel.cli import main
-from lesslabel.runs.verbs import run_fit, run_test
+from lesslabel.runs import testing
+from lesslabel.runs.fitting import fit
 from lesslabel.studies.sources import PACKAGE, SILENT, Sources
+from lesslabel.verbs.words import read_settings
 
 FILES = {
     "__init__.py": '"""A package."""\n__version__ = "1"\n',
@@ -156,7 +158,8 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 DMPLS = (
-    "lesslabel.runs.verbs",
+    "lesslabel.runs.fitting",
+    "lesslabel.runs.testing",
     "lesslabel.methods.DMPLS",
     "lesslabel.data.ACDCDataModule",
     "acdc/five_fold",
@@ -215,11 +218,12 @@ def test_a_fit_and_its_test_call_nothing_else(config: Path, store: Path, tmp_pat
     assert main(["fit", *arguments, "--run", str(tmp_path / "before")]) == 0  # everything is imported
 
     def act() -> None:
-        run_fit([*arguments, "--run", str(tmp_path / "run")])
-        run_test(["--run", str(tmp_path / "run")])
+        fit(read_settings([*arguments, "--run", str(tmp_path / "run")]))
+        testing.test(tmp_path / "run")
 
     names = [
-        "lesslabel.runs.verbs",
+        "lesslabel.runs.fitting",
+        "lesslabel.runs.testing",
         "lesslabel.methods.MeanTeacher",
         "lesslabel.data.PhantomDataModule",
     ]
