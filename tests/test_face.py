@@ -54,9 +54,9 @@ def test_nothing_heavy_is_imported_with_the_package() -> None:
 
 
 def test_the_package_is_imported_at_once() -> None:
-    """0.3 s on an idle machine; the best of three, and ten times as long where others compute too."""
-    program = "import time; since = time.perf_counter(); import lesslabel; print(time.perf_counter() - since)"
-    assert min(float(python(program)) for _ in range(3)) < 3
+    """0.3 s are promised; of the processor's time, which others that compute do not lengthen much."""
+    program = "import time; since = time.process_time(); import lesslabel; print(time.process_time() - since)"
+    assert min(float(python(program)) for _ in range(3)) < 0.3
 
 
 def test_it_offers_what_people_use() -> None:

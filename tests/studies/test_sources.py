@@ -146,6 +146,32 @@ def test_the_packages_that_are_imported(package: Path) -> None:
     assert Sources(package).packages(["lesslabel.work"]) == set()
 
 
+LAZY = """
+from lesslabel.lazy import lazy_names
+__getattr__, __dir__ = lazy_names(__name__, {"draw": "lesslabel.reports", "thing": "lesslabel.far.thing"})
+find_moved_modules()
+"""
+
+
+def test_a_package_that_exports_lazily_is_seen_through(package: Path) -> None:
+    """Although it does something: what it offers is not what it needs."""
+    (package / "lazy.py").write_text("def lazy_names(package, homes):\n    return package, homes\n")
+    (package / "__init__.py").write_text(LAZY)
+    reached = Sources(package).reached(["lesslabel.work"])
+    assert {"lesslabel", "lesslabel.lazy"} <= set(reached)
+    assert "lesslabel.far.thing" not in reached
+    before = Sources(package).hash(NAMES)
+    edit(package, "__init__.py", "far.thing", "named")
+    assert Sources(package).hash(NAMES) == before
+
+
+def test_what_the_library_offers_at_its_top_is_no_source_of_a_fit() -> None:
+    reached = Sources().reached(DMPLS)
+    assert "lesslabel" in reached
+    assert not {name for name in reached if name.startswith(("lesslabel.adaptation", "lesslabel.bundle"))}
+    assert "lesslabel.data.preparing" not in reached
+
+
 def test_the_library_imports_by_full_names() -> None:
     """A relative import would be overlooked."""
     assert not [path for path in PACKAGE.rglob("*.py") if re.search(r"^\s*from \.", path.read_text(), re.MULTILINE)]
@@ -217,8 +243,10 @@ def test_a_fit_and_its_test_call_nothing_else(config: Path, store: Path, tmp_pat
     arguments = ["--config", str(config), "--data.store", str(store), "--data.unlabelled_batch_size", "0"]
     assert main(["fit", *arguments, "--run", str(tmp_path / "before")]) == 0  # everything is imported
 
+    settings = read_settings(arguments)
+
     def act() -> None:
-        fit(read_settings([*arguments, "--run", str(tmp_path / "run")]))
+        fit(settings, run=tmp_path / "run")
         testing.test(tmp_path / "run")
 
     names = [
