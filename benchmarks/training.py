@@ -38,6 +38,7 @@ from lesslabel.runs.callbacks import ReplayableSteps
 from lesslabel.runs.curves import CurveLogger
 from lesslabel.runs.events import EventLogger
 from lesslabel.runs.parsing import parse_run
+from lesslabel.verbs.words import read_settings
 
 LOG_EVERY = 10
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -79,7 +80,7 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
 def configured(configs: list[str], overrides: list[str]) -> tuple[SegmentationMethod, SegmentationDataModule]:
     """Method and data of a configuration, made as `lesslabel fit` makes them."""
     named = [argument for config in configs for argument in ("--config", config)]
-    run = parse_run([*named, *overrides])
+    run = parse_run(read_settings([*named, *overrides]))
     return run.model, run.datamodule
 
 

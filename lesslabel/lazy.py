@@ -10,12 +10,13 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
 
     Args:
         package: name of the package, as in ``__name__``.
-        homes: the module in which each name is defined.
+        homes: the module in which each name is defined, ``module:other`` where it has another name there.
     """
 
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
-        return getattr(import_module(homes[name]), name)
+        module, _, own = homes[name].partition(":")
+        return getattr(import_module(module), own or name)
 
     return get, lambda: sorted(homes)

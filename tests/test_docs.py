@@ -38,6 +38,7 @@ from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.view import View
 from lesslabel.methods import SegmentationMethod
 from lesslabel.runs.parsing import parse_run
+from lesslabel.verbs.words import read_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -277,7 +278,7 @@ def test_a_view_is_one(block: Block, tmp_path: Path) -> None:
     }
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config))
-    view = parse_run(["--config", str(path)]).datamodule.view
+    view = parse_run(read_settings(["--config", str(path)])).datamodule.view
     assert isinstance(view, View)
     assert [entry.annotation for entry in view.supervision] == [entry["annotation"] for entry in written["supervision"]]
     for entry in view.supervision:

@@ -13,6 +13,7 @@ from lesslabel.selection import STDR, STRATEGIES, Pool, Strategy
 from lesslabel.selection.budget import Budget, count_units
 
 Unit = Literal["slice", "case"]
+_STDR = ("stdr", "stdr-invariant", "stdr-specific")
 
 
 def make_strategy(name: str, bundle: Bundle, seed: int, *, diversity: bool = False) -> Strategy:
@@ -28,16 +29,28 @@ def make_strategy(name: str, bundle: Bundle, seed: int, *, diversity: bool = Fal
     Raises:
         ConfigError: if there is no such strategy, or it takes no `diversity`.
     """
+    require_strategy(name, diversity=diversity)
     name = name.lower()
-    if name in ("stdr", "stdr-invariant", "stdr-specific"):
+    if name in _STDR:
         ends = name.removeprefix("stdr").removeprefix("-") or "both"
         return STDR.from_references(bundle.references, ends=ends, diversity=diversity)  # type: ignore[arg-type]  # one of the three
+    return STRATEGIES[name](seed)
+
+
+def require_strategy(name: str, *, diversity: bool = False) -> None:
+    """Refuse a strategy that there is not, or one that takes no `diversity`; see `make_strategy`.
+
+    Raises:
+        ConfigError: lists what there is.
+    """
+    name = name.lower()
+    if name in _STDR:
+        return
     if name not in STRATEGIES:
         known = ", ".join((*STRATEGIES, "stdr-invariant", "stdr-specific"))
         raise ConfigError(f"strategy: '{name}' is not one of {known}")
     if diversity:
         raise ConfigError(f"--diversity is an option of stdr, not of {name}; leave it out")
-    return STRATEGIES[name](seed)
 
 
 def name_strategy(strategy: Strategy) -> str:

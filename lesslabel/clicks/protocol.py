@@ -24,8 +24,9 @@ from lesslabel.methods import SegmentationMethod
 from lesslabel.privacy import argument_without_folders
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
+from lesslabel.runs.reopening import load_run
+from lesslabel.runs.settings import Overrides, settings_of
 from lesslabel.runs.trainer import looking_trainer
-from lesslabel.runs.verbs import load_run
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def run_clicks(
     store: OtherStore | None = None,
     part: str = "test",
     labels: Sequence[str] = (),
-    settings: Sequence[str] = (),
+    overrides: Overrides | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Any]:
     """Point at every object of a part and correct the run's segmentation click by click; write `out`.
@@ -65,7 +66,7 @@ def run_clicks(
         store: take the objects from there; None for the run's own store and split.
         part: ``train``, ``validation``, ``test`` or ``all``.
         labels: names of the classes; none takes all.
-        settings: as on the command line of a run; they override its configuration.
+        overrides: values of settings, which win over the configuration of the run.
         progress: called with the cases that are done and their number.
 
     Returns:
@@ -78,7 +79,8 @@ def run_clicks(
     """
     if out.exists():
         raise DataError(f"{out}: exists already; remove it, or choose another folder with --out")
-    opened = load_run(RunFolder(run), settings)
+    settings = settings_of(overrides=overrides)
+    opened = load_run(run, settings)
     model, pointing = _interactive(opened)
     data = opened.datamodule if store is None else _data_of(store, opened.datamodule, model.in_channels)
     _require_fit(model, data)
@@ -101,7 +103,7 @@ def run_clicks(
             "format": FORMAT,
             "method": str(opened.config["name"] or type(opened.model).__name__),
             "run": run.resolve().name,
-            "settings": [argument_without_folders(setting) for setting in settings],
+            "settings": [argument_without_folders(setting) for setting in settings.words()],
             "checkpoint": RunFolder(run).checkpoint("auto").stem,
             "protocol": asdict(protocol),
             "first_robot": player.pointing.name if protocol.annotation is None else None,

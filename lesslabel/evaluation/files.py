@@ -17,8 +17,8 @@ CORNER_TOLERANCE_MM = 1e-3
 
 
 def evaluate_files(
-    pred: Path,
-    ref: Path,
+    pred: str | Path,
+    ref: str | Path,
     *,
     labels: Sequence[int] | Mapping[int, str] | None = None,
     unit: Unit = "mm",

@@ -4,7 +4,7 @@ Everything that reads it is here: configurations, run folders and bundles that w
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ _WITHOUT_EFFECT: Final[Mapping[str, Mapping[str, object]]] = {
 }
 """What the old form said of the other architecture, and the value at which it was no mistake."""
 
-_NAME_FLAGS: Final = ("--model.network.name", "--model.init_args.network.name")
+_NAMES: Final = ("model.network.name", "model.init_args.network.name")
 
 
 def NetworkShape(name: str = "unet", *args: Any, **settings: Any) -> Network:  # noqa: N802  it was a class
@@ -83,18 +83,11 @@ def same_networks(config: Mapping[str, Any]) -> dict[str, Any]:
     return _with_network(config, lambda network: _without_idle_dropout(current_form(network)))
 
 
-def with_current_flags(arguments: Sequence[str]) -> list[str]:
-    """A command line that names the class of the network where it named an architecture."""
-    current = list(arguments)
-    for index, argument in enumerate(arguments):
-        flag, equals, value = argument.partition("=")
-        if flag not in _NAME_FLAGS:
-            continue
-        named = value if equals else arguments[index + 1] if index + 1 < len(arguments) else ""
-        if named in _CLASSES:
-            flag, path = flag.removesuffix(".name"), f"lesslabel.networks.{_CLASSES[named].__name__}"
-            current[index : index + (1 if equals else 2)] = [f"{flag}={path}"] if equals else [flag, path]
-    return current
+def with_current_name(name: str, value: str) -> tuple[str, str]:
+    """Name and value of a setting that names the class of the network where it named an architecture."""
+    if name not in _NAMES or value not in _CLASSES:
+        return name, value
+    return name.removesuffix(".name"), f"lesslabel.networks.{_CLASSES[value].__name__}"
 
 
 def _with_network(config: Mapping[str, Any], change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:

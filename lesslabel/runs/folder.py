@@ -21,6 +21,7 @@ from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.networks.shape import same_networks
 from lesslabel.privacy import command_without_folders
 from lesslabel.runs.reading import CONFIG, DATA, ENVIRONMENT, RunFiles
+from lesslabel.runs.settings import Settings
 from lesslabel.runs.weights import describe_weights
 
 _PACKAGES = (
@@ -70,7 +71,7 @@ class RunFolder:
         config: Mapping[str, Any],
         data: Mapping[str, Any],
         seed: int,
-        arguments: Sequence[str] = (),
+        settings: Settings = Settings(),
         weights: Path | None = None,
     ) -> None:
         """Make the folder of a new run; it appears with all its descriptions or not at all.
@@ -79,7 +80,7 @@ class RunFolder:
             config: the resolved configuration.
             data: what the run sees of its data.
             seed: of the run.
-            arguments: those of `lesslabel fit`.
+            settings: as they were given.
             weights: file that the training starts from.
 
         Raises:
@@ -95,7 +96,7 @@ class RunFolder:
         texts = {
             self.config.name: yaml.safe_dump(dict(config), sort_keys=False),
             self.data.name: _json(data),
-            self.environment.name: _json(describe_environment(seed, arguments) | described),
+            self.environment.name: _json(describe_environment(seed, settings) | described),
         }
         with written_aside(self.path) as aside:
             aside.mkdir(parents=True)
@@ -199,12 +200,12 @@ def read_data(folder: RunFolder) -> dict[str, Any]:
     return dict(RunFiles(folder.path).data)
 
 
-def describe_environment(seed: int, arguments: Sequence[str] = ()) -> dict[str, Any]:
+def describe_environment(seed: int, settings: Settings = Settings()) -> dict[str, Any]:
     """What made a run: versions, machine, code state. No host name, user name or absolute path.
 
     Args:
         seed: of the run.
-        arguments: those of `lesslabel fit`.
+        settings: of the run, as they were given.
     """
     return {
         "lesslabel": __version__,
@@ -215,7 +216,7 @@ def describe_environment(seed: int, arguments: Sequence[str] = ()) -> dict[str, 
         "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         **git_state(Path(__file__).parent),
-        "command": command_without_folders(["lesslabel", "fit", *arguments]),
+        "command": command_without_folders(["lesslabel", "fit", *settings.words()]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
     }

@@ -25,8 +25,9 @@ from lesslabel.studies.resolved import (
 )
 from lesslabel.studies.sources import Sources
 from lesslabel.studies.work import JobFolder
+from lesslabel.verbs.words import read_settings
 
-_WORK = "lesslabel.runs.verbs"
+_WORK = ("lesslabel.runs.fitting", "lesslabel.runs.testing")
 """What a job calls: fit and test."""
 
 
@@ -53,14 +54,14 @@ class FitJobs:
                 part.
         """
         arguments = _arguments(self.study, method, self.store, self.machines)
-        run = parse_run(arguments)
+        run = parse_run(read_settings(arguments))
         if self.study.budgets is None:
             return list(self._jobs_of(method, method.name, arguments, run))
         jobs: list[Job] = []
         for budget in self.study.budgets.patients:
             name = name_with_budget(method.name, budget)
             limited = [*arguments, "--name", name, *_budget_settings(run, budget, self.study.budgets.order)]
-            jobs += self._jobs_of(method, name, limited, parse_run(limited), complete=budget is None)
+            jobs += self._jobs_of(method, name, limited, parse_run(read_settings(limited)), complete=budget is None)
         return jobs
 
     def _jobs_of(
@@ -73,7 +74,7 @@ class FitJobs:
         weights = {name: hash_content(path) for name, path in _weights_of(run).items()}
         scored = {**asdict(study.scoring), "checkpoint": study.checkpoint}
         keyed = {**what_counts(config), **weights, "test": scored}
-        names = (_WORK, *self.sources.named_in([json.dumps(config)]))
+        names = (*_WORK, *self.sources.named_in([json.dumps(config)]))
         common = {"sources": self.sources.hash(names), "lock": hash_lock(self.sources.packages(names))}
         inputs = self._hash_inputs(method, run)
         for fold in study.folds:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.files import read_json, write_json
-from lesslabel.report.experiments.click_figure import write_click_figure
-from lesslabel.report.experiments.figure import write_figure
+from lesslabel.reports.experiments.click_figure import write_click_figure
+from lesslabel.reports.experiments.figure import write_figure
 from lesslabel.runs.reading import RunFiles
 from lesslabel.studies.curve import write_curves
 from lesslabel.studies.declaration import Study

@@ -20,6 +20,7 @@ from lesslabel.studies.resolved import (
     what_counts,
 )
 from lesslabel.studies.steps import Step, option, options, placeholders, without
+from lesslabel.verbs.words import read_settings
 
 _OF_ADAPT = ("--bundle", "--store", "--queue", "--annotation", "--out", "--stages", "--confidence", "--without-labels")
 _LATE = ("--run", "--seed", "--name", "--data.fold", "--weights")
@@ -79,7 +80,7 @@ class StepInputs:
     def _describe_training(self, arguments: Step, *, is_fit: bool) -> tuple[object, dict[str, Any]]:
         common, fold = without(arguments, _LATE), option(arguments, "--data.fold")
         if common not in self._runs:
-            run = parse_run(common)
+            run = parse_run(read_settings(common))
             config = run.plain_config()
             require_blind_to_test(config)
             require_fresh(run.config)

@@ -112,9 +112,10 @@ def _describe_run(run: Path) -> dict[str, Any]:
 def _count_labels(run: Path) -> dict[str, int]:
     """What people drew of the labels that a run saw: those that lie in its store, its queue considered."""
     from lesslabel.runs.parsing import parse_run
+    from lesslabel.runs.settings import settings_of
     from lesslabel.studies.labels import LabelCounter
 
-    data = parse_run(["--config", str(run / "config.yaml")]).datamodule
+    data = parse_run(settings_of(run / "config.yaml")).datamodule
     names = {uid: record.annotation_names for uid, record in data.store.records.items()}
     shown = {
         uid: [entry for entry in entries if entry.annotation in names[uid]] for uid, entries in data.shown().items()

@@ -134,24 +134,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fit(folder: JobFolder, job: dict[str, Any], *, resume: bool) -> None:
-    arguments = [*job["arguments"], "--run", str(folder.run), *(["--ckpt_path", "last"] if resume else [])]
     if job["devices"] * job["nodes"] > 1:
-        _call("fit", arguments)  # Lightning starts this command again for each further device
+        going_on = ["--ckpt_path", "last"] if resume else []
+        # Lightning starts this command again for each further device
+        _call("fit", [*job["arguments"], "--run", str(folder.run), *going_on])
         return
-    from lesslabel.runs.verbs import run_fit
+    from lesslabel.runs.fitting import fit
+    from lesslabel.verbs.words import read_settings
 
-    run_fit(arguments)
+    fit(read_settings([*job["arguments"], "--run", str(folder.run)]), resume=resume)
 
 
 def _test(folder: JobFolder, job: dict[str, Any]) -> None:
-    arguments = ["--run", str(folder.run), "--ckpt_path", job["checkpoint"]]
     scoring = {option: job["scoring"][option] for option in _TEST_OPTIONS}
     if job["devices"] * job["nodes"] > 1:
+        arguments = ["--run", str(folder.run), "--ckpt_path", job["checkpoint"]]
         _call("test", [*arguments, *(text for option, value in scoring.items() for text in (f"--{option}", value))])
         return
-    from lesslabel.runs.verbs import run_test
+    from lesslabel.runs.testing import test
 
-    run_test(arguments, **scoring)
+    test(folder.run, checkpoint=job["checkpoint"], **scoring)
 
 
 def _call(verb: str, arguments: Sequence[str]) -> None:

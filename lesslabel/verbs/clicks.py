@@ -1,11 +1,12 @@
 """``clicks``: how many clicks an interactive method needs."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from lesslabel.errors import ConfigError
 from lesslabel.printing import print_clicks, show_progress
+from lesslabel.runs.settings import Settings
+from lesslabel.verbs.words import read_settings
 
 
 def clicks(given: list[str]) -> int:
@@ -34,10 +35,10 @@ def clicks(given: list[str]) -> int:
     other.add_argument("--fold", type=int, default=0)
     other.add_argument("--reference", default=None, help="annotation that holds the objects; default that of the run")
     options, settings = parser.parse_known_args(given)
-    return _play(options, settings)
+    return _play(options, read_settings(settings))
 
 
-def _play(options: argparse.Namespace, settings: Sequence[str]) -> int:
+def _play(options: argparse.Namespace, overrides: Settings) -> int:
     """Run a click protocol and print what it came to."""
     from lesslabel.clicks.player import ClickProtocol
     from lesslabel.clicks.protocol import OtherStore, run_clicks
@@ -66,7 +67,7 @@ def _play(options: argparse.Namespace, settings: Sequence[str]) -> int:
             store=store,
             part=options.part,
             labels=options.labels,
-            settings=settings,
+            overrides=overrides,
             progress=progress,
         )
     print_clicks(summary)

@@ -1,7 +1,6 @@
 """``prepare``, ``verify`` and ``scribble``: a store, from raw data to weak labels."""
 
 import argparse
-import inspect
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from rich.console import Console
 
 from lesslabel.data.sources import SOURCES
-from lesslabel.data.sources.base import Source
+from lesslabel.data.sources.base import Source, source_options
 from lesslabel.files import write_json
 from lesslabel.printing import show_progress
 
@@ -71,7 +70,7 @@ def scribble(given: list[str]) -> int:
 
 def _add_source_arguments(parser: argparse.ArgumentParser, source: type[Source]) -> None:
     """Offer a source's constructor arguments as options."""
-    for name, parameter in _options(source).items():
+    for name, parameter in source_options(source).items():
         kinds = get_args(parameter.annotation) or (parameter.annotation,)
         kind = next(kind for kind in kinds if kind is not type(None))
         default = "" if parameter.default is None else f" (default {parameter.default})"
@@ -82,16 +81,19 @@ def _add_source_arguments(parser: argparse.ArgumentParser, source: type[Source])
 
 def _prepare_store(options: argparse.Namespace) -> int:
     """Make a store and say what is in it."""
-    from lesslabel.data.store.prepare import prepare
+    from lesslabel.data.preparing import prepare
+    from lesslabel.data.store.prepare import Skipped
 
-    chosen = SOURCES[options.source]
-    source = chosen(options.raw, **{name: getattr(options, name) for name in _options(chosen)})
+    skipped: list[Skipped] = []
     with show_progress("reading") as progress:
-        store, skipped = prepare(
-            source,
+        store = prepare(
+            options.source,
+            options.raw,
             options.store,
+            options={name: getattr(options, name) for name in source_options(SOURCES[options.source])},
             workers=options.workers,
             skip_damaged=options.skip_damaged,
+            skipped=skipped.append,
             progress=progress,
         )
     for case in skipped:
@@ -177,9 +179,3 @@ def _draw_scribbles(options: argparse.Namespace) -> int:
         if voxels := dense.get(str(code), 0):
             print(f"  {label}: {drawn.get(str(code), 0)} ({drawn.get(str(code), 0) / voxels:.2%})")
     return 0
-
-
-def _options(source: type[Source]) -> dict[str, inspect.Parameter]:
-    parameters = dict(inspect.signature(source).parameters)
-    parameters.pop("raw")
-    return parameters

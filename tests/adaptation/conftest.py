@@ -13,7 +13,8 @@ from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store.prepare import prepare
 from lesslabel.features import ImageFeatures
-from lesslabel.runs.verbs import run_fit
+from lesslabel.runs.fitting import fit
+from lesslabel.verbs.words import read_settings
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +38,7 @@ def bundle(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """What the north hands over; do not write to it."""
     folder = tmp_path_factory.mktemp("north")
     config = write_yaml(folder / "config.yaml", source_config(store))
-    run_fit(["--config", str(config), "--run", str(folder / "run")])
+    fit(read_settings(["--config", str(config), "--run", str(folder / "run")]))
     return export_bundle(folder / "run", folder / "bundle", store, n_references=REFERENCES)
 
 

@@ -14,6 +14,8 @@ from lesslabel.cli import main
 
 Change = Callable[[dict[str, Any]], None]
 
+SELECT = ["select", "--bundle", "nowhere", "--store", "nowhere", "--budget", "1", "--out", "queue.csv"]
+
 
 def renamed(path: str, new: str) -> Change:
     """Misspell a key of the configuration."""
@@ -181,6 +183,9 @@ def test_a_configuration_file_that_is_none(
         (["report", "nowhere"], "nowhere"),
         (["verify", "nowhere"], "nowhere: no prepared store here"),
         (["prepare", "acdc", "nowhere", "store"], "nowhere"),
+        ([*SELECT, "--strategy", "best"], "strategy: 'best' is not one of stdr"),
+        ([*SELECT, "--strategy", "random", "--diversity"], "--diversity is an option of stdr, not of random"),
+        (SELECT, "nowhere"),
     ],
 )
 def test_what_is_missing_is_named(

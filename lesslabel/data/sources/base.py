@@ -1,5 +1,6 @@
 """What every source offers: a list of its cases, cheap to make, and a way to read each."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,3 +67,10 @@ class Source(ABC):
         Raises:
             DataError: if a file is damaged or its parts do not fit; the message names the file.
         """
+
+
+def source_options(source: type[Source]) -> dict[str, inspect.Parameter]:
+    """The arguments of a source beside its raw data, by name."""
+    parameters = dict(inspect.signature(source).parameters)
+    parameters.pop("raw")
+    return parameters

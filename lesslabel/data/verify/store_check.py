@@ -25,7 +25,7 @@ _STYLES = {"error": "red", "warning": "yellow"}
 
 
 def verify_store(
-    path: Path,
+    path: str | Path,
     *,
     split: str | None = None,
     fold: int = 0,
