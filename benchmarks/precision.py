@@ -22,12 +22,12 @@ import pandas as pd
 import torch
 from training import CLOCKS, configured, endless, introduce
 
+from lesslabel.command_words import read_settings
 from lesslabel.data.batch import Batch
 from lesslabel.evaluation import compare
 from lesslabel.methods import SegmentationMethod
 from lesslabel.runs import testing
 from lesslabel.runs.fitting import fit
-from lesslabel.verbs.words import read_settings
 
 PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed"}
 

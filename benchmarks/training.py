@@ -28,6 +28,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch.utils.data import DataLoader
 
+from lesslabel.command_words import read_settings
 from lesslabel.data.batch import Batch, one_case
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.sources import Phantom
@@ -38,7 +39,6 @@ from lesslabel.runs.callbacks import ReplayableSteps
 from lesslabel.runs.curves import CurveLogger
 from lesslabel.runs.events import EventLogger
 from lesslabel.runs.parsing import parse_run
-from lesslabel.verbs.words import read_settings
 
 LOG_EVERY = 10
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}

@@ -15,11 +15,11 @@ import torch
 import yaml
 
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.interaction import Click, InteractiveSession
 from lesslabel.methods import InteractiveMethod
 from lesslabel.runs.config_files import read_config, shared_files
 from lesslabel.runs.parsing import parse_run
-from lesslabel.verbs.words import read_settings
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))

@@ -31,6 +31,7 @@ import yaml
 import lesslabel.methods
 from lesslabel.adaptation.without_labels import ADAPTATIONS, Adaptation
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.data.exchange.queue_images import file_stem
 from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.data.patient_lists import load_order, load_split
@@ -38,7 +39,6 @@ from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.view import View
 from lesslabel.methods import SegmentationMethod
 from lesslabel.runs.parsing import parse_run
-from lesslabel.verbs.words import read_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

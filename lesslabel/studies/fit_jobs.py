@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lesslabel.command_words import read_settings
 from lesslabel.data.store.records import FINGERPRINT
 from lesslabel.errors import ConfigError
 from lesslabel.networks.pretrained import pretrained_of
@@ -25,7 +26,6 @@ from lesslabel.studies.resolved import (
 )
 from lesslabel.studies.sources import Sources
 from lesslabel.studies.work import JobFolder
-from lesslabel.verbs.words import read_settings
 
 _WORK = ("lesslabel.runs.fitting", "lesslabel.runs.testing")
 """What a job calls: fit and test."""

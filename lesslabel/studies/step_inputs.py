@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.adaptation.without_labels import make_adaptation
+from lesslabel.command_words import read_settings
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
@@ -20,7 +21,6 @@ from lesslabel.studies.resolved import (
     what_counts,
 )
 from lesslabel.studies.steps import Step, option, options, placeholders, without
-from lesslabel.verbs.words import read_settings
 
 _OF_ADAPT = ("--bundle", "--store", "--queue", "--annotation", "--out", "--stages", "--confidence", "--without-labels")
 _LATE = ("--run", "--seed", "--name", "--data.fold", "--weights")

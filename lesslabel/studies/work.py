@@ -139,8 +139,8 @@ def _fit(folder: JobFolder, job: dict[str, Any], *, resume: bool) -> None:
         # Lightning starts this command again for each further device
         _call("fit", [*job["arguments"], "--run", str(folder.run), *going_on])
         return
+    from lesslabel.command_words import read_settings
     from lesslabel.runs.fitting import fit
-    from lesslabel.verbs.words import read_settings
 
     fit(read_settings([*job["arguments"], "--run", str(folder.run)]), resume=resume)
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lesslabel.verbs.words import read_settings
+from lesslabel.command_words import read_settings
 
 
 def bundle(given: list[str]) -> int:

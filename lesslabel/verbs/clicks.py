@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
+from lesslabel.command_words import read_settings
 from lesslabel.errors import ConfigError
 from lesslabel.printing import print_clicks, show_progress
 from lesslabel.runs.settings import Settings
-from lesslabel.verbs.words import read_settings
 
 
 def clicks(given: list[str]) -> int:

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
+from lesslabel.command_words import read_settings
 from lesslabel.errors import ConfigError
 from lesslabel.runs.settings import Settings
-from lesslabel.verbs.words import read_settings
 
 _RUN_SETTINGS = """
 settings, from --config FILE.yaml or one by one (the command line wins):

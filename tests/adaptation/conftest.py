@@ -9,12 +9,12 @@ from hospitals import REFERENCES, Unlabelled, source_config, write_yaml
 
 from lesslabel.adaptation.choosing import features_of_training_part
 from lesslabel.bundle import Bundle, export_bundle
+from lesslabel.command_words import read_settings
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store.prepare import prepare
 from lesslabel.features import ImageFeatures
 from lesslabel.runs.fitting import fit
-from lesslabel.verbs.words import read_settings
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from lesslabel.adaptation.stages import FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN, ad
 from lesslabel.bundle import Bundle
 from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import Kind
 from lesslabel.data.loading.histogram_matching import match_histogram
@@ -47,7 +48,6 @@ from lesslabel.runs.reopening import load_run
 from lesslabel.runs.settings import Settings
 from lesslabel.runs.testing import predict
 from lesslabel.runs.weights import describe_weights
-from lesslabel.verbs.words import read_settings
 
 LOSSES = Supervised.losses
 

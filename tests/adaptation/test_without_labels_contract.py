@@ -17,11 +17,11 @@ from lesslabel.adaptation.without_labels import ADAPTATIONS
 from lesslabel.bundle import Bundle
 from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
 from lesslabel.runs.folder import RunFolder
 from lesslabel.studies.step_inputs import StepInputs
-from lesslabel.verbs.words import read_settings
 
 SETTINGS = (*WITHOUT_LABELS, *EAST)
 

@@ -7,10 +7,10 @@ import torch
 import yaml
 
 from lesslabel.bundle import Bundle, export_bundle
+from lesslabel.command_words import read_settings
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store.prepare import prepare
 from lesslabel.runs.fitting import fit
-from lesslabel.verbs.words import read_settings
 
 REFERENCES = 4
 

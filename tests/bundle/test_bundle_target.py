@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from lesslabel.bundle import Bundle
+from lesslabel.command_words import read_settings
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
 from lesslabel.files import read_json, write_json
 from lesslabel.runs.parsing import parse_run
-from lesslabel.verbs.words import read_settings
 
 
 def target(store: Path, folder: Path, labels: dict[str, str], channels: list[str]) -> Path:

@@ -11,11 +11,11 @@ import yaml
 from running import fit, write_config
 
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.queue import Queue, QueueRow, write_queue
 from lesslabel.data.store import Store
 from lesslabel.runs.parsing import parse_run
-from lesslabel.verbs.words import read_settings
 
 DEPTH, DENSE = 6, (1, 2, 4)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lesslabel.command_words import read_settings
 from lesslabel.runs.settings import Setting, Settings, settings_of
-from lesslabel.verbs.words import read_settings
 
 
 @pytest.mark.parametrize(

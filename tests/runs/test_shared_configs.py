@@ -8,9 +8,9 @@ import yaml
 from running import SETTINGS, fit
 
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.runs.config_files import read_config, shared_files
 from lesslabel.runs.parsing import parse_run
-from lesslabel.verbs.words import read_settings
 
 
 @pytest.fixture

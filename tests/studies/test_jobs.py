@@ -10,12 +10,12 @@ import yaml
 from safetensors.torch import save_file
 from studying import declare
 
+from lesslabel.command_words import read_settings
 from lesslabel.errors import ConfigError
 from lesslabel.runs.parsing import parse_run
 from lesslabel.studies import read_study
 from lesslabel.studies.job import ONE_DEVICE, Job, Machines, find_folder
 from lesslabel.studies.jobs import make_jobs
-from lesslabel.verbs.words import read_settings
 
 
 def jobs_of(folder: Path, config: Path, store: Path, machines: Machines = ONE_DEVICE, **changes: Any) -> list[Job]:

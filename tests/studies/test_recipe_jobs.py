@@ -8,12 +8,12 @@ import pytest
 import yaml
 from studying import SETTINGS, declare
 
+from lesslabel.command_words import read_settings
 from lesslabel.errors import ConfigError
 from lesslabel.runs.parsing import parse_run
 from lesslabel.studies import read_study
 from lesslabel.studies.job import Job
 from lesslabel.studies.jobs import make_jobs
-from lesslabel.verbs.words import read_settings
 
 ROOT = Path(__file__).parents[2]
 METHODS: list[dict[str, Any]] = [

@@ -9,10 +9,10 @@ from types import FrameType
 import pytest
 
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.runs import testing
 from lesslabel.runs.fitting import fit
 from lesslabel.studies.sources import PACKAGE, SILENT, Sources
-from lesslabel.verbs.words import read_settings
 
 FILES = {
     "__init__.py": '"""A package."""\n__version__ = "1"\n',
