@@ -1,6 +1,7 @@
 """Losses: pure functions that average over known voxels. `IGNORE` voxels never count, whatever their prediction."""
 
 from lesslabel.losses.certainty import certain_consistency_loss, certain_voxels, certainty_threshold
+from lesslabel.losses.clicks import click_influence, click_weighted_cross_entropy, normalised_focal_loss
 from lesslabel.losses.consistency import consistency_loss, cross_pseudo_loss
 from lesslabel.losses.cross_entropy import partial_cross_entropy
 from lesslabel.losses.dice import dice_loss
@@ -22,6 +23,8 @@ __all__ = [
     "certain_voxels",
     "certainty_threshold",
     "class_share_divergence",
+    "click_influence",
+    "click_weighted_cross_entropy",
     "consistency_loss",
     "cross_pseudo_loss",
     "dice_loss",
@@ -34,6 +37,7 @@ __all__ = [
     "level_set_to_probability",
     "level_sets",
     "mixed_pseudo_label",
+    "normalised_focal_loss",
     "partial_cross_entropy",
     "poly",
     "pseudo_label_loss",

@@ -13,9 +13,10 @@ from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction import PROMPTS, ROBOTS, Box, Click, InteractiveSession, Scribble, SessionLog, Side, replay
 from lesslabel.interaction.encoding import CueName
+from lesslabel.interaction.focus_view import FocusSettings
 from lesslabel.interaction.graph_cut import graph_cut
 from lesslabel.interaction.information_fusion import information_fusion
-from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg
+from lesslabel.methods import ClickMaps, FCANet, FocusCut, GPInteractive, InteractiveMethod, MIDeepSeg
 from lesslabel.methods.interactive import mideepseg
 from lesslabel.networks import UNet
 
@@ -33,6 +34,9 @@ class Row:
     network_runs: int = 3
 
 
+MASK_GUIDED = {"form": "gaussian", "previous_mask": True, "own_clicks": 2, "loss": "normalised_focal"}
+FIRST_CLICK = {"attention_channels": (4, 6), "attention_normalisation": "instance"}
+
 ROWS = [
     Row("mideepseg", MIDeepSeg, 1),
     Row("mideepseg graph cut", lambda **settings: MIDeepSeg(refinement="graph_cut", **settings), 1),
@@ -45,6 +49,14 @@ ROWS = [
     Row("gaussian process egd", lambda **settings: GPInteractive(cue="exponential_geodesic", **settings)),
     Row("gaussian process decoupled", lambda **settings: GPInteractive(engine="decoupled", **settings)),
     Row("gaussian process cnn", lambda **settings: GPInteractive(head="cnn", **settings)),
+    Row("click maps", ClickMaps),
+    Row("click maps guided by the mask", lambda **settings: ClickMaps(**MASK_GUIDED, **settings)),
+    Row("fca-net", lambda **settings: FCANet(**FIRST_CLICK, **settings)),
+    Row("focus cut", FocusCut, 6),
+    Row("focus cut fast", lambda **settings: FocusCut(focus=FocusSettings(progress="fast"), **settings), 6),
+    Row("focus cut standard", lambda **settings: FocusCut(focus=FocusSettings(progress="standard"), **settings), 6),
+    Row("focus cut, global view", lambda **settings: FocusCut(focus=None, **settings)),
+    Row("fca-net base", lambda **settings: FCANet(first_click_attention=False, click_loss=False, **settings)),
 ]
 
 every_method = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -14,6 +14,7 @@ from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.loading.resize import resize_labels, resize_probabilities
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction.encoding import Encoding
+from lesslabel.interaction.model import ImageModel
 from lesslabel.interaction.robots import ErrorCentreRobot, Robot
 from lesslabel.interaction.session import InteractiveSession
 from lesslabel.interaction.training_objects import TrainingObjects
@@ -151,8 +152,16 @@ class InteractiveMethod(SegmentationMethod):
 
     # What is the same for all -----------------------------------------------------------------------------------------
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> SeenImage:
+    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
         """Look at an image; see `lesslabel.interaction.model.InteractiveModel`.
+
+        Raises:
+            DataError: if it has other axes or channels, or values that are not finite.
+        """
+        return SeenImage(self, self.checked_image(image), tuple(spacing_mm))
+
+    def checked_image(self, image: NDArray[np.float32]) -> Tensor:
+        """An image (C, [z,] y, x) as a tensor.
 
         Raises:
             DataError: if it has other axes or channels, or values that are not finite.
@@ -161,7 +170,7 @@ class InteractiveMethod(SegmentationMethod):
             raise DataError(
                 f"image of shape {image.shape}; give ({self.in_channels}, {'z, ' * (self.dimensions == 3)}y, x), finite"
             )
-        return SeenImage(self, torch.from_numpy(np.ascontiguousarray(image)), tuple(spacing_mm))
+        return torch.from_numpy(np.ascontiguousarray(image))
 
     def prepare_batch(self, batch: Batch) -> Batch:
         """Add clicks at the network's own errors, where the settings ask for them."""
