@@ -98,6 +98,28 @@ def normalised_focal_loss(logits: Tensor, target: Tensor, *, focus: float = 2.0)
     return per_sample.sum() / known.any(dim=1).sum().clamp(min=1)
 
 
+def balanced_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Compute the cross-entropy of an edge, whose few voxels weigh as much as all others together.
+
+    ``−[β y log p + (1 − β)(1 − y) log(1 − p)]`` with β the share of the other voxels (Xie and Tu, "Holistically-nested
+    edge detection", ICCV 2015), summed over the known voxels of a sample and divided by their number.
+
+    Args:
+        logits: B×[D×]H×W of the edge.
+        target: B×[D×]H×W int64, 0, 1 or `IGNORE`.
+
+    Returns:
+        Scalar, float32 or wider: the mean over the samples in which something is known, 0 without any.
+    """
+    known = (target != IGNORE).flatten(1)
+    edge = (target == 1).flatten(1)
+    others = 1 - edge.sum(dim=1, keepdim=True) / known.sum(dim=1, keepdim=True).clamp(min=1)
+    loss = F.binary_cross_entropy_with_logits(at_least_float32(logits).flatten(1), edge.float(), reduction="none")
+    weighted = loss * torch.where(edge, others, 1 - others) * known
+    per_sample = weighted.sum(dim=1) / known.sum(dim=1).clamp(min=1)
+    return per_sample.sum() / known.any(dim=1).sum().clamp(min=1)
+
+
 def _distance(axes: list[Tensor], position: Tensor) -> Tensor:
     """Distances of all voxels of a grid to one of them."""
     squared = torch.zeros(())

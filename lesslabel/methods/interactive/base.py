@@ -14,7 +14,7 @@ from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.loading.resize import resize_labels, resize_probabilities
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction.encoding import Encoding
-from lesslabel.interaction.model import ImageModel
+from lesslabel.interaction.model import ImageModel, Segmentation
 from lesslabel.interaction.robots import ErrorCentreRobot, Robot
 from lesslabel.interaction.session import InteractiveSession
 from lesslabel.interaction.training_objects import TrainingObjects
@@ -39,16 +39,18 @@ class Answer:
         probability: (*size) float32 in [0, 1].
         uncertainty: (*size) float32, at least 0.
         mask: (*size) bool.
+        memory: (*size) float32, what the next turn sees instead of the probability; None for the probability.
     """
 
     probability: Tensor
     uncertainty: Tensor
     mask: Tensor
+    memory: Tensor | None = None
 
     @classmethod
-    def of_probability(cls, probability: Tensor) -> "Answer":
+    def of_probability(cls, probability: Tensor, memory: Tensor | None = None) -> "Answer":
         """The object where it is more probable than not; uncertainty is 4p(1 − p), in [0, 1]."""
-        return cls(probability, 4 * probability * (1 - probability), probability > 0.5)
+        return cls(probability, 4 * probability * (1 - probability), probability > 0.5, memory)
 
 
 class InteractiveMethod(SegmentationMethod):
@@ -149,6 +151,19 @@ class InteractiveMethod(SegmentationMethod):
     def object_probability(self, batch: Batch) -> Tensor:
         """Predict the probability (B, *size) of the object of each training sample, where `own_clicks` asks for it."""
         return self.object_logits(batch["image"], batch["cues"]).float().softmax(dim=1)[:, 1]
+
+    def object_answer(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Predict each training sample's object, where `own_clicks` asks for it, and what the next turn sees of it.
+
+        Returns:
+            Two tensors (B, *size): the probability, and the map of the ``previous`` answer.
+        """
+        probability = self.object_probability(batch)
+        return probability, probability
+
+    def remembered(self, before: Segmentation) -> NDArray[np.float32]:
+        """What a turn sees of the answer before it, or of the mask that was started from: ([z,] y, x)."""
+        return before.probability if before.memory is None else before.memory
 
     # What is the same for all -----------------------------------------------------------------------------------------
 
