@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lesslabel.networks.description import Dimensions
-from lesslabel.networks.layers import CONVOLUTION, MAX_POOLING, Normalisation, convolved, enlarge
+from lesslabel.networks.layers import CONVOLUTION, LINEAR_MODE, MAX_POOLING, Normalisation, convolved
 
 _REFINEMENT_DILATIONS = (2, 4, 8, 16)
 _TINY = 1e-12
@@ -78,23 +78,26 @@ class FeatureAwareAttention(nn.Module):
         coming = 1 + 2 * len(encoder_channels) + width
         self.refine = _refinement(dimensions, coming, width, normalisation) if refine else None
 
-    def image_features(self, maps: Sequence[Tensor], penultimate: Tensor, coarse: Tensor) -> ImageFeatures:
+    def image_features(
+        self, maps: Sequence[Tensor], penultimate: Tensor, coarse: Tensor, grid: Sequence[int]
+    ) -> ImageFeatures:
         """Compute what does not depend on clicks.
 
         Args:
-            maps: of the encoder; the first one gives the grid of the module.
+            maps: of the encoder.
             penultimate: of the network, at the image's size.
             coarse: B×1×[D×]H×W, the object without a click, at the image's size.
+            grid: ([d,] h, w), the size at which the module works.
         """
-        grid = maps[0]
-        scales = [enlarge(narrow(each), grid) for narrow, each in zip(self.scales, maps, strict=True)]
+        scales = [resampled(narrow(each), grid) for narrow, each in zip(self.scales, maps, strict=True)]
         together = self.all_scales(torch.cat(scales, dim=1))
         levels = tuple(
             integrate(torch.cat([each, together], dim=1))
             for integrate, each in zip(self.integrate, scales, strict=True)
         )
         embeddings = tuple(embed(each) for embed, each in zip(self.embed, levels, strict=True))
-        return ImageFeatures(levels, embeddings, enlarge(self.context(penultimate), grid), enlarge(coarse, grid))
+        context = self.context(resampled(penultimate, grid))
+        return ImageFeatures(levels, embeddings, context, resampled(coarse, grid))
 
     def forward(self, features: ImageFeatures, inside: Tensor, outside: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Segment by clicks.
@@ -161,6 +164,16 @@ class ClickAttention(nn.Module):
         result = features + self.gain * attended.transpose(1, 2).view(features.shape)
         guidance: Tensor = self.guide(result)
         return guidance
+
+
+def resampled(features: Tensor, grid: Sequence[int]) -> Tensor:
+    """Bring a map to a grid: means of its voxels where that is coarser, (bi/tri)linear interpolation where finer."""
+    if features.shape[2] >= grid[0]:
+        if len(grid) == 2:
+            return F.adaptive_avg_pool2d(features, tuple(grid))
+        depth, height, width = grid
+        return F.adaptive_avg_pool3d(features, (depth, height, width))
+    return F.interpolate(features, size=tuple(grid), mode=LINEAR_MODE[len(grid)], align_corners=False)
 
 
 def click_distances(embedded: Tensor, clicked: Tensor, unclicked: Tensor) -> Tensor:

@@ -108,7 +108,7 @@ def test_a_click_runs_nothing_that_depends_on_the_image_alone(dimensions) -> Non
     size = (8, 8, 8)[:dimensions]
     module = FeatureAwareAttention(dimensions, (4, 6), 5, 4, "instance").eval()
     maps = [torch.randn(1, 4, *size), torch.randn(1, 6, *(each // 2 for each in size))]
-    features = module.image_features(maps, torch.randn(1, 5, *size), torch.rand(1, 1, *size))
+    features = module.image_features(maps, torch.randn(1, 5, *size), torch.rand(1, 1, *size), size)
     runs = []
     for part in (module.scales, module.all_scales, module.integrate, module.embed, module.context):
         for layer in part.modules():

@@ -35,10 +35,10 @@ class FeatureAware(InteractiveMethod):
     refinement alone. ``L = BCE + λ₁ L1 (eq. 6) + λ_aux BCE of every scale's guidance + λ_coarse BCE of the coarse
     mask``; the text names the terms but not their weights.
 
-    Where the text leaves something open: the module works at the finest encoder map whose stride is at least
-    ``stride``, and its result is enlarged; the equations (5) and table 1 are read with one channel of coarse mask, two
-    of guidance per scale, and no activation after the last layer, as logits need. ``network`` may be any; with
-    ``frozen`` the module is trained beside a network that stays as its weights are, as a plug-in.
+    Where the text leaves something open: the module works at one ``stride``-th of the size, to which all maps of the
+    encoder but its first are resampled, and its result is enlarged. Equation (5) and table 1 are read with one channel
+    of coarse mask, two of guidance per scale, and no activation after the last layer, as logits need. ``network`` may
+    be any; with ``frozen`` the module is trained beside a network that stays as it is, as a plug-in.
 
     Args:
         in_channels: channels of the image.
@@ -101,10 +101,8 @@ class FeatureAware(InteractiveMethod):
         self.guidance_weight = guidance_weight
         self.coarse_weight = coarse_weight
         self.network = network.build(in_channels, self.num_classes).requires_grad_(not frozen)
-        strides = self.network.encoder.strides
-        reached = [index for index, each in enumerate(strides) if each >= stride] or [len(strides) - 1]
-        self.levels = slice(max(0, min(reached[0], len(strides) - 2)), None)
-        channels = self.network.encoder.channels[self.levels]
+        self.stride = stride
+        channels = self.network.encoder.channels[1:]
         self.attention = FeatureAwareAttention(
             network.dimensions, channels, self.network.feature_channels, width, normalisation, refine=refine
         )
@@ -156,7 +154,8 @@ class FeatureAware(InteractiveMethod):
         penultimate = self.network.decoder(maps)
         coarse = self.network.head(penultimate)
         probability = coarse.float().softmax(dim=1)[:, 1:]
-        return self.attention.image_features(maps[self.levels], penultimate, probability), coarse
+        grid = [-(-length // self.stride) for length in image.shape[2:]]
+        return self.attention.image_features(maps[1:], penultimate, probability, grid), coarse
 
     def _guided(self, features: ImageFeatures, clicks: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The logits at the size of the clicks, and every scale's guidance.
