@@ -38,6 +38,7 @@ from lesslabel.interaction.robots import ROBOTS, Robot
 from lesslabel.interaction.session import InteractiveSession, replay
 from lesslabel.interaction.session_log import SessionLog, Turn
 from lesslabel.interaction.session_start import Start
+from lesslabel.interaction.structure import StructureIntegrity, clicked_parts
 
 __all__ = [
     "CUES",
@@ -66,7 +67,9 @@ __all__ = [
     "SessionLog",
     "Side",
     "Start",
+    "StructureIntegrity",
     "Turn",
+    "clicked_parts",
     "cut_energy",
     "disk_cue",
     "euclidean_cue",

@@ -21,11 +21,14 @@ class Segmentation:
         probability: the same shape, float32 in [0, 1], of the object; 0 beyond the part that was looked at.
         uncertainty: the same shape, float32, at least 0; how much a click there may teach, in the model's own unit. 0
             beyond the part that was looked at.
+        memory: the same shape, what the model sees of this answer at the next turn where that is not the probability,
+            such as an edge; None where it is.
     """
 
     mask: Mask
     probability: NDArray[np.float32]
     uncertainty: NDArray[np.float32]
+    memory: NDArray[np.float32] | None = None
 
     @classmethod
     def of_mask(cls, mask: Mask) -> Self:

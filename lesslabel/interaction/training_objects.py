@@ -77,6 +77,18 @@ class TrainingObjects:
         if not classes:
             return self._nothing(image, uid, spacing_mm)
         truth = labels == generator.choice(classes)
+        return self.of_object(image, labels, truth, uid, spacing_mm, generator)
+
+    def of_object(
+        self,
+        image: Tensor,
+        labels: NDArray[np.uint8],
+        truth: NDArray[np.bool_],
+        uid: str,
+        spacing_mm: Sequence[float],
+        generator: np.random.Generator,
+    ) -> Batch:
+        """Draw what is said of an object, ([z,] y, x) bool; see `make`."""
         prompts: tuple[Prompt, ...] = self.first_robot.annotate(truth, generator, spacing_mm=spacing_mm)
         if not prompts:  # a robot that needs more room than the object leaves
             return self._nothing(image, uid, spacing_mm)
@@ -86,15 +98,15 @@ class TrainingObjects:
             prompts += self.later_robot.annotate(truth, generator, spacing_mm=spacing_mm)
         target = crop.cut_labels(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
         encoded = self.encoding.encode(image, spacing_mm, Guidance(labels.shape, prompts), crop)
-        return self._sample(encoded, target, uid, generator)
+        return self.sample(encoded, target, uid, generator)
 
     def _nothing(self, image: Tensor, uid: str, spacing_mm: Sequence[float]) -> Batch:
         shape = tuple(image.shape[1:])
         crop = Crop.whole(shape, self.encoding.size_voxel)
         encoded = self.encoding.encode(image, spacing_mm, Guidance(shape), crop)
-        return self._sample(encoded, np.full(crop.size, IGNORE, np.uint8), uid, None)
+        return self.sample(encoded, np.full(crop.size, IGNORE, np.uint8), uid, None)
 
-    def _sample(
+    def sample(
         self, encoded: EncodedObject, target: NDArray[np.uint8], uid: str, generator: np.random.Generator | None
     ) -> Batch:
         """A sample whose slices are dense where anything of them is known: the labels were those of dense slices."""

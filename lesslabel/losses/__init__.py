@@ -1,6 +1,12 @@
 """Losses: pure functions that average over known voxels. `IGNORE` voxels never count, whatever their prediction."""
 
 from lesslabel.losses.certainty import certain_consistency_loss, certain_voxels, certainty_threshold
+from lesslabel.losses.clicks import (
+    balanced_cross_entropy,
+    click_influence,
+    click_weighted_cross_entropy,
+    normalised_focal_loss,
+)
 from lesslabel.losses.consistency import consistency_loss, cross_pseudo_loss
 from lesslabel.losses.cross_entropy import partial_cross_entropy
 from lesslabel.losses.dice import dice_loss
@@ -18,10 +24,13 @@ from lesslabel.losses.ramps import gaussian_ramp, poly
 
 __all__ = [
     "LevelSetRecipe",
+    "balanced_cross_entropy",
     "certain_consistency_loss",
     "certain_voxels",
     "certainty_threshold",
     "class_share_divergence",
+    "click_influence",
+    "click_weighted_cross_entropy",
     "consistency_loss",
     "cross_pseudo_loss",
     "dice_loss",
@@ -34,6 +43,7 @@ __all__ = [
     "level_set_to_probability",
     "level_sets",
     "mixed_pseudo_label",
+    "normalised_focal_loss",
     "partial_cross_entropy",
     "poly",
     "pseudo_label_loss",

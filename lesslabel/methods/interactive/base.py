@@ -14,6 +14,7 @@ from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.loading.resize import resize_labels, resize_probabilities
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction.encoding import Encoding
+from lesslabel.interaction.model import ImageModel, Segmentation
 from lesslabel.interaction.robots import ErrorCentreRobot, Robot
 from lesslabel.interaction.session import InteractiveSession
 from lesslabel.interaction.training_objects import TrainingObjects
@@ -38,16 +39,18 @@ class Answer:
         probability: (*size) float32 in [0, 1].
         uncertainty: (*size) float32, at least 0.
         mask: (*size) bool.
+        memory: (*size) float32, what the next turn sees instead of the probability; None for the probability.
     """
 
     probability: Tensor
     uncertainty: Tensor
     mask: Tensor
+    memory: Tensor | None = None
 
     @classmethod
-    def of_probability(cls, probability: Tensor) -> "Answer":
+    def of_probability(cls, probability: Tensor, memory: Tensor | None = None) -> "Answer":
         """The object where it is more probable than not; uncertainty is 4p(1 − p), in [0, 1]."""
-        return cls(probability, 4 * probability * (1 - probability), probability > 0.5)
+        return cls(probability, 4 * probability * (1 - probability), probability > 0.5, memory)
 
 
 class InteractiveMethod(SegmentationMethod):
@@ -149,10 +152,31 @@ class InteractiveMethod(SegmentationMethod):
         """Predict the probability (B, *size) of the object of each training sample, where `own_clicks` asks for it."""
         return self.object_logits(batch["image"], batch["cues"]).float().softmax(dim=1)[:, 1]
 
+    def object_answer(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Predict each training sample's object, where `own_clicks` asks for it, and what the next turn sees of it.
+
+        Returns:
+            Two tensors (B, *size): the probability, and the map of the ``previous`` answer.
+        """
+        probability = self.object_probability(batch)
+        return probability, probability
+
+    def remembered(self, before: Segmentation) -> NDArray[np.float32]:
+        """What a turn sees of the answer before it, or of the mask that was started from: ([z,] y, x)."""
+        return before.probability if before.memory is None else before.memory
+
     # What is the same for all -----------------------------------------------------------------------------------------
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> SeenImage:
+    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
         """Look at an image; see `lesslabel.interaction.model.InteractiveModel`.
+
+        Raises:
+            DataError: if it has other axes or channels, or values that are not finite.
+        """
+        return SeenImage(self, self.checked_image(image), tuple(spacing_mm))
+
+    def checked_image(self, image: NDArray[np.float32]) -> Tensor:
+        """An image (C, [z,] y, x) as a tensor.
 
         Raises:
             DataError: if it has other axes or channels, or values that are not finite.
@@ -161,7 +185,7 @@ class InteractiveMethod(SegmentationMethod):
             raise DataError(
                 f"image of shape {image.shape}; give ({self.in_channels}, {'z, ' * (self.dimensions == 3)}y, x), finite"
             )
-        return SeenImage(self, torch.from_numpy(np.ascontiguousarray(image)), tuple(spacing_mm))
+        return torch.from_numpy(np.ascontiguousarray(image))
 
     def prepare_batch(self, batch: Batch) -> Batch:
         """Add clicks at the network's own errors, where the settings ask for them."""

@@ -35,14 +35,14 @@ def with_own_clicks(method: "InteractiveMethod", batch: Batch) -> Batch:
     corrected["cues"], corrected["clicks"] = batch["cues"].clone(), batch["clicks"].clone()
     for turn in range(max(turns)):
         with evaluating(method):
-            probability = method.object_probability(corrected).float()
+            probability, memory = (each.float() for each in method.object_answer(corrected))
         for slot in (slot for slot, wanted in enumerate(turns) if turn < wanted):
             target = batch["target"][slot].cpu().numpy()
             seen = (probability[slot].cpu().numpy() > 0.5) & (target != IGNORE)
             spacing_mm = batch["spacing_mm"][slot]
             prompts = method.own_robot.annotate(target == 1, generators[slot], prediction=seen, spacing_mm=spacing_mm)
             placed[slot] = placed[slot].extended(prompts)
-            image, before = batch["image"][slot].cpu().float(), probability[slot : slot + 1].cpu()
+            image, before = batch["image"][slot].cpu().float(), memory[slot : slot + 1].cpu()
             _put(corrected["cues"], slot, method.encoding.draw(image, placed[slot], spacing_mm, before))
             _put(corrected["clicks"], slot, clicks_of(placed[slot]))
     return corrected

@@ -74,6 +74,7 @@ class SeenObject:
             crop,
             self._on(crop),
             method.encoding,
+            None if history.before is None else method.remembered(history.before),
         )
         with evaluating(method):
             answer = method.answer(self._features_of(situation), situation)
@@ -142,6 +143,7 @@ class SeenObject:
             mask=np.asarray(mask),
             probability=crop.paste(answer.probability.cpu()),
             uncertainty=crop.paste(answer.uncertainty.cpu()),
+            memory=None if answer.memory is None else crop.paste(answer.memory.cpu()),
         )
 
 

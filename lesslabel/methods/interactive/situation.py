@@ -27,6 +27,7 @@ class Situation:
         crop: where the object lies, and the grid of the network.
         grid: the image on that crop, (C, *size), each channel's range brought to [0, 1].
         encoding: how crop and prompts become maps.
+        previous: ([z,] y, x), what the method sees of its answer before, or of the start; None without either.
     """
 
     image: Tensor
@@ -37,6 +38,7 @@ class Situation:
     crop: Crop
     grid: Tensor
     encoding: Encoding
+    previous: NDArray[np.float32] | None
 
     @cached_property
     def now(self) -> EncodedObject:
@@ -51,10 +53,8 @@ class Situation:
 
     def on(self, crop: Crop) -> EncodedObject:
         """The object with everything that was said of it on another crop, such as one around the last click."""
-        before = self.history.before
-        previous = None if before is None else before.probability
         grid = self.grid if crop == self.crop else None
-        return self.encoding.encode(self.image, self.spacing_mm, self.guidance, crop, previous, grid)
+        return self.encoding.encode(self.image, self.spacing_mm, self.guidance, crop, self.previous, grid)
 
     @property
     def _start(self) -> NDArray[np.float32] | None:
