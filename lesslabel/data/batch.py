@@ -20,7 +20,7 @@ class Batch(TypedDict):
         annotated_labels: (B, C, [D]) bool over classes, False where nobody annotated the class in that slice.
         uid: case of each sample.
         weight: optional (B, [D], H, W) float32 confidence of the target.
-        derived: optional (B, K, [D], H, W) float32, maps that the method derives from dense labels (its `recipe`);
+        derived: optional (B, K, [D], H, W) float32, maps derived from dense labels (`map_derivation` of the method);
             they mean nothing where the target is unknown.
         cues: optional (B, K, [D], H, W) float32, what an annotator's prompts were turned into; the input of an
             interactive method, never a target.

@@ -1,12 +1,13 @@
 """Losses: pure functions that average over known voxels. `IGNORE` voxels never count, whatever their prediction."""
 
+from lesslabel.lazy import renamed_names
 from lesslabel.losses.certainty import certain_consistency_loss, certain_voxels, certainty_threshold
 from lesslabel.losses.consistency import consistency_loss, cross_pseudo_loss
 from lesslabel.losses.cross_entropy import partial_cross_entropy
 from lesslabel.losses.dice import dice_loss
 from lesslabel.losses.entropy import class_share_divergence, entropy_loss, voxel_entropy
 from lesslabel.losses.level_set import (
-    LevelSetRecipe,
+    LevelSetDerivation,
     level_set,
     level_set_loss,
     level_set_targets,
@@ -17,7 +18,7 @@ from lesslabel.losses.pseudo_label import hard_label, mixed_pseudo_label, pseudo
 from lesslabel.losses.ramps import gaussian_ramp, poly
 
 __all__ = [
-    "LevelSetRecipe",
+    "LevelSetDerivation",
     "certain_consistency_loss",
     "certain_voxels",
     "certainty_threshold",
@@ -39,3 +40,5 @@ __all__ = [
     "pseudo_label_loss",
     "voxel_entropy",
 ]
+
+__getattr__ = renamed_names(__name__, {"LevelSetRecipe": "LevelSetDerivation"})

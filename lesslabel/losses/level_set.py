@@ -130,8 +130,8 @@ def level_set_to_probability(values: Tensor, steepness: float = 1500.0) -> Tenso
 
 
 @dataclass(frozen=True)
-class LevelSetRecipe:
-    """How the data module makes level sets while it loads samples; see `lesslabel.data.loading.derived.Recipe`.
+class LevelSetDerivation:
+    """How the data module makes level sets while it loads samples; see `lesslabel.data.loading.derived.MapDerivation`.
 
     Attributes:
         whole: from the whole case, once, kept in the store; or from the patch that a sample shows.

@@ -12,7 +12,7 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from lesslabel.data.batch import Batch, EvaluationBatch
-from lesslabel.data.loading.derived import Recipe
+from lesslabel.data.loading.derived import MapDerivation
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.loading.resize import resize_probabilities
 from lesslabel.errors import ConfigError, NonFiniteLossError
@@ -100,7 +100,7 @@ class SegmentationMethod(pl.LightningModule):
         return result
 
     @property
-    def recipe(self) -> Recipe | None:
+    def map_derivation(self) -> MapDerivation | None:
         """The maps that the data module derives from dense labels for this method; None for none."""
         return None
 

@@ -23,7 +23,7 @@ from lesslabel.data.loading.cache import Cache
 from lesslabel.data.loading.case_loader import CaseLoader, TrainingCase
 from lesslabel.data.loading.case_parts import CaseParts
 from lesslabel.data.loading.crop import Window, crop, draw_window
-from lesslabel.data.loading.derived import DerivedMaps, Recipe, make_in_runs
+from lesslabel.data.loading.derived import DerivedMaps, MapDerivation, make_in_runs
 from lesslabel.data.loading.merge import labels_of_objects, merge_annotations
 from lesslabel.data.loading.resize import Shape
 from lesslabel.data.loading.sampling import SampleKey, Unit, generator_of
@@ -40,7 +40,7 @@ class TrainingSet(Dataset[Batch]):
         augmentation: how samples vary.
         seed: of the run.
         cache_bytes: memory that cached cases may take, in each worker.
-        recipe: maps to derive from the labels of dense slices.
+        derivation: maps to derive from the labels of dense slices.
         annotator: makes the sample of an interactive method from an augmented one; None for any other method.
         in_parts: read of each case what a sample needs, and keep no case, where that is possible: on the image's own
             grid, without maps of whole cases or matched histograms. Samples are the same.
@@ -54,7 +54,7 @@ class TrainingSet(Dataset[Batch]):
         augmentation: Augmentation,
         seed: int,
         cache_bytes: int,
-        recipe: Recipe | None = None,
+        derivation: MapDerivation | None = None,
         annotator: Annotator | None = None,
         *,
         in_parts: bool = False,
@@ -64,9 +64,9 @@ class TrainingSet(Dataset[Batch]):
         self.patch_voxel = patch_voxel
         self.augmentation = augmentation
         self.seed = seed
-        self.recipe = recipe
+        self.derivation = derivation
         self.annotator = annotator
-        self.maps = DerivedMaps(loader.store.path, recipe) if recipe is not None and recipe.whole else None
+        self.maps = DerivedMaps(loader.store.path, derivation) if derivation is not None and derivation.whole else None
         self.cache: Cache[TrainingCase] = Cache(self._load, cache_bytes)
         whole = self.maps is not None or loader.quantiles is not None
         self.parts = CaseParts(loader, shown) if in_parts and not whole else None
@@ -105,9 +105,9 @@ class TrainingSet(Dataset[Batch]):
             sample["weight"] = apply_to_weight(weight, drawn).contiguous()
         if derived is not None:
             sample["derived"] = apply_to_derived(derived, drawn).contiguous()
-        elif self.recipe is not None and key.labelled and bool(dense.any()):
-            recipe, classes = self.recipe, len(annotated)
-            maps = make_in_runs(lambda part: recipe.make(part, classes), labels.numpy(), dense.numpy())
+        elif self.derivation is not None and key.labelled and bool(dense.any()):
+            derivation, classes = self.derivation, len(annotated)
+            maps = make_in_runs(lambda part: derivation.make(part, classes), labels.numpy(), dense.numpy())
             sample["derived"] = torch.from_numpy(maps)
         return sample
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from lesslabel.files import written_aside
 
 
-class Recipe(Protocol):
+class MapDerivation(Protocol):
     """How a method derives maps from a label map. The data know no more of it than this."""
 
     @property
@@ -57,20 +58,28 @@ def make_in_runs(
     return maps
 
 
+def derivation_of(method: object) -> MapDerivation | None:
+    """The derivation that a method defines; None for none. Its old name, `recipe`, works for one version more."""
+    if hasattr(method, "recipe"):
+        warnings.warn(f"{type(method).__name__}.recipe: rename it to map_derivation", FutureWarning, stacklevel=2)
+        return cast(MapDerivation, method.recipe)
+    return cast(MapDerivation | None, getattr(method, "map_derivation", None))
+
+
 class DerivedMaps:
-    """Maps of whole cases in ``STORE/derived/<recipe>``; see docs/formats.md.
+    """Maps of whole cases in ``STORE/derived/<derivation>``; see docs/formats.md.
 
     A file is found by the hash of the labels that it was made from, on the network's grid and in its classes. So it is
     never out of date, and may be removed at any time.
 
     Args:
         store: folder of the store.
-        recipe: how the maps are made.
+        derivation: how the maps are made.
     """
 
-    def __init__(self, store: Path, recipe: Recipe) -> None:
-        self.folder = store / "derived" / recipe.name
-        self.recipe = recipe
+    def __init__(self, store: Path, derivation: MapDerivation) -> None:
+        self.folder = store / "derived" / derivation.name
+        self.derivation = derivation
 
     def read(
         self, labels: NDArray[np.uint8], classes: int, dense: NDArray[np.bool_] | None = None
@@ -90,12 +99,12 @@ class DerivedMaps:
         path = self.folder / f"{self._key(labels, classes, dense)}.npy"
         maps = _mapped(path)
         if maps is None:
-            self._write(path, make_in_runs(lambda part: self.recipe.make(part, classes), labels, dense))
+            self._write(path, make_in_runs(lambda part: self.derivation.make(part, classes), labels, dense))
             maps = np.load(path, mmap_mode="c")
         return maps
 
     def _key(self, labels: NDArray[np.uint8], classes: int, dense: NDArray[np.bool_]) -> str:
-        digest = hashlib.sha256(f"{self.recipe.name} {classes} {labels.shape}".encode())
+        digest = hashlib.sha256(f"{self.derivation.name} {classes} {labels.shape}".encode())
         digest.update(np.ascontiguousarray(labels).data)
         if not dense.all():
             digest.update(dense.tobytes())

@@ -12,7 +12,7 @@ from lesslabel.data.loading.annotator import Annotator
 from lesslabel.data.loading.augment import Augmentation
 from lesslabel.data.loading.case_loader import CaseLoader, Grid
 from lesslabel.data.loading.datasets import EvaluationSet, TrainingSet
-from lesslabel.data.loading.derived import Recipe
+from lesslabel.data.loading.derived import MapDerivation, derivation_of
 from lesslabel.data.loading.description import describe_overlays, describe_view, list_slices, name_annotations
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.pools import divide_units
@@ -223,7 +223,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             self.augmentation,
             self.seed,
             self.cache_bytes,
-            self._recipe(),
+            self._map_derivation(),
             self._annotator(),
             in_parts=self._size_of_training_cases() > self.cache_bytes,
         )
@@ -273,9 +273,9 @@ class SegmentationDataModule(pl.LightningDataModule):
         progress = self.trainer.fit_loop.epoch_loop.batch_progress.total
         return int(progress.processed)  # type: ignore[attr-defined]  # Lightning annotates its base class
 
-    def _recipe(self) -> Recipe | None:
+    def _map_derivation(self) -> MapDerivation | None:
         """The maps that the method in training wants derived from dense labels."""
-        return None if self.trainer is None else getattr(self.trainer.lightning_module, "recipe", None)
+        return None if self.trainer is None else derivation_of(self.trainer.lightning_module)
 
     def _annotator(self) -> Annotator | None:
         """What points at the objects of training samples, where the method in training is interactive."""

@@ -10,7 +10,7 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import Kind
 from lesslabel.errors import ConfigError
 from lesslabel.losses import (
-    LevelSetRecipe,
+    LevelSetDerivation,
     consistency_loss,
     dice_loss,
     level_set_loss,
@@ -97,15 +97,15 @@ class DTC(SegmentationMethod):
         self.ramp_iterations = ramp_iterations
         self.ramp_every = ramp_every
         self.steepness = steepness
-        self._recipe = LevelSetRecipe(level_set == "volume", network.dimensions, empty)
+        self._derivation = LevelSetDerivation(level_set == "volume", network.dimensions, empty)
         self.squared_dice = squared_dice
         self.per_sample = per_sample
         self.predict_with = predict_with
 
     @property
-    def recipe(self) -> LevelSetRecipe:
+    def map_derivation(self) -> LevelSetDerivation:
         """The level sets that the data module hands over in ``batch["derived"]``."""
-        return self._recipe
+        return self._derivation
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the supervised losses of both heads and their agreement on every sample."""
@@ -149,9 +149,9 @@ class DTC(SegmentationMethod):
         if "derived" in batch:
             return batch["derived"]
         dense = batch["kind"] == int(Kind.DENSE)
-        if self._recipe.whole and bool(dense.any()):
+        if self._derivation.whole and bool(dense.any()):
             raise ConfigError("model.level_set is volume, but the batch has no level sets; train with a data module")
-        return level_set_targets(target, self.num_classes, self._recipe.empty, dense)
+        return level_set_targets(target, self.num_classes, self._derivation.empty, dense)
 
     def _check(self, steepness: float, ramp_iterations: int | None, ramp_every: int) -> None:
         require_not_negative(**self.weights, ramp_iterations=ramp_iterations)

@@ -31,7 +31,7 @@ from lesslabel.interaction import Side
 from lesslabel.interaction.encoding import Encoding, cues_of_sides
 from lesslabel.interaction.robots import InteriorMarginRobot
 from lesslabel.interaction.training_objects import TrainingObjects
-from lesslabel.losses import LevelSetRecipe, level_sets
+from lesslabel.losses import LevelSetDerivation, level_sets
 
 NONE, DENSE, SCRIBBLE = (int(kind) for kind in (Kind.NONE, Kind.DENSE, Kind.SCRIBBLE))
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
@@ -66,12 +66,12 @@ def samples_of(
     store: Store,
     patch: tuple[int, ...] | None = None,
     augmentation: Augmentation = PLAIN,
-    recipe: LevelSetRecipe | None = None,
+    derivation: LevelSetDerivation | None = None,
     annotator: TrainingObjects | None = None,
     shown: Sequence[Shown] = SHOWN,
 ) -> TrainingSet:
     loader = CaseLoader(store, View(), MAPPING, Grid(), Intensity("none"))
-    return TrainingSet(loader, {"case0": shown}, patch, augmentation, 0, 10**6, recipe, annotator)
+    return TrainingSet(loader, {"case0": shown}, patch, augmentation, 0, 10**6, derivation, annotator)
 
 
 def volume(samples: TrainingSet, step: int = 0, *, labelled: bool = True) -> Batch:
@@ -163,7 +163,7 @@ def test_a_batch_stacks_volumes_and_keeps_their_slices(store: Store) -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_level_sets_are_those_of_each_run_of_dense_slices(store: Store, whole: bool) -> None:
-    sample = volume(samples_of(store, recipe=LevelSetRecipe(whole, dimensions=3)))
+    sample = volume(samples_of(store, derivation=LevelSetDerivation(whole, dimensions=3)))
     dense = striped_case().annotations["some"].labels[1:3]
     np.testing.assert_array_equal(sample["derived"][:, 1:3].numpy(), level_sets(dense, 4))
     assert not sample["derived"][:, [0, 3, 4, 5]].any()
@@ -171,8 +171,8 @@ def test_level_sets_are_those_of_each_run_of_dense_slices(store: Store, whole: b
 
 def test_padding_of_a_dense_volume_is_outside_of_every_class_as_within_its_slices(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store", [make_case(0)])
-    recipe = LevelSetRecipe(whole=False, dimensions=3)
-    sample = volume(samples_of(store, (6, 14, 12), recipe=recipe, shown=(Shown("dense"),)))
+    derivation = LevelSetDerivation(whole=False, dimensions=3)
+    sample = volume(samples_of(store, (6, 14, 12), derivation=derivation, shown=(Shown("dense"),)))
     assert sample["kind"].tolist() == [NONE, *[DENSE] * 4, NONE]
     labels = sample["target"].numpy()
     assert (labels[:, 0] == IGNORE).all()
