@@ -11,7 +11,7 @@ from lesslabel.data.formats.nifti import NiftiVolume, read_label_map
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.metrics import EmptyPolicy, HD95Convention, segmentation_metrics
 
-Unit = Literal["mm", "voxel"]
+DistanceUnit = Literal["mm", "voxel"]
 SUFFIXES = (".nii.gz", ".nii")
 CORNER_TOLERANCE_MM = 1e-3
 
@@ -21,7 +21,7 @@ def evaluate_files(
     ref: Path,
     *,
     labels: Sequence[int] | Mapping[int, str] | None = None,
-    unit: Unit = "mm",
+    unit: DistanceUnit = "mm",
     hd95: HD95Convention = "pooled",
     empty: EmptyPolicy = "diagonal",
     nsd_tolerance: float = 1.0,
@@ -48,8 +48,8 @@ def evaluate_files(
             reference.
         ConfigError: if an option has no such value.
     """
-    if unit not in get_args(Unit):
-        raise ConfigError(f"unit: {unit!r} is no unit; choose one of {', '.join(get_args(Unit))}")
+    if unit not in get_args(DistanceUnit):
+        raise ConfigError(f"unit: {unit!r} is no unit; choose one of {', '.join(get_args(DistanceUnit))}")
     tables = []
     for case, (pred_file, ref_file) in _matched_files(Path(pred), Path(ref)).items():
         pred_volume, ref_volume = read_label_map(pred_file), read_label_map(ref_file)

@@ -15,7 +15,7 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.loading.augment import Augmentation
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.data.loading.sampling import SampleKey, Unit
+from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.queue import WHOLE_CASE, Queue, QueueRow, write_queue
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.store.annotation_folder import Provenance, write_annotation
@@ -138,16 +138,16 @@ def place(tmp_path: Path) -> Workplace:
     return Workplace(tmp_path)
 
 
-def sample(module: SegmentationDataModule, unit: Unit, *, labelled: bool = True) -> Batch:
+def sample(module: SegmentationDataModule, unit: SampleSource, *, labelled: bool = True) -> Batch:
     return module.train_dataloader().dataset[SampleKey(0, 0, unit, labelled)]
 
 
 def test_slices_out_of_the_queue_are_unlabelled_in_2d(place: Workplace, queue_of: Callable[..., str]) -> None:
     module = place.module(View([Supervision("dense", queue=queue_of(*UNITS))]), unlabelled_batch_size=2)
     pools = module.streams()
-    queued = {Unit("case0", 1), Unit("case0", 3), *(Unit("case3", z) for z in range(4))}
+    queued = {SampleSource("case0", 1), SampleSource("case0", 3), *(SampleSource("case3", z) for z in range(4))}
     assert set(pools.labelled) == queued
-    assert set(pools.unlabelled) == {Unit(f"case{n}", z) for n in range(4) for z in range(4)} - queued
+    assert set(pools.unlabelled) == {SampleSource(f"case{n}", z) for n in range(4) for z in range(4)} - queued
     for unit in pools.unlabelled:
         hidden = sample(module, unit, labelled=False)
         assert int(hidden["kind"]) == Kind.NONE
@@ -162,9 +162,9 @@ def test_slices_out_of_the_queue_are_unlabelled_in_2d(place: Workplace, queue_of
 def test_slices_out_of_the_queue_are_unknown_in_3d(place: Workplace, queue_of: Callable[..., str]) -> None:
     module = place.module(View([Supervision("dense", queue=queue_of(*UNITS))]), dimensions=3)
     pools = module.streams()
-    assert pools.labelled == [Unit("case0", None), Unit("case3", None)]
-    assert pools.unlabelled == [Unit("case1", None), Unit("case2", None)]
-    shown = sample(module, Unit("case0", None))
+    assert pools.labelled == [SampleSource("case0", None), SampleSource("case3", None)]
+    assert pools.unlabelled == [SampleSource("case1", None), SampleSource("case2", None)]
+    shown = sample(module, SampleSource("case0", None))
     dense = place.store.read("case0").annotations["dense"].labels
     assert shown["kind"].tolist() == [Kind.NONE, Kind.DENSE, Kind.NONE, Kind.DENSE]
     np.testing.assert_array_equal(shown["target"][[1, 3]].numpy(), dense[[1, 3]])
@@ -190,7 +190,7 @@ def test_the_third_stage_of_adaptation(place: Workplace, queue_of: Callable[...,
             assert int(shown["kind"]) == Kind.PSEUDO
             assert (shown["target"] == 2).all()
             assert (shown["weight"] == 0.5).all()
-    volume = sample(place.module(view, dimensions=3), Unit("case0", None))
+    volume = sample(place.module(view, dimensions=3), SampleSource("case0", None))
     assert volume["kind"].tolist() == [Kind.PSEUDO, Kind.DENSE, Kind.PSEUDO, Kind.DENSE]
     assert (volume["target"][[0, 2]] == 2).all()
     dense = place.store.read("case0").annotations["dense"].labels
@@ -249,8 +249,8 @@ def test_maps_are_derived_from_dense_slices_alone(place: Workplace, queue_of: Ca
     module = place.module(view)
     module._recipe = Places  # type: ignore[assignment]  # what the method in training would ask for
     dense = place.store.read("case0").annotations["dense"].labels
-    np.testing.assert_array_equal(sample(module, Unit("case0", 1))["derived"][0].numpy(), dense[1])
-    assert not sample(module, Unit("case0", 0))["derived"].any()
+    np.testing.assert_array_equal(sample(module, SampleSource("case0", 1))["derived"][0].numpy(), dense[1])
+    assert not sample(module, SampleSource("case0", 0))["derived"].any()
 
 
 # Description and refusals -----------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from lesslabel.data.loading.crop import Window, crop, draw_window
 from lesslabel.data.loading.derived import DerivedMaps, MapDerivation, make_in_runs
 from lesslabel.data.loading.merge import labels_of_objects, merge_annotations
 from lesslabel.data.loading.resize import Shape
-from lesslabel.data.loading.sampling import SampleKey, Unit, generator_of
+from lesslabel.data.loading.sampling import SampleKey, SampleSource, generator_of
 from lesslabel.data.view import Shown, make_target
 
 
@@ -73,7 +73,7 @@ class TrainingSet(Dataset[Batch]):
 
     def __getitem__(self, key: SampleKey) -> Batch:
         generator = generator_of(self.seed, key.step, key.slot)
-        case, index, window = self._read(key.unit, generator)
+        case, index, window = self._read(key.source, generator)
         where: int | slice = slice(None) if index is None else index
         image = case.image[:, where]
         labels, kinds, annotated = case.target_of(index)
@@ -91,15 +91,15 @@ class TrainingSet(Dataset[Batch]):
         labels = apply_to_labels(labels, drawn)
         image = apply_to_image(image, drawn).contiguous()
         if self.annotator is not None:
-            spacing_mm = _turned(self.loader.spacing_of(key.unit.uid), drawn)[-labels.ndim :]
+            spacing_mm = _turned(self.loader.spacing_of(key.source.uid), drawn)[-labels.ndim :]
             objects = labels_of_objects(labels, kinds, annotated) if key.labelled else torch.full_like(labels, IGNORE)
-            return self.annotator.make(image, objects.numpy(), key.unit.uid, spacing_mm, generator)
+            return self.annotator.make(image, objects.numpy(), key.source.uid, spacing_mm, generator)
         sample = Batch(
             image=image,
             target=labels.long(),
             kind=kinds if key.labelled else torch.full_like(kinds, Kind.NONE),
             annotated_labels=annotated if key.labelled else torch.ones_like(annotated),
-            uid=[key.unit.uid],
+            uid=[key.source.uid],
         )
         if weight is not None:
             sample["weight"] = apply_to_weight(weight, drawn).contiguous()
@@ -111,9 +111,11 @@ class TrainingSet(Dataset[Batch]):
             sample["derived"] = torch.from_numpy(maps)
         return sample
 
-    def _read(self, unit: Unit, generator: np.random.Generator) -> tuple[TrainingCase, int | None, Window | None]:
+    def _read(
+        self, source: SampleSource, generator: np.random.Generator
+    ) -> tuple[TrainingCase, int | None, Window | None]:
         """The case or enough of it, which of its slices, and where on that the patch lies."""
-        uid, index = unit
+        uid, index = source
         shape = self.loader.grid.shape_of(self.loader.store.records[uid])
         chooses_slice = self.annotator is not None and index is not None
         if self.parts is not None and not chooses_slice and self.loader.on_own_grid(uid):

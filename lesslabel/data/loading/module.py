@@ -15,7 +15,7 @@ from lesslabel.data.loading.datasets import EvaluationSet, TrainingSet
 from lesslabel.data.loading.derived import MapDerivation, derivation_of
 from lesslabel.data.loading.description import describe_overlays, describe_view, list_slices, name_annotations
 from lesslabel.data.loading.intensity import Intensity
-from lesslabel.data.loading.pools import divide_units
+from lesslabel.data.loading.pools import divide_labelled
 from lesslabel.data.loading.resize import Interpolation
 from lesslabel.data.loading.sampling import StepSampler, Streams
 from lesslabel.data.loading.settings import check_settings
@@ -205,7 +205,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         Raises:
             ConfigError: if a pool that the batch draws from is empty.
         """
-        labelled, unlabelled = divide_units(self.records("train"), self.shown(), self.grid, self.dimensions)
+        labelled, unlabelled = divide_labelled(self.records("train"), self.shown(), self.grid, self.dimensions)
         for pool, count, setting, kind in (
             (labelled, self.batch_size, "batch_size", "labelled"),
             (unlabelled, self.unlabelled_batch_size, "unlabelled_batch_size", "unlabelled"),

@@ -12,19 +12,19 @@ from torch.utils.data import Sampler
 _LABELLED, _UNLABELLED = 0, 1
 
 
-class Unit(NamedTuple):
-    """What is drawn: a slice of a case, or the whole case (slice None)."""
+class SampleSource(NamedTuple):
+    """Where a sample comes from: a slice of a case, or the whole case (slice None)."""
 
     uid: str
     slice: int | None
 
 
 class SampleKey(NamedTuple):
-    """One place in one batch of one step, and the unit that fills it."""
+    """One slot in the batch of one step, and the source of its sample."""
 
     step: int
     slot: int
-    unit: Unit
+    source: SampleSource
     labelled: bool
 
 
@@ -39,8 +39,8 @@ class Streams:
         unlabelled_batch: unlabelled samples per batch; 0 leaves the second pool alone.
     """
 
-    labelled: Sequence[Unit]
-    unlabelled: Sequence[Unit]
+    labelled: Sequence[SampleSource]
+    unlabelled: Sequence[SampleSource]
     labelled_batch: int
     unlabelled_batch: int = 0
 
@@ -53,8 +53,9 @@ class Streams:
 def keys_of_step(streams: Streams, seed: int, step: int, rank: int = 0, world: int = 1) -> list[SampleKey]:
     """The batch of one process at one step.
 
-    Within each stream every unit is drawn once before any is drawn again; over several processes the batches of a step
-    are disjoint parts of one global batch, so that n processes with batch b see what one process with batch n·b sees.
+    In each stream every source is sampled once before any is sampled again. With several processes, the batches of a
+    step are disjoint parts of one global batch: n processes with batch size b get together the same samples as one
+    process with batch size n·b.
 
     Args:
         streams: pools and batch sizes per process.
@@ -70,8 +71,8 @@ def keys_of_step(streams: Streams, seed: int, step: int, rank: int = 0, world: i
         (_UNLABELLED, streams.unlabelled, streams.unlabelled_batch),
     ):
         for index in range(rank * count, (rank + 1) * count):
-            unit = pool[_permuted(seed, stream, step * world * count + index, len(pool))]
-            keys.append(SampleKey(step, first_slot + index, unit, labelled=stream == _LABELLED))
+            source = pool[_permuted(seed, stream, step * world * count + index, len(pool))]
+            keys.append(SampleKey(step, first_slot + index, source, labelled=stream == _LABELLED))
         first_slot += world * count
     return keys
 

@@ -14,7 +14,7 @@ from lesslabel.data.loading.augment import Augmentation
 from lesslabel.data.loading.case_loader import CaseLoader, Grid
 from lesslabel.data.loading.datasets import TrainingSet
 from lesslabel.data.loading.intensity import Intensity
-from lesslabel.data.loading.sampling import SampleKey, Unit
+from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
 from lesslabel.data.store.case_file import read_box, read_case
 from lesslabel.data.view import Shown, View, map_labels
@@ -62,7 +62,7 @@ def require_equal(first: Batch, second: Batch) -> None:
 def test_volumes(store: Store, patch: tuple[int, ...] | None, intensity: Intensity) -> None:
     whole, parts = (training_set(store, in_parts=each, intensity=intensity, patch=patch) for each in (False, True))
     for step, uid in enumerate([*store.records] * 3):
-        key = SampleKey(step, 0, Unit(uid, None), labelled=uid in SHOWN)
+        key = SampleKey(step, 0, SampleSource(uid, None), labelled=uid in SHOWN)
         require_equal(whole[key], parts[key])
     assert parts.cache.held_bytes == 0
 
@@ -72,7 +72,7 @@ def test_slices(store: Store, patch: tuple[int, ...] | None) -> None:
     whole, parts = (training_set(store, in_parts=each, intensity=Intensity(), patch=patch) for each in (False, True))
     for step, uid in enumerate(store.records):
         for index in range(SHAPE[0]):
-            key = SampleKey(step, index, Unit(uid, index), labelled=True)
+            key = SampleKey(step, index, SampleSource(uid, index), labelled=True)
             require_equal(whole[key], parts[key])
     assert parts.cache.held_bytes == 0
 

@@ -18,7 +18,7 @@ from lesslabel.data.loading.crop import crop, draw_window
 from lesslabel.data.loading.datasets import EvaluationSet, TrainingSet
 from lesslabel.data.loading.intensity import Intensity, normalise
 from lesslabel.data.loading.resize import Interpolation, resize_labels
-from lesslabel.data.loading.sampling import SampleKey, Unit
+from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
 from lesslabel.data.view import Shown, View, map_labels
 
@@ -67,7 +67,7 @@ def training_set(
 
 
 def key(uid: str, index: int | None, *, step: int = 0, slot: int = 0, labelled: bool = True) -> SampleKey:
-    return SampleKey(step, slot, Unit(uid, index), labelled)
+    return SampleKey(step, slot, SampleSource(uid, index), labelled)
 
 
 def assert_equal_samples(first: Batch, second: Batch) -> None:

@@ -18,7 +18,7 @@ from lesslabel.data.loading.datasets import TrainingSet
 from lesslabel.data.loading.derived import DerivedMaps, MapDerivation, derivation_of
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.data.loading.sampling import SampleKey, Unit
+from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
 from lesslabel.data.verify.store_check import verify_store
 from lesslabel.data.view import Shown, View, map_labels
@@ -57,7 +57,7 @@ def training_set(
 
 
 def sample(samples: TrainingSet, uid: str = "case0", index: int | None = None, step: int = 0) -> Batch:
-    return samples[SampleKey(step, 0, Unit(uid, index), labelled=uid in SHOWN)]
+    return samples[SampleKey(step, 0, SampleSource(uid, index), labelled=uid in SHOWN)]
 
 
 def cached_files(store: Store) -> list[Path]:

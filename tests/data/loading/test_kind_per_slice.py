@@ -24,7 +24,7 @@ from lesslabel.data.loading.case_loader import CaseLoader, Grid
 from lesslabel.data.loading.datasets import TrainingSet
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.merge import merge_annotations
-from lesslabel.data.loading.sampling import SampleKey, Unit
+from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
 from lesslabel.data.view import Shown, View, map_labels
 from lesslabel.interaction import Side
@@ -75,7 +75,7 @@ def samples_of(
 
 
 def volume(samples: TrainingSet, step: int = 0, *, labelled: bool = True) -> Batch:
-    return samples[SampleKey(step, 0, Unit("case0", None), labelled)]
+    return samples[SampleKey(step, 0, SampleSource("case0", None), labelled)]
 
 
 def test_a_volume_says_it_for_each_slice(store: Store) -> None:
