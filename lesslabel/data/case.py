@@ -13,8 +13,8 @@ IGNORE = 255
 """The value of an unknown voxel in every label map: uint8 on disk, int64 in a batch."""
 
 
-Box = tuple[slice, slice, slice]
-"""A part of a case, (z, y, x), with starts and stops within it."""
+Subvolume = tuple[slice, slice, slice]
+"""A rectangular region of a case, (z, y, x), with starts and stops inside the image."""
 
 
 class Kind(IntEnum):
@@ -51,19 +51,19 @@ class Annotation:
     covered_slices: tuple[int, ...] | None = None
     confidence: NDArray[np.float32] | None = None
 
-    def cut(self, box: Box) -> "Annotation":
+    def cut(self, subvolume: Subvolume) -> "Annotation":
         """The same of a part of the case alone."""
         return replace(
             self,
-            labels=self.labels[box],
-            covered_slices=cut_slices(self.covered_slices, box),
-            confidence=None if self.confidence is None else self.confidence[box],
+            labels=self.labels[subvolume],
+            covered_slices=cut_slices(self.covered_slices, subvolume),
+            confidence=None if self.confidence is None else self.confidence[subvolume],
         )
 
 
-def cut_slices(slices: Iterable[int] | None, box: Box) -> tuple[int, ...] | None:
+def cut_slices(slices: Iterable[int] | None, subvolume: Subvolume) -> tuple[int, ...] | None:
     """Those z indices of a case that lie in a part of it, counted from its first slice; None, all, stays all."""
-    first, end, _ = box[0].indices(2**31)
+    first, end, _ = subvolume[0].indices(2**31)
     return None if slices is None else tuple(index - first for index in slices if first <= index < end)
 
 

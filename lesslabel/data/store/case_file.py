@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Annotation, Box, Case
+from lesslabel.data.case import Annotation, Case, Subvolume
 from lesslabel.data.formats.hdf5 import DAMAGE, get_own
 from lesslabel.data.store.case_layout import (
     bytes_of,
@@ -77,12 +77,12 @@ def read_case(path: Path) -> Case:
     return _read_case(path, None, None)
 
 
-def read_box(path: Path, box: Box, annotations: Collection[str]) -> Case:
+def read_subvolume(path: Path, subvolume: Subvolume, annotations: Collection[str]) -> Case:
     """Read a part of a case, and little of its file beyond it.
 
     Args:
         path: the file.
-        box: the part.
+        subvolume: the region.
         annotations: names of those that are read.
 
     Returns:
@@ -91,7 +91,7 @@ def read_box(path: Path, box: Box, annotations: Collection[str]) -> Case:
     Raises:
         DataError: as `read_case`, or if an annotation is not there.
     """
-    return _read_case(path, box, annotations)
+    return _read_case(path, subvolume, annotations)
 
 
 def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
@@ -217,7 +217,7 @@ def _require_writable(uid: str, name: str, annotation: Annotation) -> None:
         )
 
 
-def _read_case(path: Path, box: Box | None, names: Collection[str] | None) -> Case:
+def _read_case(path: Path, subvolume: Subvolume | None, names: Collection[str] | None) -> Case:
     """A case, or a part of it; all annotations, or those of some names."""
     require_regular(path)
     try:
@@ -227,13 +227,17 @@ def _read_case(path: Path, box: Box | None, names: Collection[str] | None) -> Ca
             return Case(
                 uid=read_text_attribute(file, "uid"),
                 patient=read_text_attribute(file, "patient"),
-                image=read_voxels(file, "image", (np.float32, np.int16), box).astype(np.float32, copy=False),
+                image=read_voxels(file, "image", (np.float32, np.int16), subvolume).astype(np.float32, copy=False),
                 spacing_mm=read_spacing(file),
-                affine=np.asarray(file.attrs["affine"], np.float64) if box is None and "affine" in file.attrs else None,
+                affine=(
+                    np.asarray(file.attrs["affine"], np.float64)
+                    if subvolume is None and "affine" in file.attrs
+                    else None
+                ),
                 centre=read_text_attribute(file, "centre"),
                 modality=read_text_attribute(file, "modality"),
                 group=read_text_attribute(file, "group"),
-                annotations={decode_name(key): read_annotation(get_own(stored, key), box) for key in keys},
+                annotations={decode_name(key): read_annotation(get_own(stored, key), subvolume) for key in keys},
             )
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such case file; run `lesslabel verify` on its store") from error

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Annotation, Box, Case, Kind, cut_slices
+from lesslabel.data.case import Annotation, Case, Kind, Subvolume, cut_slices
 from lesslabel.data.formats.hdf5 import get_own, read_array
 
 # HDF5 1.10 is the first version that keeps a checksum of everything but the voxels; fletcher32 is that of the voxels
@@ -91,33 +91,33 @@ def read_text_attribute(group: h5py.Group, key: str) -> str:
 
 
 def read_voxels(
-    group: h5py.Group, name: str, dtypes: Sequence[type[np.generic]], box: Box | None = None
+    group: h5py.Group, name: str, dtypes: Sequence[type[np.generic]], subvolume: Subvolume | None = None
 ) -> NDArray[Any]:
-    """Read an array whole, or a box in its last axes."""
+    """Read an array whole, or a subvolume in its last axes."""
     dataset = get_own(group, name)
     if not dataset.shape:
         raise ValueError(f"'{dataset.name}' is no array")
     if dataset.dtype not in dtypes or dataset.chunks is None:
         raise ValueError(f"'{dataset.name}' is {dataset.dtype}, or has no checksums")
-    voxels = read_array(group, name, box)
-    if box is not None and voxels.shape[-3:] != (expected := tuple(part.stop - part.start for part in box)):
+    voxels = read_array(group, name, subvolume)
+    if subvolume is not None and voxels.shape[-3:] != (expected := tuple(part.stop - part.start for part in subvolume)):
         raise ValueError(
             f"'{dataset.name}' gives {voxels.shape} for a part of {expected}: it is smaller than its table says"
         )
     return voxels
 
 
-def read_annotation(group: h5py.Group, box: Box | None = None) -> Annotation:
+def read_annotation(group: h5py.Group, subvolume: Subvolume | None = None) -> Annotation:
     """Read one annotation, whole or a part."""
     slices = read_covered(group, "covered_slices")
     return Annotation(
-        labels=read_voxels(group, "labels", (np.uint8,), box),
+        labels=read_voxels(group, "labels", (np.uint8,), subvolume),
         kind=Kind[read_text_attribute(group, "kind").upper()],
         author=read_text_attribute(group, "author"),
         time=read_text_attribute(group, "time"),
         covered_labels=read_covered(group, "covered_labels"),
-        covered_slices=slices if box is None else cut_slices(slices, box),
-        confidence=read_voxels(group, "confidence", (np.float32,), box) if "confidence" in group else None,
+        covered_slices=slices if subvolume is None else cut_slices(slices, subvolume),
+        confidence=read_voxels(group, "confidence", (np.float32,), subvolume) if "confidence" in group else None,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lesslabel.data.case import Annotation, Box, Case
+from lesslabel.data.case import Annotation, Case, Subvolume
 from lesslabel.data.store.annotation_folder import AnnotationFolder, open_annotations
 from lesslabel.data.store.records import CaseRecord
 from lesslabel.data.store.store import Store
@@ -45,11 +45,11 @@ class OverlaidStore(Store):
         }
         return replace(case, annotations={**case.annotations, **laid_over})
 
-    def read_box(self, uid: str, box: Box, annotations: Collection[str]) -> Case:
+    def read_subvolume(self, uid: str, subvolume: Subvolume, annotations: Collection[str]) -> Case:
         """Read a part of one case; annotations that lie over it are read whole, since their hash is of the whole."""
         over = {overlay.provenance.annotation: overlay for overlay in self.overlays if uid in overlay.headers}
-        case = super().read_box(uid, box, [name for name in annotations if name not in over])
-        laid_over = {name: over[name].read(uid).cut(box) for name in annotations if name in over}
+        case = super().read_subvolume(uid, subvolume, [name for name in annotations if name not in over])
+        laid_over = {name: over[name].read(uid).cut(subvolume) for name in annotations if name in over}
         return replace(case, annotations={**case.annotations, **laid_over})
 
     def covered_slices(self, uid: str, annotation: str) -> tuple[int, ...] | None:

@@ -1,13 +1,14 @@
 """The prepared store: HDF5 per case, one readable table of cases, one fingerprint."""
 
+import warnings
 from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lesslabel.data.case import Annotation, Box, Case
+from lesslabel.data.case import Annotation, Case, Subvolume
 from lesslabel.data.store.additions import add_annotations
-from lesslabel.data.store.case_file import read_box, read_case, read_covered_slices
+from lesslabel.data.store.case_file import read_case, read_covered_slices, read_subvolume
 from lesslabel.data.store.records import FINGERPRINT, TABLE, UPDATE, CaseRecord, case_path, read_fingerprint, read_table
 from lesslabel.data.store.update import finish_update
 from lesslabel.errors import DataError
@@ -80,13 +81,18 @@ class Store:
         """
         return read_case(self._known_path(uid))
 
-    def read_box(self, uid: str, box: Box, annotations: Collection[str]) -> Case:
-        """Read a part of one case with some of its annotations; see `lesslabel.data.store.case_file.read_box`.
+    def read_subvolume(self, uid: str, subvolume: Subvolume, annotations: Collection[str]) -> Case:
+        """Read a part of one case with some of its annotations; see `lesslabel.data.store.case_file.read_subvolume`.
 
         Raises:
             DataError: as `read`, or if the case has no such annotation.
         """
-        return read_box(self._known_path(uid), box, annotations)
+        return read_subvolume(self._known_path(uid), subvolume, annotations)
+
+    def read_box(self, uid: str, box: Subvolume, annotations: Collection[str]) -> Case:
+        """The old name of `read_subvolume`."""
+        warnings.warn("Store.read_box is now read_subvolume; the old name will go", FutureWarning, stacklevel=2)
+        return self.read_subvolume(uid, box, annotations)
 
     def _known_path(self, uid: str) -> Path:
         if uid not in self.records:

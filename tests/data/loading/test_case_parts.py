@@ -16,7 +16,7 @@ from lesslabel.data.loading.datasets import TrainingSet
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
-from lesslabel.data.store.case_file import read_box, read_case
+from lesslabel.data.store.case_file import read_case, read_subvolume
 from lesslabel.data.view import Shown, View, map_labels
 from lesslabel.errors import DataError
 
@@ -79,7 +79,7 @@ def test_slices(store: Store, patch: tuple[int, ...] | None) -> None:
 
 def test_a_box_is_that_part_of_the_case(store: Store) -> None:
     path, box = store.case_path("case2"), (slice(1, 4), slice(2, 9), slice(0, 5))
-    part, whole = read_box(path, box, ["sure", "thin"]), read_case(path)
+    part, whole = read_subvolume(path, box, ["sure", "thin"]), read_case(path)
     np.testing.assert_array_equal(part.image, whole.image[:, 1:4, 2:9, 0:5])
     assert list(part.annotations) == ["sure", "thin"]
     for name, annotation in part.annotations.items():
@@ -94,9 +94,9 @@ def test_damage_is_named(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "case.h5"
     box = (slice(0, 1), slice(0, 1), slice(0, 1))
     with pytest.raises(DataError, match="no such case file"):
-        read_box(path, box, [])
+        read_subvolume(path, box, [])
     path.write_bytes(store.case_path("case0").read_bytes()[:-500])
     with pytest.raises(DataError, match=r"case\.h5: damaged case file"):
-        read_box(path, box, ["dense"])
+        read_subvolume(path, box, ["dense"])
     with pytest.raises(DataError, match="damaged case file"):
-        read_box(store.case_path("case0"), box, ["absent"])
+        read_subvolume(store.case_path("case0"), box, ["absent"])
