@@ -17,7 +17,7 @@ _MOVED = {
     "data.case_file": "data.store.case_file",
     "data.case_layout": "data.store.case_layout",
     "data.case_loader": "data.loading.case_loader",
-    "data.case_parts": "data.loading.case_parts",
+    "data.case_parts": "data.loading.subvolume_reader",
     "data.crop": "data.loading.crop",
     "data.datasets": "data.loading.datasets",
     "data.derived": "data.loading.derived",

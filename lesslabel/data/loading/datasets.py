@@ -21,12 +21,12 @@ from lesslabel.data.loading.augment import (
 )
 from lesslabel.data.loading.cache import Cache
 from lesslabel.data.loading.case_loader import CaseLoader, TrainingCase
-from lesslabel.data.loading.case_parts import CaseParts
 from lesslabel.data.loading.crop import Window, crop, draw_window
 from lesslabel.data.loading.derived import DerivedMaps, MapDerivation, make_in_runs
 from lesslabel.data.loading.merge import labels_of_objects, merge_annotations
 from lesslabel.data.loading.resize import Shape
 from lesslabel.data.loading.sampling import SampleKey, SampleSource, generator_of
+from lesslabel.data.loading.subvolume_reader import SubvolumeReader
 from lesslabel.data.view import Shown, make_target
 
 
@@ -69,7 +69,7 @@ class TrainingSet(Dataset[Batch]):
         self.maps = DerivedMaps(loader.store.path, derivation) if derivation is not None and derivation.whole else None
         self.cache: Cache[TrainingCase] = Cache(self._load, cache_bytes)
         whole = self.maps is not None or loader.quantiles is not None
-        self.parts = CaseParts(loader, shown) if in_parts and not whole else None
+        self.parts = SubvolumeReader(loader, shown) if in_parts and not whole else None
 
     def __getitem__(self, key: SampleKey) -> Batch:
         generator = generator_of(self.seed, key.step, key.slot)

@@ -14,7 +14,7 @@ from lesslabel.data.loading.resize import to_tensor
 from lesslabel.data.view import Shown
 
 
-class CaseParts:
+class SubvolumeReader:
     """Reads from the store what lies under a window. Only for cases that the network sees on their own grid.
 
     What a part depends on beside its voxels is kept for every case that was seen: how the image is normalised, for
