@@ -51,17 +51,17 @@ class Annotation:
     covered_slices: tuple[int, ...] | None = None
     confidence: NDArray[np.float32] | None = None
 
-    def cut(self, subvolume: Subvolume) -> "Annotation":
+    def crop(self, subvolume: Subvolume) -> "Annotation":
         """The same of a part of the case alone."""
         return replace(
             self,
             labels=self.labels[subvolume],
-            covered_slices=cut_slices(self.covered_slices, subvolume),
+            covered_slices=crop_slices(self.covered_slices, subvolume),
             confidence=None if self.confidence is None else self.confidence[subvolume],
         )
 
 
-def cut_slices(slices: Iterable[int] | None, subvolume: Subvolume) -> tuple[int, ...] | None:
+def crop_slices(slices: Iterable[int] | None, subvolume: Subvolume) -> tuple[int, ...] | None:
     """Those z indices of a case that lie in a part of it, counted from its first slice; None, all, stays all."""
     first, end, _ = subvolume[0].indices(2**31)
     return None if slices is None else tuple(index - first for index in slices if first <= index < end)

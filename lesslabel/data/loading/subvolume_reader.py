@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from lesslabel.data.case import Subvolume, cut_slices
+from lesslabel.data.case import Subvolume, crop_slices
 from lesslabel.data.loading.case_loader import CaseLoader, TrainingCase
 from lesslabel.data.loading.crop import Window
 from lesslabel.data.loading.intensity import Scaling, apply_scalings, measure_scalings
@@ -69,7 +69,7 @@ class SubvolumeReader:
         """Target and normalised image under a subvolume."""
         loader, shown = self._loader, self._shown.get(uid, ())
         case = loader.store.read_subvolume(uid, subvolume, [entry.annotation for entry in shown])
-        here = [Shown(entry.annotation, cut_slices(entry.slices, subvolume)) for entry in shown]
+        here = [Shown(entry.annotation, crop_slices(entry.slices, subvolume)) for entry in shown]
         if uid not in self._scalings:
             self._scalings[uid] = self._measure(uid)
         image = apply_scalings(loader.select(case.image), self._scalings[uid])

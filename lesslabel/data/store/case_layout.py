@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Annotation, Case, Kind, Subvolume, cut_slices
+from lesslabel.data.case import Annotation, Case, Kind, Subvolume, crop_slices
 from lesslabel.data.formats.hdf5 import get_own, read_array
 
 # HDF5 1.10 is the first version that keeps a checksum of everything but the voxels; fletcher32 is that of the voxels
@@ -116,7 +116,7 @@ def read_annotation(group: h5py.Group, subvolume: Subvolume | None = None) -> An
         author=read_text_attribute(group, "author"),
         time=read_text_attribute(group, "time"),
         covered_labels=read_covered(group, "covered_labels"),
-        covered_slices=slices if subvolume is None else cut_slices(slices, subvolume),
+        covered_slices=slices if subvolume is None else crop_slices(slices, subvolume),
         confidence=read_voxels(group, "confidence", (np.float32,), subvolume) if "confidence" in group else None,
     )
 

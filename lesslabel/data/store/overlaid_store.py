@@ -49,7 +49,7 @@ class OverlaidStore(Store):
         """Read a part of one case; annotations that lie over it are read whole, since their hash is of the whole."""
         over = {overlay.provenance.annotation: overlay for overlay in self.overlays if uid in overlay.headers}
         case = super().read_subvolume(uid, subvolume, [name for name in annotations if name not in over])
-        laid_over = {name: over[name].read(uid).cut(subvolume) for name in annotations if name in over}
+        laid_over = {name: over[name].read(uid).crop(subvolume) for name in annotations if name in over}
         return replace(case, annotations={**case.annotations, **laid_over})
 
     def covered_slices(self, uid: str, annotation: str) -> tuple[int, ...] | None:

@@ -83,7 +83,7 @@ def test_a_box_is_that_part_of_the_case(store: Store) -> None:
     np.testing.assert_array_equal(part.image, whole.image[:, 1:4, 2:9, 0:5])
     assert list(part.annotations) == ["sure", "thin"]
     for name, annotation in part.annotations.items():
-        expected = whole.annotations[name].cut(box)
+        expected = whole.annotations[name].crop(box)
         np.testing.assert_array_equal(annotation.labels, expected.labels)
         assert annotation.covered_slices == expected.covered_slices
     np.testing.assert_array_equal(part.annotations["sure"].confidence, whole.annotations["sure"].confidence[box])
