@@ -110,22 +110,22 @@ class Crop:
             float(spacing * length / side) for spacing, length, side in zip(spacing_mm, lengths, self.size, strict=True)
         )
 
-    def cut(self, image: Tensor) -> Tensor:
+    def image_to_grid(self, image: Tensor) -> Tensor:
         """Bring an image (C, [z,] y, x) to the grid, (C, *size); linear interpolation."""
         return _in_space(
             resize_image(_in_volume(image[(slice(None), *self.window)]), _volume(self.size)), len(self.size)
         )
 
-    def cut_labels(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def labels_to_grid(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Bring a label map ([z,] y, x) to the grid; see `resize_labels`."""
         cut = np.ascontiguousarray(labels[self.window])
         return resize_labels(cut.reshape(_volume(cut.shape)), _volume(self.size)).reshape(self.size)
 
-    def cut_mask(self, mask: Mask) -> Mask:
+    def mask_to_grid(self, mask: Mask) -> Mask:
         """Bring an area ([z,] y, x) to the grid; see `resize_labels`."""
-        return self.cut_labels(mask.astype(np.uint8)) > 0
+        return self.labels_to_grid(mask.astype(np.uint8)) > 0
 
-    def cut_seeds(self, seeds: Mask) -> Mask:
+    def seeds_to_grid(self, seeds: Mask) -> Mask:
         """Bring single voxels ([z,] y, x) of the image to the grid: each marks the one that it falls into."""
         voxels = np.argwhere(seeds[self.window])
         placed = np.floor((voxels + 0.5) * (np.array(self.size) / self._lengths)).astype(np.int64)

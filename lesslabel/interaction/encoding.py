@@ -169,12 +169,12 @@ class Encoding:
             previous: ([z,] y, x) probability of the last answer, or the mask that was started from; None without any.
             grid: the image on the crop, where it was cut before.
         """
-        grid = unit_range(crop.cut(image)) if grid is None else grid
+        grid = unit_range(crop.image_to_grid(image)) if grid is None else grid
         spacing = crop.spacing_of_grid(spacing_mm)
         placed = PlacedPrompts.of(guidance, crop, self._roles(), self.most_seeds)
         before = None
         if previous is not None and "previous" in self._roles():
-            before = crop.cut(torch.from_numpy(previous)[None])
+            before = crop.image_to_grid(torch.from_numpy(previous)[None])
         return EncodedObject(grid, placed, crop, spacing, self, before)
 
     def draw(

@@ -46,7 +46,7 @@ class PlacedPrompts:
         for role in _OTHERS:
             if role in roles:
                 mask: Mask = getattr(guidance, role)
-                others[role] = crop.cut_mask(mask) if role == "region" else crop.cut_seeds(mask)
+                others[role] = crop.mask_to_grid(mask) if role == "region" else crop.seeds_to_grid(mask)
         return cls(seeds, others)
 
     def marked(self, role: str) -> Mask:
@@ -68,5 +68,5 @@ class PlacedPrompts:
 def _placed(seeds: Seeds, crop: Crop) -> Seeds:
     placed = Seeds.empty(crop.size)
     for side in (Side.BOUNDARY, Side.BACKGROUND, Side.FOREGROUND):
-        placed.mark(side, crop.cut_seeds(getattr(seeds, side)))
+        placed.mark(side, crop.seeds_to_grid(getattr(seeds, side)))
     return placed

@@ -84,7 +84,7 @@ class TrainingObjects:
         crop = self.encoding.crop(prompts, labels.shape, spacing_mm, extra)
         if self.later_robot is not None:
             prompts += self.later_robot.annotate(truth, generator, spacing_mm=spacing_mm)
-        target = crop.cut_labels(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
+        target = crop.labels_to_grid(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
         encoded = self.encoding.encode(image, spacing_mm, Guidance(labels.shape, prompts), crop)
         return self._sample(encoded, target, uid, generator)
 

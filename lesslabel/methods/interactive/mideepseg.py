@@ -109,7 +109,7 @@ class MIDeepSeg(InteractiveMethod):
         """Run stage 1, once a crop: the probability (*size) of the object by the first points, or by the start."""
         start = situation.history.start
         if start is not None:
-            inside = situation.crop.cut(torch.from_numpy(start[None].astype("float32")))[0]
+            inside = situation.crop.image_to_grid(torch.from_numpy(start[None].astype("float32")))[0]
             return 1 - _CERTAINTY + (2 * _CERTAINTY - 1) * inside
         first = situation.first
         logits = self.object_logits(first.image[None].to(self.device), first.cues[None].to(self.device))

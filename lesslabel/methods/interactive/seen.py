@@ -119,7 +119,7 @@ class SeenObject:
     def _on(self, crop: Crop) -> Tensor:
         """The image on the crop, kept as long as the crop stays."""
         if self._grid is None or self._grid[0] != crop:
-            self._grid = crop, unit_range(crop.cut(self.seen.image))
+            self._grid = crop, unit_range(crop.image_to_grid(self.seen.image))
         return self._grid[1]
 
     def _features_of(self, situation: Situation) -> Any:
