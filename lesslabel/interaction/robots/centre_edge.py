@@ -10,7 +10,7 @@ from lesslabel.interaction.prompts.positions import Position
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.interaction.robots.base import Robot, require_at_least
 from lesslabel.interaction.robots.scene import Scene
-from lesslabel.interaction.robots.shapes import bounding_window, depth, largest_parts, outer_edge
+from lesslabel.interaction.robots.shapes import bounding_window, depth, largest_components, outer_edge
 
 _NEAR_CENTRE = 0.75
 """Share of the largest depth above which a voxel is near the centre."""
@@ -51,7 +51,7 @@ class CentreEdgeRobot(Robot):
 
     def _centre(self, scene: Scene, rng: np.random.Generator) -> tuple[Position, ...]:
         cores = []
-        for part in largest_parts(scene.truth, self.centre_points):
+        for part in largest_components(scene.truth, self.centre_points):
             depths = depth(part, scene.scale)
             cores.append(depths >= _NEAR_CENTRE * depths.max())
         positions = []

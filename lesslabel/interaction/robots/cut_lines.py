@@ -14,7 +14,13 @@ from lesslabel.interaction.robots.base import Robot
 from lesslabel.interaction.robots.hand import slips
 from lesslabel.interaction.robots.paths import middle_line
 from lesslabel.interaction.robots.scene import Scene
-from lesslabel.interaction.robots.shapes import Scale, drawing_slice, in_volume, largest_parts, plane_scale
+from lesslabel.interaction.robots.shapes import (
+    RelativeSpacing,
+    drawing_slice,
+    in_volume,
+    largest_components,
+    plane_scale,
+)
 
 _TANGENT_VOXEL = 5.0
 """How far along the middle line its direction is looked at."""
@@ -59,7 +65,7 @@ class CutLineRobot(Robot):
         region, side = error
         cut = drawing_slice(region, scene.scale)
         scale = plane_scale(scene.scale, cut)
-        wrong = largest_parts(region[cut])[0]
+        wrong = largest_components(region[cut])[0]
         middle = _medoid(np.argwhere(wrong), scale)
         part = _part_at(wrong if side is Side.BACKGROUND else scene.truth[cut], middle)
         across = _across(middle_line(part), middle, scale)
@@ -78,7 +84,7 @@ class CutLineRobot(Robot):
         return (CutLine(tuple(start.tolist()), tuple(end.tolist())),)
 
 
-def _medoid(pixels: NDArray[np.int64], scale: Scale) -> NDArray[np.int64]:
+def _medoid(pixels: NDArray[np.int64], scale: RelativeSpacing) -> NDArray[np.int64]:
     """The pixel (2,) with the smallest sum of distances to all others, the first of equals.
 
     Of many pixels, every n-th in raster order stands for all.
@@ -94,7 +100,7 @@ def _part_at(region: Mask, pixel: NDArray[np.int64]) -> Mask:
     return np.asarray(labels == labels[tuple(pixel)])
 
 
-def _across(line: NDArray[np.int64], pixel: NDArray[np.int64], scale: Scale) -> NDArray[np.float64]:
+def _across(line: NDArray[np.int64], pixel: NDArray[np.int64], scale: RelativeSpacing) -> NDArray[np.float64]:
     """The direction in pixels (2,), one finest voxel long, perpendicular to a middle line where it is nearest."""
     placed = line * scale
     anchor = placed[np.argmin(np.linalg.norm(placed - pixel * scale, axis=1))]

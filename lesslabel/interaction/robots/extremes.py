@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.interaction.robots.shapes import Scale
+from lesslabel.interaction.robots.shapes import RelativeSpacing
 
 
-def near_extremes(voxels: NDArray[np.int64], slack_voxel: float, scale: Scale) -> list[NDArray[np.bool_]]:
+def near_extremes(voxels: NDArray[np.int64], slack_voxel: float, scale: RelativeSpacing) -> list[NDArray[np.bool_]]:
     """For both ends of every axis, which voxels lie near it.
 
     Args:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from lesslabel.interaction.prompts.positions import line_voxels
 from lesslabel.interaction.prompts.seeds import Mask
-from lesslabel.interaction.robots.shapes import Scale
+from lesslabel.interaction.robots.shapes import RelativeSpacing
 
 REACH = 2.0
 """No slip is longer along an axis than this many standard deviations."""
@@ -13,7 +13,7 @@ REACH = 2.0
 _CORRECTIONS = 6
 
 
-def slips(rng: np.random.Generator, count: int, jitter_voxel: float, scale: Scale) -> NDArray[np.float64]:
+def slips(rng: np.random.Generator, count: int, jitter_voxel: float, scale: RelativeSpacing) -> NDArray[np.float64]:
     """Draw slips in voxels.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 from lesslabel.errors import DataError
 from lesslabel.interaction.prompts.positions import checked_spacing
 from lesslabel.interaction.prompts.seeds import Mask, Side, check_shape
-from lesslabel.interaction.robots.shapes import Scale, largest_parts
+from lesslabel.interaction.robots.shapes import RelativeSpacing, largest_components
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Scene:
     truth: Mask
     prediction: Mask
     has_prediction: bool
-    scale: Scale
+    scale: RelativeSpacing
 
     @classmethod
     def of(cls, truth: Mask, prediction: Mask | None = None, spacing_mm: Sequence[float] | None = None) -> Self:
@@ -71,6 +71,6 @@ class Scene:
         errors = [
             (part, side)
             for region, side in ((self.missed, Side.FOREGROUND), (self.spilled, Side.BACKGROUND))
-            for part in largest_parts(region)
+            for part in largest_components(region)
         ]
         return max(errors, key=lambda error: np.count_nonzero(error[0]), default=None)

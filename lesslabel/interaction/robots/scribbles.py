@@ -12,7 +12,13 @@ from lesslabel.interaction.robots.base import Robot
 from lesslabel.interaction.robots.hand import slipped, slips
 from lesslabel.interaction.robots.paths import middle_line, path_along
 from lesslabel.interaction.robots.scene import Scene
-from lesslabel.interaction.robots.shapes import Scale, drawing_slice, in_volume, largest_parts, plane_scale
+from lesslabel.interaction.robots.shapes import (
+    RelativeSpacing,
+    drawing_slice,
+    in_volume,
+    largest_components,
+    plane_scale,
+)
 
 _STEADY_VOXEL = 8
 """How far a hand moves along a stroke before it slips anew."""
@@ -52,7 +58,7 @@ class ScribbleRobot(Robot):
             return ()
         region, side = error
         cut = drawing_slice(region, scene.scale)
-        part = largest_parts(region[cut])[0]
+        part = largest_components(region[cut])[0]
         path = path_along(middle_line(part), rng if self.random else None)
         kept = max(round(self.share * len(path)), 1)
         first = (len(path) - kept) // 2
@@ -60,7 +66,7 @@ class ScribbleRobot(Robot):
         return (Scribble((tuple(map(tuple, stroke.tolist())),), side),)
 
     def _wobbled(
-        self, path: NDArray[np.int64], part: Mask, scale: Scale, rng: np.random.Generator
+        self, path: NDArray[np.int64], part: Mask, scale: RelativeSpacing, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """The path as a hand follows it, all of it in the part."""
         knots = np.arange(0, len(path) + _STEADY_VOXEL, _STEADY_VOXEL)

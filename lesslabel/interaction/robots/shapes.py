@@ -10,10 +10,10 @@ from scipy import ndimage
 
 from lesslabel.interaction.prompts.seeds import Mask
 
-Scale = NDArray[np.float64]
+RelativeSpacing = NDArray[np.float64]
 
 
-def largest_parts(region: Mask, count: int = 1) -> list[Mask]:
+def largest_components(region: Mask, count: int = 1) -> list[Mask]:
     """The largest connected parts of a region, the largest first, equals in raster order.
 
     Args:
@@ -36,7 +36,7 @@ def largest_parts(region: Mask, count: int = 1) -> list[Mask]:
     return parts
 
 
-def depth(region: Mask, scale: Scale) -> NDArray[np.float64]:
+def depth(region: Mask, scale: RelativeSpacing) -> NDArray[np.float64]:
     """Distance of every voxel of a region to the nearest outside it, 0 elsewhere; outside the image is outside too.
 
     A region that fills an image of one voxel has no outside: 1.
@@ -82,7 +82,7 @@ def bounding_window(region: Mask, margin_voxel: NDArray[np.int64] | int = 0) -> 
     return tuple(window)
 
 
-def drawing_slice(region: Mask, scale: Scale) -> tuple[slice | int, ...]:
+def drawing_slice(region: Mask, scale: RelativeSpacing) -> tuple[slice | int, ...]:
     """What cuts out the slice on which a person would draw: across the coarsest axis, where the region is largest.
 
     Args:
@@ -101,7 +101,7 @@ def drawing_slice(region: Mask, scale: Scale) -> tuple[slice | int, ...]:
     return tuple(whole)
 
 
-def plane_scale(scale: Scale, cut: tuple[slice | int, ...]) -> Scale:
+def plane_scale(scale: RelativeSpacing, cut: tuple[slice | int, ...]) -> RelativeSpacing:
     """The scale of the two axes of a slice; the finest of them may be coarser than the finest of the volume."""
     return scale[[isinstance(part, slice) for part in cut]]
 
