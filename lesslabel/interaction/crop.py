@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesslabel.data.loading.resize import Shape as VolumeShape
-from lesslabel.data.loading.resize import resize_image, resize_labels
+from lesslabel.data.loading.resize import VolumeShape, resize_image, resize_labels
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.positions import Position, nearest_voxels
 from lesslabel.interaction.prompts.seeds import Mask, Shape

@@ -10,7 +10,7 @@ from torch import Tensor
 from lesslabel.data.case import Case
 from lesslabel.data.loading.histogram_matching import match_histogram, read_quantiles
 from lesslabel.data.loading.intensity import Intensity, normalise
-from lesslabel.data.loading.resize import Interpolation, Shape, resize_image, target_shape, to_tensor
+from lesslabel.data.loading.resize import Interpolation, VolumeShape, resize_image, target_shape, to_tensor
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.view import LabelMapping, View, select_channels
 
@@ -29,7 +29,7 @@ class Grid:
     spacing_mm: tuple[float, float, float] | None = None
     interpolation: Interpolation = "linear"
 
-    def shape_of(self, record: CaseRecord) -> Shape:
+    def shape_of(self, record: CaseRecord) -> VolumeShape:
         """The shape (z, y, x) of a case on this grid."""
         native = (record.depth, record.height, record.width)
         return target_shape(native, record.spacing_mm, self.size_voxel, self.spacing_mm)
@@ -60,7 +60,7 @@ class CaseLoader:
         """Read a case from the store."""
         return self.store.read(uid)
 
-    def shape_of(self, case: Case) -> Shape:
+    def shape_of(self, case: Case) -> VolumeShape:
         """The case's shape (z, y, x) on the network's grid."""
         # by the table of cases, as the sampler counts slices: its spacing is rounded, the case's is not
         return self.grid.shape_of(self.store.records[case.uid])

@@ -24,7 +24,7 @@ from lesslabel.data.loading.case_loader import CaseLoader, TrainingCase
 from lesslabel.data.loading.crop import Window, crop, draw_window
 from lesslabel.data.loading.derived import DerivedMaps, MapDerivation, make_in_runs
 from lesslabel.data.loading.merge import labels_of_objects, merge_annotations
-from lesslabel.data.loading.resize import Shape
+from lesslabel.data.loading.resize import VolumeShape
 from lesslabel.data.loading.sampling import SampleKey, SampleSource, generator_of
 from lesslabel.data.loading.subvolume_reader import SubvolumeReader
 from lesslabel.data.view import Shown, make_target
@@ -127,7 +127,7 @@ class TrainingSet(Dataset[Batch]):
             index = self.annotator.slice_of(case.labels.numpy(), index, generator)
         return case, index, self._draw_window(shape, index, generator)
 
-    def _draw_window(self, shape: Shape, index: int | None, generator: np.random.Generator) -> Window | None:
+    def _draw_window(self, shape: VolumeShape, index: int | None, generator: np.random.Generator) -> Window | None:
         if self.patch_voxel is None:
             return None
         return draw_window(shape if index is None else shape[1:], self.patch_voxel, generator)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Case, Kind
-from lesslabel.data.loading.resize import Shape, resize_image, resize_labels, to_tensor
+from lesslabel.data.loading.resize import VolumeShape, resize_image, resize_labels, to_tensor
 from lesslabel.data.view import LabelMapping, Shown, make_target
 
 
@@ -29,7 +29,7 @@ class GridTarget:
     weight: NDArray[np.float32] | None = None
 
 
-def merge_annotations(case: Case, shown: Sequence[Shown], mapping: LabelMapping, shape: Shape) -> GridTarget:
+def merge_annotations(case: Case, shown: Sequence[Shown], mapping: LabelMapping, shape: VolumeShape) -> GridTarget:
     """Bring the annotations that a case shows to the network's grid; each slice takes the first that speaks of it.
 
     Args:

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from lesslabel.data.case import IGNORE
 
-Shape = tuple[int, int, int]
+VolumeShape = tuple[int, int, int]
 Interpolation = Literal["linear", "nearest"]
 
 
-def resize_image(image: Tensor, shape: Shape, interpolation: Interpolation = "linear") -> Tensor:
+def resize_image(image: Tensor, shape: VolumeShape, interpolation: Interpolation = "linear") -> Tensor:
     """Resample (C, z, y, x) to another grid over the same field of view.
 
     Args:
@@ -36,14 +36,14 @@ def resize_image(image: Tensor, shape: Shape, interpolation: Interpolation = "li
     return image
 
 
-def resize_probabilities(probabilities: Tensor, shape: Shape) -> Tensor:
+def resize_probabilities(probabilities: Tensor, shape: VolumeShape) -> Tensor:
     """Bring class probabilities (C, z, y, x) to another grid; they still sum to 1."""
     if tuple(probabilities.shape[1:]) == shape:
         return probabilities
     return F.interpolate(probabilities[None], shape, mode="trilinear")[0]
 
 
-def resize_labels(labels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
+def resize_labels(labels: NDArray[np.uint8], shape: VolumeShape) -> NDArray[np.uint8]:
     """Resample a label map (z, y, x).
 
     An axis that grows repeats its nearest voxel. An axis that shrinks gathers: a voxel is known if any of its source
@@ -69,11 +69,11 @@ def resize_labels(labels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
 
 
 def target_shape(
-    shape: Shape,
+    shape: VolumeShape,
     spacing_mm: tuple[float, float, float],
     size: tuple[int, int] | None,
     new_spacing_mm: tuple[float, float, float] | None,
-) -> Shape:
+) -> VolumeShape:
     """The grid a network sees: slices of a fixed size, or a fixed spacing, or the image's own."""
     if size is not None:
         return shape[0], size[0], size[1]
@@ -95,7 +95,7 @@ def _nearest_index(old: int, new: int) -> NDArray[np.int64]:
     return np.minimum(((np.arange(new) + 0.5) * old / new).astype(np.int64), old - 1)
 
 
-def _gather(mask: NDArray[np.bool_], shape: Shape) -> NDArray[np.int64]:
+def _gather(mask: NDArray[np.bool_], shape: VolumeShape) -> NDArray[np.int64]:
     """Count, for every target voxel, the True source voxels whose centres fall into it."""
     count = mask.astype(np.int64)
     for axis, size in enumerate(shape):
