@@ -6,7 +6,7 @@ from pathlib import Path
 from lesslabel.data.patient_lists import load_order
 from lesslabel.data.queue import read_queue
 from lesslabel.data.store import CaseRecord
-from lesslabel.data.view import Shown, Supervision, View
+from lesslabel.data.view import Supervision, View, VisibleAnnotation
 from lesslabel.errors import ConfigError
 
 CoveredSlices = Callable[[str, str], tuple[int, ...] | None]
@@ -15,7 +15,7 @@ CoveredSlices = Callable[[str, str], tuple[int, ...] | None]
 
 def assign_supervision(
     view: View, records: Sequence[CaseRecord], covered_slices: CoveredSlices = lambda _uid, _annotation: None
-) -> dict[str, tuple[Shown, ...]]:
+) -> dict[str, tuple[VisibleAnnotation, ...]]:
     """Decide which annotations each training case shows, and on which slices.
 
     An entry of the view takes what earlier ones left: the slices that its annotation speaks of and its queue holds. A
@@ -33,7 +33,7 @@ def assign_supervision(
         ConfigError: if an annotation exists in no training case, the order does not list enough of the patients, or a
             queue holds what no training case can show.
     """
-    shown: dict[str, list[Shown]] = {}
+    shown: dict[str, list[VisibleAnnotation]] = {}
     left = {record.uid: frozenset(range(record.depth)) for record in records}
     for supervision in view.supervision:
         holders = _holders(supervision, records)
@@ -50,7 +50,7 @@ def assign_supervision(
             if record.uid in offered and record.patient in admitted:
                 slices = offered[record.uid]
                 whole = len(slices) == record.depth
-                entry = Shown(supervision.annotation, None if whole else tuple(sorted(slices)))
+                entry = VisibleAnnotation(supervision.annotation, None if whole else tuple(sorted(slices)))
                 shown.setdefault(record.uid, []).append(entry)
                 left[record.uid] -= slices
     return {uid: tuple(entries) for uid, entries in shown.items()}

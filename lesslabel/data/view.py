@@ -62,7 +62,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Shown:
+class VisibleAnnotation:
     """An annotation that a training case shows, and where.
 
     Attributes:

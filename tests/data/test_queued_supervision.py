@@ -20,7 +20,7 @@ from lesslabel.data.queue import WHOLE_CASE, Queue, QueueRow, write_queue
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.store.annotation_folder import Provenance, write_annotation
 from lesslabel.data.supervision import assign_supervision
-from lesslabel.data.view import Shown, Supervision, View
+from lesslabel.data.view import Supervision, View, VisibleAnnotation
 from lesslabel.errors import ConfigError, DataError
 
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
@@ -50,14 +50,17 @@ def queue_of(tmp_path: Path) -> Callable[..., str]:
 
 def test_only_queued_units_show_the_annotation(queue_of: Callable[..., str]) -> None:
     view = View([Supervision("dense", queue=queue_of(*UNITS))])
-    assert assign_supervision(view, RECORDS) == {"case0": (Shown("dense", (1, 3)),), "case3": (Shown("dense"),)}
+    assert assign_supervision(view, RECORDS) == {
+        "case0": (VisibleAnnotation("dense", (1, 3)),),
+        "case3": (VisibleAnnotation("dense"),),
+    }
 
 
 def test_a_queue_and_what_the_annotation_speaks_of_intersect(queue_of: Callable[..., str]) -> None:
     covered = {"case0": (0, 3), "case3": (2,), "case1": ()}
     view = View([Supervision("dense", queue=queue_of(*UNITS, ("case1", 0)))])
     shown = assign_supervision(view, RECORDS, lambda uid, _: covered.get(uid))
-    assert shown == {"case0": (Shown("dense", (3,)),), "case3": (Shown("dense", (2,)),)}
+    assert shown == {"case0": (VisibleAnnotation("dense", (3,)),), "case3": (VisibleAnnotation("dense", (2,)),)}
 
 
 def test_later_entries_take_the_slices_that_are_left(queue_of: Callable[..., str]) -> None:
@@ -66,10 +69,14 @@ def test_later_entries_take_the_slices_that_are_left(queue_of: Callable[..., str
         view, RECORDS[:4], lambda uid, name: (0,) if (uid, name) == ("case0", "pseudo") else None
     )
     assert shown == {
-        "case0": (Shown("dense", (1, 3)), Shown("pseudo", (0,)), Shown("scribble", (2,))),
-        "case3": (Shown("dense"),),
-        "case1": (Shown("pseudo"),),
-        "case2": (Shown("pseudo"),),
+        "case0": (
+            VisibleAnnotation("dense", (1, 3)),
+            VisibleAnnotation("pseudo", (0,)),
+            VisibleAnnotation("scribble", (2,)),
+        ),
+        "case3": (VisibleAnnotation("dense"),),
+        "case1": (VisibleAnnotation("pseudo"),),
+        "case2": (VisibleAnnotation("pseudo"),),
     }
 
 
@@ -81,9 +88,9 @@ def test_a_budget_counts_patients_to_whom_an_entry_has_something_to_add(
     queue = queue_of(("case0", 0), ("case3", 0), ("case4", 0))
     view = View([Supervision("dense", 2, order, queue), Supervision("scribble", 1, order)])
     assert assign_supervision(view, RECORDS) == {
-        "case0": (Shown("dense", (0,)), Shown("scribble", (1, 2, 3))),
-        "case3": (Shown("dense", (0,)),),
-        "case1": (Shown("scribble"),),
+        "case0": (VisibleAnnotation("dense", (0,)), VisibleAnnotation("scribble", (1, 2, 3))),
+        "case3": (VisibleAnnotation("dense", (0,)),),
+        "case1": (VisibleAnnotation("scribble"),),
     }
     whole = queue_of(("case0", WHOLE_CASE), ("case1", WHOLE_CASE), name="whole.csv")
     view = View([Supervision("dense", queue=whole), Supervision("scribble", 1, order)])

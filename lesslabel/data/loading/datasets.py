@@ -27,7 +27,7 @@ from lesslabel.data.loading.merge import labels_of_objects, merge_annotations
 from lesslabel.data.loading.resize import VolumeShape
 from lesslabel.data.loading.sampling import SampleKey, SampleSource, generator_of
 from lesslabel.data.loading.subvolume_reader import SubvolumeReader
-from lesslabel.data.view import Shown, make_target
+from lesslabel.data.view import VisibleAnnotation, make_target
 
 
 class TrainingSet(Dataset[Batch]):
@@ -49,7 +49,7 @@ class TrainingSet(Dataset[Batch]):
     def __init__(
         self,
         loader: CaseLoader,
-        shown: Mapping[str, Sequence[Shown]],
+        shown: Mapping[str, Sequence[VisibleAnnotation]],
         patch_voxel: tuple[int, ...] | None,
         augmentation: Augmentation,
         seed: int,

@@ -6,15 +6,15 @@ from typing import Any
 
 from lesslabel.data.queue import read_queue
 from lesslabel.data.store.annotation_folder import AnnotationFolder
-from lesslabel.data.view import Shown, Supervision, View
+from lesslabel.data.view import Supervision, View, VisibleAnnotation
 
 
-def name_annotations(entries: Sequence[Shown]) -> str:
+def name_annotations(entries: Sequence[VisibleAnnotation]) -> str:
     """The annotations that a case shows as one text, ``"dense + pseudo/stage1"``."""
     return " + ".join(dict.fromkeys(entry.annotation for entry in entries))
 
 
-def list_slices(shown: Mapping[str, Sequence[Shown]]) -> dict[str, dict[str, list[int]]]:
+def list_slices(shown: Mapping[str, Sequence[VisibleAnnotation]]) -> dict[str, dict[str, list[int]]]:
     """The slices that each annotation supervises, by uid and annotation, for the cases that do not show one whole."""
     slices: dict[str, dict[str, list[int]]] = {}
     for uid, entries in shown.items():

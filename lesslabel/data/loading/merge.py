@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Case, Kind
 from lesslabel.data.loading.resize import VolumeShape, resize_image, resize_labels, to_tensor
-from lesslabel.data.view import LabelMapping, Shown, make_target
+from lesslabel.data.view import LabelMapping, VisibleAnnotation, make_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,9 @@ class GridTarget:
     weight: NDArray[np.float32] | None = None
 
 
-def merge_annotations(case: Case, shown: Sequence[Shown], mapping: LabelMapping, shape: VolumeShape) -> GridTarget:
+def merge_annotations(
+    case: Case, shown: Sequence[VisibleAnnotation], mapping: LabelMapping, shape: VolumeShape
+) -> GridTarget:
     """Bring the annotations that a case shows to the network's grid; each slice takes the first that speaks of it.
 
     Args:

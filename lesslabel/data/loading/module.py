@@ -24,7 +24,7 @@ from lesslabel.data.splits import Partition, keep_centres, partition
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.store.overlaid_store import OverlaidStore
 from lesslabel.data.supervision import assign_supervision
-from lesslabel.data.view import LabelMapping, Shown, View, map_labels, require_reference, select_channels
+from lesslabel.data.view import LabelMapping, View, VisibleAnnotation, map_labels, require_reference, select_channels
 from lesslabel.errors import ConfigError
 
 _GIB = 1024**3
@@ -156,7 +156,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             return list(self.store.records.values())
         return [self.store.records[uid] for uid in self.divide().cases[part]]
 
-    def shown(self) -> dict[str, tuple[Shown, ...]]:
+    def shown(self) -> dict[str, tuple[VisibleAnnotation, ...]]:
         """Annotations by uid, best first, with their slices, for the training cases that show any."""
         store = self.training_store
         records = [store.records[uid] for uid in self.divide().cases["train"]]

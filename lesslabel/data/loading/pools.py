@@ -8,11 +8,11 @@ from lesslabel.data.loading.case_loader import Grid
 from lesslabel.data.loading.merge import slices_on_grid
 from lesslabel.data.loading.sampling import SampleSource
 from lesslabel.data.store import CaseRecord
-from lesslabel.data.view import Shown
+from lesslabel.data.view import VisibleAnnotation
 
 
 def divide_labelled(
-    records: Sequence[CaseRecord], shown: Mapping[str, Sequence[Shown]], grid: Grid, dimensions: int
+    records: Sequence[CaseRecord], shown: Mapping[str, Sequence[VisibleAnnotation]], grid: Grid, dimensions: int
 ) -> tuple[list[SampleSource], list[SampleSource]]:
     """Divide training cases into labelled and unlabelled sample sources.
 

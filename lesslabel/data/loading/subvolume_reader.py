@@ -11,7 +11,7 @@ from lesslabel.data.loading.crop import Window
 from lesslabel.data.loading.intensity import Scaling, apply_scalings, measure_scalings
 from lesslabel.data.loading.merge import GridTarget, merge_annotations
 from lesslabel.data.loading.resize import to_tensor
-from lesslabel.data.view import Shown
+from lesslabel.data.view import VisibleAnnotation
 
 
 class SubvolumeReader:
@@ -25,7 +25,7 @@ class SubvolumeReader:
         shown: annotations by uid, for the cases that show any.
     """
 
-    def __init__(self, loader: CaseLoader, shown: Mapping[str, Sequence[Shown]]) -> None:
+    def __init__(self, loader: CaseLoader, shown: Mapping[str, Sequence[VisibleAnnotation]]) -> None:
         self._loader = loader
         self._shown = shown
         self._scalings: dict[str, list[Scaling] | None] = {}
@@ -69,7 +69,7 @@ class SubvolumeReader:
         """Target and normalised image under a subvolume."""
         loader, shown = self._loader, self._shown.get(uid, ())
         case = loader.store.read_subvolume(uid, subvolume, [entry.annotation for entry in shown])
-        here = [Shown(entry.annotation, crop_slices(entry.slices, subvolume)) for entry in shown]
+        here = [VisibleAnnotation(entry.annotation, crop_slices(entry.slices, subvolume)) for entry in shown]
         if uid not in self._scalings:
             self._scalings[uid] = self._measure(uid)
         image = apply_scalings(loader.select(case.image), self._scalings[uid])

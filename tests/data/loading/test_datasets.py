@@ -20,7 +20,7 @@ from lesslabel.data.loading.intensity import Intensity, normalise
 from lesslabel.data.loading.resize import Interpolation, resize_labels
 from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
-from lesslabel.data.view import Shown, View, map_labels
+from lesslabel.data.view import View, VisibleAnnotation, map_labels
 
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
 AS_IT_IS = Intensity("none")
@@ -62,7 +62,7 @@ def training_set(
 ) -> TrainingSet:
     view = view or View()
     loader = CaseLoader(store, view, map_labels(view, store.labels), grid or Grid(), intensity)
-    entries = {uid: (Shown(name),) for uid, name in shown.items()}
+    entries = {uid: (VisibleAnnotation(name),) for uid, name in shown.items()}
     return TrainingSet(loader, entries, patch, augmentation, 0, cache_bytes)
 
 

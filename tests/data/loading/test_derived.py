@@ -21,13 +21,13 @@ from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
 from lesslabel.data.verify.store_check import verify_store
-from lesslabel.data.view import Shown, View, map_labels
+from lesslabel.data.view import View, VisibleAnnotation, map_labels
 from lesslabel.errors import DataError
 from lesslabel.losses import LevelSetDerivation, level_sets
 
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
 TURNED = Augmentation(turn_flip_probability=1.0, noise=5.0)
-SHOWN = {"case0": (Shown("dense"),), "case1": (Shown("scribble"),)}
+SHOWN = {"case0": (VisibleAnnotation("dense"),), "case1": (VisibleAnnotation("scribble"),)}
 
 
 @dataclass

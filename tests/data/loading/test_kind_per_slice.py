@@ -26,7 +26,7 @@ from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.merge import merge_annotations
 from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
-from lesslabel.data.view import Shown, View, map_labels
+from lesslabel.data.view import View, VisibleAnnotation, map_labels
 from lesslabel.interaction import Side
 from lesslabel.interaction.encoding import Encoding, cues_of_sides
 from lesslabel.interaction.robots import InteriorMarginRobot
@@ -36,7 +36,7 @@ from lesslabel.losses import LevelSetDerivation, level_sets
 NONE, DENSE, SCRIBBLE = (int(kind) for kind in (Kind.NONE, Kind.DENSE, Kind.SCRIBBLE))
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
 TURNED = Augmentation(turn_flip_probability=0.5, rotation_probability=1.0)
-SHOWN = (Shown("some"), Shown("scribble", (0, 3, 4)))
+SHOWN = (VisibleAnnotation("some"), VisibleAnnotation("scribble", (0, 3, 4)))
 KINDS = [SCRIBBLE, DENSE, DENSE, SCRIBBLE, SCRIBBLE, NONE]
 DEPTH = len(KINDS)
 MAPPING = map_labels(View(), {1: "RV", 2: "Myo", 3: "LV"})
@@ -68,7 +68,7 @@ def samples_of(
     augmentation: Augmentation = PLAIN,
     derivation: LevelSetDerivation | None = None,
     annotator: TrainingObjects | None = None,
-    shown: Sequence[Shown] = SHOWN,
+    shown: Sequence[VisibleAnnotation] = SHOWN,
 ) -> TrainingSet:
     loader = CaseLoader(store, View(), MAPPING, Grid(), Intensity("none"))
     return TrainingSet(loader, {"case0": shown}, patch, augmentation, 0, 10**6, derivation, annotator)
@@ -149,7 +149,9 @@ def test_resampling_never_makes_a_scribbled_voxel_dense(dense: set[int], drawn: 
         "scribble": Annotation(np.full(shape, 2, np.uint8), Kind.SCRIBBLE, covered_slices=tuple(sorted(drawn))),
     }
     case = Case("a", "a", np.zeros((1, *shape), np.float32), (1.0, 1.0, 1.0), annotations=annotations)
-    target = merge_annotations(case, (Shown("dense"), Shown("scribble")), MAPPING, (depth, 4, 5))
+    target = merge_annotations(
+        case, (VisibleAnnotation("dense"), VisibleAnnotation("scribble")), MAPPING, (depth, 4, 5)
+    )
     value = {NONE: IGNORE, DENSE: 1, SCRIBBLE: 2}
     for labels, kind in zip(target.labels, target.kinds.tolist(), strict=True):
         assert (labels == value[kind]).all()
@@ -172,7 +174,7 @@ def test_level_sets_are_those_of_each_run_of_dense_slices(store: Store, whole: b
 def test_padding_of_a_dense_volume_is_outside_of_every_class_as_within_its_slices(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store", [make_case(0)])
     derivation = LevelSetDerivation(whole=False, dimensions=3)
-    sample = volume(samples_of(store, (6, 14, 12), derivation=derivation, shown=(Shown("dense"),)))
+    sample = volume(samples_of(store, (6, 14, 12), derivation=derivation, shown=(VisibleAnnotation("dense"),)))
     assert sample["kind"].tolist() == [NONE, *[DENSE] * 4, NONE]
     labels = sample["target"].numpy()
     assert (labels[:, 0] == IGNORE).all()
@@ -190,6 +192,6 @@ def test_objects_are_pointed_at_in_dense_slices_and_unknown_elsewhere(store: Sto
     assert not known.all()
     assert torch.equal(sample["kind"] == DENSE, known)
     assert torch.equal(sample["kind"] == NONE, ~known)
-    nothing = volume(samples_of(store, annotator=annotator, shown=(Shown("scribble"),)))
+    nothing = volume(samples_of(store, annotator=annotator, shown=(VisibleAnnotation("scribble"),)))
     assert nothing["kind"].tolist() == [NONE] * 6
     assert (nothing["target"] == IGNORE).all()

@@ -17,13 +17,13 @@ from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
 from lesslabel.data.store.case_file import read_case, read_subvolume
-from lesslabel.data.view import Shown, View, map_labels
+from lesslabel.data.view import View, VisibleAnnotation, map_labels
 from lesslabel.errors import DataError
 
 SHOWN = {
-    "case0": (Shown("scribble"),),
-    "case1": (Shown("thin", (1, 2)), Shown("scribble", (0,))),
-    "case2": (Shown("sure", (0, 3)), Shown("thin", (1,))),
+    "case0": (VisibleAnnotation("scribble"),),
+    "case1": (VisibleAnnotation("thin", (1, 2)), VisibleAnnotation("scribble", (0,))),
+    "case2": (VisibleAnnotation("sure", (0, 3)), VisibleAnnotation("thin", (1,))),
 }
 
 
