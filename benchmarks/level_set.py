@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
-from lesslabel.data.loading.crop import crop, draw_window
+from lesslabel.data.loading.crop import crop, sample_window
 from lesslabel.data.loading.derived import DerivedMaps
 from lesslabel.losses import LevelSetDerivation, level_set
 
@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         maps = DerivedMaps(Path(folder), LevelSetDerivation(whole=True, dimensions=3))
         for labels in label_maps(arguments.labels):
-            window = draw_window(labels.shape, PATCH_VOXEL, rng)
+            window = sample_window(labels.shape, PATCH_VOXEL, rng)
             patch = crop(torch.from_numpy(labels), window, 0).numpy() == 1
             wanted = timed(times["published"], lambda patch=patch: published(patch), arguments.repeats)
             ours = timed(times["ours"], lambda patch=patch: level_set(patch), arguments.repeats)

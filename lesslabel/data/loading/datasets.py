@@ -12,16 +12,16 @@ from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.loading.annotator import Annotator
 from lesslabel.data.loading.augment import (
     Augmentation,
-    Draw,
+    AugmentationParameters,
     apply_to_derived,
     apply_to_image,
     apply_to_labels,
     apply_to_weight,
-    draw,
+    sample_augmentation,
 )
 from lesslabel.data.loading.cache import Cache
 from lesslabel.data.loading.case_loader import CaseLoader, TrainingCase
-from lesslabel.data.loading.crop import Window, crop, draw_window
+from lesslabel.data.loading.crop import Window, crop, sample_window
 from lesslabel.data.loading.derived import DerivedMaps, MapDerivation, make_in_runs
 from lesslabel.data.loading.merge import labels_of_objects, merge_annotations
 from lesslabel.data.loading.resize import VolumeShape
@@ -87,11 +87,11 @@ class TrainingSet(Dataset[Batch]):
             if index is None:
                 kinds, annotated = crop(kinds, window[:1], Kind.NONE), crop(annotated, window[:1], fill=True)
                 dense = _continued(dense, window)
-        drawn = draw(self.augmentation, generator, square=labels.shape[-1] == labels.shape[-2])
-        labels = apply_to_labels(labels, drawn)
-        image = apply_to_image(image, drawn).contiguous()
+        parameters = sample_augmentation(self.augmentation, generator, square=labels.shape[-1] == labels.shape[-2])
+        labels = apply_to_labels(labels, parameters)
+        image = apply_to_image(image, parameters).contiguous()
         if self.annotator is not None:
-            spacing_mm = _turned(self.loader.spacing_of(key.source.uid), drawn)[-labels.ndim :]
+            spacing_mm = _turned(self.loader.spacing_of(key.source.uid), parameters)[-labels.ndim :]
             objects = labels_of_objects(labels, kinds, annotated) if key.labelled else torch.full_like(labels, IGNORE)
             return self.annotator.make(image, objects.numpy(), key.source.uid, spacing_mm, generator)
         sample = Batch(
@@ -102,9 +102,9 @@ class TrainingSet(Dataset[Batch]):
             uid=[key.source.uid],
         )
         if weight is not None:
-            sample["weight"] = apply_to_weight(weight, drawn).contiguous()
+            sample["weight"] = apply_to_weight(weight, parameters).contiguous()
         if derived is not None:
-            sample["derived"] = apply_to_derived(derived, drawn).contiguous()
+            sample["derived"] = apply_to_derived(derived, parameters).contiguous()
         elif self.derivation is not None and key.labelled and bool(dense.any()):
             derivation, classes = self.derivation, len(annotated)
             maps = make_in_runs(lambda part: derivation.make(part, classes), labels.numpy(), dense.numpy())
@@ -119,18 +119,18 @@ class TrainingSet(Dataset[Batch]):
         shape = self.loader.grid.shape_of(self.loader.store.records[uid])
         chooses_slice = self.annotator is not None and index is not None
         if self.parts is not None and not chooses_slice and self.loader.on_own_grid(uid):
-            window = self._draw_window(shape, index, generator)
+            window = self._sample_window(shape, index, generator)
             part, window = self.parts.read(uid, index, window)
             return part, None if index is None else 0, window
         case = self.cache.get(uid)
         if self.annotator is not None and index is not None:
             index = self.annotator.slice_of(case.labels.numpy(), index, generator)
-        return case, index, self._draw_window(shape, index, generator)
+        return case, index, self._sample_window(shape, index, generator)
 
-    def _draw_window(self, shape: VolumeShape, index: int | None, generator: np.random.Generator) -> Window | None:
+    def _sample_window(self, shape: VolumeShape, index: int | None, generator: np.random.Generator) -> Window | None:
         if self.patch_voxel is None:
             return None
-        return draw_window(shape if index is None else shape[1:], self.patch_voxel, generator)
+        return sample_window(shape if index is None else shape[1:], self.patch_voxel, generator)
 
     def _load(self, uid: str) -> TrainingCase:
         case = self.loader.read(uid)
@@ -191,7 +191,7 @@ def _continued(dense: Tensor, window: Window) -> Tensor:
     return dense[torch.arange(start, start + depth).clamp(0, len(dense) - 1)]
 
 
-def _turned(spacing_mm: tuple[float, float, float], drawn: Draw) -> tuple[float, float, float]:
+def _turned(spacing_mm: tuple[float, float, float], parameters: AugmentationParameters) -> tuple[float, float, float]:
     """Voxel size after quarter turns."""
     z, y, x = spacing_mm
-    return (z, x, y) if drawn.quarter_turns % 2 else spacing_mm
+    return (z, x, y) if parameters.quarter_rotations % 2 else spacing_mm

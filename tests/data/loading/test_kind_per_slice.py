@@ -14,7 +14,7 @@ from lesslabel.data.batch import Batch, collate
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.loading.augment import (
     Augmentation,
-    Draw,
+    AugmentationParameters,
     apply_to_derived,
     apply_to_image,
     apply_to_labels,
@@ -124,7 +124,7 @@ def test_kinds_are_cut_with_the_voxels_and_padding_is_nobodys(
 )
 def test_augmentation_never_mixes_slices(turns: int, flip: int | None, degrees: float, seed: int) -> None:
     """So that what is said of a slice stays true: a volume is augmented as its slices would be, one by one."""
-    drawn = Draw(turns, flip, degrees)
+    drawn = AugmentationParameters(turns, flip, degrees)
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, 4, (3, 8, 8), generator=generator, dtype=torch.uint8)
     weight = torch.rand(3, 8, 8, generator=generator)
