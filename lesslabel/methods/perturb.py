@@ -48,7 +48,7 @@ class StrongIntensity:
 
 
 @dataclass(frozen=True, eq=False)
-class IntensityDraw:
+class IntensityParameters:
     """What was drawn for each sample of a batch: (B,) each, and the noise as drawn, (B, C, [D], H, W) or None."""
 
     brightness: Tensor
@@ -68,9 +68,9 @@ class IntensityDraw:
         return changed if self.noise is None else changed + self.noise.to(image)
 
 
-def draw_intensity(
+def sample_intensity(
     settings: StrongIntensity, shape: Sequence[int], generator: torch.Generator | None = None
-) -> IntensityDraw:
+) -> IntensityParameters:
     """Draw how the intensities of a batch change.
 
     Args:
@@ -93,11 +93,11 @@ def draw_intensity(
     noise = None
     if settings.noise:
         noise = torch.randn(tuple(shape), generator=generator) * deviation.view(-1, *(1,) * (len(shape) - 1))
-    return IntensityDraw(brightness, contrast, gamma, noise)
+    return IntensityParameters(brightness, contrast, gamma, noise)
 
 
 @dataclass(frozen=True, eq=False)
-class CutMixDraw:
+class CutMixParameters:
     """A box of every sample is another sample's.
 
     "CutMix" (Yun et al., ICCV 2019), for images and everything that goes with them.
@@ -118,14 +118,14 @@ class CutMixDraw:
         return torch.where(inside, values[self.partner.to(values.device)], values)
 
 
-def draw_cutmix(
+def sample_cutmix(
     samples: int,
     shape: Sequence[int],
     *,
     share: tuple[float, float] = (0.02, 0.4),
     probability: float = 0.5,
     generator: torch.Generator | None = None,
-) -> CutMixDraw:
+) -> CutMixParameters:
     """Draw a box for every sample, and whose content goes into it.
 
     Args:
@@ -156,7 +156,7 @@ def draw_cutmix(
             box.append(slice(start, start + side))
         inside[tuple(box)] = True
     shift = 1 + int(torch.randint(max(1, samples - 1), (), generator=generator))
-    return CutMixDraw(inside, (torch.arange(samples) + shift) % max(1, samples))
+    return CutMixParameters(inside, (torch.arange(samples) + shift) % max(1, samples))
 
 
 def drop_channels(

@@ -6,7 +6,7 @@ from lesslabel.networks.gaussian_process.kernel import HybridKernel, Pixels
 from lesslabel.networks.gaussian_process.laplace import LaplaceEngine, LaplacePosterior, laplace_posterior
 from lesslabel.networks.gaussian_process.logistic_normal import expected_sigmoid
 from lesslabel.networks.gaussian_process.loss import gaussian_process_loss
-from lesslabel.networks.gaussian_process.prior_function import PriorFunction, draw_prior_function
+from lesslabel.networks.gaussian_process.prior_function import PriorFunction, sample_prior_function
 
 __all__ = [
     "DecoupledEngine",
@@ -19,8 +19,8 @@ __all__ = [
     "Pixels",
     "PriorFunction",
     "decoupled_posterior",
-    "draw_prior_function",
     "expected_sigmoid",
     "gaussian_process_loss",
     "laplace_posterior",
+    "sample_prior_function",
 ]

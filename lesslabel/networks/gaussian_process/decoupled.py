@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from lesslabel.errors import ConfigError
 from lesslabel.networks.gaussian_process.kernel import HybridKernel, Pixels
-from lesslabel.networks.gaussian_process.prior_function import PriorFunction, draw_prior_function
+from lesslabel.networks.gaussian_process.prior_function import PriorFunction, sample_prior_function
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class DecoupledEngine(nn.Module):
             clicked: the c pixels, in float64.
             generator: where the randomness comes from, on the CPU; None for PyTorch's.
         """
-        prior = draw_prior_function(kernel, clicked, self.waves, generator)
+        prior = sample_prior_function(kernel, clicked, self.waves, generator)
         noise = torch.randn(2, len(posterior.mean), generator=generator, dtype=torch.float64).to(posterior.mean)
         values = posterior.mean + posterior.root @ noise[0]
         missing = values - prior(clicked) - posterior.jitter**0.5 * noise[1]

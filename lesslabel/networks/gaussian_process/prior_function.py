@@ -41,7 +41,7 @@ class PriorFunction:
         )
 
 
-def draw_prior_function(
+def sample_prior_function(
     kernel: HybridKernel, like: Pixels, waves: int, generator: torch.Generator | None
 ) -> PriorFunction:
     """Draw a function whose covariance is the kernel, from the frequencies that the kernel is made of.
