@@ -14,7 +14,7 @@ from lesslabel.networks.description import Dimensions, Network, check_common
 from lesslabel.networks.layers import CONVOLUTION, Normalisation, convolved, enlarge, normalise
 from lesslabel.networks.object_context import ObjectContextDecoder
 from lesslabel.networks.pretrained import check_pretrained, load_pretrained
-from lesslabel.networks.resnet import MONAI_NORMALISATION, residual_stage, sample_residual
+from lesslabel.networks.resnet import MONAI_NORMALISATION, initialise_residual, residual_stage
 from lesslabel.networks.u_shaped import Encoder, UShaped
 
 _STEM: Final = 64
@@ -107,7 +107,7 @@ class HRNetEncoder(Encoder):
             setattr(self, f"transition{index + 1}", transition)
             setattr(self, f"stage{index + 2}", stage)
             coming = widths
-        sample_residual(self)
+        initialise_residual(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute the six maps of an image B×C×[D×]H×W."""

@@ -83,7 +83,7 @@ class ResNetEncoder(Encoder):
                 dilation *= 2
             setattr(self, f"layer{index + 1}", stage)
             coming = width * plan.expansion
-        sample_residual(self)
+        initialise_residual(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute the six maps of an image B×C×[D×]H×W."""
@@ -107,7 +107,7 @@ def check_residual(
     check_choices(depth=(depth, get_args(Depth)), output_stride=(output_stride, get_args(OutputStride)))
 
 
-def sample_residual(module: nn.Module) -> None:
+def initialise_residual(module: nn.Module) -> None:
     """Draw the weights of convolutions as He et al. (ICCV 2015, arXiv:1502.01852) do for ReLU, by their outputs."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.Conv3d):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lesslabel.networks.description import Dimensions, Network, check_common
 from lesslabel.networks.layers import CONVOLUTION, MAX_POOLING, Normalisation, normalise
 from lesslabel.networks.pretrained import check_pretrained, load_pretrained
-from lesslabel.networks.resnet import sample_residual
+from lesslabel.networks.resnet import initialise_residual
 from lesslabel.networks.skip_decoder import SkipDecoder, check_decoder_widths
 from lesslabel.networks.u_shaped import Encoder, UShaped
 
@@ -84,7 +84,7 @@ class VGGEncoder(Encoder):
             self.ends.append(len(layers) - 1)
             layers.append(MAX_POOLING[dimensions](kernel_size=2, ceil_mode=True))
         self.features = nn.Sequential(*layers[:-1])
-        sample_residual(self)
+        initialise_residual(self)
 
     def rename(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Bring the names of a file with or without normalisation to these: n-th convolution to n-th convolution.
