@@ -72,6 +72,7 @@ _MOVED = {
     "evaluation.regions": "kernels.regions",
     "evaluation.signed_distance": "kernels.signed_distance",
     "interaction.max_flow": "kernels.max_flow",
+    "interaction.protocol": "interaction.simulated_turns",
     "interaction.shortest_paths": "kernels.shortest_paths",
     "report.budget": "report.runs.budget",
     "report.charts": "report.drawing.charts",

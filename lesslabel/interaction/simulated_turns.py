@@ -14,7 +14,7 @@ from lesslabel.interaction.session import InteractiveSession
 
 
 @dataclass(frozen=True, eq=False)
-class PlayedTurn:
+class SimulatedTurn:
     """A turn of a protocol, and what it came to.
 
     Attributes:
@@ -40,7 +40,7 @@ def count_clicks(prompts: Sequence[Prompt]) -> int:
     return sum(prompt.clicks for prompt in prompts)
 
 
-def play_turns(
+def simulate_turns(
     session: InteractiveSession,
     truth: Mask,
     first: Robot | Sequence[Prompt],
@@ -51,7 +51,7 @@ def play_turns(
     cap: int = 20,
     turns: int | None = None,
     known: Mask | None = None,
-) -> Iterator[PlayedTurn]:
+) -> Iterator[SimulatedTurn]:
     """Segment one object of a session's image: first prompts, then corrections one after the other.
 
     It ends where the robot has nothing to correct, or the clicks or turns are used up. A turn is given whole: the last
@@ -102,7 +102,7 @@ def play_turns(
         if taken or started:
             corrected |= _spoken_of(given, truth.shape)
         clicks, taken = clicks + count_clicks(given), taken + 1
-        yield PlayedTurn(given, clicks, mask, seconds)
+        yield SimulatedTurn(given, clicks, mask, seconds)
 
 
 def _spoken_of(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> Mask:
