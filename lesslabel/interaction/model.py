@@ -1,8 +1,9 @@
 """What a session asks of a model, and what the model answers."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +113,7 @@ class InteractiveModel(Protocol):
     def in_channels(self) -> int:  # noqa: D102  an attribute, see above
         ...
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
         """Compute what depends on an image alone, once, before any prompt.
 
         Args:
@@ -123,3 +124,11 @@ class InteractiveModel(Protocol):
             DataError: if the image does not fit the model.
         """
         ...
+
+
+def prepare_image(model: InteractiveModel, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
+    """Call `InteractiveModel.prepare_image`, or the method of its old name, `look_at`, with a warning."""
+    if hasattr(model, "prepare_image"):
+        return model.prepare_image(image, spacing_mm)
+    warnings.warn(f"{type(model).__name__}.look_at: rename it to prepare_image", FutureWarning, stacklevel=3)
+    return cast(ImageModel, cast(Any, model).look_at(image, spacing_mm))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
-from lesslabel.interaction.model import ImageModel, InteractiveModel, Segmentation
+from lesslabel.interaction.model import ImageModel, InteractiveModel, Segmentation, prepare_image
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.session_image import SessionImage
 from lesslabel.interaction.session_log import SessionLog, Turn
@@ -43,7 +43,7 @@ class InteractiveSession:
     def __init__(self, model: InteractiveModel) -> None:
         self.model = model
         self._given: tuple[SessionImage, ImageModel] | None = None
-        self._started_s = self._look_s = 0.0
+        self._started_s = self._preparation_s = 0.0
         self._done: tuple[Step, ...] = ()
         self._undone: tuple[Step, ...] = ()
         self._seen: dict[str, Segmentation] = {}
@@ -65,8 +65,8 @@ class InteractiveSession:
         model = self.model
         taken = SessionImage.of(image, spacing_mm, dimensions=model.dimensions, in_channels=model.in_channels)
         since = time.perf_counter()
-        self._given = taken, model.look_at(taken.intensities, taken.spacing_mm)
-        self._look_s = time.perf_counter() - since
+        self._given = taken, prepare_image(model, taken.intensities, taken.spacing_mm)
+        self._preparation_s = time.perf_counter() - since
         self._started_s = time.monotonic()
         self.reset()
         return self
@@ -81,9 +81,9 @@ class InteractiveSession:
         return self._looked_at()[0]
 
     @property
-    def look_s(self) -> float:
-        """Seconds that the model took to look at the image, before any prompt."""
-        return self._look_s
+    def preparation_s(self) -> float:
+        """Seconds that the model took to prepare the image, before any prompt."""
+        return self._preparation_s
 
     @property
     def turns(self) -> tuple[Turn | Start, ...]:

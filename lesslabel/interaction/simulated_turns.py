@@ -98,7 +98,7 @@ def simulate_turns(
             return
         since = time.perf_counter()
         mask = session.add(*given, object=object).mask
-        seconds = time.perf_counter() - since + (0.0 if taken else session.look_s)
+        seconds = time.perf_counter() - since + (0.0 if taken else session.preparation_s)
         if taken or started:
             corrected |= _spoken_of(given, truth.shape)
         clicks, taken = clicks + count_clicks(given), taken + 1

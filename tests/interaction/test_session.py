@@ -139,7 +139,7 @@ def test_a_model_looks_once_at_an_image(dimensions: int) -> None:
     assert len(model.looked_at) == 3
 
 
-def test_an_image_that_the_model_refuses_to_look_at_changes_nothing() -> None:
+def test_an_image_that_the_model_refuses_to_prepare_changes_nothing() -> None:
     session = InteractiveSession(ToyModel()).set_image(squares(), SPACING[2])
     session.add(FIRST)
     before = state(session)
@@ -229,8 +229,8 @@ class Fussy(ToyModel):
 
     refuses = False
 
-    def look_at(self, *args: Any) -> Any:
-        image = super().look_at(*args)
+    def prepare_image(self, *args: Any) -> Any:
+        image = super().prepare_image(*args)
 
         class FussyObject(ToyObject):
             def answer(this, history: History) -> Segmentation:  # noqa: N805  `self` is the model
@@ -710,3 +710,12 @@ def test_an_undamaged_log_and_one_without_a_clock_are_read(tmp_path: Path) -> No
 def test_an_absent_log_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"absent\.json: no such file; expected a session log"):
         SessionLog.read(tmp_path / "absent.json")
+
+
+def test_a_model_that_still_looks_at_images_works_with_a_warning() -> None:
+    class Old:
+        dimensions, in_channels, look_at = 2, 1, ToyModel().prepare_image
+
+    with pytest.warns(FutureWarning, match="rename it to prepare_image"):
+        session = InteractiveSession(Old()).set_image(squares())  # type: ignore[arg-type]  # the old interface
+    assert session.add(Click((3, 3))).mask[3, 3]

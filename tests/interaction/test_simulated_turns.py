@@ -40,7 +40,7 @@ class Believer:
         self.always = always
         self.histories: list[History] = []
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "Believer":  # noqa: ARG002  the interface
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "Believer":  # noqa: ARG002  the interface
         self.shape = image.shape[1:]
         return self
 
@@ -135,9 +135,9 @@ def test_seconds_are_those_of_the_model_alone(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
 
     class Slow(Believer):
-        def look_at(self, image, spacing_mm):  # type: ignore[no-untyped-def]
+        def prepare_image(self, image, spacing_mm):  # type: ignore[no-untyped-def]
             clock[0] += 2.0
-            return super().look_at(image, spacing_mm)
+            return super().prepare_image(image, spacing_mm)
 
         def answer(self, history):  # type: ignore[no-untyped-def]
             clock[0] += 3.0
@@ -155,17 +155,17 @@ def test_seconds_are_those_of_the_model_alone(monkeypatch: pytest.MonkeyPatch) -
     assert [turn.seconds for turn in turns] == [5.0, 3.0, 3.0]
 
 
-def test_every_object_of_an_image_pays_for_the_one_look_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_object_of_an_image_pays_for_its_one_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
 
     class Looking(Believer):
         looks = 0
 
-        def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> Believer:
+        def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> Believer:
             clock[0] += 7.0
             self.looks += 1
-            return super().look_at(image, spacing_mm)
+            return super().prepare_image(image, spacing_mm)
 
     model = Looking()
     session = on_image(model)

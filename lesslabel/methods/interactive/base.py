@@ -22,7 +22,7 @@ from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference, keep_largest_components
 from lesslabel.methods.interactive.own_clicks import with_own_clicks
-from lesslabel.methods.interactive.seen import SeenImage
+from lesslabel.methods.interactive.prepared import PreparedImage
 from lesslabel.methods.interactive.situation import Situation
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet
@@ -151,8 +151,8 @@ class InteractiveMethod(SegmentationMethod):
 
     # What is the same for all -----------------------------------------------------------------------------------------
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> SeenImage:
-        """Look at an image; see `lesslabel.interaction.model.InteractiveModel`.
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> PreparedImage:
+        """Compute what depends on an image alone; see `lesslabel.interaction.model.InteractiveModel`.
 
         Raises:
             DataError: if it has other axes or channels, or values that are not finite.
@@ -161,7 +161,7 @@ class InteractiveMethod(SegmentationMethod):
             raise DataError(
                 f"image of shape {image.shape}; give ({self.in_channels}, {'z, ' * (self.dimensions == 3)}y, x), finite"
             )
-        return SeenImage(self, torch.from_numpy(np.ascontiguousarray(image)), tuple(spacing_mm))
+        return PreparedImage(self, torch.from_numpy(np.ascontiguousarray(image)), tuple(spacing_mm))
 
     def prepare_batch(self, batch: Batch) -> Batch:
         """Add clicks at the network's own errors, where the settings ask for them."""

@@ -27,7 +27,7 @@ Engine = Literal["laplace", "decoupled"]
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class _ObjectInput:
     """Image (1, C, *size) in [0, 1], cues (1, K, *size) in [0, 1] and the network's features (1, F, *size)."""
 
     image: Tensor
@@ -58,7 +58,8 @@ class GPInteractive(InteractiveMethod):
         centre_points: near the centre at first; the text gives no number. The edge has two for each axis, and with
             fewer at the centre the background outweighs them: intensities hardly part the clicks of a crop (τ is wide),
             so that what the many say, pixels near the few are told as well.
-        later_clicks: in training, up to this many further clicks on either side, so that the head has seen corrections.
+        later_clicks: in training, up to this many further clicks inside and outside the object, so that the head learns
+            from corrections.
         margin_voxel: by how much the crop is larger than the box of the points.
         margin_jitter_voxel: by how much more, at most, in training.
         jitter_voxel: how much the hand slips.
@@ -144,16 +145,16 @@ class GPInteractive(InteractiveMethod):
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """Compute ½ Dice and ½ cross-entropy, and the terms of the Gaussian process."""
-        seen = self._features(batch["image"], batch["cues"])
+        inputs = self._features(batch["image"], batch["cues"])
         terms = {}
         if isinstance(self.head, GaussianProcessHead):
             draws = self.training and isinstance(self.head.engine, DecoupledEngine)
             generator = torch.Generator().manual_seed(int(torch.randint(2**62, ()))) if draws else None
-            prediction = self.head(seen.features, seen.image, batch["clicks"], generator)
+            prediction = self.head(inputs.features, inputs.image, batch["clicks"], generator)
             logits = prediction.logits
             terms = gaussian_process_loss(prediction.posteriors, self.head_weight, self.divergence_weight)
         else:
-            logits = self._convolved(seen)
+            logits = self._convolved(inputs)
         return {
             "dice": 0.5 * dice_loss(logits.float().softmax(dim=1), batch["target"]),
             "cross_entropy": 0.5 * partial_cross_entropy(logits, batch["target"]),
@@ -163,27 +164,27 @@ class GPInteractive(InteractiveMethod):
     def answer(self, features: None, situation: Situation) -> Answer:  # noqa: ARG002  every click is an input
         """Classify all pixels by the clicks. Uncertainty is the variance of the latent value; 4p(1 − p) of a CNN."""
         now = situation.now
-        seen = self._features(now.image[None].to(self.device), now.cues[None].to(self.device))
+        inputs = self._features(now.image[None].to(self.device), now.cues[None].to(self.device))
         if not isinstance(self.head, GaussianProcessHead):
-            return Answer.of_probability(self._convolved(seen).float().softmax(dim=1)[0, 1])
-        prediction = self.head(seen.features, seen.image, clicks_of(now.placed)[None].to(self.device))
+            return Answer.of_probability(self._convolved(inputs).float().softmax(dim=1)[0, 1])
+        prediction = self.head(inputs.features, inputs.image, clicks_of(now.placed)[None].to(self.device))
         probability = prediction.probability[0, 0]
         return Answer(probability, prediction.variance[0, 0], probability > 0.5)
 
     def object_probability(self, batch: Batch) -> Tensor:
         """Predict the probability (B, *size) of the object of each training sample."""
-        seen = self._features(batch["image"], batch["cues"])
+        inputs = self._features(batch["image"], batch["cues"])
         if not isinstance(self.head, GaussianProcessHead):
-            return self._convolved(seen).float().softmax(dim=1)[:, 1]
-        probability: Tensor = self.head(seen.features, seen.image, batch["clicks"]).probability[:, 0]
+            return self._convolved(inputs).float().softmax(dim=1)[:, 1]
+        probability: Tensor = self.head(inputs.features, inputs.image, batch["clicks"]).probability[:, 0]
         return probability
 
-    def _features(self, image: Tensor, distances: Tensor) -> _Seen:
+    def _features(self, image: Tensor, distances: Tensor) -> _ObjectInput:
         cues = distances if self.learned_cue is None else self.learned_cue(distances)
-        return _Seen(image, cues, self.network.features(torch.cat([standardise(image), cues], dim=1)))
+        return _ObjectInput(image, cues, self.network.features(torch.cat([standardise(image), cues], dim=1)))
 
-    def _convolved(self, seen: _Seen) -> Tensor:
-        logits: Tensor = self.head(torch.cat([seen.features, seen.image, seen.cues], dim=1))
+    def _convolved(self, inputs: _ObjectInput) -> Tensor:
+        logits: Tensor = self.head(torch.cat([inputs.features, inputs.image, inputs.cues], dim=1))
         return logits
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE
 from lesslabel.interaction.encoding import clicks_of
-from lesslabel.methods.interactive.seen import evaluating
+from lesslabel.methods.interactive.prepared import evaluating
 
 if TYPE_CHECKING:
     from lesslabel.methods.interactive.base import InteractiveMethod

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lesslabel.methods.interactive.base import Answer, InteractiveMethod
 
 
-class SeenImage:
+class PreparedImage:
     """An image that a method has looked at; the `ImageModel` of sessions.
 
     Args:
@@ -38,23 +38,23 @@ class SeenImage:
         with evaluating(method):
             self.features = method.image_features(image, spacing_mm)
 
-    def begin(self) -> "SeenObject":
+    def begin(self) -> "PreparedObject":
         """Begin with an object of the image."""
-        return SeenObject(self)
+        return PreparedObject(self)
 
 
-class SeenObject:
+class PreparedObject:
     """One object of an image; the `ObjectModel` of sessions.
 
     It keeps what need not be computed again at the next turn: the prompts on the image, and what the method makes of
     the object's place.
 
     Args:
-        seen: the image.
+        prepared: the image.
     """
 
-    def __init__(self, seen: SeenImage) -> None:
-        self.seen = seen
+    def __init__(self, prepared: PreparedImage) -> None:
+        self.prepared = prepared
         self._guidance: tuple[tuple[tuple[Prompt, ...], ...], Guidance] | None = None
         self._grid: tuple[Crop, Tensor] | None = None
         self._pointed: tuple[Mask, tuple[Prompt, ...]] | None = None
@@ -62,13 +62,13 @@ class SeenObject:
 
     def answer(self, history: History) -> Segmentation:
         """Segment the object after a turn; the crop grows where a prompt lies outside it."""
-        seen, method = self.seen, self.seen.method
+        prepared, method = self.prepared, self.prepared.method
         history = self._understood(history)
         crop = self._crop_of(history)
         situation = Situation(
-            seen.image,
-            seen.spacing_mm,
-            seen.features,
+            prepared.image,
+            prepared.spacing_mm,
+            prepared.features,
             history,
             self._guidance_of(history),
             crop,
@@ -81,12 +81,12 @@ class SeenObject:
 
     def _understood(self, history: History) -> History:
         """The history as the method takes it: a start that it does not know becomes the first robot's prompts."""
-        start, method = history.start, self.seen.method
+        start, method = history.start, self.prepared.method
         if start is None or method.takes_start:
             return history
         if self._pointed is None or not np.array_equal(self._pointed[0], start):
             rng = np.random.default_rng(0)
-            pointed = method.first_robot.annotate(start, rng, spacing_mm=self.seen.spacing_mm)
+            pointed = method.first_robot.annotate(start, rng, spacing_mm=self.prepared.spacing_mm)
             if not pointed:
                 raise DataError(
                     f"start: {method.first_robot.name} finds nothing to point at in it; click in the object"
@@ -100,17 +100,17 @@ class SeenObject:
         if self._guidance is not None and self._guidance[0] == tuple(earlier):
             guidance = self._guidance[1].extended(last)
         else:
-            guidance = Guidance(tuple(self.seen.image.shape[1:]), history.prompts)
+            guidance = Guidance(tuple(self.prepared.image.shape[1:]), history.prompts)
         self._guidance = history.turns, guidance
         return guidance
 
     def _crop_of(self, history: History) -> Crop:
-        shape, encoding = tuple(self.seen.image.shape[1:]), self.seen.method.encoding
+        shape, encoding = tuple(self.prepared.image.shape[1:]), self.prepared.method.encoding
         first: tuple[Prompt, ...] = history.turns[0]
         later = [prompt for turn in history.turns[1:] for prompt in turn]
         if history.start is not None:
             first, later = (start_box(history.start),), list(history.prompts)
-        crop = encoding.crop(first, shape, self.seen.spacing_mm)
+        crop = encoding.crop(first, shape, self.prepared.spacing_mm)
         for prompt in later:
             if not crop.holds(prompt.points):
                 crop = crop.widened(prompt.points)
@@ -119,7 +119,7 @@ class SeenObject:
     def _on(self, crop: Crop) -> Tensor:
         """The image on the crop, kept as long as the crop stays."""
         if self._grid is None or self._grid[0] != crop:
-            self._grid = crop, unit_range(crop.image_to_grid(self.seen.image))
+            self._grid = crop, unit_range(crop.image_to_grid(self.prepared.image))
         return self._grid[1]
 
     def _features_of(self, situation: Situation) -> Any:
@@ -128,13 +128,13 @@ class SeenObject:
         start = None if history.start is None else history.start.tobytes()
         place = situation.crop, history.turns[0], start
         if self._features is None or self._features[0] != place:
-            self._features = place, self.seen.method.object_features(situation)
+            self._features = place, self.prepared.method.object_features(situation)
         return self._features[1]
 
     def _pasted(self, answer: "Answer", situation: Situation) -> Segmentation:
         crop = situation.crop
         mask = crop.paste(answer.mask.float().cpu()) > 0.5
-        if situation.history.corrected and self.seen.method.hard_clicks:
+        if situation.history.corrected and self.prepared.method.hard_clicks:
             # a voxel of a grid that is finer than the image could get lost
             seeds = situation.guidance.seeds
             mask = (mask | seeds.foreground) & ~seeds.background
