@@ -74,6 +74,8 @@ _MOVED = {
     "interaction.max_flow": "kernels.max_flow",
     "interaction.protocol": "interaction.simulated_turns",
     "interaction.shortest_paths": "kernels.shortest_paths",
+    "methods.interactive.seen": "methods.interactive.prepared",
+    "methods.interactive.situation": "methods.interactive.turn_input",
     "report.budget": "report.runs.budget",
     "report.charts": "report.drawing.charts",
     "report.choice_map": "report.adaptation.choice_map",

@@ -23,7 +23,7 @@ from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference, keep_largest_components
 from lesslabel.methods.interactive.own_clicks import with_own_clicks
 from lesslabel.methods.interactive.prepared import PreparedImage
-from lesslabel.methods.interactive.situation import Situation
+from lesslabel.methods.interactive.turn_input import TurnInput
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet
 
@@ -125,18 +125,18 @@ class InteractiveMethod(SegmentationMethod):
         """Compute what depends on the image (C, [z,] y, x) alone: once an image, for all objects and turns."""
         return None
 
-    def object_features(self, situation: Situation) -> Any:  # noqa: ARG002  for subclasses
-        """Compute what depends on the object's place: once a crop, from `situation.first` and never from `now`."""
+    def object_features(self, turn_input: TurnInput) -> Any:  # noqa: ARG002  for subclasses
+        """Compute what depends on the object's place: once a crop, from `turn_input.first` and never from `now`."""
         return None
 
-    def answer(self, features: Any, situation: Situation) -> Answer:  # noqa: ARG002  for subclasses
+    def answer(self, features: Any, turn_input: TurnInput) -> Answer:  # noqa: ARG002  for subclasses
         """Segment an object after a turn.
 
         Args:
             features: what `object_features` returned.
-            situation: the object, everything that was said of it, and the method's own previous answer.
+            turn_input: the object, everything that was said of it, and the method's own previous answer.
         """
-        now = situation.now
+        now = turn_input.now
         logits = self.object_logits(now.image[None].to(self.device), now.cues[None].to(self.device))
         return Answer.of_probability(logits.float().softmax(dim=1)[0, 1])
 

@@ -16,7 +16,7 @@ from lesslabel.losses import dice_loss, partial_cross_entropy
 from lesslabel.methods.checks import require_choice
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
-from lesslabel.methods.interactive.situation import Situation
+from lesslabel.methods.interactive.turn_input import TurnInput
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet, UShaped
 from lesslabel.networks.gaussian_process import DecoupledEngine, GaussianProcessHead, gaussian_process_loss
@@ -161,9 +161,9 @@ class GPInteractive(InteractiveMethod):
             **terms,
         }
 
-    def answer(self, features: None, situation: Situation) -> Answer:  # noqa: ARG002  every click is an input
+    def answer(self, features: None, turn_input: TurnInput) -> Answer:  # noqa: ARG002  every click is an input
         """Classify all pixels by the clicks. Uncertainty is the variance of the latent value; 4p(1 − p) of a CNN."""
-        now = situation.now
+        now = turn_input.now
         inputs = self._features(now.image[None].to(self.device), now.cues[None].to(self.device))
         if not isinstance(self.head, GaussianProcessHead):
             return Answer.of_probability(self._convolved(inputs).float().softmax(dim=1)[0, 1])

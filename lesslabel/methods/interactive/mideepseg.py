@@ -17,7 +17,7 @@ from lesslabel.losses import dice_loss
 from lesslabel.methods.checks import require_choice
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod
-from lesslabel.methods.interactive.situation import Situation
+from lesslabel.methods.interactive.turn_input import TurnInput
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet
 
@@ -105,21 +105,21 @@ class MIDeepSeg(InteractiveMethod):
         logits = self.object_logits(batch["image"], batch["cues"])
         return {"dice": dice_loss(logits.float().softmax(dim=1), batch["target"])}
 
-    def object_features(self, situation: Situation) -> Tensor:
+    def object_features(self, turn_input: TurnInput) -> Tensor:
         """Run stage 1, once a crop: the probability (*size) of the object by the first points, or by the start."""
-        start = situation.history.start
+        start = turn_input.history.start
         if start is not None:
-            inside = situation.crop.image_to_grid(torch.from_numpy(start[None].astype("float32")))[0]
+            inside = turn_input.crop.image_to_grid(torch.from_numpy(start[None].astype("float32")))[0]
             return 1 - _CERTAINTY + (2 * _CERTAINTY - 1) * inside
-        first = situation.first
+        first = turn_input.first
         logits = self.object_logits(first.image[None].to(self.device), first.cues[None].to(self.device))
         return logits.float().softmax(dim=1)[0, 1].cpu()
 
-    def answer(self, features: Tensor, situation: Situation) -> Answer:
+    def answer(self, features: Tensor, turn_input: TurnInput) -> Answer:
         """Give stage 1 as it is, and stage 2 once there are corrections. Uncertainty is 4p(1 − p), in [0, 1]."""
-        if not situation.history.corrected:
+        if not turn_input.history.corrected:
             return Answer.of_probability(features)
-        now = situation.now
+        now = turn_input.now
         seeds, image, values = now.placed.seeds, now.image.numpy(), features.numpy()
         if self.refinement == "information_fusion":
             values = information_fusion(

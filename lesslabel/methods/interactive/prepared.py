@@ -16,7 +16,7 @@ from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.model import History, Segmentation
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask
-from lesslabel.methods.interactive.situation import Situation
+from lesslabel.methods.interactive.turn_input import TurnInput
 
 if TYPE_CHECKING:
     from lesslabel.methods.interactive.base import Answer, InteractiveMethod
@@ -65,7 +65,7 @@ class PreparedObject:
         prepared, method = self.prepared, self.prepared.method
         history = self._understood(history)
         crop = self._crop_of(history)
-        situation = Situation(
+        turn_input = TurnInput(
             prepared.image,
             prepared.spacing_mm,
             prepared.features,
@@ -76,8 +76,8 @@ class PreparedObject:
             method.encoding,
         )
         with evaluating(method):
-            answer = method.answer(self._features_of(situation), situation)
-        return self._pasted(answer, situation)
+            answer = method.answer(self._features_of(turn_input), turn_input)
+        return self._pasted(answer, turn_input)
 
     def _understood(self, history: History) -> History:
         """The history as the method takes it: a start that it does not know becomes the first robot's prompts."""
@@ -122,21 +122,21 @@ class PreparedObject:
             self._grid = crop, unit_range(crop.image_to_grid(self.prepared.image))
         return self._grid[1]
 
-    def _features_of(self, situation: Situation) -> Any:
+    def _features_of(self, turn_input: TurnInput) -> Any:
         """What the method makes of the object's place, kept as long as crop, first turn and start stay."""
-        history = situation.history
+        history = turn_input.history
         start = None if history.start is None else history.start.tobytes()
-        place = situation.crop, history.turns[0], start
+        place = turn_input.crop, history.turns[0], start
         if self._features is None or self._features[0] != place:
-            self._features = place, self.prepared.method.object_features(situation)
+            self._features = place, self.prepared.method.object_features(turn_input)
         return self._features[1]
 
-    def _pasted(self, answer: "Answer", situation: Situation) -> Segmentation:
-        crop = situation.crop
+    def _pasted(self, answer: "Answer", turn_input: TurnInput) -> Segmentation:
+        crop = turn_input.crop
         mask = crop.paste(answer.mask.float().cpu()) > 0.5
-        if situation.history.corrected and self.prepared.method.hard_clicks:
+        if turn_input.history.corrected and self.prepared.method.hard_clicks:
             # a voxel of a grid that is finer than the image could get lost
-            seeds = situation.guidance.seeds
+            seeds = turn_input.guidance.seeds
             mask = (mask | seeds.foreground) & ~seeds.background
         return Segmentation(
             mask=np.asarray(mask),

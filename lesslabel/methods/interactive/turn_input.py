@@ -15,7 +15,7 @@ from lesslabel.interaction.model import History
 
 
 @dataclass(frozen=True, eq=False)
-class Situation:
+class TurnInput:
     """An object after a turn: its image, its history, and both on any crop.
 
     Attributes:
