@@ -37,7 +37,8 @@ from lesslabel.interaction.prompts import (
 from lesslabel.interaction.robots import ROBOTS, Robot
 from lesslabel.interaction.session import InteractiveSession, replay
 from lesslabel.interaction.session_log import SessionLog, Turn
-from lesslabel.interaction.session_start import Start
+from lesslabel.interaction.session_start import StartMask
+from lesslabel.lazy import renamed_names
 
 __all__ = [
     "CUES",
@@ -65,7 +66,7 @@ __all__ = [
     "Segmentation",
     "SessionLog",
     "Side",
-    "Start",
+    "StartMask",
     "Turn",
     "cut_energy",
     "disk_cue",
@@ -82,3 +83,5 @@ __all__ = [
     "rasterise",
     "replay",
 ]
+
+__getattr__ = renamed_names(__name__, {"Start": "StartMask"})

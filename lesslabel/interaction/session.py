@@ -13,7 +13,7 @@ from lesslabel.interaction.model import ImageModel, InteractiveModel, Segmentati
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.session_image import SessionImage
 from lesslabel.interaction.session_log import SessionLog, Turn
-from lesslabel.interaction.session_start import Start
+from lesslabel.interaction.session_start import StartMask
 from lesslabel.interaction.session_steps import Step, answer_of, history_of, lightened, of_object, prompts_of
 from lesslabel.interaction.session_views import label_map, most_uncertain_voxel
 
@@ -86,7 +86,7 @@ class InteractiveSession:
         return self._preparation_s
 
     @property
-    def turns(self) -> tuple[Turn | Start, ...]:
+    def turns(self) -> tuple[Turn | StartMask, ...]:
         """The turns and starts that were not taken back, in order."""
         return tuple(step.turn for step in self._done)
 
@@ -140,13 +140,13 @@ class InteractiveSession:
         if given.dtype != np.bool_ and (given.dtype.kind not in "iu" or not np.isin(given, (0, 1)).all()):
             raise DataError(f"object {object!r}: start of type {given.dtype}; pass a bool mask, such as labels == 1")
         seconds = round(time.monotonic() - self._started_s, 3)
-        return self.take(Start.of_mask(object, given.astype(np.bool_), seconds))
+        return self.take(StartMask.of_mask(object, given.astype(np.bool_), seconds))
 
-    def take(self, turn: Turn | Start) -> Segmentation:
+    def take(self, turn: Turn | StartMask) -> Segmentation:
         """Take a turn or start that was made elsewhere, with the time that it bears; otherwise as `add`."""
         image, image_model = self._looked_at()
         earlier = of_object(turn.object, self._done)
-        if isinstance(turn, Start):
+        if isinstance(turn, StartMask):
             if earlier:
                 raise DataError(f"object {turn.object!r}: begun already; undo its turns, or give another name")
             if turn.shape != image.shape:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_json
 from lesslabel.interaction.prompts import Prompt, prompt_from_json
-from lesslabel.interaction.session_start import Start, require_fields, require_plain, require_seconds
+from lesslabel.interaction.session_start import StartMask, require_fields, require_plain, require_seconds
 
 _VERSION = 2
 _READ = (1, 2)
@@ -76,7 +76,7 @@ class SessionLog:
 
     model: Mapping[str, str]
     image_sha256: str
-    turns: tuple[Turn | Start, ...]
+    turns: tuple[Turn | StartMask, ...]
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, Mapping):
@@ -113,11 +113,11 @@ class SessionLog:
         require_fields("session log", content, {"type", "version", "model", "image_sha256", "turns"})
         if not isinstance(content["turns"], list):
             raise DataError(f"turns: {type(content['turns']).__name__}; give a list")
-        turns: list[Turn | Start] = []
+        turns: list[Turn | StartMask] = []
         for number, turn in enumerate(content["turns"], start=1):
             try:
                 begins = isinstance(turn, dict) and "start" in turn
-                turns.append(Start.from_json(turn) if begins else Turn.from_json(turn))
+                turns.append(StartMask.from_json(turn) if begins else Turn.from_json(turn))
             except DataError as error:
                 raise DataError(f"turn {number}: {error}") from error
         return cls(content["model"], content["image_sha256"], tuple(turns))

@@ -12,7 +12,7 @@ from lesslabel.interaction.prompts.seeds import Mask, Shape, check_shape
 
 
 @dataclass(frozen=True)
-class Start:
+class StartMask:
     """A mask that one object starts from: another method's, a queue's prelabel, a person's.
 
     Attributes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from lesslabel.interaction.model import History, ObjectModel, Segmentation
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.session_log import Turn
-from lesslabel.interaction.session_start import Start
+from lesslabel.interaction.session_start import StartMask
 
 KEPT_ANSWERS = 16
 """Answers that undo gives again as they are; those before are computed again, so that memory does not grow."""
@@ -16,7 +16,7 @@ KEPT_ANSWERS = 16
 class Step:
     """A turn or a start, the model of its object, and its answer; None once the answer was let go."""
 
-    turn: Turn | Start
+    turn: Turn | StartMask
     model: ObjectModel
     answer: Segmentation | None
 
@@ -26,19 +26,19 @@ def of_object(name: str, steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if step.turn.object == name]
 
 
-def prompts_of(turn: Turn | Start) -> tuple[Prompt, ...]:
+def prompts_of(turn: Turn | StartMask) -> tuple[Prompt, ...]:
     """What was said in a turn; a start says nothing of single voxels."""
-    return () if isinstance(turn, Start) else turn.prompts
+    return () if isinstance(turn, StartMask) else turn.prompts
 
 
-def history_of(turns: Sequence[Turn | Start], previous: Segmentation | None) -> History:
+def history_of(turns: Sequence[Turn | StartMask], previous: Segmentation | None) -> History:
     """What the model is given with the last of these turns of one object.
 
     Args:
         turns: those of the object, the last one a turn.
         previous: the answer to those before the last.
     """
-    start = turns[0].mask if isinstance(turns[0], Start) else None
+    start = turns[0].mask if isinstance(turns[0], StartMask) else None
     prompts = tuple(turn.prompts for turn in turns if isinstance(turn, Turn))
     return History(prompts, start, previous if len(prompts) > 1 else None)
 
@@ -49,7 +49,7 @@ def answer_of(steps: Sequence[Step]) -> Segmentation:
     answer = steps[known].answer if known >= 0 else None
     for place in range(known + 1, len(steps)):
         turn = steps[place].turn
-        if isinstance(turn, Start):
+        if isinstance(turn, StartMask):
             answer = Segmentation.of_mask(turn.mask)
         else:
             answer = steps[place].model.answer(history_of([step.turn for step in steps[: place + 1]], answer))

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from toy_model import ToyModel, ToyObject, squares
 
+from lesslabel import interaction
 from lesslabel.errors import DataError
 from lesslabel.interaction.model import History, Segmentation
 from lesslabel.interaction.prompts import Box, Click, InteriorMarginPoints, Prompt, Scribble, Side
 from lesslabel.interaction.session import InteractiveSession, replay
 from lesslabel.interaction.session_log import SessionLog, Turn
-from lesslabel.interaction.session_start import Start
+from lesslabel.interaction.session_start import StartMask
 from lesslabel.interaction.session_steps import KEPT_ANSWERS
 from lesslabel.interaction.session_views import label_map, most_uncertain_voxel
 
@@ -310,7 +311,7 @@ def test_a_start_is_logged_and_replayed(tmp_path: Path) -> None:
     assert written["start"] == {"shape": [12, 14], "runs": [7 * 14 + 8, 6, 8, 6, 8, 6, 8, 6, 14]}
     again = replay(ToyModel(), squares(), SPACING[2], log)
     assert state(again) == state(session)
-    other = replace(log, turns=(Start("1", (2, 2), (1, 3)),))
+    other = replace(log, turns=(StartMask("1", (2, 2), (1, 3)),))
     with pytest.raises(DataError, match=r"turn 1: object '1': start of shape \(2, 2\), the image has \(12, 14\)"):
         replay(ToyModel(), squares(), SPACING[2], other)
 
@@ -323,11 +324,11 @@ def test_a_mask_is_kept_as_its_runs(data: st.DataObject) -> None:
     )
     if not mask.any():
         with pytest.raises(DataError, match="the mask is empty"):
-            Start.of_mask("1", mask)
+            StartMask.of_mask("1", mask)
         return
-    kept = Start.of_mask("1", mask)
+    kept = StartMask.of_mask("1", mask)
     np.testing.assert_array_equal(kept.mask, mask)
-    assert Start.from_json(json.loads(json.dumps(kept.to_json()))) == kept
+    assert StartMask.from_json(json.loads(json.dumps(kept.to_json()))) == kept
 
 
 @pytest.mark.parametrize(
@@ -719,3 +720,8 @@ def test_a_model_that_still_looks_at_images_works_with_a_warning() -> None:
     with pytest.warns(FutureWarning, match="rename it to prepare_image"):
         session = InteractiveSession(Old()).set_image(squares())  # type: ignore[arg-type]  # the old interface
     assert session.add(Click((3, 3))).mask[3, 3]
+
+
+def test_the_old_name_of_a_start_mask_works_with_a_warning() -> None:
+    with pytest.warns(FutureWarning, match="is now StartMask"):
+        assert interaction.Start is StartMask
