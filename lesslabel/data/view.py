@@ -177,18 +177,18 @@ def make_target(annotation: Annotation, mapping: LabelMapping, slices: Sequence[
         slices: z indices that may be seen; None means all.
     """
     labels = _map_codes(annotation.labels, mapping.table)
-    confidence, spoken = annotation.confidence, annotation.covered_slices
+    confidence, covered_slices = annotation.confidence, annotation.covered_slices
     if slices is not None:
-        spoken = tuple(index for index in slices if spoken is None or index in spoken)
-    if spoken is not None:
-        hidden = np.setdiff1d(np.arange(len(labels)), spoken)
+        covered_slices = tuple(index for index in slices if covered_slices is None or index in covered_slices)
+    if covered_slices is not None:
+        hidden = np.setdiff1d(np.arange(len(labels)), covered_slices)
         labels[hidden] = IGNORE
         if confidence is not None:
             confidence = confidence.copy()
             confidence[hidden] = 1.0
     covered = annotation.covered_labels
     annotated = [covered is None or set(codes) <= set(covered) for codes in mapping.codes]
-    return Target(labels, annotation.kind, np.array(annotated), spoken, confidence)
+    return Target(labels, annotation.kind, np.array(annotated), covered_slices, confidence)
 
 
 def _map_codes(labels: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -137,8 +137,8 @@ def _score_pair(
 ) -> pd.DataFrame:
     unknown = (first.labels == IGNORE) | (second.labels == IGNORE)
     maps = np.where(unknown, 0, first.labels), np.where(unknown, IGNORE, second.labels)
-    spoken_of = first.annotated_labels & second.annotated_labels
-    labels = {index: name for index, name in enumerate(names) if index and spoken_of[index]}
+    covered = first.annotated_labels & second.annotated_labels
+    labels = {index: name for index, name in enumerate(names) if index and covered[index]}
     if len(unknown) == 1:
         return segmentation_metrics(maps[0][0], maps[1][0], spacing=spacing_mm[1:], labels=labels)
     return segmentation_metrics(*maps, spacing=spacing_mm, labels=labels)

@@ -14,7 +14,7 @@ from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.session_image import SessionImage
 from lesslabel.interaction.session_log import SessionLog, Turn
 from lesslabel.interaction.session_start import StartMask
-from lesslabel.interaction.session_steps import Step, answer_of, history_of, lightened, of_object, prompts_of
+from lesslabel.interaction.session_steps import Step, answer_of, drop_old_answers, history_of, of_object, prompts_of
 from lesslabel.interaction.session_views import label_map, most_uncertain_voxel
 
 
@@ -78,7 +78,7 @@ class InteractiveSession:
         Raises:
             DataError: if there is none yet.
         """
-        return self._looked_at()[0]
+        return self._require_image()[0]
 
     @property
     def preparation_s(self) -> float:
@@ -144,7 +144,7 @@ class InteractiveSession:
 
     def take(self, turn: Turn | StartMask) -> Segmentation:
         """Take a turn or start that was made elsewhere, with the time that it bears; otherwise as `add`."""
-        image, image_model = self._looked_at()
+        image, image_model = self._require_image()
         earlier = of_object(turn.object, self._done)
         if isinstance(turn, StartMask):
             if earlier:
@@ -158,7 +158,7 @@ class InteractiveSession:
             model = earlier[0].model if earlier else image_model.begin()
             history = history_of([*(step.turn for step in earlier), turn], self._seen.get(turn.object))
             step = Step(turn, model, model.answer(history))
-        return self._become((*self._done, step), (), step)
+        return self._set_state((*self._done, step), (), step)
 
     def undo(self) -> Segmentation | None:
         """Take back the last turn, of whatever object.
@@ -176,7 +176,7 @@ class InteractiveSession:
             return None
         shown = replace(before[-1], answer=answer_of(before))
         kept = [shown if step is before[-1] else step for step in kept]
-        return self._become(tuple(kept), (*self._undone, last), shown)
+        return self._set_state(tuple(kept), (*self._undone, last), shown)
 
     def redo(self) -> Segmentation | None:
         """Give the turn that was taken back last again.
@@ -188,7 +188,7 @@ class InteractiveSession:
             return None
         *kept, last = self._undone
         shown = replace(last, answer=answer_of([*of_object(last.turn.object, self._done), last]))
-        return self._become((*self._done, shown), tuple(kept), shown)
+        return self._set_state((*self._done, shown), tuple(kept), shown)
 
     def reset(self) -> None:
         """Forget all objects and turns, for good; the image stays."""
@@ -222,16 +222,16 @@ class InteractiveSession:
         """
         return SessionLog(dict(model), self.image.sha256, self.turns)
 
-    def _looked_at(self) -> tuple[SessionImage, ImageModel]:
+    def _require_image(self) -> tuple[SessionImage, ImageModel]:
         if self._given is None:
             raise DataError("the session has no image; call set_image first")
         return self._given
 
-    def _become(self, done: tuple[Step, ...], undone: tuple[Step, ...], shown: Step) -> Segmentation:
+    def _set_state(self, done: tuple[Step, ...], undone: tuple[Step, ...], shown: Step) -> Segmentation:
         """Go to another state, in which a step's answer is what is segmented of its object."""
         assert shown.answer is not None
         self._seen[shown.turn.object] = shown.answer
-        self._done, self._undone = lightened(done), lightened(undone)
+        self._done, self._undone = drop_old_answers(done), drop_old_answers(undone)
         return shown.answer
 
 

@@ -57,7 +57,7 @@ def answer_of(steps: Sequence[Step]) -> Segmentation:
     return answer
 
 
-def lightened(steps: Sequence[Step]) -> tuple[Step, ...]:
+def drop_old_answers(steps: Sequence[Step]) -> tuple[Step, ...]:
     """Let go of all answers but the last ones."""
     old = len(steps) - KEPT_ANSWERS
     return tuple(

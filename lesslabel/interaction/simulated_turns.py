@@ -100,12 +100,12 @@ def simulate_turns(
         mask = session.add(*given, object=object).mask
         seconds = time.perf_counter() - since + (0.0 if taken else session.preparation_s)
         if taken or started:
-            corrected |= _spoken_of(given, truth.shape)
+            corrected |= _marked_voxels(given, truth.shape)
         clicks, taken = clicks + count_clicks(given), taken + 1
         yield SimulatedTurn(given, clicks, mask, seconds)
 
 
-def _spoken_of(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> Mask:
+def _marked_voxels(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> Mask:
     """Voxels of which prompts say something."""
     seeds = rasterise(prompts, shape)
     return np.asarray(seeds.foreground | seeds.background | seeds.boundary)

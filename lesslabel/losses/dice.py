@@ -64,7 +64,7 @@ def dice_loss(
     else:
         probabilities = merge_probabilities(probabilities, merged)
         target = merge_target(target, merged)
-        counts = _classes_told(target, merged)
+        counts = _annotated_classes(target, merged)
     overlap, size = _sums(probabilities, target, squared)
     if not per_sample:
         overlap, size = overlap.sum(0, keepdim=True), size.sum(0, keepdim=True)
@@ -79,10 +79,10 @@ def _where_known(target: Tensor, axes: int) -> Tensor:
     return (target != IGNORE).flatten(axes).any(dim=axes)
 
 
-def _classes_told(target: Tensor, merged: Tensor) -> Tensor:
+def _annotated_classes(target: Tensor, merged: Tensor) -> Tensor:
     """Which classes a sample knows anything of: B×C; in 3D one slice that does will do."""
-    told = _where_known(target, merged.ndim - 1)[:, None] & ~merged
-    return told if merged.ndim == 2 else told.any(dim=2)
+    annotated = _where_known(target, merged.ndim - 1)[:, None] & ~merged
+    return annotated if merged.ndim == 2 else annotated.any(dim=2)
 
 
 def _sums(probabilities: Tensor, target: Tensor, squared: bool) -> tuple[Tensor, Tensor]:

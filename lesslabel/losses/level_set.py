@@ -73,10 +73,10 @@ def level_set_targets(target: Tensor, classes: int, empty: Empty = "outside", de
         B×(classes − 1)×[D×]H×W float32 on the device of the target, 0 where nothing is dense.
     """
     labels = target.cpu().numpy()
-    told = np.ones(len(labels), dtype=np.bool_) if dense is None else dense.cpu().numpy()
+    dense_slices = np.ones(len(labels), dtype=np.bool_) if dense is None else dense.cpu().numpy()
     maps = np.zeros((len(labels), classes - 1, *labels.shape[1:]), dtype=np.float32)
-    for index in np.flatnonzero(told.reshape(len(told), -1).any(axis=1)):
-        maps[index] = make_in_runs(lambda part: level_sets(part, classes, empty), labels[index], told[index])
+    for index in np.flatnonzero(dense_slices.reshape(len(dense_slices), -1).any(axis=1)):
+        maps[index] = make_in_runs(lambda part: level_sets(part, classes, empty), labels[index], dense_slices[index])
     return torch.from_numpy(maps).to(target.device)
 
 

@@ -87,8 +87,8 @@ def labels_of_objects(labels: torch.Tensor, kinds: torch.Tensor, annotated_label
         Labels of the same shape, `IGNORE` in slices that are not dense.
     """
     dense = kinds == int(Kind.DENSE)
-    told = annotated_labels[..., dense]  # C × the number of dense slices
-    merged = told.any(dim=1) & ~told.all(dim=1)
+    annotated = annotated_labels[..., dense]  # C × the number of dense slices
+    merged = annotated.any(dim=1) & ~annotated.all(dim=1)
     if merged.any():
         classes = torch.arange(IGNORE + 1, dtype=labels.dtype)
         classes[: len(merged)][merged] = 0

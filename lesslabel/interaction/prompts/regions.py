@@ -144,9 +144,9 @@ class Polygon(Prompt):
     def mark(self, seeds: Seeds) -> None:
         """Mark everything outside the polygon as background, in 3D on its slice."""
         shape = seeds.foreground.shape
-        spoken_of = np.zeros(shape, np.bool_)
-        spoken_of[self._slice(shape)] = True
-        seeds.mark(Side.BACKGROUND, spoken_of & ~self.inside(shape))
+        in_slice = np.zeros(shape, np.bool_)
+        in_slice[self._slice(shape)] = True
+        seeds.mark(Side.BACKGROUND, in_slice & ~self.inside(shape))
 
     @property
     def _normal(self) -> int | None:

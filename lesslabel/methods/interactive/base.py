@@ -194,7 +194,7 @@ class InteractiveMethod(SegmentationMethod):
             session = InteractiveSession(self)
             session.set_image(image[(slice(None), *where)].numpy(), spacing[-self.dimensions :])
             for index in np.unique(here[(here > 0) & (here < len(objects))]).tolist():
-                objects[(index, *where)] = self._pointed_at(session, here == index, batch["uid"], index, where)
+                objects[(index, *where)] = self._first_probability(session, here == index, batch["uid"], index, where)
         objects[0] = 1 - objects[1:].amax(dim=0)  # a voxel belongs to the most probable object, if that is above ½
         probabilities = resize_probabilities(objects / objects.sum(dim=0), batch["native_shape"])
         labels = hard_label(probabilities[None])[0].to(torch.uint8)
@@ -216,7 +216,7 @@ class InteractiveMethod(SegmentationMethod):
             return [(slice(None),)] if truth.any() else []
         return [(int(index),) for index in np.flatnonzero(truth.any(axis=(1, 2)))]
 
-    def _pointed_at(
+    def _first_probability(
         self, session: InteractiveSession, truth: NDArray[np.bool_], uid: str, index: int, where: Slice
     ) -> Tensor:
         """The probability of an object from its first prompts; the same each time."""

@@ -63,7 +63,7 @@ class PreparedObject:
     def answer(self, history: History) -> Segmentation:
         """Segment the object after a turn; the crop grows where a prompt lies outside it."""
         prepared, method = self.prepared, self.prepared.method
-        history = self._understood(history)
+        history = self._resolve_start(history)
         crop = self._crop_of(history)
         turn_input = TurnInput(
             prepared.image,
@@ -77,9 +77,9 @@ class PreparedObject:
         )
         with evaluating(method):
             answer = method.answer(self._features_of(turn_input), turn_input)
-        return self._pasted(answer, turn_input)
+        return self._to_image(answer, turn_input)
 
-    def _understood(self, history: History) -> History:
+    def _resolve_start(self, history: History) -> History:
         """The history as the method takes it: a start that it does not know becomes the first robot's prompts."""
         start, method = history.start, self.prepared.method
         if start is None or method.takes_start:
@@ -131,7 +131,7 @@ class PreparedObject:
             self._features = place, self.prepared.method.object_features(turn_input)
         return self._features[1]
 
-    def _pasted(self, answer: "Answer", turn_input: TurnInput) -> Segmentation:
+    def _to_image(self, answer: "Answer", turn_input: TurnInput) -> Segmentation:
         crop = turn_input.crop
         mask = crop.paste(answer.mask.float().cpu()) > 0.5
         if turn_input.history.corrected and self.prepared.method.hard_clicks:

@@ -129,9 +129,9 @@ class BidirectionalCopyPaste(TeacherMethod):
             ours, theirs = take_samples(labelled, chosen), chosen % len(image)
             logits = self.network(torch.where(is_labelled, ours["image"], image[theirs]))
             label = torch.where(is_labelled, IGNORE, pseudo[theirs])
-            taught = partial_cross_entropy(logits, label) + dice_loss(logits.float().softmax(dim=1), label)
+            loss = partial_cross_entropy(logits, label) + dice_loss(logits.float().softmax(dim=1), label)
             terms.append(supervised_terms(logits, within(ours, is_labelled)))
-            terms[-1]["pseudo_label"] = 0.5 * self.pseudo_label_weight * taught
+            terms[-1]["pseudo_label"] = 0.5 * self.pseudo_label_weight * loss
         return _sums(terms)
 
 

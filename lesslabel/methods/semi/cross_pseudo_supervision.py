@@ -76,9 +76,11 @@ class CrossPseudoSupervision(SegmentationMethod):
         """Compute the supervised terms of both networks and what they teach each other."""
         first, second = self.network(batch["image"]), self.second(batch["image"])
         known = [supervised_terms(logits, batch) for logits in (first, second)]
-        taught = self._taught(first, hard_label(second), batch) + self._taught(second, hard_label(first), batch)
+        pseudo = self._pseudo_label_loss(first, hard_label(second), batch) + self._pseudo_label_loss(
+            second, hard_label(first), batch
+        )
         weight = self.pseudo_label_weight * self.ramp_up(self.ramp_iterations)
-        return {name: known[0][name] + known[1][name] for name in known[0]} | {"pseudo_label": weight * taught}
+        return {name: known[0][name] + known[1][name] for name in known[0]} | {"pseudo_label": weight * pseudo}
 
     def logits(self, image: Tensor) -> Tensor:
         """Predict with the first network, or with both."""
@@ -89,7 +91,7 @@ class CrossPseudoSupervision(SegmentationMethod):
         # the softmax of the result is the mean probability
         return torch.logaddexp(first.float().log_softmax(dim=1), second.float().log_softmax(dim=1))
 
-    def _taught(self, logits: Tensor, label: Tensor, batch: Batch) -> Tensor:
+    def _pseudo_label_loss(self, logits: Tensor, label: Tensor, batch: Batch) -> Tensor:
         if self.pseudo_label_on == "unlabelled":
             label = torch.where(over_grid(unlabelled_samples(batch), label), label, IGNORE)
         if self.pseudo_label_loss == "dice":

@@ -89,9 +89,9 @@ class MeanTeacher(TeacherMethod):
         Returns:
             Scalar.
         """
-        return consistency_loss(student, self.taught(image))
+        return consistency_loss(student, self.teacher_probabilities(image))
 
-    def taught(self, image: Tensor) -> Tensor:
+    def teacher_probabilities(self, image: Tensor) -> Tensor:
         """Predict the probabilities of the teacher for an image with fresh noise."""
         noise = (self.noise * torch.randn_like(image)).clamp(-2 * self.noise, 2 * self.noise)
         logits: Tensor = self.teacher(image + noise)

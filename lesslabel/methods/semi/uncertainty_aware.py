@@ -76,9 +76,9 @@ class UncertaintyAwareMeanTeacher(MeanTeacher):
 
     def consistency(self, student: Tensor, image: Tensor) -> Tensor:
         """Compare the student with the teacher where the teacher is sure."""
-        teacher = self.taught(image)
+        teacher = self.teacher_probabilities(image)
         mean = torch.zeros_like(teacher)
         for _ in range(self.passes):
-            mean += self.taught(image) / self.passes
+            mean += self.teacher_probabilities(image) / self.passes
         certain = certain_voxels(mean, certainty_threshold(self.progress, self.largest_entropy))
         return certain_consistency_loss(student, teacher, certain)

@@ -24,7 +24,7 @@ Agreement = Literal["mixed", "cross", "consistency"]
 
 
 class DMPLS(SegmentationMethod):
-    """One encoder, two decoders that see different features, each taught by a random mixture of both.
+    """One encoder, two decoders that see different features, each supervised by a random mixture of both.
 
     From "Scribble-Supervised Medical Image Segmentation via Dual-Branch Network and Dynamically Mixed Pseudo Labels
     Supervision" (Luo et al., MICCAI 2022, arXiv:2203.02106). ``L = ½·(pCE(y₁, s) + pCE(y₂, s)) + λ·L_PLS`` (eq. 4-4).
