@@ -1,4 +1,4 @@
-"""Losses: pure functions that average over known voxels. `IGNORE` voxels never count, whatever their prediction."""
+"""Losses: pure functions that average over known voxels. They ignore voxels with the target `IGNORE`."""
 
 from lesslabel.lazy import renamed_names
 from lesslabel.losses.certainty import certain_consistency_loss, certain_voxels, certainty_threshold

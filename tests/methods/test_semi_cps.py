@@ -59,7 +59,9 @@ def test_no_gradient_flows_through_a_label(loss) -> None:
     batch = batch_of(MIXED)
     method = make(pseudo_label_loss=loss)
     first, second = method.network(batch["image"]), method.second(batch["image"])
-    (unused,) = torch.autograd.grad(method._pseudo_label_loss(first, second.max(1).indices, batch), second, allow_unused=True)
+    (unused,) = torch.autograd.grad(
+        method._pseudo_label_loss(first, second.max(1).indices, batch), second, allow_unused=True
+    )
     assert unused is None
     method.losses(batch)["pseudo_label"].backward()
     theirs = next(method.second.parameters()).grad.clone()

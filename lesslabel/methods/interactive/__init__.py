@@ -1,4 +1,4 @@
-"""Methods that segment what a person points at."""
+"""Interactive methods: they segment the object that a person marks with prompts."""
 
 from lesslabel.lazy import renamed_names
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod

@@ -1,4 +1,4 @@
-"""GPInteractive: points at the centre and beyond the edge, and a Gaussian process that learns from every click."""
+"""GPInteractive: points at the centre and outside the edge, and a Gaussian process that learns from every click."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,12 +38,12 @@ class _ObjectInput:
 class GPInteractive(InteractiveMethod):
     """Hybrid clicks, Gaussian geodesic cues of learned width, and Gaussian process classification of the pixels.
 
-    What its authors call "基于改良测地线距离编码和混合高斯过程分类的医学图像交互式分割方法" (a method of interactive
+    The authors call it "基于改良测地线距离编码和混合高斯过程分类的医学图像交互式分割方法" (a method of interactive
     segmentation with improved geodesic encoding and hybrid Gaussian process classification). Points near the centre and
     just outside the edge locate the object and become one cue each; a U-Net turns crop and cues into features; the
     `GaussianProcessHead` learns from the clicked pixels and classifies all. A correction is one more clicked pixel, and
-    enters the cues as well: features alone do not know where a pixel lies, so that what a click at an edge says would
-    be said of all that looks like it.
+    it is added to the cues too: the features do not encode the position of a pixel, so without the cues a click at an
+    edge would change all pixels with similar features.
 
     ``L = ½·(L_Dice + L_CE) + μ·(L_Pred + ω·L_Reg)`` (eq. 14 to 16): Dice and cross-entropy of the head's probabilities
     on all pixels; L_Pred on the clicked ones; L_Reg the divergence of the posterior from the prior.
@@ -51,18 +51,18 @@ class GPInteractive(InteractiveMethod):
     Args:
         in_channels: channels of the image.
         size_voxel: grid of the crop, (h, w) or (d, h, w).
-        cue: the encoding of the clicks; ``gaussian_geodesic`` is the method, the others are its rivals.
+        cue: the encoding of the clicks; ``gaussian_geodesic`` is the method, the others are for comparison.
         head: ``gaussian_process``, or ``cnn`` for the ablation: a convolution of features, image and cues.
-        engine: how the Gaussian process learns from the clicks: ``laplace``, the method, or ``decoupled``, as in GPCIS,
-            whose losses are of one function drawn from the posterior for every sample in training.
-        centre_points: near the centre at first; the text gives no number. The edge has two for each axis, and with
-            fewer at the centre the background outweighs them: intensities hardly part the clicks of a crop (τ is wide),
-            so that what the many say, pixels near the few are told as well.
+        engine: inference of the Gaussian process: ``laplace``, the method, or ``decoupled``, as in GPCIS, whose loss in
+            training uses one function sampled from the posterior for every sample.
+        centre_points: first points near the centre; the text gives no number. The edge has two for each axis. With
+            fewer at the centre the background outweighs them: intensities hardly separate the clicks of a crop (τ is
+            wide), so the label of the many spreads to pixels near the few.
         later_clicks: in training, up to this many further clicks inside and outside the object, so that the head learns
             from corrections.
-        margin_voxel: by how much the crop is larger than the box of the points.
-        margin_jitter_voxel: by how much more, at most, in training.
-        jitter_voxel: how much the hand slips.
+        margin_voxel: margin of the crop around the box of the points.
+        margin_jitter_voxel: in training the margin grows by up to this much.
+        jitter_voxel: standard deviation of the position of a click, see `Robot`.
         head_weight: μ.
         divergence_weight: ω.
         intensity_weight: α₁ of the kernel at the start, as published; the next three likewise.
@@ -70,14 +70,14 @@ class GPInteractive(InteractiveMethod):
         intensity_scale: τ.
         feature_scale: ℓ.
         learn_parameters: learn σ of the cue and the parameters of the kernel; False is the ablation.
-        most_clicks: of one side, where more were drawn than that, as by a scribble or around a box: those that lie
-            farthest apart stay (see `thinned`), points all do. Time grows with the cube of their number, memory with
-            the square: all that lies outside a box in a volume would be tens of thousands. Fewer cost accuracy: from
-            one person's scribbles on 22 unseen objects of MedScribble, Dice 0.66 with every voxel, 0.63 with 256 in
-            0.34 s of one core, 0.62 with 64 in 0.12 s. None takes every voxel.
+        most_clicks: largest number of marked voxels of one side. Of more, as from a scribble or outside a box, those
+            that lie farthest apart are kept (see `thinned`), and all single points. Time grows with the cube of their
+            number, memory with the square; outside a box in a volume there are tens of thousands. Fewer voxels reduce
+            accuracy: from one person's scribbles on 22 unseen objects of MedScribble, Dice 0.66 with every voxel, 0.63
+            with 256 in 0.34 s of one core, 0.62 with 64 in 0.12 s. None takes every voxel.
         network: description of the network.
         optimiser: optimiser and learning rate.
-        inference: only `largest_component` matters.
+        inference: only `largest_component` is used.
     """
 
     network: UShaped
@@ -134,7 +134,7 @@ class GPInteractive(InteractiveMethod):
                 feature_scale,
                 engine=DecoupledEngine(network.feature_channels + in_channels) if engine == "decoupled" else None,
             )
-        self.network.head = nn.Identity()  # `head` stands in its place
+        self.network.head = nn.Identity()  # `self.head` replaces it
         self.learned_cue = GaussianGeodesicCue() if cue == "gaussian_geodesic" else None
         self.head_weight = head_weight
         self.divergence_weight = divergence_weight
@@ -162,7 +162,7 @@ class GPInteractive(InteractiveMethod):
         }
 
     def answer(self, features: None, turn_input: TurnInput) -> Answer:  # noqa: ARG002  every click is an input
-        """Classify all pixels by the clicks. Uncertainty is the variance of the latent value; 4p(1 − p) of a CNN."""
+        """Classify all pixels from the clicks; the uncertainty is the latent variance, for the CNN 4p(1 − p)."""
         now = turn_input.now
         inputs = self._features(now.image[None].to(self.device), now.cues[None].to(self.device))
         if not isinstance(self.head, GaussianProcessHead):
@@ -189,7 +189,7 @@ class GPInteractive(InteractiveMethod):
 
 
 def _correcting_robot(clicks: int) -> RandomClicksRobot | None:
-    """Clicks anywhere in the object and around it, as corrections are; None for none."""
+    """A robot that clicks at random positions inside and around the object; None for no clicks."""
     if clicks == 0:
         return None
     return RandomClicksRobot(

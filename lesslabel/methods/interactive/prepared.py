@@ -1,4 +1,4 @@
-"""One image, and one object of it, in the hands of an interactive method: what sessions and protocols talk to."""
+"""One image and one object of it, as an interactive method prepares them for sessions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class PreparedImage:
-    """An image that a method has looked at; the `ImageModel` of sessions.
+    """An image with the features that a method computed once; the `ImageModel` of sessions.
 
     Args:
         method: the method.
@@ -39,15 +39,14 @@ class PreparedImage:
             self.features = method.image_features(image, spacing_mm)
 
     def begin(self) -> "PreparedObject":
-        """Begin with an object of the image."""
+        """Start a new object of the image."""
         return PreparedObject(self)
 
 
 class PreparedObject:
     """One object of an image; the `ObjectModel` of sessions.
 
-    It keeps what need not be computed again at the next turn: the prompts on the image, and what the method makes of
-    the object's place.
+    It caches what the next turn can use again: the rasterised prompts and the features of the crop.
 
     Args:
         prepared: the image.
@@ -61,7 +60,7 @@ class PreparedObject:
         self._features: tuple[Any, Any] | None = None
 
     def answer(self, history: History) -> Segmentation:
-        """Segment the object after a turn; the crop grows where a prompt lies outside it."""
+        """Segment the object after a turn; the crop grows if a prompt lies outside it."""
         prepared, method = self.prepared, self.prepared.method
         history = self._resolve_start(history)
         crop = self._crop_of(history)
@@ -80,7 +79,7 @@ class PreparedObject:
         return self._to_image(answer, turn_input)
 
     def _resolve_start(self, history: History) -> History:
-        """The history as the method takes it: a start that it does not know becomes the first robot's prompts."""
+        """The history for the method: if it takes no start mask, the first robot gives prompts for the mask."""
         start, method = history.start, self.prepared.method
         if start is None or method.takes_start:
             return history
@@ -95,7 +94,7 @@ class PreparedObject:
         return replace(history, turns=(self._pointed[1], *history.turns), start=None)
 
     def _guidance_of(self, history: History) -> Guidance:
-        """The prompts on the image; those of one turn more than last time are added to what is there."""
+        """The rasterised prompts; the prompts of a new turn are added to the cached ones."""
         *earlier, last = history.turns
         if self._guidance is not None and self._guidance[0] == tuple(earlier):
             guidance = self._guidance[1].extended(last)
@@ -117,13 +116,13 @@ class PreparedObject:
         return crop
 
     def _on(self, crop: Crop) -> Tensor:
-        """The image on the crop, kept as long as the crop stays."""
+        """The image on the crop, cached until the crop changes."""
         if self._grid is None or self._grid[0] != crop:
             self._grid = crop, unit_range(crop.image_to_grid(self.prepared.image))
         return self._grid[1]
 
     def _features_of(self, turn_input: TurnInput) -> Any:
-        """What the method makes of the object's place, kept as long as crop, first turn and start stay."""
+        """The features of the crop, cached until the crop, the first turn or the start mask changes."""
         history = turn_input.history
         start = None if history.start is None else history.start.tobytes()
         place = turn_input.crop, history.turns[0], start
@@ -135,7 +134,7 @@ class PreparedObject:
         crop = turn_input.crop
         mask = crop.paste(answer.mask.float().cpu()) > 0.5
         if turn_input.history.corrected and self.prepared.method.hard_clicks:
-            # a voxel of a grid that is finer than the image could get lost
+            # on a grid finer than the image, resampling could lose a marked voxel
             seeds = turn_input.guidance.seeds
             mask = (mask | seeds.foreground) & ~seeds.background
         return Segmentation(
@@ -147,7 +146,7 @@ class PreparedObject:
 
 @contextmanager
 def evaluating(method: "InteractiveMethod") -> Iterator[None]:
-    """Without dropout and gradients inside; afterwards every layer is in its own mode again."""
+    """Switch off dropout and gradients; afterwards restore the mode of every layer."""
     modes = [(module, module.training) for module in method.modules()]
     method.eval()
     try:

@@ -1,4 +1,4 @@
-"""What an interactive method knows of an object when it answers a turn."""
+"""The input of an interactive method at a turn."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,17 +16,17 @@ from lesslabel.interaction.model import History
 
 @dataclass(frozen=True, eq=False)
 class TurnInput:
-    """An object after a turn: its image, its history, and both on any crop.
+    """An object after a turn: its image, its history, and both on a crop.
 
     Attributes:
         image: (C, [z,] y, x) float32, on the CPU, in its own intensities.
         spacing_mm: voxel size of the image.
-        image_features: what `InteractiveMethod.image_features` made of the image.
-        history: the turns in order, the start, and the method's own previous answer.
-        guidance: all prompts so far, on the image.
-        crop: where the object lies, and the grid of the network.
+        image_features: the result of `InteractiveMethod.image_features`.
+        history: the turns in order, the start, and the previous answer of the method.
+        guidance: all prompts so far, rasterised on the image.
+        crop: window around the object, and the grid of the network.
         grid: the image on that crop, (C, *size), each channel's range brought to [0, 1].
-        encoding: how crop and prompts become maps.
+        encoding: computes the cues from crop and prompts.
     """
 
     image: Tensor
@@ -40,7 +40,7 @@ class TurnInput:
 
     @cached_property
     def now(self) -> EncodedObject:
-        """The object on its crop with everything that was said of it."""
+        """The object on its crop with all prompts."""
         return self.on(self.crop)
 
     @cached_property
@@ -50,7 +50,7 @@ class TurnInput:
         return self.encoding.encode(self.image, self.spacing_mm, guidance, self.crop, self._start, self.grid)
 
     def on(self, crop: Crop) -> EncodedObject:
-        """The object with everything that was said of it on another crop, such as one around the last click."""
+        """The object with all prompts on another crop, such as one around the last click."""
         before = self.history.before
         previous = None if before is None else before.probability
         grid = self.grid if crop == self.crop else None
