@@ -18,7 +18,7 @@ Subvolume = tuple[slice, slice, slice]
 
 
 class Kind(IntEnum):
-    """How a target came to be. ``NONE`` marks a case that the experiment sees without labels."""
+    """How an annotation was made. ``NONE`` marks a case or slice without labels in the experiment."""
 
     NONE = 0
     DENSE = 1
@@ -30,16 +30,16 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """One label map of a case, by someone.
+    """One label map of a case.
 
     Attributes:
         labels: (z, y, x) uint8, the source's label codes, `IGNORE` where unknown.
         kind: how it was made.
         author: who or what made it (``"rater1"``, ``"pseudo/<run>"``), free text without patient data.
         time: when it was made, ISO 8601, or empty if unknown.
-        covered_labels: the label codes this annotation speaks of, background apart; None means all. An organ that
+        covered_labels: the label codes that this annotation covers, without background; None means all. An organ that
             nobody annotated is not background.
-        covered_slices: the z indices this annotation speaks of; None means all.
+        covered_slices: the z indices that this annotation covers; None means all.
         confidence: optional (z, y, x) float32 in [0, 1].
     """
 
@@ -52,7 +52,7 @@ class Annotation:
     confidence: NDArray[np.float32] | None = None
 
     def crop(self, subvolume: Subvolume) -> "Annotation":
-        """The same of a part of the case alone."""
+        """Crop the annotation to a region of its case."""
         return replace(
             self,
             labels=self.labels[subvolume],
@@ -62,7 +62,7 @@ class Annotation:
 
 
 def crop_slices(slices: Iterable[int] | None, subvolume: Subvolume) -> tuple[int, ...] | None:
-    """Those z indices of a case that lie in a part of it, counted from its first slice; None, all, stays all."""
+    """The z indices inside a region, counted from its first slice; None, all slices, stays None."""
     first, end, _ = subvolume[0].indices(2**31)
     return None if slices is None else tuple(index - first for index in slices if first <= index < end)
 
@@ -72,8 +72,8 @@ class Case:
     """One image of one patient.
 
     Attributes:
-        uid: the case's name, unique in its store, free of patient data where the source is.
-        patient: what splits are made by; several cases may share it.
+        uid: the case's name, unique in its store, without patient data if the source has none.
+        patient: splits divide by patient; several cases may have the same patient.
         image: (C, z, y, x) float32; a 2D image has z = 1.
         spacing_mm: voxel size in mm in the order (z, y, x).
         affine: 4×4, maps the voxel (x, y, z, 1) to scanner RAS+ mm as NIfTI does; None if the source has none.

@@ -67,9 +67,9 @@ def sample_augmentation(
     """Sample an augmentation.
 
     Args:
-        augmentation: what may vary.
+        augmentation: the ranges.
         generator: source of randomness.
-        square: whether height equals width, so that a quarter turn keeps the shape.
+        square: whether height equals width, so that a rotation by 90° keeps the shape.
     """
     noise_seed = int(generator.integers(2**31))
     if generator.random() < augmentation.turn_flip_probability:
@@ -128,7 +128,7 @@ def _rotate(array: Tensor, degrees: float, mode: str, outside: str = "zeros") ->
     """Rotate in the last two axes about the centre; all leading axes alike."""
     height, width = array.shape[-2:]
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    # in pixels a rotation; in the grid's own units of half a side the axes scale differently
+    # a rotation in pixels; in the units of the grid (half a side) the axes scale differently
     matrix = torch.tensor([[cosine, -sine * height / width, 0.0], [sine * width / height, cosine, 0.0]])
     planes = array.reshape(1, -1, height, width)
     grid = F.affine_grid(matrix[None], list(planes.shape), align_corners=False)

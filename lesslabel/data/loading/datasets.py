@@ -1,4 +1,4 @@
-"""From stored cases to training samples and evaluation cases."""
+"""Training samples and evaluation cases from stored cases."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,15 +35,15 @@ class TrainingSet(Dataset[Batch]):
 
     Args:
         loader: reads cases.
-        shown: annotations by uid, for the cases that show any.
-        patch_voxel: crop, ([d,] h, w) in the network's grid; None takes the slice or volume whole.
-        augmentation: how samples vary.
+        shown: supervising annotations by uid, for the labelled cases.
+        patch_voxel: crop, ([d,] h, w) in the network's grid; None uses the whole slice or volume.
+        augmentation: random augmentation of samples.
         seed: of the run.
         cache_bytes: memory that cached cases may take, in each worker.
         derivation: maps to derive from the labels of dense slices.
         annotator: makes the sample of an interactive method from an augmented one; None for any other method.
-        in_parts: read of each case what a sample needs, and keep no case, where that is possible: on the image's own
-            grid, without maps of whole cases or matched histograms. Samples are the same.
+        in_parts: read only the region of a case that a sample needs, and cache no case, where possible: on the native
+            grid, without maps of whole cases or matched histograms. The samples are the same.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class TrainingSet(Dataset[Batch]):
     def _read(
         self, source: SampleSource, generator: np.random.Generator
     ) -> tuple[TrainingCase, int | None, Window | None]:
-        """The case or enough of it, which of its slices, and where on that the patch lies."""
+        """The case or the needed region of it, the slice, and the window of the patch."""
         uid, index = source
         shape = self.loader.grid.shape_of(self.loader.store.records[uid])
         chooses_slice = self.annotator is not None and index is not None
@@ -186,12 +186,12 @@ class EvaluationSet(Dataset[EvaluationBatch]):
 
 
 def _continued(dense: Tensor, window: Window) -> Tensor:
-    """Which slices of a patch are dense; beyond the volume as at its border, where maps are derived from padding."""
+    """Which slices of a patch are dense; slices beyond the volume are as dense as the border slice they repeat."""
     (start, depth), *_ = window
     return dense[torch.arange(start, start + depth).clamp(0, len(dense) - 1)]
 
 
 def _turned(spacing_mm: tuple[float, float, float], parameters: AugmentationParameters) -> tuple[float, float, float]:
-    """Voxel size after quarter turns."""
+    """Voxel size after rotations by 90°."""
     z, y, x = spacing_mm
     return (z, x, y) if parameters.quarter_rotations % 2 else spacing_mm

@@ -1,4 +1,4 @@
-"""Maps that a method derives from the labels of a case, made once and kept beside it."""
+"""Maps that a method derives from the labels of a case; computed once and kept in the store."""
 
 import hashlib
 import os
@@ -14,33 +14,33 @@ from lesslabel.files import written_aside
 
 
 class MapDerivation(Protocol):
-    """How a method derives maps from a label map. The data know no more of it than this."""
+    """How a method derives maps from a label map; the only thing that the data module knows about it."""
 
     @property
     def whole(self) -> bool:
-        """Whether the maps come from the whole case, once, or from each augmented sample anew."""
+        """True computes the maps once from the whole case, False from each augmented sample."""
         ...
 
     @property
     def name(self) -> str:
-        """Everything that the values depend on besides the labels; fit to name a folder."""
+        """Names everything that the values depend on besides the labels; also the name of a folder."""
         ...
 
     def make(self, labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
-        """Make K maps (K, [D,] H, W) of class indices ([D,] H, W), in which `IGNORE` may occur."""
+        """Compute K maps (K, [D,] H, W) from class indices ([D,] H, W), which may contain `IGNORE`."""
         ...
 
 
 def make_in_runs(
     make: Callable[[NDArray[Any]], NDArray[np.float32]], labels: NDArray[Any], dense: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Make maps of the densely labelled slices alone.
+    """Compute maps of the densely labelled slices only.
 
-    Each run of neighbouring dense slices is a volume of its own: what lies beyond it is as unknown as what lies beyond
-    the image. So further slices without dense labels, before or behind, change nothing.
+    Each run of neighbouring dense slices is treated as a volume: slices beyond it are as unknown as those beyond the
+    image. So adding slices without dense labels before or after it changes nothing.
 
     Args:
-        make: makes maps (K, [D,] H, W) of class indices ([D,] H, W).
+        make: computes maps (K, [D,] H, W) from class indices ([D,] H, W).
         labels: ([D,] H, W) class indices.
         dense: (D,) or, in 2D, () bool; at least one is True.
 
@@ -69,12 +69,12 @@ def derivation_of(method: object) -> MapDerivation | None:
 class DerivedMaps:
     """Maps of whole cases in ``STORE/derived/<derivation>``; see docs/formats.md.
 
-    A file is found by the hash of the labels that it was made from, on the network's grid and in its classes. So it is
-    never out of date, and may be removed at any time.
+    The name of a file is the hash of the labels that it was computed from, on the network's grid. So a file is never
+    out of date and can be removed at any time.
 
     Args:
         store: folder of the store.
-        derivation: how the maps are made.
+        derivation: computes the maps.
     """
 
     def __init__(self, store: Path, derivation: MapDerivation) -> None:
@@ -84,7 +84,7 @@ class DerivedMaps:
     def read(
         self, labels: NDArray[np.uint8], classes: int, dense: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
-        """The maps (K, z, y, x) of a label map, mapped from the disk; made and kept if they are not there.
+        """The maps (K, z, y, x) of a label map, memory-mapped from the disk; they are computed and written if absent.
 
         Args:
             labels: (z, y, x) class indices, `IGNORE` where unknown.
@@ -92,7 +92,7 @@ class DerivedMaps:
             dense: (z,) bool, the slices that are densely labelled, see `make_in_runs`; None means all.
 
         Raises:
-            DataError: if they have to be made and the store cannot be written.
+            DataError: if they are absent and the store cannot be written.
         """
         if dense is None:
             dense = np.ones(len(labels), dtype=np.bool_)
@@ -111,7 +111,7 @@ class DerivedMaps:
         return digest.hexdigest()
 
     def _write(self, path: Path, maps: NDArray[np.float32]) -> None:
-        # under a name of its own first: several loader processes may make the same maps at once
+        # first under a name of this process: several loader processes may write the same maps at once
         own = path.with_name(f"{path.stem}-{os.getpid()}.npy")
         with written_aside(own) as aside, aside.open("wb") as file:
             np.save(file, maps)
@@ -119,7 +119,7 @@ class DerivedMaps:
 
 
 def _mapped(path: Path) -> NDArray[np.float32] | None:
-    """Copy-on-write, since torch asks for memory that it may write to; None if absent or damaged."""
+    """Map a file copy-on-write, since torch requires writable memory; None if absent or damaged."""
     try:
         maps: NDArray[np.float32] = np.load(path, mmap_mode="c")
     except (OSError, ValueError):

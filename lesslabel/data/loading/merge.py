@@ -1,4 +1,4 @@
-"""From the annotations that a case shows to one target on the network's grid, slice by slice."""
+"""Merge the supervising annotations of a case to one target on the network's grid, slice by slice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from lesslabel.data.view import LabelMapping, VisibleAnnotation, make_target
 
 @dataclass(frozen=True, eq=False)
 class GridTarget:
-    """What supervises a case on the network's grid.
+    """The supervising label map of a case on the network's grid.
 
     Attributes:
         labels: (z, y, x) uint8 class indices, `IGNORE` where unknown.
-        kinds: (z,) int64, the `Kind` of each slice, `Kind.NONE` where no annotation speaks of it.
-        annotated_labels: (z, C) bool, the classes that the annotation of each slice speaks of; all where there is none.
-        weight: (z, y, x) float32, the confidence, 1 where an annotation has none; None if none has.
+        kinds: (z,) int64, the `Kind` of each slice, `Kind.NONE` where no annotation covers it.
+        annotated_labels: (z, C) bool, the classes that the annotation of each slice covers; all where there is none.
+        weight: (z, y, x) float32 confidence, 1 for annotations without one; None if no annotation has one.
     """
 
     labels: NDArray[np.uint8]
@@ -32,11 +32,11 @@ class GridTarget:
 def merge_annotations(
     case: Case, shown: Sequence[VisibleAnnotation], mapping: LabelMapping, shape: VolumeShape
 ) -> GridTarget:
-    """Bring the annotations that a case shows to the network's grid; each slice takes the first that speaks of it.
+    """Resample the supervising annotations of a case to the network's grid; each slice uses the first that covers it.
 
     Args:
         case: the case.
-        shown: its annotations, best first; none makes everything unknown.
+        shown: its supervising annotations, best first; without any, everything is unknown.
         mapping: from label codes to classes.
         shape: (z, y, x) of the grid.
     """
@@ -57,7 +57,7 @@ def merge_annotations(
 
 
 def slices_on_grid(slices: Sequence[int] | None, depth: int, grid_depth: int) -> NDArray[np.bool_]:
-    """Which slices of the grid hold something of some slices of the image.
+    """Which slices of the grid overlap some slices of the image.
 
     Args:
         slices: z indices in the image; None means all.
@@ -66,17 +66,17 @@ def slices_on_grid(slices: Sequence[int] | None, depth: int, grid_depth: int) ->
     """
     if slices is None:
         return np.ones(grid_depth, dtype=np.bool_)
-    # resampled as labels are, so that a slice is known exactly where its target is
+    # resampled like labels, so that a slice is known exactly if its target is
     column = np.where(np.isin(np.arange(depth), slices), 0, IGNORE).astype(np.uint8)
     known: NDArray[np.bool_] = resize_labels(column[:, None, None], (grid_depth, 1, 1))[:, 0, 0] != IGNORE
     return known
 
 
 def labels_of_objects(labels: torch.Tensor, kinds: torch.Tensor, annotated_labels: torch.Tensor) -> torch.Tensor:
-    """Keep the labels from which whole objects can be taken: those of dense slices.
+    """Keep the labels that contain whole objects: those of dense slices.
 
-    A class that only some dense slices of a volume speak of becomes background, since elsewhere its objects may hide
-    in what is labelled background; as background of the other classes it is right everywhere.
+    A class that only some dense slices of a volume cover becomes background, since its objects may be labelled as
+    background elsewhere; it is correct as background of the other classes.
 
     Args:
         labels: ([z,] y, x) class indices.

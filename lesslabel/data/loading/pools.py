@@ -1,4 +1,4 @@
-"""What batches draw from: the slices or volumes that show an annotation, and those that do not."""
+"""The pools that batches sample from: labelled and unlabelled slices or volumes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +18,7 @@ def divide_labelled(
 
     Args:
         records: the training cases.
-        shown: annotations by uid, for the cases that show any.
+        shown: supervising annotations by uid, for the labelled cases.
         grid: the network's grid, on which slices are counted.
         dimensions: 2 makes every slice a sample source, 3 every case. A slice is labelled if an annotation supervises
             it, a case if any of its slices is.

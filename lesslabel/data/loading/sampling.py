@@ -1,4 +1,4 @@
-"""Which sample goes where: a pure function of (seed, step, slot), so that a run can be resumed or replayed exactly."""
+"""Each batch is a deterministic function of (seed, step, slot), so a run can be resumed or replayed exactly."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,13 +30,13 @@ class SampleKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Streams:
-    """The two pools that a batch draws from, and how many samples of each per process.
+    """The two pools that a batch samples from, and the number of samples of each per process.
 
     Attributes:
-        labelled: units that show an annotation.
-        unlabelled: units that do not.
+        labelled: sources of labelled samples.
+        unlabelled: sources of unlabelled samples.
         labelled_batch: labelled samples per batch.
-        unlabelled_batch: unlabelled samples per batch; 0 leaves the second pool alone.
+        unlabelled_batch: unlabelled samples per batch; 0 does not use the second pool.
     """
 
     labelled: Sequence[SampleSource]
@@ -78,13 +78,13 @@ def keys_of_step(streams: Streams, seed: int, step: int, rank: int = 0, world: i
 
 
 class StepSampler(Sampler[list[SampleKey]]):
-    """Batches from the present step to the end of the epoch, for `DataLoader(batch_sampler=…)`.
+    """Batches from the current step to the end of the epoch, for `DataLoader(batch_sampler=…)`.
 
     Args:
         streams: pools and batch sizes.
         seed: of the run.
         steps_per_epoch: length of an epoch in batches, however large the data set is.
-        first_step: called at the start of an epoch; returns the number of batches that training has seen.
+        first_step: called at the start of an epoch; returns the number of batches used so far.
         rank: this process.
         world: number of processes.
     """
@@ -116,7 +116,7 @@ class StepSampler(Sampler[list[SampleKey]]):
 
 
 def generator_of(seed: int, step: int, slot: int) -> np.random.Generator:
-    """The random numbers of one sample: crop and augmentation."""
+    """The random number generator of one sample, for crop and augmentation."""
     return np.random.default_rng([seed, step, slot])
 
 

@@ -1,4 +1,4 @@
-"""Parts of cases for training, read without the cases: for data that do not fit into memory."""
+"""Read regions of cases for training, for data that do not fit into memory."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,14 +15,13 @@ from lesslabel.data.view import VisibleAnnotation
 
 
 class SubvolumeReader:
-    """Reads from the store what lies under a window. Only for cases that the network sees on their own grid.
+    """Reads the region of a window from the store. Only for cases whose native grid is the network's grid.
 
-    What a part depends on beside its voxels is kept for every case that was seen: how the image is normalised, for
-    which `percentile` and `zscore` read the image once.
+    The normalisation of each case is cached; for `percentile` and `zscore` the whole image is read once.
 
     Args:
         loader: reads cases.
-        shown: annotations by uid, for the cases that show any.
+        shown: supervising annotations by uid, for the labelled cases.
     """
 
     def __init__(self, loader: CaseLoader, shown: Mapping[str, Sequence[VisibleAnnotation]]) -> None:
@@ -31,15 +30,15 @@ class SubvolumeReader:
         self._scalings: dict[str, list[Scaling] | None] = {}
 
     def read(self, uid: str, index: int | None, window: Window | None) -> tuple[TrainingCase, Window | None]:
-        """Read a part of a case.
+        """Read a region of a case.
 
         Args:
             uid: the case.
-            index: the slice, of which the part is then alone; None reads a volume.
-            window: on the slice or volume; it may reach beyond. None reads all.
+            index: the slice, if only one is read; None reads a volume.
+            window: on the slice or volume; it may reach beyond it. None reads all.
 
         Returns:
-            What lies under the window, and the window as seen from there.
+            The region inside the case, and the window relative to it.
 
         Raises:
             DataError: if the case file is damaged.
@@ -66,7 +65,7 @@ class SubvolumeReader:
         return part, tuple((start - first, side) for (start, side), first in zip(window, firsts, strict=True))
 
     def _target(self, uid: str, subvolume: Subvolume) -> tuple[GridTarget, torch.Tensor]:
-        """Target and normalised image under a subvolume."""
+        """Target and normalised image of a region."""
         loader, shown = self._loader, self._shown.get(uid, ())
         case = loader.store.read_subvolume(uid, subvolume, [entry.annotation for entry in shown])
         here = [VisibleAnnotation(entry.annotation, crop_slices(entry.slices, subvolume)) for entry in shown]

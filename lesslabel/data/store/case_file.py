@@ -1,4 +1,4 @@
-"""One case as one HDF5 file: `docs/formats.md`."""
+"""Read and write one case as one HDF5 file; format: `docs/formats.md`."""
 
 import hashlib
 from collections.abc import Collection
@@ -31,18 +31,18 @@ from lesslabel.errors import DataError
 from lesslabel.files import require_regular, written_aside
 
 _DAMAGE = (*DAMAGE, DataError)
-"""What damaged bytes raise; `Case` adds its own `DataError`."""
+"""The errors that damaged files raise; `Case` raises `DataError` as well."""
 
 
 @dataclass(frozen=True)
 class AnnotationHeader:
-    """What an annotation that lies in a file of its own says of itself.
+    """The header of an annotation file.
 
     Attributes:
         uid: the case it belongs to.
         name: its name.
         shape: of its labels, (z, y, x).
-        covered_slices: the z indices it speaks of; None means all.
+        covered_slices: the z indices that it covers; None means all.
         sha256: of its labels, kind, coverage and confidence.
     """
 
@@ -54,10 +54,10 @@ class AnnotationHeader:
 
 
 def write_case(path: Path, case: Case) -> str:
-    """Write a case in one step.
+    """Write a case atomically.
 
     Returns:
-        sha256 of its content (voxels, labels, geometry), the same wherever and whenever the case is prepared.
+        sha256 of its content (voxels, labels, geometry), independent of the time and place of preparation.
 
     Raises:
         DataError: if an annotation has no usable name or is not uint8, or the disk refuses.
@@ -78,24 +78,24 @@ def read_case(path: Path) -> Case:
 
 
 def read_subvolume(path: Path, subvolume: Subvolume, annotations: Collection[str]) -> Case:
-    """Read a part of a case, and little of its file beyond it.
+    """Read a region of a case, without reading the whole file.
 
     Args:
         path: the file.
         subvolume: the region.
-        annotations: names of those that are read.
+        annotations: names of the annotations to read.
 
     Returns:
-        A case of the size of the part, without an affine.
+        A case of the size of the region, without an affine.
 
     Raises:
-        DataError: as `read_case`, or if an annotation is not there.
+        DataError: as `read_case`, or if an annotation is absent.
     """
     return _read_case(path, subvolume, annotations)
 
 
 def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
-    """The slices that an annotation speaks of, without reading a voxel; None means all.
+    """Read which slices an annotation covers, without reading voxels; None means all.
 
     Raises:
         DataError: if the file or the annotation cannot be read.
@@ -111,7 +111,7 @@ def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
 
 
 def write_annotation_file(path: Path, uid: str, name: str, annotation: Annotation) -> None:
-    """Write one annotation without its image, laid out as in a case file, in one step.
+    """Write one annotation without its image, in the layout of a case file, atomically.
 
     Raises:
         DataError: if the annotation has no usable name or is not uint8, or the disk refuses.
@@ -127,10 +127,10 @@ def write_annotation_file(path: Path, uid: str, name: str, annotation: Annotatio
 
 
 def read_annotation_file(path: Path) -> Annotation:
-    """Read the annotation of a file that `write_annotation_file` wrote.
+    """Read a file of `write_annotation_file`.
 
     Raises:
-        DataError: if the file is absent, damaged, or was changed since.
+        DataError: if the file is absent, damaged, or was changed.
     """
     require_regular(path)
     try:
@@ -146,7 +146,7 @@ def read_annotation_file(path: Path) -> Annotation:
 
 
 def read_annotation_header(path: Path) -> AnnotationHeader:
-    """Read what an annotation file says of itself, without a voxel.
+    """Read the header of an annotation file, without its voxels.
 
     Raises:
         DataError: if the file is absent or damaged.
@@ -168,12 +168,12 @@ def read_annotation_header(path: Path) -> AnnotationHeader:
 
 
 def content_hash(case: Case) -> str:
-    """The sha256 of a case's image, geometry and annotations; who made them and when is left out."""
+    """The sha256 of image, geometry and annotations of a case, without authors and times."""
     digest = hashlib.sha256()
     _digest_array(digest, case.image, np.float32)
     _digest_array(digest, np.round(case.spacing_mm, 6), np.float64)
     if case.affine is not None:
-        # adding 0 turns -0 into 0
+        # adding 0 changes -0 to 0
         _digest_array(digest, np.round(case.affine, 6) + 0.0, np.float64)
     for name in sorted(case.annotations):
         _digest_annotation(digest, name, case.annotations[name])
@@ -218,7 +218,7 @@ def _require_writable(uid: str, name: str, annotation: Annotation) -> None:
 
 
 def _read_case(path: Path, subvolume: Subvolume | None, names: Collection[str] | None) -> Case:
-    """A case, or a part of it; all annotations, or those of some names."""
+    """Read a case, or a region of it, with all annotations or those of some names."""
     require_regular(path)
     try:
         with h5py.File(path, "r") as file:
