@@ -1,6 +1,6 @@
-"""Interaction: what a person gives on an image, turned into what a network or a cut can use.
+"""Interaction: prompts of a person, and their conversion to inputs of networks and graph cuts.
 
-Importing this needs no PyTorch; `learned_cue`, `crop`, `encoding` and `training_objects` do.
+Importing this package does not import PyTorch; `learned_cue`, `crop`, `encoding` and `training_objects` do.
 """
 
 from lesslabel.interaction.cues import (

@@ -1,4 +1,4 @@
-"""The loop of a click protocol: a robot points at an object in a session, the model answers, a robot corrects."""
+"""Simulated turns of a session: a robot gives first prompts, the model segments, a robot corrects."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,14 @@ from lesslabel.interaction.session import InteractiveSession
 
 @dataclass(frozen=True, eq=False)
 class SimulatedTurn:
-    """A turn of a protocol, and what it came to.
+    """A simulated turn and its result.
 
     Attributes:
-        prompts: given in this turn.
-        clicks: of all turns so far, see `count_clicks`.
+        prompts: the prompts of this turn.
+        clicks: number in all turns so far, see `count_clicks`.
         mask: ([z,] y, x) bool, the object after this turn.
-        seconds: that the model took for it, encoding included, for the first turn that of the image as well; of the
-            robot's own time nothing.
+        seconds: time of the model for this turn, encoding included, for the first turn also the preparation of the
+            image; without the time of the robot.
     """
 
     prompts: tuple[Prompt, ...]
@@ -32,10 +32,10 @@ class SimulatedTurn:
 
 
 def count_clicks(prompts: Sequence[Prompt]) -> int:
-    """How many clicks prompts cost: every point is one, and everything that is drawn in one go, a line, is one.
+    """Count the clicks of prompts: one for each point, one for each scribble or line.
 
-    Interior margin points are as many clicks as points; a box is two, a polygon as many as it has vertices; a scribble
-    or a cut line is one, whatever its length and its number of strokes (`Prompt.clicks`).
+    Interior margin points count one click per point, a box two, a polygon one per vertex, a scribble or a cut line one,
+    whatever its length and its number of strokes (`Prompt.clicks`).
     """
     return sum(prompt.clicks for prompt in prompts)
 
@@ -52,29 +52,29 @@ def simulate_turns(
     turns: int | None = None,
     known: Mask | None = None,
 ) -> Iterator[SimulatedTurn]:
-    """Segment one object of a session's image: first prompts, then corrections one after the other.
+    """Segment one object of the image of a session: first prompts, then one correction after the other.
 
-    It ends where the robot has nothing to correct, or the clicks or turns are used up. A turn is given whole: the last
-    may end above the cap. What was corrected counts as right from then on, whatever the model makes of it, so that no
-    voxel is clicked twice. Of an object that the session started from a mask (`InteractiveSession.start_from`) the
-    first prompts are the first correction.
+    It ends if the robot has nothing to correct, or at the limit of clicks or turns. A turn is never split, so the last
+    one may exceed the cap. Corrected voxels count as correct from then on, whatever the model predicts, so no voxel is
+    clicked twice. For an object with a start mask (`InteractiveSession.start_from`) the first prompts are the first
+    correction.
 
     Args:
         session: with its image; the turns are added to it.
-        truth: ([z,] y, x) bool, the object; what is unknown is not in it.
-        first: who gives the first prompts, or the prompts themselves.
-        robot: who corrects.
-        rng: where the robots' randomness comes from.
+        truth: ([z,] y, x) bool, the object, without unknown voxels.
+        first: robot that gives the first prompts, or the prompts.
+        robot: robot that corrects.
+        rng: random number generator of the robots.
         object: its name in the session.
-        cap: clicks from which on nothing more is corrected, those of the first prompts included.
-        turns: the most turns, that of the first prompts included; None for no limit.
-        known: ([z,] y, x) bool, voxels whose truth is known; nothing else is corrected. None knows all.
+        cap: number of clicks at which corrections stop, first prompts included.
+        turns: largest number of turns, first prompts included; None for no limit.
+        known: ([z,] y, x) bool, voxels whose truth is known; only these are corrected. None means all.
 
     Yields:
-        The turns as they are taken.
+        Each turn.
 
     Raises:
-        DataError: if there are no first prompts, or the model refuses what it was given.
+        DataError: if there are no first prompts, or the model cannot use them.
     """
     spacing_mm = session.image.spacing_mm
     started = object in session.objects
@@ -106,6 +106,6 @@ def simulate_turns(
 
 
 def _marked_voxels(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> Mask:
-    """Voxels of which prompts say something."""
+    """Voxels that prompts mark."""
     seeds = rasterise(prompts, shape)
     return np.asarray(seeds.foreground | seeds.background | seeds.boundary)
