@@ -254,7 +254,7 @@ def test_maps_are_derived_from_dense_slices_alone(place: Workplace, queue_of: Ca
         [Supervision("dense", queue=queue_of(("case0", 1))), Supervision("pseudo/stage1")], overlays=[place.predict(0)]
     )
     module = place.module(view)
-    module._recipe = Places  # type: ignore[assignment]  # what the method in training would ask for
+    module._map_derivation = Places  # type: ignore[assignment]  # what the method in training would ask for
     dense = place.store.read("case0").annotations["dense"].labels
     np.testing.assert_array_equal(sample(module, SampleSource("case0", 1))["derived"][0].numpy(), dense[1])
     assert not sample(module, SampleSource("case0", 0))["derived"].any()
