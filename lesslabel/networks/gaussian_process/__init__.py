@@ -1,4 +1,4 @@
-"""Classification of pixels by a Gaussian process whose training set is the clicks on that very image."""
+"""Classification of the pixels of an image by a Gaussian process trained on the clicks on that image."""
 
 from lesslabel.networks.gaussian_process.decoupled import DecoupledEngine, DecoupledPosterior, decoupled_posterior
 from lesslabel.networks.gaussian_process.head import GaussianProcessHead, GaussianProcessPrediction
