@@ -1,4 +1,4 @@
-"""Score label maps kept as NIfTI files."""
+"""Score label maps in NIfTI files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,13 +28,13 @@ def evaluate_files(
 ) -> pd.DataFrame:
     """Score one NIfTI file against another, or a folder against a folder.
 
-    Two folders are matched by file name, ``.nii`` or ``.nii.gz`` left off. A file of one slice is scored in 2D.
+    Files of two folders are matched by name, without ``.nii`` or ``.nii.gz``. A file of one slice is scored in 2D.
 
     Args:
         pred: label map or folder of label maps to score.
         ref: reference label map or folder.
         labels: as in `segmentation_metrics`.
-        unit: ``"mm"`` takes the voxel size from the reference's header, ``"voxel"`` counts voxels.
+        unit: ``"mm"`` uses the voxel size in the header of the reference, ``"voxel"`` counts voxels.
         hd95: as in `segmentation_metrics`.
         empty: as in `segmentation_metrics`.
         nsd_tolerance: in `unit`.
@@ -44,9 +44,8 @@ def evaluate_files(
         reference's file name without ending.
 
     Raises:
-        DataError: if a file is missing, has no counterpart, is no label map, or lies on another grid than its
-            reference.
-        ConfigError: if an option has no such value.
+        DataError: if a file is missing, has no counterpart, is not a label map, or has another grid than its reference.
+        ConfigError: if the value of an option is not allowed.
     """
     if unit not in get_args(DistanceUnit):
         raise ConfigError(f"unit: {unit!r} is no unit; choose one of {', '.join(get_args(DistanceUnit))}")
@@ -115,7 +114,7 @@ def _case_name(path: Path) -> str:
 
 
 def _require_same_grid(pred: NiftiVolume, ref: NiftiVolume) -> None:
-    """Check shape and corners: a small error in an affine's entries moves the far corners by much more."""
+    """Check shape and corners: a small error in the affine moves the far corners by much more."""
     if pred.array.shape != ref.array.shape:
         raise DataError(
             f"{pred.path}: shape (z, y, x) is {pred.array.shape}, that of {ref.path} {ref.array.shape}; "
