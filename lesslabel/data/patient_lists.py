@@ -49,7 +49,9 @@ def load_draw(split: str) -> dict[str, int] | None:
     counts = content["draw"]
     valid = isinstance(counts, dict) and all(isinstance(count, int) and count >= 0 for count in counts.values())
     if not valid or not set(counts) <= set(PARTS) or content.get("unit") != "case":
-        raise DataError(f"{path}: what is drawn is 'unit: case' and 'draw': {{train: 200, test: 150}}; correct it")
+        raise DataError(
+            f"{path}: a list of samples holds 'unit: case' and 'draw': {{train: 200, test: 150}}; correct it"
+        )
     return {part: counts.get(part, 0) for part in PARTS}
 
 

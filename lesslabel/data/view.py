@@ -34,8 +34,8 @@ class Supervision:
             raise ConfigError(f"view: a budget of {self.patients} patients for '{self.annotation}'; use 0 or more")
         if self.patients is not None and not self.order:
             raise ConfigError(
-                f"view: a budget of {self.patients} patients for '{self.annotation}' needs 'order', the list that says "
-                "which patients come first"
+                f"view: a budget of {self.patients} patients for '{self.annotation}' needs 'order', a list with the "
+                "order of patients"
             )
 
 

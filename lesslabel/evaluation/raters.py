@@ -69,7 +69,7 @@ def compare_raters(store: Store, annotations: Sequence[str] = ()) -> pd.DataFram
     frame = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     if frame.empty:
         named = ", ".join(annotations) or "the dense annotations"
-        raise DataError(f"{store.path}: no case has two of {named} that speak of one label; name others")
+        raise DataError(f"{store.path}: no case has two of {named} that cover one label; name others")
     return frame
 
 

@@ -102,7 +102,7 @@ class InteractiveSession:
         """
         if object not in self._seen:
             known = ", ".join(map(repr, self._seen)) or "none so far"
-            raise DataError(f"object {object!r}: nothing was said of it; objects are {known}")
+            raise DataError(f"object {object!r}: no such object; objects are {known}")
         return self._seen[object]
 
     def add(self, *prompts: Prompt, object: str = "1") -> Segmentation:  # noqa: A002

@@ -93,7 +93,7 @@ def simulate_turns(
             else tuple(asked)
         )
         if not given and not taken:
-            raise DataError("no first prompts: the robot sees no object, or nobody drew it; leave this object out")
+            raise DataError("no first prompts: there is no object, or no drawn prompt; leave this object out")
         if not given:
             return
         since = time.perf_counter()

@@ -154,7 +154,7 @@ def _report(
 ) -> None:
     parts = [
         f"{said}: {_list(names)} ({len(names)})"
-        for said, names in (("kept as drawn", drawn), ("other shape", other_shape), ("not used", unused))
+        for said, names in (("not set", drawn), ("other shape", other_shape), ("not used", unused))
         if names
     ]
     if parts:

@@ -503,7 +503,7 @@ def test_labels_number_the_objects_in_their_order() -> None:
 @pytest.mark.parametrize("ask", [InteractiveSession.segmentation, InteractiveSession.next_click_suggestion])
 def test_an_unknown_object_is_refused(ask: Callable[[InteractiveSession, str], object]) -> None:
     session = session_on()
-    with pytest.raises(DataError, match="object '1': nothing was said of it; objects are none so far"):
+    with pytest.raises(DataError, match="object '1': no such object; objects are none so far"):
         ask(session, "1")
     session.add(FIRST, object="liver")
     with pytest.raises(DataError, match=r"object 'lever': .* objects are 'liver'"):

@@ -49,7 +49,7 @@ def _read_sound(store: Path, records: Mapping[str, CaseRecord], uid: str) -> Cas
         raise DataError(f"{store / TABLE}: no case '{uid}'")
     case = read_case(case_path(store, uid))
     if CaseRecord.of(case, content_hash(case)) != records[uid]:
-        raise DataError(f"{case_path(store, uid)}: not what the table of cases says; run `lesslabel verify {store}`")
+        raise DataError(f"{case_path(store, uid)}: differs from the table of cases; run `lesslabel verify {store}`")
     return case
 
 

@@ -84,7 +84,7 @@ def _check_coverage(uid: str, name: str, annotation: Annotation, codes: Collecti
         yield Finding.error(uid, problem, "another coding of the labels", f"correct covered_labels and {PREPARE_AGAIN}")
     uncovered = {code for code in codes if code not in covered and (annotation.labels == code).any()}
     if uncovered:
-        problem = f"'{name}' holds label {_codes(uncovered)}, which it says it does not cover"
+        problem = f"'{name}' holds label {_codes(uncovered)}, which is not in its covered labels"
         cause = "the list of annotated labels is incomplete"
         yield Finding.error(uid, problem, cause, f"correct covered_labels and {PREPARE_AGAIN}")
 

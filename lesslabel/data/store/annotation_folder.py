@@ -125,7 +125,7 @@ class AnnotationFolder:
         """
         annotation = read_annotation(self.path, uid)
         if read_annotation_header(_path(self.path, uid)) != self.headers[uid]:
-            raise DataError(f"{_path(self.path, uid)}: written anew while it was in use; start again")
+            raise DataError(f"{_path(self.path, uid)}: changed while it was in use; start again")
         return annotation
 
 

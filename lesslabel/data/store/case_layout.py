@@ -102,7 +102,7 @@ def read_voxels(
     voxels = read_array(group, name, subvolume)
     if subvolume is not None and voxels.shape[-3:] != (expected := tuple(part.stop - part.start for part in subvolume)):
         raise ValueError(
-            f"'{dataset.name}' gives {voxels.shape} for a part of {expected}: it is smaller than its table says"
+            f"'{dataset.name}' gives {voxels.shape} for a part of {expected}: it is smaller than in the table of cases"
         )
     return voxels
 

@@ -178,8 +178,8 @@ class InteractiveMethod(SegmentationMethod):
         """
         if "reference" not in batch:
             raise DataError(
-                f"case {batch['uid']}: {type(self).__name__} segments what it is pointed at, and without a reference "
-                "no robot can point; use an InteractiveSession"
+                f"case {batch['uid']}: {type(self).__name__} needs prompts, and without a reference no robot can give "
+                "them; use an InteractiveSession"
             )
         image = batch["image"][0].cpu().float()
         z, y, x = image.shape[1:]

@@ -88,7 +88,7 @@ class PreparedObject:
             pointed = method.first_robot.annotate(start, rng, spacing_mm=self.prepared.spacing_mm)
             if not pointed:
                 raise DataError(
-                    f"start: {method.first_robot.name} finds nothing to point at in it; click in the object"
+                    f"start: {method.first_robot.name} finds no position for its prompts; click in the object"
                 )
             self._pointed = start, pointed
         return replace(history, turns=(self._pointed[1], *history.turns), start=None)

@@ -162,7 +162,7 @@ class GaussianProcessHead(nn.Module):
 
     def _draw(self, posterior: ClickPosterior, clicked: Pixels, generator: torch.Generator) -> PosteriorFunction:
         if not isinstance(self.engine, DecoupledEngine) or not isinstance(posterior, DecoupledPosterior):
-            raise ConfigError("generator: only a DecoupledEngine draws functions; give the head one, or no generator")
+            raise ConfigError("generator: only a DecoupledEngine samples functions; pass one, or no generator")
         return self.engine.draw(self.kernel, posterior, clicked, generator)
 
     def _block(
