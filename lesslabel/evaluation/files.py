@@ -1,4 +1,4 @@
-"""Score label maps in NIfTI files."""
+"""Score label maps kept as NIfTI files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from lesslabel.data.formats.nifti import NiftiVolume, read_label_map
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.metrics import EmptyPolicy, HD95Convention, segmentation_metrics
 
-DistanceUnit = Literal["mm", "voxel"]
+Unit = Literal["mm", "voxel"]
 SUFFIXES = (".nii.gz", ".nii")
 CORNER_TOLERANCE_MM = 1e-3
 
@@ -21,20 +21,20 @@ def evaluate_files(
     ref: Path,
     *,
     labels: Sequence[int] | Mapping[int, str] | None = None,
-    unit: DistanceUnit = "mm",
+    unit: Unit = "mm",
     hd95: HD95Convention = "pooled",
     empty: EmptyPolicy = "diagonal",
     nsd_tolerance: float = 1.0,
 ) -> pd.DataFrame:
     """Score one NIfTI file against another, or a folder against a folder.
 
-    Files of two folders are matched by name, without ``.nii`` or ``.nii.gz``. A file of one slice is scored in 2D.
+    Two folders are matched by file name, ``.nii`` or ``.nii.gz`` left off. A file of one slice is scored in 2D.
 
     Args:
         pred: label map or folder of label maps to score.
         ref: reference label map or folder.
         labels: as in `segmentation_metrics`.
-        unit: ``"mm"`` uses the voxel size in the header of the reference, ``"voxel"`` counts voxels.
+        unit: ``"mm"`` takes the voxel size from the reference's header, ``"voxel"`` counts voxels.
         hd95: as in `segmentation_metrics`.
         empty: as in `segmentation_metrics`.
         nsd_tolerance: in `unit`.
@@ -44,11 +44,12 @@ def evaluate_files(
         reference's file name without ending.
 
     Raises:
-        DataError: if a file is missing, has no counterpart, is not a label map, or has another grid than its reference.
-        ConfigError: if the value of an option is not allowed.
+        DataError: if a file is missing, has no counterpart, is no label map, or lies on another grid than its
+            reference.
+        ConfigError: if an option has no such value.
     """
-    if unit not in get_args(DistanceUnit):
-        raise ConfigError(f"unit: {unit!r} is no unit; choose one of {', '.join(get_args(DistanceUnit))}")
+    if unit not in get_args(Unit):
+        raise ConfigError(f"unit: {unit!r} is no unit; choose one of {', '.join(get_args(Unit))}")
     tables = []
     for case, (pred_file, ref_file) in _matched_files(Path(pred), Path(ref)).items():
         pred_volume, ref_volume = read_label_map(pred_file), read_label_map(ref_file)
@@ -114,7 +115,7 @@ def _case_name(path: Path) -> str:
 
 
 def _require_same_grid(pred: NiftiVolume, ref: NiftiVolume) -> None:
-    """Check shape and corners: a small error in the affine moves the far corners by much more."""
+    """Check shape and corners: a small error in an affine's entries moves the far corners by much more."""
     if pred.array.shape != ref.array.shape:
         raise DataError(
             f"{pred.path}: shape (z, y, x) is {pred.array.shape}, that of {ref.path} {ref.array.shape}; "
