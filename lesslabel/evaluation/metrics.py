@@ -63,7 +63,7 @@ def segmentation_metrics(
 
     Raises:
         DataError: if the maps are not integer maps of one 2D or 3D shape, or `pred` holds 255.
-        ConfigError: if the value of an option is not allowed.
+        ConfigError: if an option has no such value.
 
     Note:
         A 3D map of one slice is a 3D map: all its voxels are border. Pass ``pred[0]``, ``ref[0]`` to score it in 2D.

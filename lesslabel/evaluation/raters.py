@@ -48,7 +48,7 @@ def compare_raters(store: Store, annotations: Sequence[str] = ()) -> pd.DataFram
         [0, 1], hd95 in mm, both NaN if neither has the label. Pass it to `summarise_raters`.
 
     Raises:
-        ConfigError: if only one annotation is named, one twice, one that no case has, or one that is not dense.
+        ConfigError: if one annotation alone is named, one twice, one that no case has, or one that is not dense.
         DataError: if no case has two of them.
     """
     known = sorted({name for record in store.records.values() for name in record.annotation_names})
@@ -137,8 +137,8 @@ def _score_pair(
 ) -> pd.DataFrame:
     unknown = (first.labels == IGNORE) | (second.labels == IGNORE)
     maps = np.where(unknown, 0, first.labels), np.where(unknown, IGNORE, second.labels)
-    covered = first.annotated_labels & second.annotated_labels
-    labels = {index: name for index, name in enumerate(names) if index and covered[index]}
+    spoken_of = first.annotated_labels & second.annotated_labels
+    labels = {index: name for index, name in enumerate(names) if index and spoken_of[index]}
     if len(unknown) == 1:
         return segmentation_metrics(maps[0][0], maps[1][0], spacing=spacing_mm[1:], labels=labels)
     return segmentation_metrics(*maps, spacing=spacing_mm, labels=labels)

@@ -84,7 +84,7 @@ def same_networks(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_current_flags(arguments: Sequence[str]) -> list[str]:
-    """A command line with the class of the network in place of the old name of its architecture."""
+    """A command line that names the class of the network where it named an architecture."""
     current = list(arguments)
     for index, argument in enumerate(arguments):
         flag, equals, value = argument.partition("=")

@@ -43,12 +43,12 @@ def prepare(
 
     Args:
         source: where the cases come from.
-        store: folder to create; it must not exist. It appears only when everything is written.
-        workers: number of reading processes, at most that of cases; 0 or 1 reads in this process. None uses all
-            available cores if the work takes more than a second; scripts then need ``if __name__ == "__main__":``. The
-            store does not depend on the number.
-        skip_damaged: skip damaged cases and return the reasons, instead of stopping at the first.
-        progress: called with (finished cases, all cases).
+        store: folder to make; it must not exist. It appears when everything is written, not before.
+        workers: processes that read, no more than cases; 0 or 1 reads in this one. None takes the cores this process
+            may use if there is work for more than a second; scripts then need ``if __name__ == "__main__":``. The store
+            is the same whatever their number.
+        skip_damaged: leave damaged cases out and return why, instead of stopping at the first.
+        progress: called with (cases done, cases in all).
 
     Raises:
         DataError: if the folder exists, a case is damaged, or two cases share a uid.
@@ -57,7 +57,7 @@ def prepare(
         raise DataError(f"{store}: exists already; choose another folder or remove it first")
     raw_cases = source.list_cases()
     _require_unique(raw_cases)
-    # closed before the folder is removed, so that no worker writes into it any more
+    # closed before the folder is removed: no worker may write into it any more
     with written_aside(store) as aside, closing(_run(source, raw_cases, aside, workers)) as results:
         (aside / "cases").mkdir(parents=True)
         prepared: list[_Prepared] = []
