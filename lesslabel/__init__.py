@@ -1,4 +1,4 @@
-"""Medical image segmentation from few labels: choose, annotate, train, adapt, show."""
+"""Medical image segmentation from few labels: select, annotate, train, adapt, report."""
 
 from typing import TYPE_CHECKING
 

@@ -145,7 +145,7 @@ def _play(
 def _interactive(run: RunCLI) -> tuple[InteractiveModel, Robot]:
     """The run's method as what it must be here, and the robot that points at its objects first."""
     robot = getattr(run.model, "first_robot", None)
-    if not isinstance(robot, Robot) or not hasattr(run.model, "look_at"):
+    if not isinstance(robot, Robot) or not hasattr(run.model, "prepare_image"):
         raise ConfigError(f"{type(run.model).__name__} takes no clicks; name a run of an interactive method")
     return cast(InteractiveModel, run.model), robot
 

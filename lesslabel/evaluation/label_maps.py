@@ -1,4 +1,4 @@
-"""Check two label maps and bring them to one form for the kernels."""
+"""Check two label maps and convert them for the kernels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ class RegionPair:
 
 
 def pair_regions(pred: ArrayLike, ref: ArrayLike, labels: Sequence[int] | Mapping[int, str] | None) -> RegionPair:
-    """Recode two label maps so that only the labels to score remain, and nothing where the reference is unknown.
+    """Recode two label maps so that only the labels to score remain; voxels with an unknown reference become 0.
 
     Raises:
-        DataError: if the maps are not 2D or 3D integer maps of one shape, or hold codes that are no labels.
-        ConfigError: if `labels` holds the same code twice or one that is no label.
+        DataError: if the maps are not 2D or 3D integer maps of one shape, or hold codes that are not labels.
+        ConfigError: if `labels` holds the same code twice or one that is not a label.
     """
     pred_codes, ref_codes = _label_codes(pred, "pred"), _label_codes(ref, "ref")
     if pred_codes.shape != ref_codes.shape:
@@ -90,7 +90,7 @@ def _present_codes(codes: NDArray[np.integer]) -> NDArray[np.bool_]:
 def _labels_to_score(
     labels: Sequence[int] | Mapping[int, str] | None, present: NDArray[np.bool_]
 ) -> dict[int, int | str]:
-    """Return code → name in the order asked for; by default every code that occurs, background and IGNORE left out."""
+    """Return code → name in the given order; by default all present codes without background and IGNORE."""
     if labels is None:
         return {int(code): int(code) for code in np.flatnonzero(present) if code not in (0, IGNORE)}
     names: dict[int, int | str] = {}

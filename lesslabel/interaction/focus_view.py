@@ -103,10 +103,10 @@ class FocusView:
         """Channels of the image."""
         return self.model.in_channels
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "FocusedImage":
-        """Look at an image; see `InteractiveModel.look_at`."""
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "FocusedImage":
+        """Compute what depends on an image alone; see `InteractiveModel.prepare_image`."""
         spacing = tuple(spacing_mm)
-        whole = self.model.look_at(image, spacing)
+        whole = self.model.prepare_image(image, spacing)
         return FocusedImage(whole, SubImages(self.model, image, spacing), image.shape[1:], spacing, self.settings)
 
 
@@ -281,9 +281,9 @@ class SubImages:
             if not start.any() and not guidance.seeds.foreground[crop.window].any():
                 parts.append(before[crop.window])  # nothing of the object is here to begin with
                 continue
-            seen = self.model.look_at(inside, self.spacing_mm)
+            prepared = self.model.prepare_image(inside, self.spacing_mm)
             local = History((_prompts_inside(guidance, crop),), start if start.any() else None)
-            parts.append(seen.begin().answer(local).probability)
+            parts.append(prepared.begin().answer(local).probability)
         return parts
 
 

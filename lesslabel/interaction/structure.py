@@ -52,9 +52,9 @@ class StructureIntegrity:
         """Channels of the image."""
         return self.model.in_channels
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
-        """Look at an image; see `InteractiveModel.look_at`."""
-        return _WholeImage(self.model.look_at(image, spacing_mm))
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
+        """Compute what depends on an image alone; see `InteractiveModel.prepare_image`."""
+        return _WholeImage(self.model.prepare_image(image, spacing_mm))
 
 
 class _WholeImage:

@@ -1,5 +1,6 @@
-"""Losses: pure functions that average over known voxels. `IGNORE` voxels never count, whatever their prediction."""
+"""Losses: pure functions that average over known voxels. They ignore voxels with the target `IGNORE`."""
 
+from lesslabel.lazy import renamed_names
 from lesslabel.losses.certainty import certain_consistency_loss, certain_voxels, certainty_threshold
 from lesslabel.losses.clicks import (
     balanced_cross_entropy,
@@ -12,7 +13,7 @@ from lesslabel.losses.cross_entropy import partial_cross_entropy
 from lesslabel.losses.dice import dice_loss
 from lesslabel.losses.entropy import class_share_divergence, entropy_loss, voxel_entropy
 from lesslabel.losses.level_set import (
-    LevelSetRecipe,
+    LevelSetDerivation,
     level_set,
     level_set_loss,
     level_set_targets,
@@ -23,7 +24,7 @@ from lesslabel.losses.pseudo_label import hard_label, mixed_pseudo_label, pseudo
 from lesslabel.losses.ramps import gaussian_ramp, poly
 
 __all__ = [
-    "LevelSetRecipe",
+    "LevelSetDerivation",
     "balanced_cross_entropy",
     "certain_consistency_loss",
     "certain_voxels",
@@ -49,3 +50,5 @@ __all__ = [
     "pseudo_label_loss",
     "voxel_entropy",
 ]
+
+__getattr__ = renamed_names(__name__, {"LevelSetRecipe": "LevelSetDerivation"})

@@ -1,4 +1,4 @@
-"""Methods: one paper, one file, one base."""
+"""Training methods: one file for each paper, with one base class."""
 
 from lesslabel.methods.adapt.adami import AdaMI
 from lesslabel.methods.adapt.tent import Tent

@@ -1,6 +1,6 @@
 """Feature-aware attention: clicks as distances between the features of voxels, beside any network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -169,10 +169,10 @@ class ClickAttention(nn.Module):
 def resampled(features: Tensor, grid: Sequence[int]) -> Tensor:
     """Bring a map to a grid: means of its voxels where that is coarser, (bi/tri)linear interpolation where finer."""
     if features.shape[2] >= grid[0]:
-        if len(grid) == 2:
-            return F.adaptive_avg_pool2d(features, tuple(grid))
-        depth, height, width = grid
-        return F.adaptive_avg_pool3d(features, (depth, height, width))
+        pool: Callable[[Tensor, tuple[int, ...]], Tensor] = (
+            F.adaptive_avg_pool2d if len(grid) == 2 else F.adaptive_avg_pool3d  # type: ignore[assignment]  # torch's stubs
+        )
+        return pool(features, tuple(grid))
     return F.interpolate(features, size=tuple(grid), mode=LINEAR_MODE[len(grid)], align_corners=False)
 
 

@@ -38,7 +38,7 @@ from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.loading.sampling import Unit
 from lesslabel.data.queue import write_queue
 from lesslabel.data.store import Store
-from lesslabel.data.view import Shown
+from lesslabel.data.view import VisibleAnnotation
 from lesslabel.errors import ConfigError, LesslabelError, RunError
 from lesslabel.methods import Supervised
 from lesslabel.runs.fitting import fit
@@ -127,12 +127,12 @@ def test_the_last_stage_learns_from_both(
 ) -> None:
     run = opened(adapted / SELF_TRAIN)
     shown, (first, _), (_, _), (second, _), (third, _) = run.datamodule.shown(), *units
-    assert shown[first] == (Shown("dense", (0, 2)), Shown(NAME, (1,)))
-    assert shown[second] == (Shown("dense", (1,)), Shown(NAME, (0, 2)))
-    assert shown[third] == (Shown("dense"),)
+    assert shown[first] == (VisibleAnnotation("dense", (0, 2)), VisibleAnnotation(NAME, (1,)))
+    assert shown[second] == (VisibleAnnotation("dense", (1,)), VisibleAnnotation(NAME, (0, 2)))
+    assert shown[third] == (VisibleAnnotation("dense"),)
     others = {record.uid for record in target.records("train")} - {first, second, third}
     assert len(others) == 7
-    assert all(shown[uid] == (Shown(NAME),) for uid in others)
+    assert all(shown[uid] == (VisibleAnnotation(NAME),) for uid in others)
     assert not run.datamodule.streams().unlabelled
     last = batches[4:]
     assert len(last) == 4

@@ -145,7 +145,7 @@ def test_slices_and_labels_that_a_rater_does_not_speak_of(make_store) -> None:
 
 def test_raters_who_speak_of_different_labels_have_nothing_in_common(make_store) -> None:
     case = change(make_case("p1", a=bar(0, 4), b=bar(0, 4, 2)), "a", covered_labels=(1,))
-    with pytest.raises(DataError, match="no case has two of the dense annotations that speak of one label"):
+    with pytest.raises(DataError, match="no case has two of the dense annotations that cover one label"):
         compare_raters(make_store(change(case, "b", covered_labels=(2,))))
 
 

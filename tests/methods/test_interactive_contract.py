@@ -388,7 +388,7 @@ def test_bad_images_and_prompts_are_refused(row):
     image = image_of(2)
     for bad in (image[0], np.concatenate([image, image]), image * np.nan):
         with pytest.raises(DataError, match="image of shape"):
-            method.look_at(bad, SPACING[2])
+            method.prepare_image(bad, SPACING[2])
     session = session_on(method)
     with pytest.raises(DataError, match="no prompt"):
         session.add()

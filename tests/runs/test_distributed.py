@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from running import checkpoint, curves, logged_steps, start
 
 from lesslabel.cli import main
-from lesslabel.data.loading.sampling import StepSampler, Streams, Unit
+from lesslabel.data.loading.sampling import SampleSource, StepSampler, Streams
 
 
 @given(
@@ -23,7 +23,10 @@ from lesslabel.data.loading.sampling import StepSampler, Streams, Unit
 def test_processes_share_the_batch_of_one(
     labelled: int, unlabelled: int, batch: tuple[int, int], world: int, first: int, seed: int
 ) -> None:
-    pools = [Unit(f"l{index}", index) for index in range(labelled)], [Unit(f"u{i}", None) for i in range(unlabelled)]
+    pools = (
+        [SampleSource(f"l{index}", index) for index in range(labelled)],
+        [SampleSource(f"u{i}", None) for i in range(unlabelled)],
+    )
     share = Streams(*pools, *batch)
     whole = Streams(*pools, world * batch[0], world * batch[1])
     alone = list(StepSampler(whole, seed, 4, lambda: first))

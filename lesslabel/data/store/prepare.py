@@ -1,4 +1,4 @@
-"""From a source's raw files to a store."""
+"""Prepare a store from the raw files of a source."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -92,7 +92,7 @@ def _require_unique(raw_cases: Sequence[RawCase]) -> None:
 def _run(
     source: Source, raw_cases: Sequence[RawCase], store: Path, workers: int | None
 ) -> Generator[_Prepared | Skipped, None, None]:
-    # cases of one file, as slices are, go to one process, which need not read it again
+    # cases of one file go to one process, which reads the file only once
     groups = [list(group) for _, group in groupby(raw_cases, lambda raw: raw.files or raw.uid)]
     with closing(share_out(partial(_prepare_cases, source, store), groups, workers, store)) as results:
         for prepared in results:

@@ -1,4 +1,4 @@
-"""The files of a prepared store beside its cases: the readable table of cases and the fingerprint."""
+"""The files of a prepared store other than its cases: the table of cases and the fingerprint."""
 
 import csv
 import re
@@ -19,13 +19,12 @@ _CODE = re.compile("[0-9]{1,3}")
 TABLE = "cases.csv"
 FINGERPRINT = "fingerprint.json"
 UPDATE = "update"
-"""Folder of files that are decided and on their way into the store; it is there only while, or if killed when, that
-happens."""
+"""Folder of the files of a decided update; it exists only during the update, or after a killed one."""
 
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """One row of the table of cases: everything but the voxels."""
+    """One row of the table of cases: everything except the voxels."""
 
     uid: str
     patient: str
@@ -76,7 +75,7 @@ class CaseRecord:
 
 
 def case_path(store: Path, uid: str) -> Path:
-    """Where a store keeps a case; a uid never leads out of the store."""
+    """Path of a case in a store; no uid leads out of the store."""
     return store / "cases" / f"{encode_name(uid)}.h5"
 
 
@@ -108,7 +107,7 @@ def read_table(path: Path) -> list[CaseRecord]:
 
 
 def write_table(path: Path, records: Sequence[CaseRecord]) -> None:
-    """Write `cases.csv` in one step."""
+    """Write `cases.csv` atomically."""
     with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(CaseRecord)])
         writer.writeheader()
@@ -116,7 +115,7 @@ def write_table(path: Path, records: Sequence[CaseRecord]) -> None:
 
 
 def write_fingerprint(path: Path, fingerprint: Mapping[str, Any]) -> None:
-    """Write `fingerprint.json` in one step."""
+    """Write `fingerprint.json` atomically."""
     write_json(path, fingerprint)
 
 

@@ -18,7 +18,7 @@ from lesslabel.methods.checks import require_at_least, require_choice, require_n
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
 from lesslabel.methods.interactive.click_maps import click_maps, random_clicks_robot
-from lesslabel.methods.interactive.situation import Situation
+from lesslabel.methods.interactive.turn_input import TurnInput
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet
 from lesslabel.networks.edge_flow import EdgeFlowNetwork, EdgeFlowOutput
@@ -137,14 +137,14 @@ class EdgeFlow(InteractiveMethod):
         """Predict the object of each training sample, and the edge that the next turn sees."""
         return self._answered(self._run(batch["image"], batch["cues"]))
 
-    def answer(self, features: Any, situation: Situation) -> Answer:  # noqa: ARG002  no crop has features of its own
+    def answer(self, features: Any, turn_input: TurnInput) -> Answer:  # noqa: ARG002  no crop has features of its own
         """Segment after a turn, and remember the edge."""
-        now = situation.now
+        now = turn_input.now
         out = self._run(now.image[None].to(self.device), now.cues[None].to(self.device))
         probability, edge = self._answered(out)
         return Answer.of_probability(probability[0], memory=edge[0])
 
-    def remembered(self, before: Segmentation) -> NDArray[np.float32]:
+    def previous_map(self, before: Segmentation) -> NDArray[np.float32]:
         """The edge of what was answered before; of a mask that a session starts from, its boundary."""
         if before.memory is not None:
             return before.memory

@@ -17,7 +17,7 @@ from lesslabel.methods.checks import require_at_least, require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
 from lesslabel.methods.interactive.click_maps import random_clicks_robot
-from lesslabel.methods.interactive.situation import Situation
+from lesslabel.methods.interactive.turn_input import TurnInput
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet
 from lesslabel.networks.click_attention import FeatureAwareAttention, ImageFeatures
@@ -136,16 +136,16 @@ class FeatureAware(InteractiveMethod):
 
     def image_features(self, image: Tensor, spacing_mm: tuple[float, ...]) -> ImageFeatures:  # noqa: ARG002
         """Run the network, once an image."""
-        grid = unit_range(Crop.whole(tuple(image.shape[1:]), self.encoding.size_voxel).cut(image))
+        grid = unit_range(Crop.whole(tuple(image.shape[1:]), self.encoding.size_voxel).image_to_grid(image))
         return self._image_features(grid[None].to(self.device))[0]
 
-    def answer(self, features: Any, situation: Situation) -> Answer:  # noqa: ARG002  no crop has features of its own
+    def answer(self, features: Any, turn_input: TurnInput) -> Answer:  # noqa: ARG002  no crop has features of its own
         """Run the attention and the refinement."""
-        seeds = situation.now.placed.seeds
+        seeds = turn_input.now.placed.seeds
         clicks = torch.full(seeds.foreground.shape, IGNORE, dtype=torch.uint8)
         clicks[torch.from_numpy(seeds.background)] = 0
         clicks[torch.from_numpy(seeds.foreground)] = 1
-        logits, _ = self._guided(situation.image_features, clicks[None].to(self.device))
+        logits, _ = self._guided(turn_input.image_features, clicks[None].to(self.device))
         return Answer.of_probability(logits.float().softmax(dim=1)[0, 1])
 
     def _image_features(self, image: Tensor) -> tuple[ImageFeatures, Tensor]:

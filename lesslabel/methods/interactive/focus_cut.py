@@ -25,7 +25,7 @@ from lesslabel.methods.checks import require_positive, require_share
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import InteractiveMethod
 from lesslabel.methods.interactive.click_maps import click_maps, random_clicks_robot
-from lesslabel.methods.interactive.seen import SeenImage, evaluating
+from lesslabel.methods.interactive.prepared import PreparedImage, evaluating
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet
 
@@ -109,12 +109,12 @@ class FocusCut(InteractiveMethod):
         logits = self.object_logits(batch["image"], batch["cues"])
         return {"cross_entropy": partial_cross_entropy(logits, batch["target"])}
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
-        """Look at an image; see `InteractiveMethod.look_at`."""
-        seen = SeenImage(self, self.checked_image(image), tuple(spacing_mm))
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
+        """Compute what depends on an image alone; see `InteractiveMethod.prepare_image`."""
+        prepared = PreparedImage(self, self.checked_image(image), tuple(spacing_mm))
         if self.focus is None:
-            return seen
-        return FocusedImage(seen, _OwnPatches(self, seen), image.shape[1:], seen.spacing_mm, self.focus)
+            return prepared
+        return FocusedImage(prepared, _OwnPatches(self, prepared), image.shape[1:], prepared.spacing_mm, self.focus)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +147,7 @@ class FocusTrainingObjects(TrainingObjects):
         crop = Crop.centred(view.centre, lengths, truth.shape, self.encoding.size_voxel)
         prompts = _clicks_in_view(truth, labels != IGNORE, view.centre, crop, generator)
         coarse = _coarse_mask(truth, scale, self.coarse_share * view.radius_voxel * generator.uniform(-1, 1))
-        target = crop.cut_labels(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
+        target = crop.labels_to_grid(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
         encoded = self.encoding.encode(image, spacing_mm, Guidance(truth.shape, prompts), crop, coarse)
         sample = self.sample(encoded, target, uid, generator)
         if "own_turns" in sample:
@@ -158,17 +158,17 @@ class FocusTrainingObjects(TrainingObjects):
 class _OwnPatches:
     """The focus views of a trained network, all in one batch."""
 
-    def __init__(self, method: FocusCut, seen: SeenImage) -> None:
+    def __init__(self, method: FocusCut, prepared: PreparedImage) -> None:
         self.method = method
-        self.seen = seen
+        self.prepared = prepared
 
     def segment(self, crops: Sequence[Crop], history: History, current: Sequence[Probability]) -> list[Probability]:
         """Segment parts of the image; see `lesslabel.interaction.focus_view.Patches`."""
-        encoding, seen = self.method.encoding, self.seen
-        guidance = Guidance(tuple(seen.image.shape[1:]), history.prompts)
+        encoding, prepared = self.method.encoding, self.prepared
+        guidance = Guidance(tuple(prepared.image.shape[1:]), history.prompts)
         on_grid = [Crop(crop.window, crop.shape, encoding.size_voxel or crop.size) for crop in crops]
         encoded = [
-            encoding.encode(seen.image, seen.spacing_mm, guidance, crop, before)
+            encoding.encode(prepared.image, prepared.spacing_mm, guidance, crop, before)
             for crop, before in zip(on_grid, current, strict=True)
         ]
         with evaluating(self.method):

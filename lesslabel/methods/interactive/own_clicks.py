@@ -1,4 +1,4 @@
-"""Further clicks of a training sample, drawn from the network's own error inside the step."""
+"""Add clicks at the error of the network to training samples, inside the training step."""
 
 from typing import TYPE_CHECKING
 
@@ -8,24 +8,24 @@ from torch import Tensor
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE
 from lesslabel.interaction.encoding import clicks_of
-from lesslabel.methods.interactive.seen import evaluating
+from lesslabel.methods.interactive.prepared import evaluating
 
 if TYPE_CHECKING:
     from lesslabel.methods.interactive.base import InteractiveMethod
 
 
 def with_own_clicks(method: "InteractiveMethod", batch: Batch) -> Batch:
-    """Let a network correct itself: it answers, a robot points at what is wrong, and the maps are drawn anew.
+    """Add own clicks: the network predicts, a robot corrects, and the cues are computed again.
 
-    Every sample has as many such turns as its loader drew. The network answers in evaluation mode and without gradient,
-    so that its statistics and its random numbers stay as they are; robots draw from a generator of the sample's own.
+    The loader sampled the number of such turns of each sample. The network predicts in evaluation mode and without
+    gradient, so its statistics and torch's random state do not change; robots use a generator of the sample.
 
     Args:
         method: the method, with its encoding and `own_robot`.
-        batch: samples of `TrainingObjects`; returned as it is where none has turns of its own.
+        batch: samples of `TrainingObjects`; returned unchanged if none has such turns.
 
     Returns:
-        A batch with other ``cues`` and ``clicks``; everything else is that of the given one.
+        A batch with new ``cues`` and ``clicks``; everything else is unchanged.
     """
     if "own_turns" not in batch:
         return batch

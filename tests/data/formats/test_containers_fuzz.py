@@ -41,7 +41,7 @@ def read_parts(folder: Path) -> None:
     store = Store(folder / "store")
     for record in store.records.values():
         box = (slice(0, record.depth), slice(0, record.height), slice(0, record.width))
-        part = store.read_box(record.uid, box, record.annotation_names)
+        part = store.read_subvolume(record.uid, box, record.annotation_names)
         assert part.shape == (record.depth, record.height, record.width)
         for name in record.annotation_names:
             store.covered_slices(record.uid, name)

@@ -175,5 +175,5 @@ def test_what_does_not_fit_the_store_is_refused(store: Store, folder: Path, tmp_
 def test_a_folder_that_changes_in_use_is_noticed(store: Store, folder: Path) -> None:
     laid = OverlaidStore(store.path, [folder])
     write_annotation_file(folder / "case0.h5", "case0", "pseudo/stage1", pseudo(9))
-    with pytest.raises(DataError, match=r"case0\.h5: written anew while it was in use; start again"):
+    with pytest.raises(DataError, match=r"case0\.h5: changed while it was in use; start again"):
         laid.read("case0")

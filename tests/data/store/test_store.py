@@ -152,3 +152,9 @@ def test_fingerprint_sums_up_the_store(tmp_path: Path) -> None:
     assert fingerprint["intensity"]["image"]["mean"] == pytest.approx(
         np.mean([case.image.mean(dtype=np.float64) for case in cases]), abs=1e-6
     )
+
+
+def test_the_old_name_of_reading_a_subvolume_works_with_a_warning(store: Store) -> None:
+    uid, corner = next(iter(store.records)), (slice(0, 1), slice(0, 2), slice(0, 2))
+    with pytest.warns(FutureWarning, match="is now read_subvolume"):
+        assert store.read_box(uid, corner, []).shape == (1, 2, 2)

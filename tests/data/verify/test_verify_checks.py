@@ -138,7 +138,7 @@ BAD_CASES: dict[str, tuple[Callable[[Case], Case], str, str]] = {
     "labels not covered": (
         lambda case: annotated(case, "dense", covered_labels=(1, 2)),
         "error",
-        "'dense' holds label 3, which it says it does not cover",
+        "'dense' holds label 3, which is not in its covered labels",
     ),
     "confidence in percent": (
         lambda case: annotated(case, "dense", confidence=np.full(SHAPE, 50.0, dtype=np.float32)),

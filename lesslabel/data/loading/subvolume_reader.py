@@ -1,45 +1,44 @@
-"""Parts of cases for training, read without the cases: for data that do not fit into memory."""
+"""Read regions of cases for training, for data that do not fit into memory."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 
-from lesslabel.data.case import Box, cut_slices
+from lesslabel.data.case import Subvolume, crop_slices
 from lesslabel.data.loading.case_loader import CaseLoader, TrainingCase
 from lesslabel.data.loading.crop import Window
 from lesslabel.data.loading.intensity import Scaling, apply_scalings, measure_scalings
 from lesslabel.data.loading.merge import GridTarget, merge_annotations
 from lesslabel.data.loading.resize import to_tensor
-from lesslabel.data.view import Shown
+from lesslabel.data.view import VisibleAnnotation
 
 
-class CaseParts:
-    """Reads from the store what lies under a window. Only for cases that the network sees on their own grid.
+class SubvolumeReader:
+    """Reads the region of a window from the store. Only for cases whose native grid is the network's grid.
 
-    What a part depends on beside its voxels is kept for every case that was seen: how the image is normalised, for
-    which `percentile` and `zscore` read the image once.
+    The normalisation of each case is cached; for `percentile` and `zscore` the whole image is read once.
 
     Args:
         loader: reads cases.
-        shown: annotations by uid, for the cases that show any.
+        shown: supervising annotations by uid, for the labelled cases.
     """
 
-    def __init__(self, loader: CaseLoader, shown: Mapping[str, Sequence[Shown]]) -> None:
+    def __init__(self, loader: CaseLoader, shown: Mapping[str, Sequence[VisibleAnnotation]]) -> None:
         self._loader = loader
         self._shown = shown
         self._scalings: dict[str, list[Scaling] | None] = {}
 
     def read(self, uid: str, index: int | None, window: Window | None) -> tuple[TrainingCase, Window | None]:
-        """Read a part of a case.
+        """Read a region of a case.
 
         Args:
             uid: the case.
-            index: the slice, of which the part is then alone; None reads a volume.
-            window: on the slice or volume; it may reach beyond. None reads all.
+            index: the slice, if only one is read; None reads a volume.
+            window: on the slice or volume; it may reach beyond it. None reads all.
 
         Returns:
-            What lies under the window, and the window as seen from there.
+            The region inside the case, and the window relative to it.
 
         Raises:
             DataError: if the case file is damaged.
@@ -65,11 +64,11 @@ class CaseParts:
         firsts = [span.start for span in (z, y, x)][-len(window) :]
         return part, tuple((start - first, side) for (start, side), first in zip(window, firsts, strict=True))
 
-    def _target(self, uid: str, box: Box) -> tuple[GridTarget, torch.Tensor]:
-        """Target and normalised image under a box."""
+    def _target(self, uid: str, subvolume: Subvolume) -> tuple[GridTarget, torch.Tensor]:
+        """Target and normalised image of a region."""
         loader, shown = self._loader, self._shown.get(uid, ())
-        case = loader.store.read_box(uid, box, [entry.annotation for entry in shown])
-        here = [Shown(entry.annotation, cut_slices(entry.slices, box)) for entry in shown]
+        case = loader.store.read_subvolume(uid, subvolume, [entry.annotation for entry in shown])
+        here = [VisibleAnnotation(entry.annotation, crop_slices(entry.slices, subvolume)) for entry in shown]
         if uid not in self._scalings:
             self._scalings[uid] = self._measure(uid)
         image = apply_scalings(loader.select(case.image), self._scalings[uid])

@@ -14,16 +14,16 @@ from lesslabel.data.loading.augment import Augmentation
 from lesslabel.data.loading.case_loader import CaseLoader, Grid
 from lesslabel.data.loading.datasets import TrainingSet
 from lesslabel.data.loading.intensity import Intensity
-from lesslabel.data.loading.sampling import SampleKey, Unit
+from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
-from lesslabel.data.store.case_file import read_box, read_case
-from lesslabel.data.view import Shown, View, map_labels
+from lesslabel.data.store.case_file import read_case, read_subvolume
+from lesslabel.data.view import View, VisibleAnnotation, map_labels
 from lesslabel.errors import DataError
 
 SHOWN = {
-    "case0": (Shown("scribble"),),
-    "case1": (Shown("thin", (1, 2)), Shown("scribble", (0,))),
-    "case2": (Shown("sure", (0, 3)), Shown("thin", (1,))),
+    "case0": (VisibleAnnotation("scribble"),),
+    "case1": (VisibleAnnotation("thin", (1, 2)), VisibleAnnotation("scribble", (0,))),
+    "case2": (VisibleAnnotation("sure", (0, 3)), VisibleAnnotation("thin", (1,))),
 }
 
 
@@ -62,7 +62,7 @@ def require_equal(first: Batch, second: Batch) -> None:
 def test_volumes(store: Store, patch: tuple[int, ...] | None, intensity: Intensity) -> None:
     whole, parts = (training_set(store, in_parts=each, intensity=intensity, patch=patch) for each in (False, True))
     for step, uid in enumerate([*store.records] * 3):
-        key = SampleKey(step, 0, Unit(uid, None), labelled=uid in SHOWN)
+        key = SampleKey(step, 0, SampleSource(uid, None), labelled=uid in SHOWN)
         require_equal(whole[key], parts[key])
     assert parts.cache.held_bytes == 0
 
@@ -72,18 +72,18 @@ def test_slices(store: Store, patch: tuple[int, ...] | None) -> None:
     whole, parts = (training_set(store, in_parts=each, intensity=Intensity(), patch=patch) for each in (False, True))
     for step, uid in enumerate(store.records):
         for index in range(SHAPE[0]):
-            key = SampleKey(step, index, Unit(uid, index), labelled=True)
+            key = SampleKey(step, index, SampleSource(uid, index), labelled=True)
             require_equal(whole[key], parts[key])
     assert parts.cache.held_bytes == 0
 
 
 def test_a_box_is_that_part_of_the_case(store: Store) -> None:
     path, box = store.case_path("case2"), (slice(1, 4), slice(2, 9), slice(0, 5))
-    part, whole = read_box(path, box, ["sure", "thin"]), read_case(path)
+    part, whole = read_subvolume(path, box, ["sure", "thin"]), read_case(path)
     np.testing.assert_array_equal(part.image, whole.image[:, 1:4, 2:9, 0:5])
     assert list(part.annotations) == ["sure", "thin"]
     for name, annotation in part.annotations.items():
-        expected = whole.annotations[name].cut(box)
+        expected = whole.annotations[name].crop(box)
         np.testing.assert_array_equal(annotation.labels, expected.labels)
         assert annotation.covered_slices == expected.covered_slices
     np.testing.assert_array_equal(part.annotations["sure"].confidence, whole.annotations["sure"].confidence[box])
@@ -94,9 +94,9 @@ def test_damage_is_named(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "case.h5"
     box = (slice(0, 1), slice(0, 1), slice(0, 1))
     with pytest.raises(DataError, match="no such case file"):
-        read_box(path, box, [])
+        read_subvolume(path, box, [])
     path.write_bytes(store.case_path("case0").read_bytes()[:-500])
     with pytest.raises(DataError, match=r"case\.h5: damaged case file"):
-        read_box(path, box, ["dense"])
+        read_subvolume(path, box, ["dense"])
     with pytest.raises(DataError, match="damaged case file"):
-        read_box(store.case_path("case0"), box, ["absent"])
+        read_subvolume(store.case_path("case0"), box, ["absent"])

@@ -24,9 +24,9 @@ from lesslabel.interaction import (
 )
 from lesslabel.interaction import protocol as module
 from lesslabel.interaction.model import History, Segmentation
-from lesslabel.interaction.protocol import PlayedTurn, count_clicks, play_turns
 from lesslabel.interaction.robots.scene import Scene
 from lesslabel.interaction.session import InteractiveSession
+from lesslabel.interaction.simulated_turns import SimulatedTurn, count_clicks, simulate_turns
 
 ROBOT = ROBOTS["error-centre"]()
 
@@ -40,7 +40,7 @@ class Believer:
         self.always = always
         self.histories: list[History] = []
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "Believer":  # noqa: ARG002  the interface
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "Believer":  # noqa: ARG002  the interface
         self.shape = image.shape[1:]
         return self
 
@@ -72,9 +72,9 @@ def on_image(model: Believer) -> InteractiveSession:
     return InteractiveSession(model).set_image(IMAGE, (1.0, 1.0))
 
 
-def play(model: Believer, truth: NDArray[np.bool_], **options: object) -> list[PlayedTurn]:
+def play(model: Believer, truth: NDArray[np.bool_], **options: object) -> list[SimulatedTurn]:
     arguments = {"first": TWO_POINTS, "robot": ROBOT, "rng": np.random.default_rng(0)} | options
-    return list(play_turns(on_image(model), truth, **arguments))  # type: ignore[arg-type]
+    return list(simulate_turns(on_image(model), truth, **arguments))  # type: ignore[arg-type]
 
 
 def test_every_missed_dot_takes_a_click_and_then_nothing_is_left_to_say() -> None:
@@ -135,9 +135,9 @@ def test_seconds_are_those_of_the_model_alone(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
 
     class Slow(Believer):
-        def look_at(self, image, spacing_mm):  # type: ignore[no-untyped-def]
+        def prepare_image(self, image, spacing_mm):  # type: ignore[no-untyped-def]
             clock[0] += 2.0
-            return super().look_at(image, spacing_mm)
+            return super().prepare_image(image, spacing_mm)
 
         def answer(self, history):  # type: ignore[no-untyped-def]
             clock[0] += 3.0
@@ -149,28 +149,28 @@ def test_seconds_are_those_of_the_model_alone(monkeypatch: pytest.MonkeyPatch) -
             return super().respond(scene, rng)
 
     turns = []
-    for turn in play_turns(on_image(Slow()), FIVE, TWO_POINTS, Thoughtful(), np.random.default_rng(0), turns=3):
+    for turn in simulate_turns(on_image(Slow()), FIVE, TWO_POINTS, Thoughtful(), np.random.default_rng(0), turns=3):
         clock[0] += 1000.0  # what is done between two turns does not count either
         turns.append(turn)
     assert [turn.seconds for turn in turns] == [5.0, 3.0, 3.0]
 
 
-def test_every_object_of_an_image_pays_for_the_one_look_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_object_of_an_image_pays_for_its_one_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
 
     class Looking(Believer):
         looks = 0
 
-        def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> Believer:
+        def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> Believer:
             clock[0] += 7.0
             self.looks += 1
-            return super().look_at(image, spacing_mm)
+            return super().prepare_image(image, spacing_mm)
 
     model = Looking()
     session = on_image(model)
     for name in ("1", "2"):
-        turns = play_turns(session, FIVE, TWO_POINTS, ROBOT, np.random.default_rng(0), object=name, turns=3)
+        turns = simulate_turns(session, FIVE, TWO_POINTS, ROBOT, np.random.default_rng(0), object=name, turns=3)
         assert [turn.seconds for turn in turns] == [7.0, 0.0, 0.0]
     assert model.looks == 1
 
@@ -178,7 +178,7 @@ def test_every_object_of_an_image_pays_for_the_one_look_at_it(monkeypatch: pytes
 def test_an_object_that_starts_from_a_mask_is_corrected_from_its_first_turn_on() -> None:
     session = on_image(Believer())
     session.start_from(dots((0, 0), (0, 8), (2, 2)))
-    turns = list(play_turns(session, FIVE, ROBOT, ROBOT, np.random.default_rng(0), turns=2))
+    turns = list(simulate_turns(session, FIVE, ROBOT, ROBOT, np.random.default_rng(0), turns=2))
     assert turns[0].prompts == (Click((3, 4)),)  # of the errors of one voxel the first that is missed
     assert turns[0].clicks == 1
 

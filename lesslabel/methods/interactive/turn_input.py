@@ -1,4 +1,4 @@
-"""What an interactive method knows of an object when it answers a turn."""
+"""The input of an interactive method at a turn."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,19 +15,19 @@ from lesslabel.interaction.model import History
 
 
 @dataclass(frozen=True, eq=False)
-class Situation:
-    """An object after a turn: its image, its history, and both on any crop.
+class TurnInput:
+    """An object after a turn: its image, its history, and both on a crop.
 
     Attributes:
         image: (C, [z,] y, x) float32, on the CPU, in its own intensities.
         spacing_mm: voxel size of the image.
-        image_features: what `InteractiveMethod.image_features` made of the image.
-        history: the turns in order, the start, and the method's own previous answer.
-        guidance: all prompts so far, on the image.
-        crop: where the object lies, and the grid of the network.
+        image_features: the result of `InteractiveMethod.image_features`.
+        history: the turns in order, the start, and the previous answer of the method.
+        guidance: all prompts so far, rasterised on the image.
+        crop: window around the object, and the grid of the network.
         grid: the image on that crop, (C, *size), each channel's range brought to [0, 1].
-        encoding: how crop and prompts become maps.
-        previous: ([z,] y, x), what the method sees of its answer before, or of the start; None without either.
+        encoding: computes the cues from crop and prompts.
+        previous: ([z,] y, x), the map of the previous answer or of the start mask; None without either.
     """
 
     image: Tensor
@@ -42,7 +42,7 @@ class Situation:
 
     @cached_property
     def now(self) -> EncodedObject:
-        """The object on its crop with everything that was said of it."""
+        """The object on its crop with all prompts."""
         return self.on(self.crop)
 
     @cached_property
@@ -52,7 +52,7 @@ class Situation:
         return self.encoding.encode(self.image, self.spacing_mm, guidance, self.crop, self._start, self.grid)
 
     def on(self, crop: Crop) -> EncodedObject:
-        """The object with everything that was said of it on another crop, such as one around the last click."""
+        """The object with all prompts on another crop, such as one around the last click."""
         grid = self.grid if crop == self.crop else None
         return self.encoding.encode(self.image, self.spacing_mm, self.guidance, crop, self.previous, grid)
 
