@@ -13,7 +13,9 @@ from lesslabel.bundle import Bundle, load_bundle
 from lesslabel.data.exchange.queue_images import export_queue_images
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import Queue, read_queue, write_queue
+from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.printing import print_warning
 from lesslabel.runs.folder import RunFolder
 from lesslabel.selection import parse_budget
 
@@ -37,14 +39,21 @@ def run_select(options: argparse.Namespace) -> int:
         workers=options.workers,
     )
     previous = None if options.previous is None else read_queue(options.previous, data.store)
-    features = features_of_training_part(bundle, data)
+    uids, left_out = keep_sound(
+        data.store,
+        [record.uid for record in data.records("train")],
+        skip_damaged=options.skip_damaged,
+        tell=print_warning,
+    )
+    features = features_of_training_part(bundle, data, uids)
     queue = choose_queue(bundle, data, strategy, budget, unit=options.unit, previous=previous, features=features)
     if options.images is not None:
         queue = export_queue_images(data.store, queue, options.images, _prelabels(bundle, data, queue))
     write_queue(options.out, queue)
     without, name = int((~features.has_feature).sum()), name_strategy(strategy)
     print(f"{options.out}: {len(queue.rows)} {options.unit}s of {len(queue.slices)} cases, chosen by {name}")
-    print(f"{len(features)} images looked at, {without} without predicted foreground")
+    skipped = f"; {len(left_out)} cases left out" if left_out else ""
+    print(f"{len(features)} images looked at, {without} without predicted foreground{skipped}")
     print(
         f"next: annotate, then lesslabel import {options.store} --queue {options.out} --from FOLDER --annotation NAME "
         "--author WHO"

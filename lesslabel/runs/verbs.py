@@ -10,11 +10,13 @@ import h5py
 import pandas as pd
 from pytorch_lightning.utilities import rank_zero_only
 
+from lesslabel.data.verify.soundness import LeftOut, keep_sound, require_sound
 from lesslabel.data.view import require_reference
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation import summarise
 from lesslabel.files import write_json, written_aside
 from lesslabel.methods import SegmentationMethod
+from lesslabel.printing import print_warning
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.runs.recorder import PredictionWriter, TestRecorder
@@ -105,25 +107,40 @@ def load_model(run: str | Path) -> SegmentationMethod:
     return model
 
 
-def run_validate(arguments: Sequence[str]) -> dict[str, float]:
+def run_validate(arguments: Sequence[str], *, skip_damaged: bool = False) -> dict[str, float]:
     """Score a run on its validation part and return the mean Dice values.
+
+    Args:
+        arguments: those of the command line that name the run.
+        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which.
 
     Raises:
         RunError: if store, split or view are not those that the run was trained with.
+        DataError: if `lesslabel verify` finds an error in a case; names it.
     """
     finished = reopen_run(arguments)
     finished.require_same_data()
-    _uids_of(finished, "validation")
     run = finished.parsed
     require_reference(run.datamodule.view, run.datamodule.records("validation"), "validation")
+    uids, _ = _sound_uids_of(finished, "validation", skip_damaged=skip_damaged)
     scores = looking_trainer(run, []).validate(
-        run.model, run.datamodule, ckpt_path=finished.checkpoint, verbose=False, weights_only=True
+        run.model,
+        run.datamodule.evaluation_loader(uids),
+        ckpt_path=finished.checkpoint,
+        verbose=False,
+        weights_only=True,
     )
     return {name: float(value) for name, value in scores[0].items()}
 
 
 def run_test(
-    arguments: Sequence[str], *, part: str = "test", unit: str = "mm", hd95: str = "pooled", empty: str = "diagonal"
+    arguments: Sequence[str],
+    *,
+    part: str = "test",
+    unit: str = "mm",
+    hd95: str = "pooled",
+    empty: str = "diagonal",
+    skip_damaged: bool = False,
 ) -> pd.DataFrame:
     """Test a run and write RUN/test.
 
@@ -133,18 +150,21 @@ def run_test(
         unit: of the distances, ``mm`` or ``voxel``.
         hd95: convention, see `segmentation_metrics`.
         empty: empty-mask policy, see `segmentation_metrics`.
+        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which.
 
     Returns:
         Mean, deviation and interval per label and metric.
 
     Raises:
         RunError: if store, split or view are not those that the run was trained with.
+        DataError: if `lesslabel verify` finds an error in a case; names it.
     """
     finished = reopen_run(arguments)
     finished.require_same_data()
     run = finished.parsed
-    loader = run.datamodule.evaluation_loader(_uids_of(finished, part))
     require_reference(run.datamodule.view, run.datamodule.records(part), part)
+    uids, left_out = _sound_uids_of(finished, part, skip_damaged=skip_damaged)
+    loader = run.datamodule.evaluation_loader(uids)
     metrics = {"hd95": hd95, "empty": empty, "nsd_tolerance": 1.0}
     final = finished.folder.path / part
     with written_aside(final) as aside:
@@ -155,13 +175,23 @@ def run_test(
         frame = recorder.result()
         frame.to_csv(aside / "metrics.csv", index=False)
         minutes = round((time.monotonic() - since) / 60, 2)
-        write_json(aside / "summary.json", _summary(finished, part, unit, metrics, minutes))
+        summary = _summary(finished, part, unit, metrics, minutes)
+        if left_out:
+            summary["left_out"] = {case.uid: case.reason for case in left_out}
+        write_json(aside / "summary.json", summary)
         if final.exists():
             shutil.rmtree(final)
     return summarise(frame)
 
 
-def run_predict(arguments: Sequence[str], *, output: Path, part: str = "test", probabilities: bool = False) -> int:
+def run_predict(
+    arguments: Sequence[str],
+    *,
+    output: Path,
+    part: str = "test",
+    probabilities: bool = False,
+    skip_damaged: bool = False,
+) -> int:
     """Predict the cases of a store and write NIfTI files with the geometry of the images.
 
     Args:
@@ -169,22 +199,27 @@ def run_predict(arguments: Sequence[str], *, output: Path, part: str = "test", p
         output: folder to write to.
         part: ``train``, ``validation``, ``test`` or ``all``.
         probabilities: also write class probabilities.
+        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which; they are listed in
+            ``left_out.json`` of the folder.
 
     Returns:
-        Number of cases.
+        Number of cases that were predicted.
 
     Raises:
-        DataError: if the folder exists, so that the predictions of two runs never mix.
+        DataError: if the folder exists, so that the predictions of two runs never mix, or `lesslabel verify` finds an
+            error in a case; names it.
     """
     if output.exists():
         raise DataError(f"{output}: exists already; remove it, or choose another folder with --output")
     finished = reopen_run(arguments)
     run = finished.parsed
     finished.folder.require_same_data({"label_names": list(run.datamodule.mapping.names)}, ["label_names"])
-    uids = _uids_of(finished, part)
+    uids, left_out = _sound_uids_of(finished, part, skip_damaged=skip_damaged)
     trainer = looking_trainer(run, [PredictionWriter(output, probabilities=probabilities)])
     loader = run.datamodule.evaluation_loader(uids, with_reference=False)
     trainer.predict(run.model, loader, ckpt_path=finished.checkpoint, return_predictions=False, weights_only=True)
+    if left_out and is_main_process():
+        write_json(output / "left_out.json", {case.uid: case.reason for case in left_out})
     return len(uids)
 
 
@@ -207,8 +242,16 @@ def _uids_of(finished: FinishedRun, part: str) -> tuple[str, ...]:
     return uids
 
 
+def _sound_uids_of(
+    finished: FinishedRun, part: str, *, skip_damaged: bool
+) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
+    """The cases of a part in which `lesslabel verify` finds no error, and those that are left out."""
+    store = finished.parsed.datamodule.store
+    return keep_sound(store, _uids_of(finished, part), skip_damaged=skip_damaged, tell=print_warning)
+
+
 def _require_training(run: RunCLI) -> None:
-    """Nothing fails late: method and data fit, and every case of the run can be opened, before anything is written."""
+    """Nothing fails late: method and data fit, and every case of the run is sound, before anything is written."""
     run.require_fitting_data()
     run.datamodule.streams()
     store = run.datamodule.store
@@ -219,6 +262,9 @@ def _require_training(run: RunCLI) -> None:
         except OSError as error:
             reason = "missing" if not path.is_file() else "cut short or no HDF5 file"
             raise DataError(f"{path}: {reason}; run `lesslabel verify {store.path}`, then prepare it again") from error
+    if is_main_process():  # the others need not read every case too
+        cases = run.datamodule.divide().cases
+        require_sound(store, [*cases["train"], *cases["validation"]])
 
 
 def _summary(finished: FinishedRun, part: str, unit: str, metrics: dict[str, Any], minutes: float) -> dict[str, Any]:

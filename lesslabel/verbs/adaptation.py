@@ -50,6 +50,7 @@ def select(given: list[str]) -> int:
     parser.add_argument("--allow-missing", action="store_true", help="drop patients of the split that are not there")
     parser.add_argument("--centres", nargs="+", default=None, help="choose from these hospitals of the store alone")
     parser.add_argument("--workers", type=int, default=0, help="processes that read")
+    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
     options = parser.parse_args(given)
     from lesslabel.adaptation.verbs import run_select
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.sources.base import Source
 from lesslabel.files import write_json
-from lesslabel.printing import show_progress
+from lesslabel.printing import print_warning, show_progress
 
 if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
     from lesslabel.data.verify.fix import Change
@@ -86,6 +86,7 @@ def _prepare_store(options: argparse.Namespace) -> int:
 
     chosen = SOURCES[options.source]
     source = chosen(options.raw, **{name: getattr(options, name) for name in _options(chosen)})
+    warnings: list[str] = []
     with show_progress("reading") as progress:
         store, skipped = prepare(
             source,
@@ -93,7 +94,10 @@ def _prepare_store(options: argparse.Namespace) -> int:
             workers=options.workers,
             skip_damaged=options.skip_damaged,
             progress=progress,
+            warn=warnings.append,
         )
+    for warning in warnings:
+        print_warning(warning)
     for case in skipped:
         print(f"left out {case.uid}: {case.reason}", file=sys.stderr)
     fingerprint = store.fingerprint

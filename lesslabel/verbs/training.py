@@ -29,10 +29,11 @@ def fit(given: list[str]) -> int:
 def validate(given: list[str]) -> int:
     """Score a run on its validation part."""
     parser = _run_parser("validate", "Score a run on its validation part.")
-    _, rest = parser.parse_known_args(given)
+    _add_skip_damaged(parser)
+    options, rest = parser.parse_known_args(given)
     from lesslabel.runs.verbs import run_validate
 
-    for name, value in run_validate(rest).items():
+    for name, value in run_validate(rest, skip_damaged=options.skip_damaged).items():
         print(f"{name} {value:.4f}")
     return 0
 
@@ -44,11 +45,19 @@ def test(given: list[str]) -> int:
     parser.add_argument("--unit", choices=("mm", "voxel"), default="mm", help="of distances")
     parser.add_argument("--hd95", choices=("pooled", "max-of-directed"), default="pooled")
     parser.add_argument("--empty", choices=("diagonal", "nan", "inf"), default="diagonal", help="empty-mask policy")
+    _add_skip_damaged(parser)
     options, rest = parser.parse_known_args(given)
     from lesslabel.printing import print_summary
     from lesslabel.runs.verbs import run_test
 
-    summary = run_test(rest, part=options.part, unit=options.unit, hd95=options.hd95, empty=options.empty)
+    summary = run_test(
+        rest,
+        part=options.part,
+        unit=options.unit,
+        hd95=options.hd95,
+        empty=options.empty,
+        skip_damaged=options.skip_damaged,
+    )
     print_summary(summary, options.unit)
     return 0
 
@@ -62,10 +71,17 @@ def predict(given: list[str]) -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder for the NIfTI files")
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
     parser.add_argument("--probabilities", action="store_true", help="also write class probabilities")
+    _add_skip_damaged(parser)
     options, rest = parser.parse_known_args(given)
     from lesslabel.runs.verbs import run_predict
 
-    count = run_predict(rest, output=options.output, part=options.part, probabilities=options.probabilities)
+    count = run_predict(
+        rest,
+        output=options.output,
+        part=options.part,
+        probabilities=options.probabilities,
+        skip_damaged=options.skip_damaged,
+    )
     print(f"predicted {count} cases: {options.output}")
     return 0
 
@@ -77,6 +93,10 @@ def _run_parser(verb: str, description: str) -> argparse.ArgumentParser:
         description=description + " The run's own configuration applies; further settings override it.",
         allow_abbrev=False,
     )
+
+
+def _add_skip_damaged(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
 
 
 def _wants_short_help(given: list[str]) -> bool:

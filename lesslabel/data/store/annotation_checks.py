@@ -65,7 +65,11 @@ def _check_labels(uid: str, name: str, annotation: Annotation, codes: Collection
     elif annotation.kind is Kind.DENSE and not known.any():
         cause = "an empty label map was exported, or the organ is outside the image"
         fix = "look at the image: nothing to do if no organ is visible, otherwise export the label again"
-        yield Finding.warning(uid, f"'{name}' is background everywhere", cause, fix)
+        where = "everywhere"
+        if (annotation.labels == IGNORE).any():
+            where = "everywhere where it is known"
+            cause += f", or a mask of 0 and {IGNORE} was taken for a label map, in which {IGNORE} is unknown"
+        yield Finding.warning(uid, f"'{name}' is background {where}", cause, fix)
 
 
 def _check_coverage(uid: str, name: str, annotation: Annotation, codes: Collection[int]) -> Iterator[Finding]:
