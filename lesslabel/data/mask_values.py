@@ -34,10 +34,19 @@ def require_known_label(labels: NDArray[Any], where: Path | str) -> None:
         )
 
 
-def require_no_mask(labels: NDArray[Any], where: Path | str) -> None:
-    """Refuse a dense label map that holds 0 and 255 alone, side by side in one slice, or 255 everywhere.
+def is_mask(labels: NDArray[Any]) -> bool:
+    """Whether a label map (z, y, x) holds 0 and 255 alone, side by side in one slice, or 255 everywhere.
 
     Some whole slices may be unknown in it: people annotate a few, and there may be nothing to annotate in these.
+    """
+    if _has_label(labels):
+        return False
+    unknown = (labels == IGNORE).reshape(len(labels), -1)
+    return bool(unknown.all() or (unknown.any(axis=1) & ~unknown.all(axis=1)).any())
+
+
+def require_no_mask(labels: NDArray[Any], where: Path | str) -> None:
+    """Refuse a dense label map that is a mask; see `is_mask`.
 
     Args:
         labels: (z, y, x), `IGNORE` where unknown.
@@ -46,10 +55,7 @@ def require_no_mask(labels: NDArray[Any], where: Path | str) -> None:
     Raises:
         DataError: names the file, its values and the fix.
     """
-    if _has_label(labels):
-        return
-    unknown = (labels == IGNORE).reshape(len(labels), -1)
-    if unknown.all() or (unknown.any(axis=1) & ~unknown.all(axis=1)).any():
+    if is_mask(labels):
         require_known_label(labels, where)
 
 

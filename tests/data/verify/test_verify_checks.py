@@ -131,8 +131,8 @@ BAD_CASES: dict[str, tuple[Callable[[Case], Case], str, str]] = {
             0,
             (slice(None), slice(None, None, 2), 4),
         ),
-        "warning",
-        "'dense' is background everywhere where it is known",
+        "error",
+        "'dense' holds nothing but 0 and 255, which is background and unknown",
     ),
     # 24 voxels of the scribble are known
     "scribble disagrees": (
