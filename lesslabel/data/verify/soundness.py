@@ -60,14 +60,15 @@ def require_sound(
         The cases that are sound, in their order, and those that are left out.
 
     Raises:
-        DataError: names the file, the first error in it and its fix; or says that no case is left.
+        DataError: names the file, an error in it and its fix; or says that no case is left.
     """
     for finding in check_data_hash(store):
         raise DataError(f"{store.path / FINGERPRINT}: {finding.problem}; {finding.fix}")
     sound: list[str] = []
     left_out: list[LeftOut] = []
     for report in check_cases(store, uids):
-        reason = next((_say(finding) for finding in report.findings if finding.severity == "error"), "")
+        errors = [finding for finding in report.findings if finding.severity == "error"]
+        reason = _say(errors[-1]) if errors else ""  # that the file differs from the table comes first and says least
         if not reason:
             sound.append(report.uid)
         elif skip_damaged:
