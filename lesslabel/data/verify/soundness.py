@@ -14,6 +14,8 @@ from lesslabel.data.verify.case_checks import CaseReport, check_case
 from lesslabel.errors import DataError
 from lesslabel.processes import share_out
 
+_OR_SKIP = ", --skip-damaged leaves them out"
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -82,10 +84,6 @@ def require_sound(
     return tuple(sound), tuple(left_out)
 
 
-OR_SKIP = ", --skip-damaged leaves them out"
-"""Advice of the verbs that have this option."""
-
-
 def keep_sound(
     store: Store, uids: Sequence[str], *, skip_damaged: bool, tell: Callable[[str], None]
 ) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
@@ -100,7 +98,7 @@ def keep_sound(
     Raises:
         DataError: as `require_sound`.
     """
-    sound, left_out = require_sound(store, uids, skip_damaged=skip_damaged, advice=OR_SKIP)
+    sound, left_out = require_sound(store, uids, skip_damaged=skip_damaged, advice=_OR_SKIP)
     for case in left_out:
         tell(f"left out {case.uid}: {case.reason}")
     return sound, left_out
