@@ -18,6 +18,11 @@ _SHOWN = {"dice": 3, "hd95": 2, "asd": 2}
 """The metrics that people read first, with the digits that are printed."""
 
 
+def print_warning(text: str) -> None:
+    """Print a line to stderr, where it does not mix with results."""
+    print(text, file=sys.stderr)
+
+
 @contextmanager
 def show_progress(doing: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on the terminal, if there is one.

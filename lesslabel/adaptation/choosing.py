@@ -1,5 +1,6 @@
 """From a bundle and a store of unlabelled images to a queue of what to annotate."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -124,9 +125,18 @@ def choose_queue(
     return Queue((*rows, *chosen))
 
 
-def features_of_training_part(bundle: Bundle, data: SegmentationDataModule) -> ImageFeatures:
-    """What the source's model sees in the images that may be chosen."""
-    uids = [record.uid for record in data.records("train")]
+def features_of_training_part(
+    bundle: Bundle, data: SegmentationDataModule, uids: Sequence[str] | None = None
+) -> ImageFeatures:
+    """What the source's model sees in the images that may be chosen.
+
+    Args:
+        bundle: what the source handed over.
+        data: the target.
+        uids: cases of the training part; None takes all.
+    """
+    if uids is None:
+        uids = [record.uid for record in data.records("train")]
     recipe = bundle.recipe.features
     return extract_features(bundle.build_method(), data, uids, mask=recipe.mask, scale=recipe.scale)
 

@@ -20,7 +20,9 @@ from lesslabel.bundle import Bundle, load_bundle
 from lesslabel.data.exchange.queue_images import export_queue_images
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import Queue, read_queue, write_queue
+from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.errors import DataError
+from lesslabel.printing import print_warning
 from lesslabel.selection import parse_budget
 
 
@@ -32,11 +34,13 @@ class LookedAt:
         strategy: name of what ranked.
         images: how many images were looked at.
         without_foreground: how many of them have no predicted foreground.
+        left_out: how many damaged cases were left out.
     """
 
     strategy: str
     images: int
     without_foreground: int
+    left_out: int
 
 
 def select(
@@ -56,6 +60,7 @@ def select(
     allow_missing: bool = False,
     centres: Sequence[str] | None = None,
     workers: int = 0,
+    skip_damaged: bool = False,
     describe: Callable[[LookedAt], None] | None = None,
 ) -> Queue:
     """Rank the training part of a store and write what to annotate; labels are not looked at.
@@ -76,6 +81,7 @@ def select(
         allow_missing: drop patients of the split that are not there.
         centres: choose from these hospitals of the store alone.
         workers: processes that read.
+        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which.
         describe: called with what the queue was chosen from, once it is written.
 
     Returns:
@@ -104,13 +110,19 @@ def select(
         workers=workers,
     )
     earlier = None if previous is None else read_queue(Path(previous), data.store)
-    features = features_of_training_part(opened, data)
+    uids, left_out = keep_sound(
+        data.store,
+        [record.uid for record in data.records("train")],
+        skip_damaged=skip_damaged,
+        tell=print_warning,
+    )
+    features = features_of_training_part(opened, data, uids)
     queue = choose_queue(opened, data, ranking, wanted, unit=unit, previous=earlier, features=features)
     if folder is not None:
         queue = export_queue_images(data.store, queue, folder, _prelabels(opened, data, queue))
     write_queue(path, queue)
     if describe is not None:
-        describe(LookedAt(name_strategy(ranking), len(features), int((~features.has_feature).sum())))
+        describe(LookedAt(name_strategy(ranking), len(features), int((~features.has_feature).sum()), len(left_out)))
     return queue
 
 

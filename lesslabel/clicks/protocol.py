@@ -14,6 +14,7 @@ from lesslabel.clicks.measures import CLICK_COLUMNS, seconds_per_turn, summarise
 from lesslabel.clicks.objects import iterate_objects
 from lesslabel.clicks.player import ClickPlayer, ClickProtocol
 from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.data.view import View, require_reference
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.files import write_json, written_aside
@@ -21,6 +22,7 @@ from lesslabel.interaction.encoding import Encoding
 from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.robots import Robot
 from lesslabel.methods import SegmentationMethod
+from lesslabel.printing import print_warning
 from lesslabel.privacy import argument_without_folders
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
@@ -55,6 +57,7 @@ def run_clicks(
     part: str = "test",
     labels: Sequence[str] = (),
     overrides: Overrides | None = None,
+    skip_damaged: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Any]:
     """Point at every object of a part and correct the run's segmentation click by click; write `out`.
@@ -67,6 +70,7 @@ def run_clicks(
         part: ``train``, ``validation``, ``test`` or ``all``.
         labels: names of the classes; none takes all.
         overrides: values of settings, which win over the configuration of the run.
+        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and list them.
         progress: called with the cases that are done and their number.
 
     Returns:
@@ -84,7 +88,10 @@ def run_clicks(
     model, pointing = _interactive(opened)
     data = opened.datamodule if store is None else _data_of(store, opened.datamodule, model.in_channels)
     _require_fit(model, data)
-    names, uids = _labels_of(data, labels), _uids_of(data, part, protocol.annotation)
+    names = _labels_of(data, labels)
+    uids, left_out = keep_sound(
+        data.store, _uids_of(data, part, protocol.annotation), skip_damaged=skip_damaged, tell=print_warning
+    )
     opened.model.to(looking_trainer(opened, []).strategy.root_device)
     player = ClickPlayer(model, pointing, protocol)
     _require_taken(player.correcting, opened.model)
@@ -111,6 +118,7 @@ def run_clicks(
             "unseen_store": store is not None,
             "without_prompts": player.without_prompts,
             "device": opened.model.device.type,
+            **({"left_out": {case.uid: case.reason for case in left_out}} if left_out else {}),
             **_numbers(frame, protocol.cap),
         }
         write_json(aside / SUMMARY, summary)

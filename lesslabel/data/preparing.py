@@ -22,6 +22,7 @@ def prepare(
     skip_damaged: bool = False,
     skipped: Callable[[Skipped], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Store:
     """Read raw data into a store.
 
@@ -34,6 +35,7 @@ def prepare(
         skip_damaged: leave damaged cases out.
         skipped: called with each case that was left out, once the store is there.
         progress: called with (cases done, cases in all).
+        warn: called with each warning about a case, such as voxels that are not finite.
 
     Returns:
         The store.
@@ -48,6 +50,7 @@ def prepare(
         workers=workers,
         skip_damaged=skip_damaged,
         progress=progress,
+        warn=warn,
     )
     if skipped is not None:
         for case in left_out:

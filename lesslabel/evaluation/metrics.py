@@ -47,6 +47,8 @@ def segmentation_metrics(
     both maps every metric is NaN. If exactly one map has the label, the overlaps and ``nsd``
     are 0 and the undefined distances are set by `empty`.
 
+    A 3D map of one slice, whichever axis it is thin along, is scored in 2D: it has no surface beside its outline.
+
     Args:
         pred: (y, x) or (z, y, x) label map of integers in 0–65535, or a bool mask, which is label 1.
         ref: label map of the same shape; `IGNORE` where the truth is unknown.
@@ -64,13 +66,10 @@ def segmentation_metrics(
     Raises:
         DataError: if the maps are not integer maps of one 2D or 3D shape, or `pred` holds 255.
         ConfigError: if an option has no such value.
-
-    Note:
-        A 3D map of one slice is a 3D map: all its voxels are border. Pass ``pred[0]``, ``ref[0]`` to score it in 2D.
     """
     _require_options(hd95, empty, nsd_tolerance)
     pair = pair_regions(pred, ref, labels)
-    spacing_zyx = _spacing_zyx(spacing, pair.planar)
+    spacing_zyx = _spacing_zyx(spacing, pair)
     beyond = {"diagonal": _diagonal(pair, spacing_zyx), "nan": math.nan, "inf": math.inf}[empty]
     sizes, boxes = measure_regions(pair.pred, pair.ref, len(pair.labels))
     rows: list[tuple[int | str | float, ...]] = []
@@ -95,13 +94,16 @@ def _require_options(hd95: str, empty: str, nsd_tolerance: float) -> None:
         raise ConfigError(f"nsd_tolerance: {nsd_tolerance} is no distance; give a number of at least 0")
 
 
-def _spacing_zyx(spacing: Sequence[float] | None, planar: bool) -> tuple[float, float, float]:
-    axes = 2 if planar else 3
+def _spacing_zyx(spacing: Sequence[float] | None, pair: RegionPair) -> tuple[float, float, float]:
+    """Voxel size of the grid of a pair; 1 where a 2D map or a single slice is thin."""
+    axes = 2 if pair.planar and pair.thin_axis is None else 3
     sizes = [1.0] * axes if spacing is None else [float(size) for size in spacing]
     if len(sizes) != axes or not all(math.isfinite(size) and size > 0 for size in sizes):
         raise ConfigError(f"spacing: {sizes} does not fit; give {axes} voxel sizes above 0 in the order of the axes")
+    if pair.thin_axis is not None:
+        del sizes[pair.thin_axis]
     y, x = sizes[-2:]
-    return 1.0 if planar else sizes[0], y, x
+    return 1.0 if pair.planar else sizes[0], y, x
 
 
 def _diagonal(pair: RegionPair, spacing_zyx: tuple[float, float, float]) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lesslabel.data.case import IGNORE, Case, Kind
+from lesslabel.data.mask_values import require_no_mask
 from lesslabel.data.store import Store
 from lesslabel.data.view import Target, View, make_target, map_labels
 from lesslabel.errors import ConfigError, DataError
@@ -49,7 +50,7 @@ def compare_raters(store: Store, annotations: Sequence[str] = ()) -> pd.DataFram
 
     Raises:
         ConfigError: if one annotation alone is named, one twice, one that no case has, or one that is not dense.
-        DataError: if no case has two of them.
+        DataError: if no case has two of them, or one is a mask of 0 and 255, of which nothing but background is known.
     """
     known = sorted({name for record in store.records.values() for name in record.annotation_names})
     _require_annotations(annotations, known)
@@ -61,6 +62,8 @@ def compare_raters(store: Store, annotations: Sequence[str] = ()) -> pd.DataFram
             continue
         case = store.read(record.uid)
         dense = _dense_of(case, names, required=bool(annotations))
+        for name in dense:
+            require_no_mask(case.annotations[name].labels, f"annotation '{name}' of case {case.uid}")
         targets = {name: make_target(case.annotations[name], mapping) for name in dense}
         for first, second in combinations(targets, 2):
             scores = _score_pair(targets[first], targets[second], mapping.names, case.spacing_mm)
@@ -139,8 +142,6 @@ def _score_pair(
     maps = np.where(unknown, 0, first.labels), np.where(unknown, IGNORE, second.labels)
     spoken_of = first.annotated_labels & second.annotated_labels
     labels = {index: name for index, name in enumerate(names) if index and spoken_of[index]}
-    if len(unknown) == 1:
-        return segmentation_metrics(maps[0][0], maps[1][0], spacing=spacing_mm[1:], labels=labels)
     return segmentation_metrics(*maps, spacing=spacing_mm, labels=labels)
 
 

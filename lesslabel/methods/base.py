@@ -20,7 +20,7 @@ from lesslabel.evaluation.overlap import dice_per_class
 from lesslabel.losses.pseudo_label import hard_label
 from lesslabel.losses.ramps import gaussian_ramp
 from lesslabel.methods.checkpoints import require_own_checkpoint, sign_checkpoint
-from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume
+from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume, require_finite_output
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.players import Player, alternate, configure_all
 from lesslabel.networks import Network, UNet, UShaped
@@ -245,7 +245,7 @@ class SegmentationMethod(pl.LightningModule):
     def test_step(self, batch: EvaluationBatch) -> Prediction:  # type: ignore[override]  # callbacks take any outputs
         """Predict a case; the recorder of the run scores and writes it."""
         probabilities, labels = self.predict_case(batch)
-        return Prediction(batch["uid"], labels, probabilities, batch)
+        return Prediction(batch["uid"], labels, require_finite_output(probabilities, batch["uid"]), batch)
 
     def predict_step(self, batch: EvaluationBatch) -> Prediction:
         """Predict a case."""

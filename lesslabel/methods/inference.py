@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lesslabel.errors import ConfigError
+from lesslabel.errors import ConfigError, DataError
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -84,3 +84,24 @@ def _slide(forward: Forward, batch: Tensor, inference: Inference) -> Tensor:
     )
     assert isinstance(result, Tensor)  # the network has one output
     return result
+
+
+def require_finite_output(probabilities: Tensor, uid: str) -> Tensor:
+    """Refuse a network's output that holds numbers which are not finite, of which a label map would be empty.
+
+    Args:
+        probabilities: any shape.
+        uid: of the case, for the message.
+
+    Returns:
+        The same.
+
+    Raises:
+        DataError: names the case.
+    """
+    if not torch.isfinite(probabilities).all():
+        raise DataError(
+            f"case {uid}: the network's output is NaN or infinite; compare the intensities of the case with those "
+            "it was trained on, or use another checkpoint"
+        )
+    return probabilities

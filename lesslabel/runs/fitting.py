@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 from pytorch_lightning.utilities import rank_zero_only
 
+from lesslabel.data.verify.soundness import require_sound
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI, parse_run
@@ -126,7 +127,7 @@ def _folder_of(run: RunCLI) -> RunFolder:
 
 
 def _require_training(run: RunCLI) -> None:
-    """Nothing fails late: method and data fit, and every case of the run can be opened, before anything is written."""
+    """Nothing fails late: method and data fit, and every case of the run is sound, before anything is written."""
     run.require_fitting_data()
     run.datamodule.streams()
     store = run.datamodule.store
@@ -137,3 +138,6 @@ def _require_training(run: RunCLI) -> None:
         except OSError as error:
             reason = "missing" if not path.is_file() else "cut short or no HDF5 file"
             raise DataError(f"{path}: {reason}; run `lesslabel verify {store.path}`, then prepare it again") from error
+    if is_main_process():  # the others need not read every case too
+        cases = run.datamodule.divide().cases
+        require_sound(store, [*cases["train"], *cases["validation"]])

@@ -7,10 +7,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from lesslabel.data.verify.soundness import LeftOut, keep_sound
 from lesslabel.data.view import require_reference
 from lesslabel.errors import DataError
 from lesslabel.evaluation import EmptyPolicy, HD95Convention, summarise
 from lesslabel.files import write_json, written_aside
+from lesslabel.printing import print_warning
+from lesslabel.runs.fitting import is_main_process
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.recorder import PredictionWriter, TestRecorder, prediction_path
 from lesslabel.runs.reopening import FinishedRun, reopen_run
@@ -20,27 +23,36 @@ from lesslabel.runs.trainer import looking_trainer
 Part = Literal["train", "validation", "test", "all"]
 
 
-def validate(run: str | Path, *, overrides: Overrides | None = None, checkpoint: str = "auto") -> dict[str, float]:
+def validate(
+    run: str | Path,
+    *,
+    overrides: Overrides | None = None,
+    checkpoint: str = "auto",
+    skip_damaged: bool = False,
+) -> dict[str, float]:
     """Score a run on its validation part.
 
     Args:
         run: the run folder.
         overrides: values of settings by their dotted names; they win over the run's configuration.
         checkpoint: ``best``, ``last`` or a file; ``auto`` takes the best if there is one, else the last.
+        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which.
 
     Returns:
         Mean Dice values, 0 to 1, by name.
 
     Raises:
         RunError: if store, split or view are not those that the run was trained with.
+        DataError: if `lesslabel verify` finds an error in a case; names it.
     """
     finished = reopen_run(Path(run), overrides, checkpoint)
     finished.require_same_data()
-    _uids_of(finished, "validation")
     parsed = finished.parsed
     require_reference(parsed.datamodule.view, parsed.datamodule.records("validation"), "validation")
+    uids, _ = _sound_uids_of(finished, "validation", skip_damaged=skip_damaged)
+    loader = parsed.datamodule.evaluation_loader(uids)
     scores = looking_trainer(parsed, []).validate(
-        parsed.model, parsed.datamodule, ckpt_path=finished.checkpoint, verbose=False, weights_only=True
+        parsed.model, loader, ckpt_path=finished.checkpoint, verbose=False, weights_only=True
     )
     return {name: float(value) for name, value in scores[0].items()}
 
@@ -54,6 +66,7 @@ def test(
     unit: Literal["mm", "voxel"] = "mm",
     hd95: HD95Convention = "pooled",
     empty: EmptyPolicy = "diagonal",
+    skip_damaged: bool = False,
 ) -> pd.DataFrame:
     """Test a run and write RUN/test.
 
@@ -65,18 +78,21 @@ def test(
         unit: of the distances.
         hd95: convention, see `segmentation_metrics`.
         empty: empty-mask policy, see `segmentation_metrics`.
+        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which.
 
     Returns:
         Mean, deviation and interval per label and metric.
 
     Raises:
         RunError: if store, split or view are not those that the run was trained with.
+        DataError: if `lesslabel verify` finds an error in a case; names it.
     """
     finished = reopen_run(Path(run), overrides, checkpoint)
     finished.require_same_data()
     parsed = finished.parsed
-    loader = parsed.datamodule.evaluation_loader(_uids_of(finished, part))
     require_reference(parsed.datamodule.view, parsed.datamodule.records(part), part)
+    uids, left_out = _sound_uids_of(finished, part, skip_damaged=skip_damaged)
+    loader = parsed.datamodule.evaluation_loader(uids)
     metrics = {"hd95": hd95, "empty": empty, "nsd_tolerance": 1.0}
     final = finished.folder.path / part
     with written_aside(final) as aside:
@@ -87,7 +103,10 @@ def test(
         frame = recorder.result()
         frame.to_csv(aside / "metrics.csv", index=False)
         minutes = round((time.monotonic() - since) / 60, 2)
-        write_json(aside / "summary.json", _summary(finished, part, unit, metrics, minutes))
+        summary = _summary(finished, part, unit, metrics, minutes)
+        if left_out:
+            summary["left_out"] = {case.uid: case.reason for case in left_out}
+        write_json(aside / "summary.json", summary)
         if final.exists():
             shutil.rmtree(final)
     return summarise(frame)
@@ -101,6 +120,7 @@ def predict(
     checkpoint: str = "auto",
     part: Part = "test",
     probabilities: bool = False,
+    skip_damaged: bool = False,
 ) -> list[Path]:
     """Predict the cases of a store and write NIfTI files with the geometry of the images.
 
@@ -111,12 +131,15 @@ def predict(
         checkpoint: ``best``, ``last`` or a file; ``auto`` takes the best if there is one, else the last.
         part: of the store.
         probabilities: also write class probabilities, ``<uid>_probabilities.nii.gz``.
+        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which; ``left_out.json`` of
+            the folder lists them.
 
     Returns:
         The label maps, in the order in which the cases are stored.
 
     Raises:
-        DataError: if the folder exists, so that the predictions of two runs never mix.
+        DataError: if the folder exists, so that the predictions of two runs never mix, or `lesslabel verify` finds an
+            error in a case; names it.
     """
     folder = Path(out)
     if folder.exists():
@@ -124,10 +147,12 @@ def predict(
     finished = reopen_run(Path(run), overrides, checkpoint)
     parsed = finished.parsed
     finished.folder.require_same_data({"label_names": list(parsed.datamodule.mapping.names)}, ["label_names"])
-    uids = _uids_of(finished, part)
+    uids, left_out = _sound_uids_of(finished, part, skip_damaged=skip_damaged)
     trainer = looking_trainer(parsed, [PredictionWriter(folder, probabilities=probabilities)])
     loader = parsed.datamodule.evaluation_loader(uids, with_reference=False)
     trainer.predict(parsed.model, loader, ckpt_path=finished.checkpoint, return_predictions=False, weights_only=True)
+    if left_out and is_main_process():
+        write_json(folder / "left_out.json", {case.uid: case.reason for case in left_out})
     return [prediction_path(folder, uid) for uid in uids]
 
 
@@ -137,6 +162,14 @@ def _uids_of(finished: FinishedRun, part: str) -> tuple[str, ...]:
     if not uids:
         raise DataError(f"{finished.folder.path}: the {part} part holds no case of {data.store_path}")
     return uids
+
+
+def _sound_uids_of(
+    finished: FinishedRun, part: str, *, skip_damaged: bool
+) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
+    """The cases of a part in which `lesslabel verify` finds no error, and those that are left out."""
+    store = finished.parsed.datamodule.store
+    return keep_sound(store, _uids_of(finished, part), skip_damaged=skip_damaged, tell=print_warning)
 
 
 def _summary(finished: FinishedRun, part: str, unit: str, metrics: dict[str, Any], minutes: float) -> dict[str, Any]:

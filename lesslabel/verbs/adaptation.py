@@ -52,6 +52,7 @@ def select(given: list[str]) -> int:
     parser.add_argument("--allow-missing", action="store_true", help="drop patients of the split that are not there")
     parser.add_argument("--centres", nargs="+", default=None, help="choose from these hospitals of the store alone")
     parser.add_argument("--workers", type=int, default=0, help="processes that read")
+    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
     options = parser.parse_args(given)
     from lesslabel.adaptation.selecting import LookedAt
     from lesslabel.adaptation.selecting import select as choose
@@ -73,11 +74,13 @@ def select(given: list[str]) -> int:
         allow_missing=options.allow_missing,
         centres=options.centres,
         workers=options.workers,
+        skip_damaged=options.skip_damaged,
         describe=looked_at.append,
     )
     (seen,) = looked_at
     print(f"{options.out}: {len(queue.rows)} {options.unit}s of {len(queue.slices)} cases, chosen by {seen.strategy}")
-    print(f"{seen.images} images looked at, {seen.without_foreground} without predicted foreground")
+    skipped = f"; {seen.left_out} cases left out" if seen.left_out else ""
+    print(f"{seen.images} images looked at, {seen.without_foreground} without predicted foreground{skipped}")
     print(
         f"next: annotate, then lesslabel import {options.store} --queue {options.out} --from FOLDER --annotation NAME "
         "--author WHO"

@@ -29,6 +29,7 @@ def clicks(given: list[str]) -> int:
     parser.add_argument("--min-voxels", type=int, default=20, help="smaller objects are left out (default 20)")
     parser.add_argument("--slices", type=int, default=None, help="of a case and class at most, evenly spaced")
     parser.add_argument("--seed", type=int, default=0, help="of the robots")
+    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
     other = parser.add_argument_group("another store than the run's")
     other.add_argument("--store", type=Path, default=None, help="its organs may be unseen")
     other.add_argument("--split", default="random")
@@ -68,6 +69,7 @@ def _play(options: argparse.Namespace, overrides: Settings) -> int:
             part=options.part,
             labels=options.labels,
             overrides=overrides,
+            skip_damaged=options.skip_damaged,
             progress=progress,
         )
     print_clicks(summary)

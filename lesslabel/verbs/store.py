@@ -11,7 +11,7 @@ from rich.console import Console
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.sources.base import Source, source_options
 from lesslabel.files import write_json
-from lesslabel.printing import show_progress
+from lesslabel.printing import print_warning, show_progress
 
 if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
     from lesslabel.data.verify.fix import Change
@@ -85,6 +85,7 @@ def _prepare_store(options: argparse.Namespace) -> int:
     from lesslabel.data.store.prepare import Skipped
 
     skipped: list[Skipped] = []
+    warnings: list[str] = []
     with show_progress("reading") as progress:
         store = prepare(
             options.source,
@@ -95,7 +96,10 @@ def _prepare_store(options: argparse.Namespace) -> int:
             skip_damaged=options.skip_damaged,
             skipped=skipped.append,
             progress=progress,
+            warn=warnings.append,
         )
+    for warning in warnings:
+        print_warning(warning)
     for case in skipped:
         print(f"left out {case.uid}: {case.reason}", file=sys.stderr)
     fingerprint = store.fingerprint

@@ -34,11 +34,13 @@ def fit(given: list[str]) -> int:
 def validate(given: list[str]) -> int:
     """Score a run on its validation part."""
     parser = _run_parser("validate", "Score a run on its validation part.")
-    _, rest = parser.parse_known_args(given)
+    _add_skip_damaged(parser)
+    options, rest = parser.parse_known_args(given)
     run, checkpoint, overrides = _of_a_run(rest)
     from lesslabel.runs.testing import validate as score
 
-    for name, value in score(run, overrides=overrides, checkpoint=checkpoint).items():
+    scores = score(run, overrides=overrides, checkpoint=checkpoint, skip_damaged=options.skip_damaged)
+    for name, value in scores.items():
         print(f"{name} {value:.4f}")
     return 0
 
@@ -50,6 +52,7 @@ def test(given: list[str]) -> int:
     parser.add_argument("--unit", choices=("mm", "voxel"), default="mm", help="of distances")
     parser.add_argument("--hd95", choices=("pooled", "max-of-directed"), default="pooled")
     parser.add_argument("--empty", choices=("diagonal", "nan", "inf"), default="diagonal", help="empty-mask policy")
+    _add_skip_damaged(parser)
     options, rest = parser.parse_known_args(given)
     run, checkpoint, overrides = _of_a_run(rest)
     from lesslabel.printing import print_summary
@@ -63,6 +66,7 @@ def test(given: list[str]) -> int:
         unit=options.unit,
         hd95=options.hd95,
         empty=options.empty,
+        skip_damaged=options.skip_damaged,
     )
     print_summary(summary, options.unit)
     return 0
@@ -77,6 +81,7 @@ def predict(given: list[str]) -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder for the NIfTI files")
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
     parser.add_argument("--probabilities", action="store_true", help="also write class probabilities")
+    _add_skip_damaged(parser)
     options, rest = parser.parse_known_args(given)
     run, checkpoint, overrides = _of_a_run(rest)
     from lesslabel.runs.testing import predict as write_predictions
@@ -88,6 +93,7 @@ def predict(given: list[str]) -> int:
         checkpoint=checkpoint,
         part=options.part,
         probabilities=options.probabilities,
+        skip_damaged=options.skip_damaged,
     )
     print(f"predicted {len(written)} cases: {options.output}")
     return 0
@@ -110,6 +116,10 @@ def _run_parser(verb: str, description: str) -> argparse.ArgumentParser:
         description=description + " The run's own configuration applies; further settings override it.",
         allow_abbrev=False,
     )
+
+
+def _add_skip_damaged(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
 
 
 def _wants_short_help(given: list[str]) -> bool:

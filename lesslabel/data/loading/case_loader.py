@@ -12,6 +12,7 @@ from lesslabel.data.loading.histogram_matching import match_histogram, read_quan
 from lesslabel.data.loading.intensity import Intensity, normalise
 from lesslabel.data.loading.resize import Interpolation, VolumeShape, resize_image, target_shape, to_tensor
 from lesslabel.data.store import CaseRecord, Store
+from lesslabel.data.store.finite import require_finite
 from lesslabel.data.view import LabelMapping, View, select_channels
 
 
@@ -85,8 +86,13 @@ class CaseLoader:
         return image if self.view.channels is None else image[self.view.channels]
 
     def image(self, case: Case) -> Tensor:
-        """The image (C, z, y, x) of a case as network input."""
+        """The image (C, z, y, x) of a case as network input.
+
+        Raises:
+            DataError: if it has voxels that are NaN or infinite.
+        """
         channels = self.select(case.image)
+        require_finite(channels, f"{self.store.case_path(case.uid)}: image", self.store.path)
         if self.quantiles is not None:
             channels = match_histogram(channels, self.quantiles)
         normalised = to_tensor(normalise(channels, self.intensity))

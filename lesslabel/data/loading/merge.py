@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Case, Kind
 from lesslabel.data.loading.resize import VolumeShape, resize_image, resize_labels, to_tensor
+from lesslabel.data.store.finite import count_not_finite
 from lesslabel.data.view import LabelMapping, VisibleAnnotation, make_target
+from lesslabel.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,9 @@ def merge_annotations(
         shown: its supervising annotations, best first; without any, everything is unknown.
         mapping: from label codes to classes.
         shape: (z, y, x) of the grid.
+
+    Raises:
+        DataError: if a confidence is not finite.
     """
     labels = np.full(shape, IGNORE, dtype=np.uint8)
     kinds = np.full(shape[0], int(Kind.NONE), dtype=np.int64)
@@ -51,6 +56,11 @@ def merge_annotations(
         kinds[fresh] = int(target.kind)
         annotated[fresh] = target.annotated_labels
         if target.confidence is not None:
+            if strange := count_not_finite(target.confidence):
+                raise DataError(
+                    f"case {case.uid}: the confidence of annotation '{entry.annotation}' has {strange} voxels that are "
+                    "NaN or infinite; write it again, in [0, 1]"
+                )
             weight = np.ones(shape, dtype=np.float32) if weight is None else weight
             weight[fresh] = resize_image(to_tensor(target.confidence)[None], shape)[0].numpy()[fresh]
     return GridTarget(labels, kinds, annotated, weight)

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from lesslabel.data.case import Subvolume, crop_slices
+from lesslabel.data.case import Case, Subvolume, crop_slices
 from lesslabel.data.loading.case_loader import CaseLoader, TrainingCase
 from lesslabel.data.loading.crop import Window
 from lesslabel.data.loading.intensity import Scaling, apply_scalings, measure_scalings
 from lesslabel.data.loading.merge import GridTarget, merge_annotations
 from lesslabel.data.loading.resize import to_tensor
+from lesslabel.data.store.finite import require_finite
 from lesslabel.data.view import VisibleAnnotation
 
 
@@ -71,7 +73,7 @@ class SubvolumeReader:
         here = [VisibleAnnotation(entry.annotation, crop_slices(entry.slices, subvolume)) for entry in shown]
         if uid not in self._scalings:
             self._scalings[uid] = self._measure(uid)
-        image = apply_scalings(loader.select(case.image), self._scalings[uid])
+        image = apply_scalings(self._finite_channels(case), self._scalings[uid])
         return merge_annotations(case, here, loader.mapping, case.shape), to_tensor(image)
 
     def _measure(self, uid: str) -> list[Scaling] | None:
@@ -79,4 +81,10 @@ class SubvolumeReader:
         if loader.intensity.name in ("window", "none"):  # the same whatever the image
             empty = np.zeros((loader.store.records[uid].channels, 1, 1, 1), dtype=np.float32)
             return measure_scalings(loader.select(empty), loader.intensity)
-        return measure_scalings(loader.select(loader.read(uid).image), loader.intensity)
+        return measure_scalings(self._finite_channels(loader.read(uid)), loader.intensity)
+
+    def _finite_channels(self, case: Case) -> NDArray[np.float32]:
+        """The channels of the view, of a case or a part of it; voxels that are not finite are refused."""
+        channels = self._loader.select(case.image)
+        require_finite(channels, f"{self._loader.store.case_path(case.uid)}: image", self._loader.store.path)
+        return channels

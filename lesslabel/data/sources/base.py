@@ -44,6 +44,8 @@ class Source(ABC):
     labels: Mapping[int, str]
     """Label codes and names, background (0) left out."""
     channels: Sequence[str] = ("image",)
+    dense_unknown: int | None = None
+    """The value of an unknown voxel in whole label maps; None, as in most layouts, where every voxel is known."""
     withdrawn: Mapping[str, str] = MappingProxyType({})
     """Patients that the publisher took back since they repeat another one, and that one; `verify` looks for them."""
 

@@ -16,6 +16,7 @@ from lesslabel.errors import DataError
 _SHOWN = 5
 _LONGEST_NAME = 1000
 _FIX = "correct the file, or name the value among the labels"
+_FIX_OF_UNKNOWN = f"every voxel is known here; save a mask of 0 and {IGNORE} as 0 and 1"
 
 
 def to_codes(
@@ -41,8 +42,9 @@ def to_codes(
     if strange:
         shown = ", ".join(f"{value:g}" for value in strange[:_SHOWN]) + (" …" if len(strange) > _SHOWN else "")
         expected = ", ".join(str(code) for code in sorted(allowed - {unknown}))
+        fix = _FIX_OF_UNKNOWN if IGNORE in strange else _FIX
         also = "" if unknown is None else f" and {unknown} = unknown"
-        raise DataError(f"{where}: label value {shown} is not known; expected {expected}{also}; {_FIX}")
+        raise DataError(f"{where}: label value {shown} is not known; expected {expected}{also}; {fix}")
     result = values.astype(np.uint8)
     if unknown is not None:
         result[values == unknown] = IGNORE

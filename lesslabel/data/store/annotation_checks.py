@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.findings import PREPARE_AGAIN, Finding
+from lesslabel.data.mask_values import is_mask
 
 SCRIBBLE_TOLERANCE = 0.01
 """Allowed share of known voxels of a scribble that differ from the dense label, since people draw over edges."""
@@ -62,6 +63,10 @@ def _check_labels(uid: str, name: str, annotation: Annotation, codes: Collection
     if not known.size:
         fix = f"annotate it, or leave the annotation out, and {PREPARE_AGAIN}"
         yield Finding.error(uid, f"every voxel of '{name}' is unknown", "an empty file was exported", fix)
+    elif annotation.kind is Kind.DENSE and is_mask(annotation.labels):
+        problem = f"'{name}' holds nothing but 0 and {IGNORE}, which is background and unknown"
+        fix = f"save the mask as 0 and 1, or leave the annotation out, and {PREPARE_AGAIN}"
+        yield Finding.error(uid, problem, f"a mask of 0 and {IGNORE} was taken for a label map", fix)
     elif annotation.kind is Kind.DENSE and not known.any():
         cause = "an empty label map was exported, or the organ is outside the image"
         fix = "look at the image: nothing to do if no organ is visible, otherwise export the label again"

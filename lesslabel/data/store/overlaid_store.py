@@ -4,7 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lesslabel.data.case import Annotation, Case, Subvolume
+import numpy as np
+
+from lesslabel.data.case import IGNORE, Annotation, Case, Subvolume
 from lesslabel.data.store.annotation_folder import AnnotationFolder, open_annotations
 from lesslabel.data.store.records import CaseRecord
 from lesslabel.data.store.store import Store
@@ -41,7 +43,9 @@ class OverlaidStore(Store):
         """Read one case with the added annotations."""
         case = super().read(uid)
         laid_over: dict[str, Annotation] = {
-            overlay.provenance.annotation: overlay.read(uid) for overlay in self.overlays if uid in overlay.headers
+            overlay.provenance.annotation: self._read_overlay(overlay, uid)
+            for overlay in self.overlays
+            if uid in overlay.headers
         }
         return replace(case, annotations={**case.annotations, **laid_over})
 
@@ -49,8 +53,18 @@ class OverlaidStore(Store):
         """Read a region of one case; added annotations are read whole, to check their hash."""
         over = {overlay.provenance.annotation: overlay for overlay in self.overlays if uid in overlay.headers}
         case = super().read_subvolume(uid, subvolume, [name for name in annotations if name not in over])
-        laid_over = {name: over[name].read(uid).crop(subvolume) for name in annotations if name in over}
+        laid_over = {name: self._read_overlay(over[name], uid).crop(subvolume) for name in annotations if name in over}
         return replace(case, annotations={**case.annotations, **laid_over})
+
+    def _read_overlay(self, overlay: AnnotationFolder, uid: str) -> Annotation:
+        annotation = overlay.read(uid)
+        there = set(np.flatnonzero(np.bincount(annotation.labels.reshape(-1), minlength=IGNORE + 1)).tolist())
+        if strange := sorted(there - {0, IGNORE, *self.labels}):
+            raise DataError(
+                f"{overlay.path}: '{overlay.provenance.annotation}' of case '{uid}' has label value {strange[0]}; the "
+                f"store knows {', '.join(map(str, self.labels))}; write it again in these codes"
+            )
+        return annotation
 
     def covered_slices(self, uid: str, annotation: str) -> tuple[int, ...] | None:
         """The slices that an annotation of a case covers; None means all."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.store.case_file import write_case
 from lesslabel.data.store.fingerprint import CaseNumbers, measure_case, summarise_store
+from lesslabel.data.store.finite import count_not_finite
 from lesslabel.data.store.records import FINGERPRINT, TABLE, CaseRecord, case_path, write_fingerprint, write_table
 from lesslabel.data.store.store import Store
 from lesslabel.errors import DataError
@@ -29,6 +30,7 @@ class Skipped:
 class _Prepared:
     record: CaseRecord
     numbers: CaseNumbers
+    not_finite: int
 
 
 def prepare(
@@ -38,6 +40,7 @@ def prepare(
     workers: int | None = 0,
     skip_damaged: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> tuple[Store, list[Skipped]]:
     """Read every case of a source and write a store.
 
@@ -49,6 +52,8 @@ def prepare(
             is the same whatever their number.
         skip_damaged: leave damaged cases out and return why, instead of stopping at the first.
         progress: called with (cases done, cases in all).
+        warn: called with a line for every case that is prepared but cannot be trained on or predicted as it is: its
+            image has voxels that are NaN or infinite.
 
     Raises:
         DataError: if the folder exists, a case is damaged, or two cases share a uid.
@@ -69,6 +74,8 @@ def prepare(
                 skipped.append(result)
             else:
                 prepared.append(result)
+                if result.not_finite and warn is not None:
+                    warn(_describe_not_finite(result))
             if progress is not None:
                 progress(done, len(raw_cases))
         if not prepared:
@@ -111,4 +118,11 @@ def _prepare_case(source: Source, raw: RawCase, store: Path) -> _Prepared | Skip
     if case.uid != raw.uid:
         raise DataError(f"source '{source.name}' lists case '{raw.uid}' and reads it as '{case.uid}'; names must agree")
     sha256 = write_case(case_path(store, case.uid), case)
-    return _Prepared(CaseRecord.of(case, sha256), measure_case(case))
+    return _Prepared(CaseRecord.of(case, sha256), measure_case(case), count_not_finite(case.image))
+
+
+def _describe_not_finite(prepared: _Prepared) -> str:
+    return (
+        f"warning: case '{prepared.record.uid}': {prepared.not_finite} voxels of the image are NaN or infinite, and no "
+        "network takes them; replace them in the raw data (0 is usual) and prepare the store again"
+    )

@@ -3,20 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-from lesslabel.data.findings import PREPARE_AGAIN, Finding
+from lesslabel.data.findings import Finding
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.splits import divide_patients, find_overlaps
 from lesslabel.data.store import CaseRecord, Store
-from lesslabel.data.store.fingerprint import hash_records
-from lesslabel.data.store.records import FINGERPRINT, UPDATE
-from lesslabel.data.verify.case_checks import CaseReport, check_case
-from lesslabel.processes import share_out
+from lesslabel.data.store.records import UPDATE
+from lesslabel.data.verify.soundness import check_cases, check_data_hash
 
 __all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
 
@@ -52,9 +49,7 @@ def verify_store(
     parts = {} if split is None else divide_patients(records, split, fold)
     findings: list[Finding] = []
     digests: dict[str, str] = {}
-    check = partial(_check_case, frozenset(store.labels), store.channels)
-    cases = [(store.case_path(record.uid), record) for record in records]
-    with closing(share_out(check, cases, workers, store.path)) as reports:
+    with closing(check_cases(store, list(store.records), workers)) as reports:
         for done, report in enumerate(reports, start=1):
             findings.extend(report.findings)
             digests[report.uid] = report.image_digest
@@ -84,14 +79,6 @@ def check_unnamed_files(store: Store) -> Iterator[Finding]:
         cause = "a process that was adding was killed, or is at it now"
         fix = "remove it if no process is adding, then add them again: nothing of it is in the store"
         yield Finding.warning(undecided, "annotations that were never added", cause, fix)
-
-
-def check_data_hash(store: Store) -> Iterator[Finding]:
-    """Is the table the one that the fingerprint was made from?"""
-    if hash_records(list(store.records.values())) != store.data_hash:
-        problem = "data_hash is not that of the table of cases"
-        cause = "rows were removed, added or edited after preparation"
-        yield Finding.error(FINGERPRINT, problem, cause, PREPARE_AGAIN)
 
 
 def check_duplicates(
@@ -187,10 +174,6 @@ def render_findings(findings: Sequence[Finding]) -> Table:
 def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
     """Turn findings into what JSON can hold: objects with case, problem, severity, cause and fix."""
     return [asdict(finding) for finding in findings]
-
-
-def _check_case(codes: frozenset[int], channels: Sequence[str], case: tuple[Path, CaseRecord]) -> CaseReport:
-    return check_case(*case, codes, channels)
 
 
 def _shorten(patients: set[str]) -> str:

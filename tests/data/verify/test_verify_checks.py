@@ -91,8 +91,13 @@ BAD_CASES: dict[str, tuple[Callable[[Case], Case], str, str]] = {
     ),
     "image constant": (
         lambda case: imaged(case, 2.5),
-        "error",
+        "warning",
         "channel 'image' is 2.5 everywhere",
+    ),
+    "image beyond single precision": (
+        lambda case: imaged(imaged(case, -3e38, (0, 0, 0, 0)), 3e38, (0, 0, 0, 1)),
+        "error",
+        "channel 'image' reaches from -3e+38 to 3e+38, too far for single precision",
     ),
     "channels": (
         lambda case: replace(case, image=np.concatenate([case.image, -case.image])),
@@ -118,6 +123,16 @@ BAD_CASES: dict[str, tuple[Callable[[Case], Case], str, str]] = {
         lambda case: painted(painted(case, "dense", 0), "scribble", 0, (slice(None), slice(None, None, 2), 4)),
         "warning",
         "'dense' is background everywhere",
+    ),
+    "background and unknown": (
+        lambda case: painted(
+            painted(painted(case, "dense", 0), "dense", IGNORE, (1, 2)),
+            "scribble",
+            0,
+            (slice(None), slice(None, None, 2), 4),
+        ),
+        "error",
+        "'dense' holds nothing but 0 and 255, which is background and unknown",
     ),
     # 24 voxels of the scribble are known
     "scribble disagrees": (
