@@ -16,7 +16,9 @@ from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.store.fingerprint import hash_records
 from lesslabel.data.store.records import FINGERPRINT, UPDATE
 from lesslabel.data.verify.case_checks import CaseReport, check_case
+from lesslabel.data.verify.cohort import Look, check_cohort
 from lesslabel.processes import share_out
+from lesslabel.terminal import add_row, cell, make_table
 
 __all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
 
@@ -52,14 +54,18 @@ def verify_store(
     parts = {} if split is None else divide_patients(records, split, fold)
     findings: list[Finding] = []
     digests: dict[str, str] = {}
+    looks: list[Look] = []
     check = partial(_check_case, frozenset(store.labels), store.channels)
     cases = [(store.case_path(record.uid), record) for record in records]
     with closing(share_out(check, cases, workers, store.path)) as reports:
         for done, report in enumerate(reports, start=1):
             findings.extend(report.findings)
             digests[report.uid] = report.image_digest
+            if report.look is not None:
+                looks.append(report.look)
             if progress is not None:
                 progress(done, len(records))
+    findings.extend(check_cohort(looks, store.channels))
     findings.extend(check_unnamed_files(store))
     findings.extend(check_data_hash(store))
     findings.extend(check_duplicates(records, digests, parts))
@@ -176,11 +182,10 @@ def check_split(records: Sequence[CaseRecord], parts: Mapping[str, Sequence[str]
 
 def render_findings(findings: Sequence[Finding]) -> Table:
     """Lay findings out as a table for the terminal: case, problem, cause, fix; the problem begins with its severity."""
-    table = Table("case", "problem", "cause", "fix", show_lines=True)
+    table = make_table("case", "problem", "cause", "fix", lines=True)
     for finding in findings:
-        problem = Text.assemble((finding.severity, _STYLES[finding.severity]), f": {finding.problem}")
-        # as Text: square brackets in a name are no markup
-        table.add_row(Text(finding.case), problem, Text(finding.cause), Text(finding.fix))
+        problem = Text.assemble(cell(finding.severity, _STYLES[finding.severity]), cell(f": {finding.problem}"))
+        add_row(table, finding.case, problem, finding.cause, finding.fix)
     return table
 
 
