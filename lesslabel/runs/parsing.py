@@ -15,6 +15,7 @@ from lesslabel.errors import ConfigError
 from lesslabel.methods import SegmentationMethod
 from lesslabel.networks.shape import with_current_flags, with_current_network
 from lesslabel.runs.config_files import CONFIG_FLAGS, read_config
+from lesslabel.runs.config_rules import require_own_folder
 from lesslabel.runs.messages import explain
 
 
@@ -125,6 +126,7 @@ def _in_current_form(arguments: Sequence[str]) -> list[str]:
         if not value:
             continue
         content = read_config(Path(value))
+        require_own_folder(content, value)
         renewed = with_current_network(content)
         if renewed != content:
             path = renewed["model"]["init_args"]["network"]["class_path"]

@@ -1,6 +1,7 @@
 """What the command line does with a run: fit, validate, test, predict."""
 
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,10 @@ from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation import summarise
 from lesslabel.files import write_json, written_aside
 from lesslabel.methods import SegmentationMethod
-from lesslabel.runs.folder import RunFolder
+from lesslabel.plain_text import visible
+from lesslabel.runs.config_files import values_of
+from lesslabel.runs.folder import RunFolder, read_data
+from lesslabel.runs.geometry import describe_geometry, list_differences
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.runs.recorder import PredictionWriter, TestRecorder
 from lesslabel.runs.reopening import FinishedRun, parse_again, reopen_run, reopen_with_weights
@@ -34,6 +38,8 @@ def run_fit(arguments: Sequence[str]) -> RunFolder:
     folder = _folder_of(run)
     config, data = run.plain_config(), run.datamodule.describe()
     _require_training(run)
+    if run.config["wandb"] == "online" and "online" not in values_of("--wandb", arguments):
+        raise ConfigError("wandb: online sends the curves away, which no configuration decides; pass --wandb online")
     trainer = training_trainer(run, folder, validated=bool(data["parts"]["validation"]))
     checkpoint = None
     if run.config["ckpt_path"] is not None:
@@ -44,7 +50,8 @@ def run_fit(arguments: Sequence[str]) -> RunFolder:
         if start_from is not None:
             load_weights(run.model, start_from)
         if is_main_process():
-            folder.start(config, data, int(run.config["seed"]), arguments, start_from)
+            described = {**data, "geometry": describe_geometry(run.datamodule)}
+            folder.start(config, described, int(run.config["seed"]), arguments, start_from)
     try:
         trainer.fit(run.model, run.datamodule, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as error:  # what Lightning makes of Ctrl-C and SIGTERM
@@ -145,6 +152,7 @@ def run_test(
     run = finished.parsed
     loader = run.datamodule.evaluation_loader(_uids_of(finished, part))
     require_reference(run.datamodule.view, run.datamodule.records(part), part)
+    _say_differences(finished, part)
     metrics = {"hd95": hd95, "empty": empty, "nsd_tolerance": 1.0}
     final = finished.folder.path / part
     with written_aside(final) as aside:
@@ -182,6 +190,7 @@ def run_predict(arguments: Sequence[str], *, output: Path, part: str = "test", p
     run = finished.parsed
     finished.folder.require_same_data({"label_names": list(run.datamodule.mapping.names)}, ["label_names"])
     uids = _uids_of(finished, part)
+    _say_differences(finished, part)
     trainer = looking_trainer(run, [PredictionWriter(output, probabilities=probabilities)])
     loader = run.datamodule.evaluation_loader(uids, with_reference=False)
     trainer.predict(run.model, loader, ckpt_path=finished.checkpoint, return_predictions=False, weights_only=True)
@@ -205,6 +214,13 @@ def _uids_of(finished: FinishedRun, part: str) -> tuple[str, ...]:
     if not uids:
         raise DataError(f"{finished.folder.path}: the {part} part holds no case of {data.store_path}")
     return uids
+
+
+def _say_differences(finished: FinishedRun, part: str) -> None:
+    """Say on stderr how images lie otherwise than those of the training; the work goes on."""
+    data = finished.parsed.datamodule
+    for line in list_differences(data, data.records(part), read_data(finished.folder).get("geometry")):
+        print(f"{data.store_path}: {visible(line)}", file=sys.stderr)
 
 
 def _require_training(run: RunCLI) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.runs.config_rules import leads_outside
 from lesslabel.studies.declaration import Study, read_study
 from lesslabel.studies.job import Machines
 from lesslabel.studies.jobs import make_jobs
@@ -36,7 +37,7 @@ def run_reproduce(options: argparse.Namespace) -> int:
     store = options.store or study.store
     output = options.output or Path("runs") / study.folder.resolve().name
     if not store.exists():
-        _make_store(study, store)
+        _make_store(study, store, options)
     jobs = make_jobs(study, output, store, Machines(options.devices, options.nodes))
     if options.dry_run:
         print_jobs(jobs)
@@ -79,13 +80,23 @@ def _choose(study: Study, options: argparse.Namespace) -> Study:
     return replace(study, methods=methods, folds=folds, seeds=seeds)
 
 
-def _make_store(study: Study, store: Path) -> None:
+def _make_store(study: Study, store: Path, options: argparse.Namespace) -> None:
     if study.phantom is None:
         raise ConfigError(
             f"{store}: no store here; prepare it as {study.folder / 'protocol.yaml'} says, or name it with --store"
         )
+    if not options.store and not _is_here(study.store):
+        raise ConfigError(
+            f"{study.folder / 'study.yaml'}: store: {study.store} would be made outside the current folder; name it "
+            "with --store"
+        )
     prepare(Phantom(**study.phantom), store)
     print(f"{store}: generated")
+
+
+def _is_here(path: Path) -> bool:
+    """Whether a path that a study names lies in the current folder, links followed."""
+    return not leads_outside(str(path)) and path.resolve().is_relative_to(Path.cwd().resolve())
 
 
 def _make_launcher(options: argparse.Namespace, output: Path) -> Launcher:

@@ -10,6 +10,7 @@ from typing import Any
 from lesslabel.adaptation import ADAPTATION
 from lesslabel.errors import RunError
 from lesslabel.files import read_json, remove, write_json
+from lesslabel.studies.step_paths import require_inside
 from lesslabel.studies.steps import option, output_of
 from lesslabel.tables.results import commit_of
 
@@ -26,7 +27,8 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
 
     Raises:
         SystemExit: if a step ends with an exit code; it has said why.
-        LesslabelError: if a step fails, or a protocol was not played with the checkpoint that the study selects.
+        LesslabelError: if a step fails, a link leads what it writes out of the folder, or a protocol was not played
+            with the checkpoint that the study selects.
     """
     from lesslabel.verbs import run_verb  # a step is a command; here alone a room calls what stands above it
 
@@ -34,6 +36,7 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
     finished = read_json(noted, "the finished steps of a job")["finished"] if noted.is_file() else 0
     finished = _keep_whole(noted, job["steps"], finished)
     for number, step in enumerate(job["steps"][finished:], start=finished + 1):
+        require_inside(step, folder)
         if not _is_made(step):
             print(f"$ lesslabel {shlex.join(step)}", flush=True)
             if code := run_verb(step[0], _continued(step)[1:]):
