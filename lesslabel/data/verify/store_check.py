@@ -23,6 +23,8 @@ from lesslabel.terminal import add_row, cell, make_table
 __all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
 
 _SHOWN = 5
+_OF_GEOMETRY = ("spacing", "pixels", "affine", "axes")
+"""How findings begin that say already that a case lies otherwise than it should; it is not compared with others."""
 _STYLES = {"error": "red", "warning": "yellow"}
 
 
@@ -61,7 +63,7 @@ def verify_store(
         for done, report in enumerate(reports, start=1):
             findings.extend(report.findings)
             digests[report.uid] = report.image_digest
-            if report.look is not None:
+            if report.look is not None and not any(found.problem.startswith(_OF_GEOMETRY) for found in report.findings):
                 looks.append(report.look)
             if progress is not None:
                 progress(done, len(records))
