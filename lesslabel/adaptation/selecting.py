@@ -22,8 +22,8 @@ from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import Queue, read_queue, write_queue
 from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.errors import DataError
-from lesslabel.printing import print_warning
 from lesslabel.selection import parse_budget
+from lesslabel.terminal import print_warning
 
 
 @dataclass(frozen=True)

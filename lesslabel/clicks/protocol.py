@@ -22,13 +22,13 @@ from lesslabel.interaction.encoding import Encoding
 from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.robots import Robot
 from lesslabel.methods import SegmentationMethod
-from lesslabel.printing import print_warning
 from lesslabel.privacy import argument_without_folders
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.reopening import load_run
 from lesslabel.runs.settings import Overrides, settings_of
 from lesslabel.runs.trainer import looking_trainer
+from lesslabel.terminal import print_warning
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def _rows_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _per_patient(cases: pd.DataFrame) -> pd.DataFrame:
     """Add the mean over labels to every case, then average the cases of each patient, undefined values left out."""
-    return cases.assign(**{MEAN_OVER_LABELS: cases.mean(axis=1)}).groupby("patient").mean()
+    return cases.assign(**{MEAN_OVER_LABELS: cases.mean(axis=1)}).groupby(level="patient").mean()
 
 
 def _undefined(frame: pd.DataFrame, metric: str) -> "pd.Series[int]":

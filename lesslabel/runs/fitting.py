@@ -8,6 +8,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from lesslabel.data.verify.soundness import require_sound
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.runs.folder import RunFolder
+from lesslabel.runs.geometry import describe_geometry
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.runs.settings import Config, Overrides, Settings, settings_of
 from lesslabel.runs.trainer import training_trainer
@@ -43,6 +44,8 @@ def fit(
     folder = _folder_of(parsed)
     description, data = parsed.plain_config(), parsed.datamodule.describe()
     _require_training(parsed)
+    if parsed.config["wandb"] == "online" and "online" not in settings.values_of("wandb"):
+        raise ConfigError("wandb: online sends the curves away, which no configuration decides; pass --wandb online")
     trainer = training_trainer(parsed, folder, validated=bool(data["parts"]["validation"]))
     checkpoint = None
     if parsed.config["ckpt_path"] is not None:
@@ -53,7 +56,8 @@ def fit(
         if start_from is not None:
             load_weights(parsed.model, start_from)
         if is_main_process():
-            folder.start(description, data, int(parsed.config["seed"]), settings, start_from)
+            described = {**data, "geometry": describe_geometry(parsed.datamodule)}
+            folder.start(description, described, int(parsed.config["seed"]), settings, start_from)
     try:
         trainer.fit(parsed.model, parsed.datamodule, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as error:  # what Lightning makes of Ctrl-C and SIGTERM

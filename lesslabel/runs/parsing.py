@@ -16,6 +16,7 @@ from lesslabel.errors import ConfigError
 from lesslabel.methods import SegmentationMethod
 from lesslabel.networks.shape import with_current_name, with_current_network
 from lesslabel.runs.config_files import read_config
+from lesslabel.runs.config_rules import require_own_folder
 from lesslabel.runs.messages import explain
 from lesslabel.runs.settings import CONFIG, Setting, Settings
 
@@ -127,6 +128,7 @@ def _in_current_form(setting: Setting) -> Setting:
     if (content := setting.content()) is not None:
         return replace(setting, value=json.dumps(with_current_network(content)))
     content = read_config(Path(setting.value))
+    require_own_folder(content, setting.value)
     renewed = with_current_network(content)
     if renewed == content:
         return setting

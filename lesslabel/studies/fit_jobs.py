@@ -11,6 +11,7 @@ from lesslabel.data.store.records import FINGERPRINT
 from lesslabel.errors import ConfigError
 from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.runs.config_files import shared_files
+from lesslabel.runs.config_rules import require_own_folder
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.declaration import Study, StudyMethod
 from lesslabel.studies.job import Job, Machines, find_folder
@@ -70,6 +71,7 @@ class FitJobs:
         """The jobs of one configuration; fold and seed change nothing else of it."""
         study, config = self.study, run.plain_config()
         require_blind_to_test(config)
+        require_own_folder(config, f"{name}: settings")
         require_fresh(run.config)
         weights = {name: hash_content(path) for name, path in _weights_of(run).items()}
         scored = {**asdict(study.scoring), "checkpoint": study.checkpoint}

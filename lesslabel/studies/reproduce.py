@@ -11,6 +11,7 @@ from typing import Literal
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.runs.config_rules import leads_outside
 from lesslabel.studies.declaration import Study, read_study
 from lesslabel.studies.job import Machines
 from lesslabel.studies.jobs import make_jobs
@@ -92,7 +93,7 @@ def reproduce(
     store = launching.store or study.store
     output = launching.output or Path("runs") / study.folder.resolve().name
     if not store.exists():
-        _make_store(study, store)
+        _make_store(study, store, named=launching.store is not None)
     jobs = make_jobs(study, output, store, Machines(launching.devices, launching.nodes))
     if dry_run:
         print_jobs(jobs)
@@ -135,13 +136,23 @@ def _choose(study: Study, chosen: Chosen) -> Study:
     return replace(study, methods=methods, folds=folds, seeds=seeds)
 
 
-def _make_store(study: Study, store: Path) -> None:
+def _make_store(study: Study, store: Path, *, named: bool) -> None:
     if study.phantom is None:
         raise ConfigError(
             f"{store}: no store here; prepare it as {study.folder / 'protocol.yaml'} says, or name it with --store"
         )
+    if not named and not _is_here(study.store):
+        raise ConfigError(
+            f"{study.folder / 'study.yaml'}: store: {study.store} would be made outside the current folder; name it "
+            "with --store"
+        )
     prepare(Phantom(**study.phantom), store)
     print(f"{store}: generated")
+
+
+def _is_here(path: Path) -> bool:
+    """Whether a path that a study names lies in the current folder, links followed."""
+    return not leads_outside(str(path)) and path.resolve().is_relative_to(Path.cwd().resolve())
 
 
 def _make_launcher(launching: Launching, output: Path) -> Launcher:

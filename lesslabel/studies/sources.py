@@ -14,7 +14,14 @@ from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-SILENT = ("lesslabel.cli", "lesslabel.printing", "lesslabel.reports", "lesslabel.runs.messages", "lesslabel.studies")
+SILENT = (
+    "lesslabel.cli",
+    "lesslabel.printing",
+    "lesslabel.terminal",
+    "lesslabel.reports",
+    "lesslabel.runs.messages",
+    "lesslabel.studies",
+)
 """Modules and rooms that say, draw or arrange: how they set up a job is in its configuration and steps."""
 
 _LISTS = "data/lists"

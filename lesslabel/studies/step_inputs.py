@@ -12,6 +12,7 @@ from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
 from lesslabel.runs.config_files import read_config
+from lesslabel.runs.config_rules import require_own_folder
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.resolved import (
     hash_content,
@@ -83,6 +84,7 @@ class StepInputs:
             run = parse_run(read_settings(common))
             config = run.plain_config()
             require_blind_to_test(config)
+            require_own_folder(config, "settings")
             require_fresh(run.config)
             if run.config["weights"] is not None:
                 raise ConfigError("weights in a configuration file; write --weights into the step")

@@ -12,6 +12,7 @@ from lesslabel.commands import run_verb
 from lesslabel.errors import RunError
 from lesslabel.files import read_json, remove, write_json
 from lesslabel.runs.reading import RunFiles
+from lesslabel.studies.step_paths import require_inside
 from lesslabel.studies.steps import option, output_of
 
 FINISHED = "steps.json"
@@ -27,12 +28,14 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
 
     Raises:
         SystemExit: if a step ends with an exit code; it has said why.
-        LesslabelError: if a step fails, or a protocol was not played with the checkpoint that the study selects.
+        LesslabelError: if a step fails, a link leads what it writes out of the folder, or a protocol was not played
+            with the checkpoint that the study selects.
     """
     noted = folder / FINISHED
     finished = read_json(noted, "the finished steps of a job")["finished"] if noted.is_file() else 0
     finished = _keep_whole(noted, job["steps"], finished)
     for number, step in enumerate(job["steps"][finished:], start=finished + 1):
+        require_inside(step, folder)
         if not _is_made(step):
             print(f"$ lesslabel {shlex.join(step)}", flush=True)
             if code := run_verb(step[0], _continued(step)[1:]):

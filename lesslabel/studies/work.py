@@ -20,6 +20,7 @@ from typing import Any
 
 from lesslabel.errors import LesslabelError, RunError
 from lesslabel.files import read_json, write_json
+from lesslabel.processes import python_command
 from lesslabel.runs.reading import RunFiles
 from lesslabel.studies.resolved import hash_content
 from lesslabel.studies.sources import Sources
@@ -158,7 +159,7 @@ def _test(folder: JobFolder, job: dict[str, Any]) -> None:
 
 def _call(verb: str, arguments: Sequence[str]) -> None:
     """Run a verb in a process of its own."""
-    code = subprocess.run([sys.executable, "-m", "lesslabel.cli", verb, *arguments], check=False).returncode
+    code = subprocess.run([*python_command("lesslabel.cli"), verb, *arguments], check=False).returncode
     if code:
         raise RunError(f"`lesslabel {verb}` ended with exit code {code}; see above")
 

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from rich.console import Console
-
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.sources.base import Source, source_options
 from lesslabel.files import write_json
-from lesslabel.printing import print_warning, show_progress
+from lesslabel.printing import show_progress
+from lesslabel.terminal import make_console, print_warning
 
 if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
     from lesslabel.data.verify.fix import Change
@@ -122,10 +121,10 @@ def _verify_store(options: argparse.Namespace) -> int:
     if options.json is not None:
         write_json(options.json, {**describe_store(store, findings), "changes": [vars(change) for change in changes]})
     if options.cases:
-        Console().print(render_cases(store, findings))
+        make_console().print(render_cases(store, findings))
     errors = sum(finding.severity == "error" for finding in findings)
     if findings:
-        Console().print(render_findings(findings))
+        make_console().print(render_findings(findings))
     print(f"{options.store}: {errors} errors, {len(findings) - errors} warnings")
     if options.propose is not None:
         from lesslabel.data.verify.propose import propose_config

@@ -45,7 +45,7 @@ def test_two_processes_train_and_validate(config: Path, tmp_path: Path, capsys: 
     settings = ["--trainer.max_steps", "40", "--data.steps_per_epoch", "20", "--data.batch_size", "2"]
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
     process = start(["fit", "--config", config, "--run", run, *settings, *two], threads=1)
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     assert out.count("trained:") == 1
     assert logged_steps(run) == list(range(40))

@@ -137,5 +137,8 @@ def _values_of(path: Path, unknown: int | None) -> set[int]:
     values: set[int] = set(np.unique(label_map).tolist())
     values -= {0, unknown}
     if strange := sorted(value for value in values if not 0 < value < IGNORE):
-        raise DataError(f"{path}: label value {strange[0]} is not within 1 to 254; correct the file or pass LABELS")
+        raise DataError(
+            f"{path}: label value {strange[0]} is not within 1 to 254, the codes that labels can have; give the labels "
+            "such codes in the file, and prepare it again"
+        )
     return values

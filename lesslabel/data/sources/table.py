@@ -13,6 +13,7 @@ from lesslabel.data.sources.nifti_case import name_annotation
 from lesslabel.data.splits import GROUP_PARTS
 from lesslabel.errors import DataError
 from lesslabel.files import is_file, is_folder
+from lesslabel.plain_text import is_one_line, visible
 
 COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality", "case")
 """The columns that are read, with ``image_<channel>`` and ``label_<rater>``; others are left aside."""
@@ -78,8 +79,8 @@ def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
         DataError: if a file is absent or of a format that is not read, or a name cannot be one.
     """
     for column, cell in cells.items():
-        if not cell.isprintable() or len(cell) > _LONGEST_CELL:
-            raise DataError(f"{where}: '{column}' is {cell[:60]!r}; use one short line of text")
+        if not is_one_line(cell) or len(cell) > _LONGEST_CELL:
+            raise DataError(f"{where}: '{column}' is '{visible(cell[:60])}'; use one short line of text")
     images = _list_images(cells, where)
     files = {"image" if index == 0 else f"image {index + 1}": folder / name for index, name in enumerate(images)}
     for column, cell in cells.items():

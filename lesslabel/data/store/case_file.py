@@ -29,6 +29,7 @@ from lesslabel.data.store.case_layout import (
 )
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular, written_aside
+from lesslabel.plain_text import is_one_line, visible
 
 _DAMAGE = (*DAMAGE, DataError)
 """The errors that damaged files raise; `Case` raises `DataError` as well."""
@@ -108,6 +109,20 @@ def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
         raise DataError(
             f"{path}: annotation '{annotation}' cannot be read ({_one_line(error)}); run lesslabel verify"
         ) from error
+
+
+def read_affine(path: Path) -> NDArray[np.float64] | None:
+    """The affine of a case without a voxel of it; None if the case has none.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    require_regular(path)
+    try:
+        with h5py.File(path, "r") as file:
+            return np.asarray(file.attrs["affine"], np.float64) if "affine" in file.attrs else None
+    except _DAMAGE as error:
+        raise DataError(f"{path}: cannot be read ({_one_line(error)}); run lesslabel verify") from error
 
 
 def write_annotation_file(path: Path, uid: str, name: str, annotation: Annotation) -> None:
@@ -209,8 +224,10 @@ def _to_bytes(case: Case) -> bytes:
 
 
 def _require_writable(uid: str, name: str, annotation: Annotation) -> None:
-    if name in ("", ".") or "|" in name or not name.isprintable():
-        raise DataError(f"case {uid}: an annotation cannot be named {name!r}; use printable characters without '|'")
+    if name in ("", ".") or "|" in name or not is_one_line(name):
+        raise DataError(
+            f"case {uid}: an annotation cannot be named '{visible(name)}'; use one line of text without '|'"
+        )
     if annotation.labels.dtype != np.uint8:
         raise DataError(
             f"case {uid}: annotation '{name}' is {annotation.labels.dtype}; label maps are uint8, unknown is 255"

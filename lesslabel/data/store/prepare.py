@@ -11,6 +11,7 @@ from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.store.case_file import write_case
 from lesslabel.data.store.fingerprint import CaseNumbers, measure_case, summarise_store
 from lesslabel.data.store.finite import count_not_finite
+from lesslabel.data.store.names import require_names_of_case, require_names_of_store
 from lesslabel.data.store.records import FINGERPRINT, TABLE, CaseRecord, case_path, write_fingerprint, write_table
 from lesslabel.data.store.store import Store
 from lesslabel.errors import DataError
@@ -56,12 +57,13 @@ def prepare(
             image has voxels that are NaN or infinite.
 
     Raises:
-        DataError: if the folder exists, a case is damaged, or two cases share a uid.
+        DataError: if the folder exists, a case is damaged, two cases share a uid, or a name cannot be used later.
     """
     if store.exists():
         raise DataError(f"{store}: exists already; choose another folder or remove it first")
     raw_cases = source.list_cases()
     _require_unique(raw_cases)
+    require_names_of_store(source.labels, source.channels, source.raw)
     # closed before the folder is removed: no worker may write into it any more
     with written_aside(store) as aside, closing(_run(source, raw_cases, aside, workers)) as results:
         (aside / "cases").mkdir(parents=True)
@@ -117,6 +119,7 @@ def _prepare_case(source: Source, raw: RawCase, store: Path) -> _Prepared | Skip
         return Skipped(raw.uid, f"case '{raw.uid}': {error}" if isinstance(error, OSError) else str(error))
     if case.uid != raw.uid:
         raise DataError(f"source '{source.name}' lists case '{raw.uid}' and reads it as '{case.uid}'; names must agree")
+    require_names_of_case(case)
     sha256 = write_case(case_path(store, case.uid), case)
     return _Prepared(CaseRecord.of(case, sha256), measure_case(case), count_not_finite(case.image))
 

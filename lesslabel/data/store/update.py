@@ -54,6 +54,9 @@ def _move_into_place(path: Path) -> None:
     update = path / UPDATE
     if not update.is_dir():
         return
+    for folder in (update, update / "cases"):
+        if folder.is_symlink():
+            raise DataError(f"{folder}: a link, and a change of a store lies in the store itself; remove the link")
     for source in (*sorted((update / "cases").glob("*.h5")), update / TABLE, update / FINGERPRINT):
         if source.exists():
             source.replace(path / source.relative_to(update))

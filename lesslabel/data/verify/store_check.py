@@ -13,11 +13,15 @@ from lesslabel.data.sources import SOURCES
 from lesslabel.data.splits import divide_patients, find_overlaps
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.store.records import UPDATE
+from lesslabel.data.verify.cohort import Look, check_cohort
 from lesslabel.data.verify.soundness import check_cases, check_data_hash
+from lesslabel.terminal import add_row, cell, make_table
 
 __all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
 
 _SHOWN = 5
+_OF_GEOMETRY = ("spacing", "pixels", "affine", "axes")
+"""How findings begin that say already that a case lies otherwise than it should; it is not compared with others."""
 _STYLES = {"error": "red", "warning": "yellow"}
 
 
@@ -49,12 +53,16 @@ def verify_store(
     parts = {} if split is None else divide_patients(records, split, fold)
     findings: list[Finding] = []
     digests: dict[str, str] = {}
+    looks: list[Look] = []
     with closing(check_cases(store, list(store.records), workers)) as reports:
         for done, report in enumerate(reports, start=1):
             findings.extend(report.findings)
             digests[report.uid] = report.image_digest
+            if report.look is not None and not any(found.problem.startswith(_OF_GEOMETRY) for found in report.findings):
+                looks.append(report.look)
             if progress is not None:
                 progress(done, len(records))
+    findings.extend(check_cohort(looks, store.channels))
     findings.extend(check_unnamed_files(store))
     findings.extend(check_data_hash(store))
     findings.extend(check_duplicates(records, digests, parts))
@@ -163,11 +171,10 @@ def check_split(records: Sequence[CaseRecord], parts: Mapping[str, Sequence[str]
 
 def render_findings(findings: Sequence[Finding]) -> Table:
     """Lay findings out as a table for the terminal: case, problem, cause, fix; the problem begins with its severity."""
-    table = Table("case", "problem", "cause", "fix", show_lines=True)
+    table = make_table("case", "problem", "cause", "fix", lines=True)
     for finding in findings:
-        problem = Text.assemble((finding.severity, _STYLES[finding.severity]), f": {finding.problem}")
-        # as Text: square brackets in a name are no markup
-        table.add_row(Text(finding.case), problem, Text(finding.cause), Text(finding.fix))
+        problem = Text.assemble(cell(finding.severity, _STYLES[finding.severity]), cell(f": {finding.problem}"))
+        add_row(table, finding.case, problem, finding.cause, finding.fix)
     return table
 
 

@@ -183,7 +183,7 @@ def test_slice_is_labelled_exactly_where_its_target_is_known(
 # What the experiment must not see ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(seed=st.integers(0, 10**6), dimensions=st.sampled_from([2, 3]))
 def test_hidden_annotations_never_reach_a_batch(
     tmp_path_factory: pytest.TempPathFactory, seed: int, dimensions: int
