@@ -181,7 +181,7 @@ def test_a_value_that_the_store_does_not_declare_is_refused(store: Store, tmp_pa
     with pytest.raises(DataError, match=message):
         overlaid.read("case1")
     with pytest.raises(DataError, match=message):
-        overlaid.read_box("case1", (slice(0, 1), slice(0, 2), slice(0, 2)), [MADE.annotation])
+        overlaid.read_subvolume("case1", (slice(0, 1), slice(0, 2), slice(0, 2)), [MADE.annotation])
 
 
 def test_a_folder_that_changes_in_use_is_noticed(store: Store, folder: Path) -> None:
