@@ -53,7 +53,10 @@ class Conversation:
     def size_bytes(self) -> int:
         """Of the answer in memory."""
         seen = self.answer
-        return 0 if seen is None else seen.mask.nbytes + seen.probability.nbytes + seen.uncertainty.nbytes
+        if seen is None:
+            return 0
+        maps = (seen.mask, seen.probability, seen.uncertainty, seen.memory)
+        return sum(values.nbytes for values in maps if values is not None)
 
     def start_mask(self, shape: Shape) -> Mask | None:
         """The start as a mask of that shape; None if it is empty."""
@@ -136,7 +139,7 @@ class Assistant:
                 self._looked_at.move_to_end(plane)
                 return self._looked_at[plane]
         image, spacing_mm = self._part(plane)
-        looked = self._model.look_at(image, spacing_mm, plane)
+        looked = self._model.prepare_image(image, spacing_mm, plane)
         with self._lock:
             self._looked_at[plane] = looked
             while len(self._looked_at) > KEPT_IMAGES:

@@ -20,7 +20,7 @@ from lesslabel.data.loading.resize import target_shape
 from lesslabel.data.store import Store
 from lesslabel.data.view import select_channels
 from lesslabel.errors import ConfigError
-from lesslabel.interaction.model import ImageModel, InteractiveModel
+from lesslabel.interaction.model import ImageModel, InteractiveModel, prepare_image
 from lesslabel.interaction.prompts import PROMPTS
 from lesslabel.interaction.prompts.seeds import Shape
 
@@ -56,7 +56,9 @@ class PageModel:
         image = case.image if self.channels is None else case.image[list(self.channels)]
         return image if self.intensity is None else normalise(image, self.intensity)
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: tuple[float, ...], plane: Plane | None) -> ImageModel:
+    def prepare_image(
+        self, image: NDArray[np.float32], spacing_mm: tuple[float, ...], plane: Plane | None
+    ) -> ImageModel:
         """Look at a slice (C, y, x) of a case, or at the whole of it.
 
         Args:
@@ -67,10 +69,10 @@ class PageModel:
         native = image.shape[1:]
         grid = self._shape_on_grid(native, spacing_mm, plane)
         if grid == native:
-            return self.model.look_at(image, spacing_mm)
+            return prepare_image(self.model, image, spacing_mm)
         seen = np.stack([resized(channel, grid, self.grid.interpolation) for channel in image])
         spacing = tuple(side * old / new for side, old, new in zip(spacing_mm, native, grid, strict=True))
-        return ImageOnGrid(self.model.look_at(seen, spacing), native, grid)
+        return ImageOnGrid(prepare_image(self.model, seen, spacing), native, grid)
 
     def _shape_on_grid(self, native: Shape, spacing_mm: tuple[float, ...], plane: Plane | None) -> Shape:
         """The grid's size is that of slices across the first axis; its spacing counts along all axes."""
@@ -108,10 +110,10 @@ def open_model(name: str, store: Store) -> PageModel:
 def _of_run(path: Path, store: Store) -> PageModel:
     from lesslabel.runs.reopening import parse_again  # PyTorch is slow to import
 
-    run = parse_again(["--run", str(path)])
+    run = parse_again(path)
     run.load_weights()
     method: Any = run.parsed.model
-    if not hasattr(method, "look_at"):
+    if not (hasattr(method, "prepare_image") or hasattr(method, "look_at")):
         raise ConfigError(
             f"--model {path}: {type(method).__name__} takes no clicks; name a run of an interactive method"
         )

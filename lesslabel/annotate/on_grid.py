@@ -21,7 +21,7 @@ class ResampledSegmentation(Segmentation):
         inner: the answer as the model gave it.
     """
 
-    inner: Segmentation
+    inner: Segmentation | None = None
 
 
 class ImageOnGrid:
@@ -60,7 +60,7 @@ class ObjectOnGrid:
         probability, uncertainty, share = (
             resized(values, self._native) for values in (inner.probability, inner.uncertainty, inner.mask)
         )
-        return ResampledSegmentation(share > 0.5, probability, uncertainty, inner)
+        return ResampledSegmentation(share > 0.5, probability, uncertainty, inner=inner)
 
     def _placed(self, prompt: Prompt) -> Prompt:
         """The prompt in voxels of the model's grid."""

@@ -44,7 +44,7 @@ class GeodesicCut:
         self.intensity_weight = intensity_weight
         self.weight = weight
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "Slice":
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "Slice":
         """Scale the intensities of a slice (C, y, x) to [0, 1], without the most extreme ones, and take medians."""
         low, high = np.percentile(image, _PERCENTILES, axis=(1, 2), keepdims=True)
         scaled = np.clip((image - low) / np.maximum(high - low, np.finfo(np.float32).tiny), 0, 1)

@@ -4,21 +4,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
 import pandas as pd
 
-from lesslabel.data.formats.nifti import NiftiVolume, read_label_map
+from lesslabel.data.formats.nifti import NiftiVolume, read_label_map, require_same_grid
+from lesslabel.data.mask_values import require_known_label
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.metrics import EmptyPolicy, HD95Convention, segmentation_metrics
 
 Unit = Literal["mm", "voxel"]
 SUFFIXES = (".nii.gz", ".nii")
-CORNER_TOLERANCE_MM = 1e-3
 
 
 def evaluate_files(
-    pred: Path,
-    ref: Path,
+    pred: str | Path,
+    ref: str | Path,
     *,
     labels: Sequence[int] | Mapping[int, str] | None = None,
     unit: Unit = "mm",
@@ -28,7 +27,8 @@ def evaluate_files(
 ) -> pd.DataFrame:
     """Score one NIfTI file against another, or a folder against a folder.
 
-    Two folders are matched by file name, ``.nii`` or ``.nii.gz`` left off. A file of one slice is scored in 2D.
+    Two folders are matched by file name, ``.nii`` or ``.nii.gz`` left off. A file of one slice, along whichever axis,
+    is scored in 2D.
 
     Args:
         pred: label map or folder of label maps to score.
@@ -45,7 +45,7 @@ def evaluate_files(
 
     Raises:
         DataError: if a file is missing, has no counterpart, is no label map, or lies on another grid than its
-            reference.
+            reference, or a reference has unknown voxels and knows nothing but background.
         ConfigError: if an option has no such value.
     """
     if unit not in get_args(Unit):
@@ -54,14 +54,12 @@ def evaluate_files(
     for case, (pred_file, ref_file) in _matched_files(Path(pred), Path(ref)).items():
         pred_volume, ref_volume = read_label_map(pred_file), read_label_map(ref_file)
         _require_same_grid(pred_volume, ref_volume)
-        pred_labels, ref_labels, spacing = pred_volume.array, ref_volume.array, ref_volume.spacing_mm
-        flat = ref_labels.shape[0] == 1
-        spacing_used = (spacing[1:] if flat else spacing) if unit == "mm" else None
+        require_known_label(ref_volume.array, ref_file)
         try:
             table = segmentation_metrics(
-                pred_labels[0] if flat else pred_labels,
-                ref_labels[0] if flat else ref_labels,
-                spacing=spacing_used,
+                pred_volume.array,
+                ref_volume.array,
+                spacing=ref_volume.spacing_mm if unit == "mm" else None,
                 labels=labels,
                 hd95=hd95,
                 empty=empty,
@@ -115,17 +113,10 @@ def _case_name(path: Path) -> str:
 
 
 def _require_same_grid(pred: NiftiVolume, ref: NiftiVolume) -> None:
-    """Check shape and corners: a small error in an affine's entries moves the far corners by much more."""
+    """Check shape and corners; corners may lie apart as far as in `prepare` and `import`."""
     if pred.array.shape != ref.array.shape:
         raise DataError(
             f"{pred.path}: shape (z, y, x) is {pred.array.shape}, that of {ref.path} {ref.array.shape}; "
             "resample the prediction to the reference's grid"
         )
-    depth, height, width = ref.array.shape
-    corners = np.array([[x, y, z, 1] for x in (0, width) for y in (0, height) for z in (0, depth)]).T
-    away_mm = float(np.abs((pred.affine - ref.affine) @ corners).max())
-    if away_mm > CORNER_TOLERANCE_MM:
-        raise DataError(
-            f"{pred.path}: a corner of the grid lies {away_mm:.3g} mm from that of {ref.path}; "
-            "resample the prediction to the reference's grid or correct its affine"
-        )
+    require_same_grid(ref, pred)

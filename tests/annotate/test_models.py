@@ -24,7 +24,7 @@ def answered(*turns: tuple[object, ...], grid: Grid = Grid(), plane: Plane = Pla
     case = make_case(0)
     image = model.image_of(case)[(slice(None), *plane.cut)]
     spacing = tuple(side for axis, side in enumerate(case.spacing_mm) if axis != plane.axis)
-    begun = model.look_at(image, spacing, plane).begin()
+    begun = model.prepare_image(image, spacing, plane).begin()
     answer = None
     for count in range(1, len(turns) + 1):
         answer = begun.answer(History(turns[:count], None, answer))  # type: ignore[arg-type]

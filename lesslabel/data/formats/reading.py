@@ -15,6 +15,7 @@ from lesslabel.data.formats.nrrd import list_segments, read_metadata, read_nrrd_
 from lesslabel.data.formats.pictures import read_picture
 from lesslabel.data.formats.seg_nrrd import read_segmentation
 from lesslabel.data.formats.segments import merge_segments
+from lesslabel.data.mask_values import is_mask_picture
 from lesslabel.errors import DataError
 
 SEGMENTATION = ".seg.nrrd"
@@ -53,7 +54,7 @@ def read_labels(path: Path, image: NiftiVolume, names: Mapping[int, str], *, out
 
     Plain label maps must lie on the image's grid. Of files whose segments have names (``.seg.nrrd``, DICOM-SEG,
     RTSTRUCT) those are taken that are named as labels, on whichever part of the image's grid they lie. A picture of
-    nothing but 0 and 255 is a mask if there is but the label 1.
+    nothing but 0 and 255 is a mask if there is but the label 1, and 255 is not what is outside.
 
     Args:
         path: the file.
@@ -79,7 +80,7 @@ def read_labels(path: Path, image: NiftiVolume, names: Mapping[int, str], *, out
     label_map = read_label_map(path)
     require_same_grid(image, label_map)
     values = label_map.array
-    if set(names) == {1} and path.name.endswith(pictures.ENDINGS) and set(np.unique(values).tolist()) == {0, IGNORE}:
+    if set(names) == {1} and outside != IGNORE and is_mask_picture(path, values):
         return values // IGNORE
     return values
 

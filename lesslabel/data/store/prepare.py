@@ -1,4 +1,4 @@
-"""From a source's raw files to a store."""
+"""Prepare a store from the raw files of a source."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -10,6 +10,8 @@ from pathlib import Path
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.store.case_file import write_case
 from lesslabel.data.store.fingerprint import CaseNumbers, measure_case, summarise_store
+from lesslabel.data.store.finite import count_not_finite
+from lesslabel.data.store.names import require_names_of_case, require_names_of_store
 from lesslabel.data.store.records import FINGERPRINT, TABLE, CaseRecord, case_path, write_fingerprint, write_table
 from lesslabel.data.store.store import Store
 from lesslabel.errors import DataError
@@ -29,6 +31,7 @@ class Skipped:
 class _Prepared:
     record: CaseRecord
     numbers: CaseNumbers
+    not_finite: int
 
 
 def prepare(
@@ -38,6 +41,7 @@ def prepare(
     workers: int | None = 0,
     skip_damaged: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> tuple[Store, list[Skipped]]:
     """Read every case of a source and write a store.
 
@@ -49,14 +53,17 @@ def prepare(
             is the same whatever their number.
         skip_damaged: leave damaged cases out and return why, instead of stopping at the first.
         progress: called with (cases done, cases in all).
+        warn: called with a line for every case that is prepared but cannot be trained on or predicted as it is: its
+            image has voxels that are NaN or infinite.
 
     Raises:
-        DataError: if the folder exists, a case is damaged, or two cases share a uid.
+        DataError: if the folder exists, a case is damaged, two cases share a uid, or a name cannot be used later.
     """
     if store.exists():
         raise DataError(f"{store}: exists already; choose another folder or remove it first")
     raw_cases = source.list_cases()
     _require_unique(raw_cases)
+    require_names_of_store(source.labels, source.channels, source.raw)
     # closed before the folder is removed: no worker may write into it any more
     with written_aside(store) as aside, closing(_run(source, raw_cases, aside, workers)) as results:
         (aside / "cases").mkdir(parents=True)
@@ -69,6 +76,8 @@ def prepare(
                 skipped.append(result)
             else:
                 prepared.append(result)
+                if result.not_finite and warn is not None:
+                    warn(_describe_not_finite(result))
             if progress is not None:
                 progress(done, len(raw_cases))
         if not prepared:
@@ -92,7 +101,7 @@ def _require_unique(raw_cases: Sequence[RawCase]) -> None:
 def _run(
     source: Source, raw_cases: Sequence[RawCase], store: Path, workers: int | None
 ) -> Generator[_Prepared | Skipped, None, None]:
-    # cases of one file, as slices are, go to one process, which need not read it again
+    # cases of one file go to one process, which reads the file only once
     groups = [list(group) for _, group in groupby(raw_cases, lambda raw: raw.files or raw.uid)]
     with closing(share_out(partial(_prepare_cases, source, store), groups, workers, store)) as results:
         for prepared in results:
@@ -110,5 +119,13 @@ def _prepare_case(source: Source, raw: RawCase, store: Path) -> _Prepared | Skip
         return Skipped(raw.uid, f"case '{raw.uid}': {error}" if isinstance(error, OSError) else str(error))
     if case.uid != raw.uid:
         raise DataError(f"source '{source.name}' lists case '{raw.uid}' and reads it as '{case.uid}'; names must agree")
+    require_names_of_case(case)
     sha256 = write_case(case_path(store, case.uid), case)
-    return _Prepared(CaseRecord.of(case, sha256), measure_case(case))
+    return _Prepared(CaseRecord.of(case, sha256), measure_case(case), count_not_finite(case.image))
+
+
+def _describe_not_finite(prepared: _Prepared) -> str:
+    return (
+        f"warning: case '{prepared.record.uid}': {prepared.not_finite} voxels of the image are NaN or infinite, and no "
+        "network takes them; replace them in the raw data (0 is usual) and prepare the store again"
+    )
