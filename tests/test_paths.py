@@ -53,7 +53,7 @@ WORDS = {
     "scribble": {"--annotation", "--name"},
     "export": {"--annotation"},
     "import": {"--annotation", "--author"},
-    "clicks": {"--labels", "--first", "--robot", "--reference"},
+    "clicks": {"--labels", "--wrap", "--first", "--robot", "--reference"},
     "raters": {"--annotations"},
     "select": {"--strategy", "--budget", "--centres"},
     "adapt": {"--annotation", "--name", "--without-labels"},
