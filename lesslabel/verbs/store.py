@@ -26,6 +26,12 @@ def prepare(given: list[str]) -> int:
     parser.add_argument("store", type=Path, help="folder to make")
     parser.add_argument("--workers", type=int, default=None, help="processes; default all cores, 0 reads in this one")
     parser.add_argument("--skip-damaged", action="store_true", help="leave damaged cases out and list them")
+    parser.add_argument(
+        "--same-grid",
+        default="",
+        metavar="CASES",
+        help="cases, joined by commas, or 'all': take label maps in the image's order of voxels, ignore their header",
+    )
     source = SOURCES[given[0]] if given and given[0] in SOURCES else None
     if source is not None:
         _add_source_arguments(parser, source)
@@ -86,12 +92,14 @@ def _prepare_store(options: argparse.Namespace) -> int:
 
     chosen = SOURCES[options.source]
     source = chosen(options.raw, **{name: getattr(options, name) for name in _options(chosen)})
+    same_grid = [name for name in options.same_grid.split(",") if name]
     with show_progress("reading") as progress:
         store, skipped = prepare(
             source,
             options.store,
             workers=options.workers,
             skip_damaged=options.skip_damaged,
+            same_grid="all" if same_grid == ["all"] else same_grid,
             progress=progress,
         )
     for case in skipped:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.formats.nifti import NiftiVolume
+from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular
 
@@ -17,7 +18,6 @@ _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """DICOM's axes point to the left, back and head of the patient; an affine's to the right, front and head."""
 
 _SERIES, _NUMBER = "0020|000e", "0020|0013"
-_TOLERANCE_VOXEL = 0.1
 _LARGEST_RATIO = 5000
 """Pixels a byte of file: more than any of DICOM's compressions reaches on an empty slice."""
 
@@ -138,7 +138,7 @@ def _step_between(folder: Path, slices: Sequence[_Slice]) -> NDArray[np.float64]
     expected_mm = origins_mm[0] + np.arange(len(slices))[:, None] * along_mm * normal
     away_mm = np.abs(origins_mm - expected_mm).max(axis=1)
     worst = int(away_mm.argmax())
-    if not away_mm[worst] < _TOLERANCE_VOXEL * abs(along_mm):
+    if not away_mm[worst] < TOLERANCE_VOXEL * abs(along_mm):
         raise DataError(
             f"{slices[worst].path}: slice {slices[worst].number} lies {away_mm[worst]:.3g} mm away from where "
             f"{len(slices)} even slices would put it; a slice is missing or twice in {folder}, or the gantry was tilted"

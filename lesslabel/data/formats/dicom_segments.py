@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lesslabel.data.formats.grid import lay_on_grid
 from lesslabel.data.formats.nifti import NiftiVolume
-from lesslabel.data.formats.segments import lay_on_grid
 from lesslabel.data.formats.stored import TO_RAS
+from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL
 from lesslabel.errors import DataError
 
-_SLICE_TOLERANCE_VOXEL = 0.1
 _EDGE_TOLERANCE_VOXEL = 1.0
 _POINTS_MINIMUM = 3
 _LARGEST_RATIO = 5000
@@ -171,7 +171,7 @@ def _toggle_inside(mask: NDArray[np.bool_], points_mm: NDArray[np.float64], imag
     beyond_voxel = max(-y.min(), -x.min(), y.max() + 1 - mask.shape[1], x.max() + 1 - mask.shape[2])
     if beyond_voxel > _EDGE_TOLERANCE_VOXEL:
         raise DataError(f"{path}: an outline leaves {image.path.name} by {beyond_voxel:.3g} voxels; draw it on it")
-    if np.abs(z - slice_index).max() > _SLICE_TOLERANCE_VOXEL or not 0 <= slice_index < len(mask):
+    if np.abs(z - slice_index).max() > TOLERANCE_VOXEL or not 0 <= slice_index < len(mask):
         raise DataError(f"{path}: an outline does not lie on a slice of {image.path.name}; draw it on that image")
     if len(points_mm) >= _POINTS_MINIMUM:
         rows, columns = polygon(y, x, mask.shape[1:])

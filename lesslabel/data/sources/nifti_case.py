@@ -1,12 +1,14 @@
 """A case from its files by role: what a table and a folder of several raters' label maps have in common."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.formats.nifti import NiftiVolume, require_same_grid
+from lesslabel.data.formats.grid import lay_on
+from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import has_segments, list_names, read_image, read_labels
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import to_codes
@@ -71,9 +73,8 @@ def read_channels(raw: RawCase) -> NiftiVolume:
     first = volumes[0]
     if len(volumes) == 1:
         return first
-    for volume in volumes[1:]:
-        require_same_grid(first, volume)
-    return NiftiVolume(np.concatenate([volume.array for volume in volumes]), first.spacing_mm, first.affine, first.path)
+    laid = [first, *(lay_on(first, volume) for volume in volumes[1:])]
+    return replace(first, array=np.concatenate([volume.array for volume in laid]))
 
 
 def read_case(raw: RawCase, source: Source, unknown: int = IGNORE, dense_unknown: int = IGNORE) -> Case:
@@ -94,9 +95,9 @@ def read_case(raw: RawCase, source: Source, unknown: int = IGNORE, dense_unknown
             f"{image.path}: case {raw.uid} has {len(image.array)} channels, not {len(source.channels)} "
             f"({', '.join(source.channels)}); every case needs the same ones in the same order"
         )
-    annotations = {role: _dense(raw.files[role], role, image, source, dense_unknown) for role in label_roles(raw)}
+    annotations = {role: _dense(raw, role, image, source, dense_unknown) for role in label_roles(raw)}
     if "scribble" in raw.files:
-        annotations["scribble"] = _scribble(raw.files["scribble"], image, source, unknown)
+        annotations["scribble"] = _scribble(raw, image, source, unknown)
     return Case(
         uid=raw.uid,
         patient=raw.patient,
@@ -107,6 +108,7 @@ def read_case(raw: RawCase, source: Source, unknown: int = IGNORE, dense_unknown
         modality=raw.modality,
         group=raw.group,
         annotations=annotations,
+        qform=image.qform,
     )
 
 
@@ -114,8 +116,10 @@ def _is_image(role: str) -> bool:
     return role.partition(" ")[0] == "image"
 
 
-def _dense(path: Path, role: str, image: NiftiVolume, source: Source, unknown: int) -> Annotation:
-    labels = to_codes(read_labels(path, image, source.labels), source.labels, path, unknown)
+def _dense(raw: RawCase, role: str, image: NiftiVolume, source: Source, unknown: int) -> Annotation:
+    path = raw.files[role]
+    values = read_labels(path, image, source.labels, same_grid=raw.same_grid)
+    labels = to_codes(values, source.labels, path, unknown)
     covered = None
     if has_segments(path):  # nobody said anything of a segment that is not there
         names = set(list_names(path))
@@ -125,8 +129,9 @@ def _dense(path: Path, role: str, image: NiftiVolume, source: Source, unknown: i
     return Annotation(labels, Kind.DENSE, author="" if role == "dense" else role, covered_labels=covered)
 
 
-def _scribble(path: Path, image: NiftiVolume, source: Source, unknown: int) -> Annotation:
-    values = read_labels(path, image, source.labels, outside=unknown)
+def _scribble(raw: RawCase, image: NiftiVolume, source: Source, unknown: int) -> Annotation:
+    path = raw.files["scribble"]
+    values = read_labels(path, image, source.labels, outside=unknown, same_grid=raw.same_grid)
     if not (values == unknown).any():
         raise DataError(
             f"{path}: no voxel is {unknown}, the value of unknown; pass UNKNOWN, "

@@ -14,7 +14,7 @@ from lesslabel.data.splits import GROUP_PARTS
 from lesslabel.errors import DataError
 from lesslabel.files import is_file, is_folder
 
-COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality", "case")
+COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality", "case", "same_grid")
 """The columns that are read, with ``image_<channel>`` and ``label_<rater>``; others are left aside."""
 
 _UID = re.compile(r"\w[\w.\- ]{0,199}")
@@ -100,7 +100,14 @@ def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
         group=cells.get("split", ""),
         centre=cells.get("centre", ""),
         modality=cells.get("modality", ""),
+        same_grid=_is_yes(cells.get("same_grid", ""), where),
     )
+
+
+def _is_yes(cell: str, where: str) -> bool:
+    if cell.lower() not in ("", "yes", "no", "true", "false", "1", "0"):
+        raise DataError(f"{where}: 'same_grid' is '{cell}'; write yes or no")
+    return cell.lower() in ("yes", "true", "1")
 
 
 def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
