@@ -15,25 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lesslabel.data.formats.units import unit_mm
 from lesslabel.errors import DataError
-
-UNITS_MM = {
-    "nm": 1e-6,
-    "um": 1e-3,
-    "µm": 1e-3,
-    "μm": 1e-3,
-    "\\u00B5m": 1e-3,
-    "micron": 1e-3,
-    "microns": 1e-3,
-    "micrometer": 1e-3,
-    "mm": 1.0,
-    "millimeter": 1.0,
-    "cm": 10.0,
-    "m": 1000.0,
-    "inch": 25.4,
-    "in": 25.4,
-}
-"""Lengths in mm, by the names that programs give them."""
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION = 256, 257, 258, 259, 262, 270
 _STRIPS, _SAMPLES, _STRIP_BYTES, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 273, 277, 279, 282, 283, 296
@@ -126,7 +109,7 @@ def restore_numbers(values: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[An
     if not signed and values.dtype == np.int32 and bits == [32]:
         return values.view(np.uint32)
     if bits in ([2], [4]) and int(tags.get(_PHOTOMETRIC, 1)) == 1:
-        return np.floor_divide(values, 255 // (2 ** bits[0] - 1))
+        values = np.asarray(values // (255 // (2 ** bits[0] - 1)))
     return values
 
 
@@ -171,14 +154,14 @@ def _of_imagej(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> Ti
         )
     if slices == 1 and fields.get("mode") not in ("composite", "color"):
         slices, channels = channels, 1  # how a stack is written whose axes nobody named
-    unit_mm = _unit(path, fields.get("unit", ""))
-    if unit_mm is None:
+    length_mm = _unit(path, fields.get("unit", ""))
+    if length_mm is None:
         return TiffLayout(slices, channels, spacing_mm=_by_resolution(path, tags, slices))
-    sides = [_per_unit(path, tags, tag) * unit_mm for tag in (_Y_RESOLUTION, _X_RESOLUTION)]
+    sides = [_per_unit(path, tags, tag) * length_mm for tag in (_Y_RESOLUTION, _X_RESOLUTION)]
     step = fields.get("spacing", "")
     if not step and slices > 1:
         raise _no_step(path, "spacing")
-    return TiffLayout(slices, channels, spacing_mm=(_length(path, step or "1") * unit_mm, sides[0], sides[1]))
+    return TiffLayout(slices, channels, spacing_mm=(_length(path, step or "1") * length_mm, sides[0], sides[1]))
 
 
 def _of_ome(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffLayout:
@@ -200,8 +183,8 @@ def _of_ome(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffL
     sides = []
     for axis in "ZYX":
         size, unit = fields.get(f"PhysicalSize{axis}"), fields.get(f"PhysicalSize{axis}Unit", "µm")
-        unit_mm = _unit(path, unit)
-        sides.append(None if size is None or unit_mm is None else _length(path, size) * unit_mm)
+        length_mm = _unit(path, unit)
+        sides.append(None if size is None or length_mm is None else _length(path, size) * length_mm)
     return TiffLayout(slices, channels, order.index("Z") < order.index("C"), _complete(path, sides, slices))
 
 
@@ -239,7 +222,7 @@ def _by_resolution(path: Path, tags: Mapping[int, Any], slices: int) -> tuple[fl
     """Pixels per centimetre are a size; pixels per inch are what a picture is printed at."""
     if int(tags.get(_RESOLUTION_UNIT, 2)) != _CENTIMETRE or _X_RESOLUTION not in tags:
         return None
-    sides = [_per_unit(path, tags, tag) * UNITS_MM["cm"] for tag in (_Y_RESOLUTION, _X_RESOLUTION)]
+    sides = [_per_unit(path, tags, tag) * unit_mm(path, "cm") for tag in (_Y_RESOLUTION, _X_RESOLUTION)]
     return _complete(path, [None, *sides], slices)
 
 
@@ -277,14 +260,7 @@ def _unit(path: Path, name: str) -> float | None:
     """Its length in mm; None where sizes are counted in pixels."""
     with suppress(UnicodeError):  # tags are read as Latin-1, most programs write UTF-8
         name = name.encode("latin-1").decode("utf-8")
-    name = name.strip()
-    if name.lower() in _NO_LENGTH:
-        return None
-    if name not in UNITS_MM:
-        raise DataError(
-            f"{path}: unit of length '{name[:20]}' is not known; write {', '.join(('nm', 'um', 'mm', 'cm'))}"
-        )
-    return UNITS_MM[name]
+    return None if name.strip().lower() in _NO_LENGTH else unit_mm(path, name)
 
 
 def _count(path: Path, fields: Mapping[str, str], name: str) -> int:
