@@ -222,19 +222,24 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
 
 def _steps(path: Path, fields: Mapping[str, str], dimension: int) -> tuple[list[NDArray[np.float64]], int | None]:
     """The step along every axis of space, as it stands, and which axis is that of the channels."""
+    if "axis mins" in fields or "axismins" in fields or "axis maxs" in fields or "axismaxs" in fields:
+        raise DataError(f"{path}: is placed by 'axis mins' and 'axis maxs', which are not read; save 'spacings' alone")
     if "space directions" in fields:
         vectors = re.findall(r"none|\([^)]*\)", fields["space directions"])
     else:
         spacings = fields.get("spacings", " ".join(["1"] * dimension)).split()
         vectors = ["none" if _is_list(fields, axis) else spacing for axis, spacing in enumerate(spacings)]
     channels = [axis for axis, vector in enumerate(vectors) if vector == "none"]
+    for axis, vector in enumerate(vectors):
+        if vector != "none" and "space directions" in fields and _is_list(fields, axis):
+            raise DataError(f"{path}: axis {axis} has a direction, and a kind that is none of space; correct 'kinds'")
     if len(vectors) != dimension or len(vectors) - len(channels) != 3 or len(channels) > 1:
         raise DataError(f"{path}: {dimension} dimensions; expected 3 dimensions, and one more if it has channels")
     spatial = [vector for vector in vectors if vector != "none"]
     if "space directions" in fields:
+        if "units" in fields and any(re.findall(r'"([^"]+)"', fields["units"])):
+            raise DataError(f"{path}: says 'units' beside 'space directions', whose units are 'space units'; remove it")
         return [_vector(vector) for vector in spatial], channels[0] if channels else None
-    if "axis mins" in fields or "axismins" in fields or "axis maxs" in fields or "axismaxs" in fields:
-        raise DataError(f"{path}: is placed by 'axis mins' and 'axis maxs', which are not read; save 'spacings' alone")
     units = _units(path, fields, "units", len(vectors))
     sides = [float(vector) * unit for vector, unit in zip(vectors, units, strict=True) if vector != "none"]
     return list(np.diag(sides)), channels[0] if channels else None
