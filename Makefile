@@ -7,12 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check environment clean
+.PHONY: help demo test check docs environment clean
 
 help:
 	@echo "make demo         the whole way on a generated phantom; ends with demo/report.html"
 	@echo "make test         every check: ruff, mypy, pytest (make test WORKERS=4 on a larger machine)"
 	@echo "make check        ruff and mypy alone"
+	@echo "make docs         the site of docs/ and of the docstrings; ends with build/site/index.html"
 	@echo "make environment  .venv with everything the checks need"
 	@echo "make clean        remove .venv, demo and caches; data, stores and runs stay"
 
@@ -27,6 +28,10 @@ check: environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# never --quiet, which would hide warnings from --strict as well; mkdocs-material advertises its successor unless told not to
+docs: environment
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file docs/site/mkdocs.yml
 
 environment: $(VENV)/.installed-dev
 

@@ -19,6 +19,9 @@ from lesslabel.selection import STRATEGIES
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "_data")
 
+SECTIONS = ("Idea", "Equations", "Key parts", "Good to know", "Configuration", "Run it", "Reference")
+"""What the page of a method has, in this order; other sections may stand between."""
+
 
 def is_concrete(kind: type) -> bool:
     return not any(getattr(getattr(kind, name), "__isabstractmethod__", False) for name in dir(kind))
@@ -30,10 +33,11 @@ METHODS = [kind for kind in SHIPPED if issubclass(kind, SegmentationMethod) and 
 every_method = pytest.mark.parametrize("method", METHODS, ids=lambda kind: kind.__name__)
 
 
-def sections_of(*pages: str) -> list[str]:
-    """The sections of pages in `docs/`, each with its heading."""
-    texts = [(ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages]
-    return [section for text in texts for section in re.split(r"^(?=##+ )", text, flags=re.MULTILINE)[1:]]
+def page_of(method: type) -> str:
+    """The text of a method's page."""
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "methods").glob("*.md")]
+    (own,) = [page for page in pages if f"\n`lesslabel.methods.{method.__name__}` · " in page]
+    return own
 
 
 def suite(folder: str, name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -65,10 +69,22 @@ def test_every_method_has_a_configuration(method: type) -> None:
 
 @every_method
 def test_every_method_has_a_page_that_names_its_configurations(method: type) -> None:
-    sections = sections_of("methods.md", "interaction.md", "adaptation.md")
-    own = [section for section in sections if f"\n`lesslabel.methods.{method.__name__}` · " in section]
-    assert len(own) == 1
-    assert any(f"`{config}`" in own[0] for config in configs_of(method))
+    page = page_of(method)
+    assert any(f"`{config}`" in page for config in configs_of(method))
+    headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
+    assert [name for name in headings if name in SECTIONS] == list(SECTIONS)
+
+
+@every_method
+def test_the_page_of_a_method_shows_a_configuration_the_command_and_the_docstring(method: type) -> None:
+    page = page_of(method)
+    shown = re.findall(r"^<!-- include (.+) -->$", page, re.MULTILINE)
+    assert set(configs_of(method)) & set(shown)
+    assert all((ROOT / path).is_file() for path in shown)
+    commands = page.partition("\n## Run it\n")[2]
+    assert re.search(r"^lesslabel (fit|adapt) ", commands, re.MULTILINE)
+    assert all((ROOT / path).is_file() for path in re.findall(r"--config (configs/\S+)", commands))
+    assert f"\n<!-- reference lesslabel.methods.{method.__name__} -->\n" in page
 
 
 def test_every_strategy_has_a_row_and_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +108,7 @@ def test_every_adaptation_without_labels_has_a_row_and_a_page(monkeypatch: pytes
 
 
 def test_every_source_has_a_row_and_a_page() -> None:
-    suite_of_sources = (ROOT / "tests" / "data" / "test_sources_contract.py").read_text(encoding="utf-8")
+    suite_of_sources = (ROOT / "tests" / "data" / "sources" / "test_sources_contract.py").read_text(encoding="utf-8")
     pages = [*(ROOT / "docs" / "datasets").glob("*.md"), ROOT / "docs" / "own_data.md"]
     texts = [page.read_text(encoding="utf-8") for page in pages]
     for name, source in SOURCES.items():

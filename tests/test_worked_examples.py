@@ -18,7 +18,7 @@ from test_docs import ROOT, SMALL, marked
 CONTRACTS = {
     "mask_guided": ("tests/methods/test_interactive_contract.py", "guided", 22),
     "information_density": ("tests/selection/test_selection_contract.py", "information-density", 8),
-    "npz": ("tests/data/test_sources_contract.py", "npz", 10),
+    "npz": ("tests/data/sources/test_sources_contract.py", "npz", 10),
 }
 """The contract suite of each example, which of its tests are its own, and how many those are at least."""
 

@@ -25,3 +25,4 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
         Typicality,
     )
 }
+"""Strategies by name."""
