@@ -26,7 +26,7 @@ from lesslabel.interaction import InteractiveSession
 from lesslabel.interaction.robots import ErrorCentreRobot
 from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg
 from lesslabel.networks import UNet
-from lesslabel.runs.verbs import load_model
+from lesslabel.runs.reopening import load_model
 
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 VOLUME_VOXEL = (64, 96, 96)

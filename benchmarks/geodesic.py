@@ -133,7 +133,7 @@ def object_crop(image: Image, inside: Mask, rng: np.random.Generator) -> Situati
 def on_grid(image: Image, seeds: Mask, bound: float | None, grid: tuple[int, ...]) -> Situation:
     """A crop on the grid of a network."""
     crop = Crop(tuple(slice(0, length) for length in seeds.shape), seeds.shape, grid)
-    return unit(crop.cut(torch.from_numpy(image)[None])[0].numpy()), crop.cut_seeds(seeds), bound
+    return unit(crop.image_to_grid(torch.from_numpy(image)[None])[0].numpy()), crop.seeds_to_grid(seeds), bound
 
 
 def compare(situation: Situation, arguments: argparse.Namespace) -> tuple[float, float, float, float]:

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
-from lesslabel.data.loading.crop import crop, draw_window
+from lesslabel.data.loading.crop import crop, sample_window
 from lesslabel.data.loading.derived import DerivedMaps
-from lesslabel.losses import LevelSetRecipe, level_set
+from lesslabel.losses import LevelSetDerivation, level_set
 
 PATCH_VOXEL = (80, 112, 112)
 TOLERANCE = 1e-5
@@ -37,9 +37,9 @@ def main() -> None:
     level_set(np.eye(8, dtype=bool))  # compiles the kernel, or loads it from the disk
     times: dict[str, list[float]] = {"published": [], "ours": [], "from the cache": [], "whole volume": []}
     with tempfile.TemporaryDirectory() as folder:
-        maps = DerivedMaps(Path(folder), LevelSetRecipe(whole=True, dimensions=3))
+        maps = DerivedMaps(Path(folder), LevelSetDerivation(whole=True, dimensions=3))
         for labels in label_maps(arguments.labels):
-            window = draw_window(labels.shape, PATCH_VOXEL, rng)
+            window = sample_window(labels.shape, PATCH_VOXEL, rng)
             patch = crop(torch.from_numpy(labels), window, 0).numpy() == 1
             wanted = timed(times["published"], lambda patch=patch: published(patch), arguments.repeats)
             ours = timed(times["ours"], lambda patch=patch: level_set(patch), arguments.repeats)

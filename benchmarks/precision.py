@@ -22,10 +22,12 @@ import pandas as pd
 import torch
 from training import CLOCKS, configured, endless, introduce
 
+from lesslabel.command_words import read_settings
 from lesslabel.data.batch import Batch
 from lesslabel.evaluation import compare
 from lesslabel.methods import SegmentationMethod
-from lesslabel.runs.verbs import run_fit, run_test
+from lesslabel.runs import testing
+from lesslabel.runs.fitting import fit
 
 PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed"}
 
@@ -113,8 +115,8 @@ def tested(arguments: argparse.Namespace, overrides: list[str], name: str, seed:
     if not scores.exists():
         configs = [argument for config in arguments.config for argument in ("--config", config)]
         machine = ["--trainer.accelerator", arguments.accelerator, "--trainer.precision", PRECISIONS[name]]
-        run_fit([*configs, *overrides, "--seed", str(seed), *machine, "--run", str(run)])
-        run_test(["--run", str(run)])
+        fit(read_settings([*configs, *overrides, "--seed", str(seed), *machine, "--run", str(run)]))
+        testing.test(run)
     return pd.read_csv(scores)
 
 

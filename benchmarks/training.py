@@ -28,6 +28,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch.utils.data import DataLoader
 
+from lesslabel.command_words import read_settings
 from lesslabel.data.batch import Batch, one_case
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.sources import Phantom
@@ -79,7 +80,7 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
 def configured(configs: list[str], overrides: list[str]) -> tuple[SegmentationMethod, SegmentationDataModule]:
     """Method and data of a configuration, made as `lesslabel fit` makes them."""
     named = [argument for config in configs for argument in ("--config", config)]
-    run = parse_run([*named, *overrides])
+    run = parse_run(read_settings([*named, *overrides]))
     return run.model, run.datamodule
 
 

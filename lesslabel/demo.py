@@ -8,8 +8,9 @@ from lesslabel.data.store.prepare import prepare
 from lesslabel.data.verify.store_check import verify_store
 from lesslabel.errors import DataError
 from lesslabel.printing import print_summary
-from lesslabel.report import write_report
-from lesslabel.runs.verbs import run_fit, run_test
+from lesslabel.reports import write_report
+from lesslabel.runs.fitting import fit
+from lesslabel.runs.testing import test
 
 ITERATIONS = 400
 CASES = 48
@@ -39,31 +40,27 @@ def run_demo(output: Path, iterations: int | None = None) -> int:
     for name, class_path in METHODS.items():
         run = output / "runs" / name.lower()
         print(f"\ntraining {name} on scribbles")
-        run_fit(_settings(name, class_path, store.path, run, iterations or ITERATIONS))
+        fit(_configuration(name, class_path, store.path, iterations or ITERATIONS), run=run)
         print(f"testing {name} against dense labels")
-        print_summary(run_test(["--run", str(run)]))
+        print_summary(test(run))
         runs.append(run)
     report = write_report(runs, output / "report.html")
     print(f"\ndone in {(time.monotonic() - since) / 60:.1f} minutes; look at {report}")
     return 0
 
 
-def _settings(name: str, class_path: str, store: Path, run: Path, iterations: int) -> list[str]:
-    settings = {
-        "name": name,
-        "run": run,
-        "model": class_path,
-        "model.num_classes": 4,
-        "model.network.channels": "[16, 32, 64, 128]",
-        "model.network.encoder_dropout": "[0, 0, 0, 0]",
-        "model.optimiser.learning_rate": 0.03,
-        "data": "lesslabel.data.PhantomDataModule",
-        "data.store": store,
-        "data.view.supervision": '[{"annotation": "scribble"}]',
-        "data.size_voxel": "[64, 64]",
-        "data.steps_per_epoch": min(50, iterations),
-        "trainer.max_steps": iterations,
-        "trainer.accelerator": "cpu",
-        "trainer.log_every_n_steps": min(10, iterations),
+def _configuration(name: str, class_path: str, store: Path, iterations: int) -> dict[str, object]:
+    network = {"channels": [16, 32, 64, 128], "encoder_dropout": [0, 0, 0, 0]}
+    model = {"num_classes": 4, "network": network, "optimiser": {"learning_rate": 0.03}}
+    data = {
+        "store": str(store),
+        "view": {"supervision": [{"annotation": "scribble"}]},
+        "size_voxel": [64, 64],
+        "steps_per_epoch": min(50, iterations),
     }
-    return [text for key, value in settings.items() for text in (f"--{key}", str(value))]
+    return {
+        "name": name,
+        "model": {"class_path": class_path, "init_args": model},
+        "data": {"class_path": "lesslabel.data.PhantomDataModule", "init_args": data},
+        "trainer": {"max_steps": iterations, "accelerator": "cpu", "log_every_n_steps": min(10, iterations)},
+    }

@@ -1,4 +1,4 @@
-"""From images to feature vectors and uncertainty: what strategies rank images by, and what references are made of."""
+"""Feature vectors and uncertainty of images, for the ranking by strategies and for references."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ Scale = Literal["published", "unit-length"]
 
 FEATURE_LENGTH = 256
 FEATURE_GRIDS: dict[int, tuple[int, ...]] = {2: (16, 16), 3: (4, 8, 8)}
-"""Cells that a map is pooled to, by dimensions."""
+"""Number of pooling cells along each axis, by dimensions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +39,10 @@ class ImageFeatures:
     Attributes:
         uid: (N,) the case.
         slice: (N,) int64, z index; `WHOLE_CASE` (−1) for a volume.
-        features: (N, 256) float32; a row of NaN where the image has no feature, see `feature_vectors`.
+        features: (N, 256) float32; a row of NaN for images without a feature, see `feature_vectors`.
         foreground_voxel: (N,) int64, pixels whose predicted class is not background.
         entropy: (N,) float32, mean of −Σ p·ln p, in [0, ln C].
-        margin: (N,) float32, mean difference of the two largest probabilities, in [0, 1]; small where unsure.
+        margin: (N,) float32, mean difference of the two largest probabilities, in [0, 1]; small if uncertain.
         least_confidence: (N,) float32, mean of 1 − the largest probability, in [0, 1).
     """
 
@@ -65,7 +65,7 @@ class ImageFeatures:
 
     @classmethod
     def join(cls, parts: Iterable["ImageFeatures"]) -> "ImageFeatures":
-        """Put rows together, sorted by uid and slice."""
+        """Concatenate rows, sorted by uid and slice."""
         filled = [part for part in parts if len(part)] or [_no_images()]
         columns = {field.name: np.concatenate([getattr(part, field.name) for part in filled]) for field in fields(cls)}
         order = np.lexsort((columns["slice"], columns["uid"]))
@@ -83,17 +83,18 @@ def feature_vectors(
     every pixel whose most probable class is not background, and N its number of pixels.
 
     Args:
-        maps: B×[D×]H×W, the channel mean of the penultimate map. A mask with one channel commutes with that mean.
+        maps: B×[D×]H×W, the channel mean of the penultimate map. The mask has one channel, so it commutes with that
+            mean.
         probabilities: B×C×[D×]H×W.
         mask: ``predicted`` as published in the paper; ``background-softmax`` as in its public code, which multiplies by
             the probability of background and divides by its mean.
-        scale: ``published`` divides by N. That makes an image of few foreground pixels a hundred times longer than one
-            of many, so that distances order images by the size of the foreground. ``unit-length``, which is ours,
-            divides by the vector's Euclidean length instead: what is left is where the foreground lies and how strong
-            the map is there.
+        scale: ``published`` divides by N. The vector of an image with few foreground pixels is then a hundred times
+            longer than that of one with many, so distances sort images by the size of the foreground. ``unit-length``,
+            which is ours, divides by the Euclidean length of the vector instead: it keeps the position of the
+            foreground and the strength of the map there.
 
     Returns:
-        B×256 float32: 16×16 cells in 2D, 4×8×8 in 3D. A row is NaN where the divisor is 0: for ``predicted``, where no
+        B×256 float32: 16×16 cells in 2D, 4×8×8 in 3D. A row is NaN if the divisor is 0: for ``predicted``, if no
         foreground was predicted.
     """
     if mask == "predicted":
@@ -106,7 +107,7 @@ def feature_vectors(
     pooled = pool(masked[:, None].float(), FEATURE_GRIDS[maps.ndim - 1]).flatten(1)
     if scale == "unit-length":
         divisor = torch.linalg.vector_norm(pooled, dim=1)
-    return pooled / divisor[:, None]  # nothing in the mask: 0 / 0, which is NaN
+    return pooled / divisor[:, None]  # an empty mask gives 0 / 0 = NaN
 
 
 def iterate_features(
@@ -117,16 +118,16 @@ def iterate_features(
     mask: Mask = "predicted",
     scale: Scale = "published",
 ) -> Iterator[ImageFeatures]:
-    """Compute the features of whole cases, one case after the other, so that memory does not grow with their number.
+    """Compute the features of whole cases, case by case, so that memory does not grow with their number.
 
-    Images are those of validation: no augmentation, the network in evaluation. Where the method predicts by windows,
-    maps and probabilities are laid from such windows too, side by side without overlap; otherwise slices and volumes
-    pass whole.
+    Images are processed as in validation: no augmentation, the network in evaluation mode. If the method predicts by
+    windows, maps and probabilities are computed in such windows too, side by side without overlap; otherwise for whole
+    slices and volumes.
 
     Args:
         method: with its weights, on the device that computes.
-        data: reads the cases and brings them to the network's grid.
-        uids: which cases; they come sorted.
+        data: reads the cases and resamples them to the network's grid.
+        uids: the cases; results are sorted.
         mask: see `feature_vectors`.
         scale: the same.
 
@@ -141,7 +142,7 @@ def iterate_features(
         if value not in choices:
             raise ConfigError(f"{name}: {value!r} is not one of {', '.join(map(repr, choices))}")
     method.require_data(data.mapping.names, data.in_channels, data.dimensions)
-    # not the data module's own loader, which shares cases out by the processes of its trainer
+    # not the loader of the data module, which divides cases among the processes of its trainer
     cases: DataLoader[EvaluationBatch] = DataLoader(
         EvaluationSet(data.loader(), tuple(sorted(set(uids))), reference=None),
         batch_size=None,
@@ -160,15 +161,15 @@ def extract_features(
     mask: Mask = "predicted",
     scale: Scale = "published",
 ) -> ImageFeatures:
-    """Compute the features of whole cases and keep them: about one kilobyte per image.
+    """Compute the features of whole cases and keep them in memory: about one kilobyte per image.
 
-    Where several processes are joined by `torch.distributed`, each computes every n-th case and all return the whole,
-    which is what one process would return.
+    With several processes of `torch.distributed` each computes every n-th case, and all return the complete result, the
+    same as one process would.
 
     Args:
         method: see `iterate_features`.
         data: the same.
-        uids: which cases.
+        uids: the cases.
         mask: see `feature_vectors`.
         scale: the same.
     """
@@ -186,7 +187,7 @@ def _features_of_case(method: SegmentationMethod, case: EvaluationBatch, mask: M
     inference = replace(method.inference, stride_voxel=method.inference.window_voxel)
 
     def forward(image: Tensor) -> Tensor:
-        """Class probabilities, and the channel mean of the penultimate map as one channel more."""
+        """Class probabilities, and the channel mean of the penultimate map as an additional channel."""
         with penultimate_maps(method) as maps:
             probabilities = method.probabilities(image)
         if not maps:
@@ -226,7 +227,7 @@ def _no_images() -> ImageFeatures:
 
 
 def _place_among_processes() -> tuple[int, int]:
-    """Rank of this process and how many there are."""
+    """Rank of this process and number of processes."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
@@ -234,7 +235,7 @@ def _place_among_processes() -> tuple[int, int]:
 
 @contextmanager
 def _in_evaluation(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation and each of its parts back to what it was afterwards."""
+    """Set a module to evaluation mode and afterwards restore the mode of each submodule."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and names that lead to no file."""
+"""Atomic writing of files, and checks of paths."""
 
 import json
 import shutil
@@ -12,12 +12,12 @@ from lesslabel.errors import DataError
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path`, which takes the place of `path` when the block ends well and is removed otherwise.
+    """Yield a temporary path that replaces `path` if the block succeeds, and is removed otherwise.
 
-    The block may make a file or a folder there. A folder replaces only an absent one.
+    The block may create a file or a folder there. A folder never replaces an existing one.
 
     Raises:
-        DataError: if the disk refuses (full, read-only, no permission); names the file and the fix.
+        DataError: if writing fails (disk full, read-only, no permission); names the file and the fix.
     """
     aside = path.with_name(f".{path.name}.part")
     try:
@@ -35,13 +35,13 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step, UTF-8."""
+    """Write a text file atomically, UTF-8."""
     with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write readable JSON in one step."""
+    """Write indented JSON atomically."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -50,7 +50,7 @@ def read_json(path: Path, what: str) -> Any:
 
     Args:
         path: the file.
-        what: what it is, for the error message.
+        what: name of the content in error messages.
 
     Raises:
         DataError: if it is absent or damaged.
@@ -60,22 +60,22 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected {what}") from error
-    except (OSError, ValueError, RecursionError) as error:  # brackets may be nested deeper than Python goes
+    except (OSError, ValueError, RecursionError) as error:  # too deeply nested brackets
         raise DataError(f"{path}: not readable as {what} ({error})") from error
 
 
 def require_regular(path: Path) -> None:
-    """Refuse a folder, a device or a pipe, and a link to one; what is absent passes.
+    """Raise an error for a folder, a device or a pipe, and for a link to one; an absent path is allowed.
 
     Raises:
-        DataError: if there is something that is not a file.
+        DataError: if the path exists and is not a file.
     """
     if path.exists() and not path.is_file():
         raise DataError(f"{path}: not a file but a folder, a device or a pipe; copy the file there")
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there; False, not an error, for what is too long to name one."""
+    """Whether a file exists; False, not an error, for a name that is too long."""
     try:
         return path.is_file()
     except OSError:
@@ -83,7 +83,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there, as `is_file`."""
+    """Whether a folder exists, like `is_file`."""
     try:
         return path.is_dir()
     except OSError:
@@ -91,7 +91,7 @@ def is_folder(path: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     elif path.exists() or path.is_symlink():

@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 _MOVED = {
     "data.additions": "data.store.additions",
@@ -17,7 +18,7 @@ _MOVED = {
     "data.case_file": "data.store.case_file",
     "data.case_layout": "data.store.case_layout",
     "data.case_loader": "data.loading.case_loader",
-    "data.case_parts": "data.loading.case_parts",
+    "data.case_parts": "data.loading.subvolume_reader",
     "data.crop": "data.loading.crop",
     "data.datasets": "data.loading.datasets",
     "data.derived": "data.loading.derived",
@@ -72,33 +73,38 @@ _MOVED = {
     "evaluation.regions": "kernels.regions",
     "evaluation.signed_distance": "kernels.signed_distance",
     "interaction.max_flow": "kernels.max_flow",
+    "interaction.protocol": "interaction.simulated_turns",
     "interaction.shortest_paths": "kernels.shortest_paths",
-    "report.budget": "report.runs.budget",
-    "report.charts": "report.drawing.charts",
-    "report.choice_map": "report.adaptation.choice_map",
-    "report.chosen": "report.adaptation.chosen",
-    "report.click_chart": "report.clicks.chart",
-    "report.click_figure": "report.experiments.click_figure",
-    "report.click_pictures": "report.clicks.pictures",
-    "report.embedding": "report.adaptation.embedding",
-    "report.experiment_figure": "report.experiments.figure",
-    "report.histograms": "report.adaptation.histograms",
-    "report.methods": "report.runs.methods",
-    "report.overlays": "report.drawing.overlays",
-    "report.page": "report.runs.page",
-    "report.panels": "report.drawing.panels",
-    "report.picture": "report.drawing.picture",
-    "report.protocol": "report.runs.protocol",
-    "report.results": "report.runs.results",
-    "report.revision": "report.runs.revision",
-    "report.scenes": "report.drawing.scenes",
-    "report.svg": "report.drawing.svg",
-    "report.templates": "report.drawing.templates",
-    "report.words": "report.drawing.words",
+    "methods.interactive.seen": "methods.interactive.prepared",
+    "methods.interactive.situation": "methods.interactive.turn_input",
+    "report": "reports",
+    "report.budget": "reports.runs.budget",
+    "report.charts": "reports.drawing.charts",
+    "report.choice_map": "reports.adaptation.choice_map",
+    "report.chosen": "reports.adaptation.chosen",
+    "report.click_chart": "reports.clicks.chart",
+    "report.click_figure": "reports.experiments.click_figure",
+    "report.click_pictures": "reports.clicks.pictures",
+    "report.embedding": "reports.adaptation.embedding",
+    "report.experiment_figure": "reports.experiments.figure",
+    "report.histograms": "reports.adaptation.histograms",
+    "report.methods": "reports.runs.methods",
+    "report.overlays": "reports.drawing.overlays",
+    "report.page": "reports.runs.page",
+    "report.panels": "reports.drawing.panels",
+    "report.picture": "reports.drawing.picture",
+    "report.protocol": "reports.runs.protocol",
+    "report.results": "reports.runs.results",
+    "report.revision": "reports.runs.revision",
+    "report.scenes": "reports.drawing.scenes",
+    "report.svg": "reports.drawing.svg",
+    "report.templates": "reports.drawing.templates",
+    "report.words": "reports.drawing.words",
     "runs.click_folder": "clicks.folder",
     "runs.click_objects": "clicks.objects",
     "runs.click_player": "clicks.player",
     "runs.clicks": "clicks.protocol",
+    "runs.verbs": "runs.reopening",
 }
 
 
@@ -132,7 +138,7 @@ def find_moved_modules() -> None:
 
 class _Finder(MetaPathFinder):
     def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
-        if fullname.removeprefix("lesslabel.") not in _MOVED:
+        if new_name(fullname) == fullname:
             return None
         return ModuleSpec(fullname, _Alias(), is_package=True)
 
@@ -151,6 +157,12 @@ class _Moved(ModuleType):
     def __init__(self, name: str, new: ModuleType) -> None:
         super().__init__(name, new.__doc__)
         self._new = new
+        self.__path__: list[str] = []  # with the folder of the new one its modules would be executed once more
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._new, name)
+
+    def __call__(self, *given: Any, **named: Any) -> object:
+        """The function of the package, where one is called as a room was: `lesslabel.report`."""
+        package, _, name = self.__name__.partition(".")
+        return sys.modules[package].__getattr__(name)(*given, **named)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+
+from lesslabel.terminal import add_row, make_console, make_table, print_table
 
 if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
     import pandas as pd
@@ -28,7 +27,7 @@ def show_progress(doing: str) -> Iterator[Callable[[int, int], None]]:
     Yields:
         What to call with the number of cases that are done and of all.
     """
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=make_console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(doing)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -40,15 +39,13 @@ def print_summary(summary: "pd.DataFrame", unit: str = "mm") -> None:
         summary: what `lesslabel.evaluation.summarise` returns.
         unit: of the distances, ``mm`` or ``voxel``.
     """
-    table = Table(
-        "", "Dice", "95 % interval", f"HD95 ({unit})", f"ASD ({unit})", box=SIMPLE_HEAD, show_edge=False, pad_edge=False
-    )
+    table = make_table("", "Dice", "95 % interval", f"HD95 ({unit})", f"ASD ({unit})")
     for label in dict.fromkeys(summary["label"]):
         rows = summary[summary["label"] == label].set_index("metric")
         dice, hd95, asd = (_mean_and_spread(rows.loc[name], digits) for name, digits in _SHOWN.items())
         low, high = rows.loc["dice", "low"], rows.loc["dice", "high"]
-        table.add_row(str(label), dice, "–" if math.isnan(low) else f"{low:.3f} – {high:.3f}", hd95, asd)
-    Console().print(table)
+        add_row(table, label, dice, "–" if math.isnan(low) else f"{low:.3f} – {high:.3f}", hd95, asd)
+    print_table(table)
     patients = summary["patients"].max()
     print(f"mean ± standard deviation over {patients} patient{'' if patients == 1 else 's'}; {_undefined(summary)}")
 
@@ -59,25 +56,32 @@ def print_clicks(summary: Mapping[str, Any]) -> None:
     Args:
         summary: what `lesslabel.clicks.protocol.run_clicks` returns.
     """
+    from lesslabel.clicks.measure_table import SECONDS_FIRST, click_measures
+
     cap = summary["protocol"]["cap"]
+    measures = click_measures(cap)
+    needed = [measures[key] for key in ("noc_dice_85", "noc_dice_90")]
+    quality = [measures[key] for key in ("dice_first", f"dice_{cap}", f"assd_mm_{cap}")]
     rows: dict[str, dict[str, Mapping[str, Any]]] = {}
     for row in summary["results"]:
         rows.setdefault(row["label"], {})[row["measure"]] = row
-    table = Table("", "NoC@85", "failed", "NoC@90", "failed", "Dice first", f"at {cap}", "ASSD (mm)", box=SIMPLE_HEAD)
+    counted = [title for measure in needed for title in (measure.title, "failed")]
+    table = make_table("", *counted, *(measure.title for measure in quality))
     for label, by_measure in rows.items():
-        needed = [by_measure[f"noc_dice_{percent}"] for percent in (85, 90)]
-        table.add_row(
-            label,
-            *(cell for row in needed for cell in (f"{row['mean']:.2f}", f"{row['failures']:.0f}/{row['objects']}")),
-            f"{by_measure['dice_first']['mean']:.3f}",
-            f"{by_measure[f'dice_{cap}']['mean']:.3f}",
-            f"{by_measure[f'assd_mm_{cap}']['mean']:.2f}",
-        )
-    Console().print(table)
+        cells = []
+        for measure in (*needed, *quality):
+            row = by_measure[measure.key]
+            cells.append(f"{row['mean']:.{measure.digits}f}")
+            if measure in needed:
+                cells.append(f"{row['failures']:.0f}/{row['objects']}")
+        add_row(table, label, *cells)
+    print_table(table)
     first, later = (summary["seconds"][turn] for turn in ("first", "correction"))
     patients = by_measure["noc_dice_85"]["patients"]  # of the last row, the mean over labels
     print(f"means over {patients} patient{'s' * (patients != 1)}; NoC of Dice, cap {cap}, the first prompts included")
-    print(f"median seconds: {first:.3f} for the first prompts" + (f", {later:.3f} for a click" if later else ""))
+    digits = SECONDS_FIRST.digits
+    said = f", {later:.{digits}f} for a click" if later else ""
+    print(f"median seconds: {first:.{digits}f} for the first prompts{said}")
     if summary["without_prompts"]:
         print(f"left out: {summary['without_prompts']} objects without a stroke of {summary['protocol']['first']}")
 
@@ -98,9 +102,7 @@ def _undefined(summary: "pd.DataFrame") -> str:
 
 def print_frame(frame: "pd.DataFrame", title: str) -> None:
     """Print a data frame as a table."""
-    table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in frame.columns:
-        table.add_column(str(column), no_wrap=True, overflow="fold" if column == frame.columns[0] else "ellipsis")
+    table = make_table(*frame.columns, title=title)
     for row in frame.itertuples(index=False):
-        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
-    Console().print(table)
+        add_row(table, *(f"{value:.3f}" if isinstance(value, float) else value for value in row))
+    print_table(table)

@@ -1,6 +1,7 @@
 """Cases shared among processes: one a core, each on one thread, and none that outlives this one."""
 
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from typing import TypeVar
 
 from lesslabel.errors import ConfigError, DataError
@@ -19,6 +21,15 @@ _THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR", "NUMBA")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def python_command(module: str) -> list[str]:
+    """The command that runs a module in a process that imports from where this one does.
+
+    It imports no file of the current folder, which may be a stranger's, unless this process does.
+    """
+    here = "" in sys.path or str(Path.cwd()) in sys.path
+    return [sys.executable, *([] if here else ["-P"]), "-m", module]
 
 
 def usable_cores() -> int:

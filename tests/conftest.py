@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from golden.record import Golden
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from real_data import REAL_DATA
 
-# a deadline fails a test because the machine was busy, not because the code is wrong
-settings.register_profile("lesslabel", deadline=None)
+# a deadline fails a test because the machine was busy, not because the code is wrong, and so does "too slow"
+settings.register_profile("lesslabel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lesslabel")
 
 

@@ -15,6 +15,7 @@ import torch
 import yaml
 
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.interaction import Click, InteractiveSession
 from lesslabel.methods import InteractiveMethod
 from lesslabel.runs.config_files import read_config, shared_files
@@ -77,7 +78,9 @@ def test_what_is_equal_is_shared_and_what_is_shared_is_used_twice():
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_the_config_can_be_made_as_it_stands(config, replica_stores):
     """Without the overlay: every setting exists, and the network of the published size predicts a small image."""
-    run = parse_run(["--config", str(ROOT / config), "--data.store", str(replica_stores[config.parts[1]])])
+    run = parse_run(
+        read_settings(["--config", str(ROOT / config), "--data.store", str(replica_stores[config.parts[1]])])
+    )
     side = (32,) * run.model.shape.dimensions
     image = torch.zeros(1, run.model.in_channels, *side)
     if isinstance(run.model, InteractiveMethod):
@@ -116,7 +119,7 @@ def test_the_config_trains_three_steps_to_the_recorded_weights(config, replica_s
     assert all(math.isfinite(loss) for loss in losses)
     weights = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
     golden.check(f"config/{config.parent.name}/{config.stem}", weights)
-    if issubclass(type(parse_run([*arguments[:-2]]).model), InteractiveMethod):
+    if issubclass(type(parse_run(read_settings([*arguments[:-2]])).model), InteractiveMethod):
         part = "all" if config.parent.name == "acdc" else "test"  # the replica has no patient of the fold's test part
         golden.check(f"clicks/{config.parent.name}/{config.stem}", _clicked(run, tmp_path / "clicks", part))
 

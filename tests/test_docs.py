@@ -31,6 +31,7 @@ import yaml
 import lesslabel.methods
 from lesslabel.adaptation.without_labels import ADAPTATIONS, Adaptation
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.data.exchange.queue_images import file_stem
 from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.data.patient_lists import load_order, load_split
@@ -277,7 +278,7 @@ def test_a_view_is_one(block: Block, tmp_path: Path) -> None:
     }
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config))
-    view = parse_run(["--config", str(path)]).datamodule.view
+    view = parse_run(read_settings(["--config", str(path)])).datamodule.view
     assert isinstance(view, View)
     assert [entry.annotation for entry in view.supervision] == [entry["annotation"] for entry in written["supervision"]]
     for entry in view.supervision:

@@ -274,7 +274,7 @@ def test_two_processes_see_what_one_sees(store: Path, tmp_path: Path) -> None:
     other = multiprocessing.get_context("spawn").Process(target=_work, args=(1, store, uids, tmp_path))
     other.start()
     _work(0, store, uids, tmp_path)
-    other.join(timeout=300)
+    other.join(timeout=900)
     assert other.exitcode == 0
     for rank in range(2):
         with np.load(tmp_path / f"{rank}.npz") as together:

@@ -1,5 +1,6 @@
 """From a bundle and a store of unlabelled images to a queue of what to annotate."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from lesslabel.selection import STDR, STRATEGIES, Pool, Strategy
 from lesslabel.selection.budget import Budget, count_units
 
 Unit = Literal["slice", "case"]
+_STDR = ("stdr", "stdr-invariant", "stdr-specific")
 
 
 def make_strategy(name: str, bundle: Bundle, seed: int, *, diversity: bool = False) -> Strategy:
@@ -28,16 +30,28 @@ def make_strategy(name: str, bundle: Bundle, seed: int, *, diversity: bool = Fal
     Raises:
         ConfigError: if there is no such strategy, or it takes no `diversity`.
     """
+    require_strategy(name, diversity=diversity)
     name = name.lower()
-    if name in ("stdr", "stdr-invariant", "stdr-specific"):
+    if name in _STDR:
         ends = name.removeprefix("stdr").removeprefix("-") or "both"
         return STDR.from_references(bundle.references, ends=ends, diversity=diversity)  # type: ignore[arg-type]  # one of the three
+    return STRATEGIES[name](seed)
+
+
+def require_strategy(name: str, *, diversity: bool = False) -> None:
+    """Refuse a strategy that there is not, or one that takes no `diversity`; see `make_strategy`.
+
+    Raises:
+        ConfigError: lists what there is.
+    """
+    name = name.lower()
+    if name in _STDR:
+        return
     if name not in STRATEGIES:
         known = ", ".join((*STRATEGIES, "stdr-invariant", "stdr-specific"))
         raise ConfigError(f"strategy: '{name}' is not one of {known}")
     if diversity:
         raise ConfigError(f"--diversity is an option of stdr, not of {name}; leave it out")
-    return STRATEGIES[name](seed)
 
 
 def name_strategy(strategy: Strategy) -> str:
@@ -111,9 +125,18 @@ def choose_queue(
     return Queue((*rows, *chosen))
 
 
-def features_of_training_part(bundle: Bundle, data: SegmentationDataModule) -> ImageFeatures:
-    """What the source's model sees in the images that may be chosen."""
-    uids = [record.uid for record in data.records("train")]
+def features_of_training_part(
+    bundle: Bundle, data: SegmentationDataModule, uids: Sequence[str] | None = None
+) -> ImageFeatures:
+    """What the source's model sees in the images that may be chosen.
+
+    Args:
+        bundle: what the source handed over.
+        data: the target.
+        uids: cases of the training part; None takes all.
+    """
+    if uids is None:
+        uids = [record.uid for record in data.records("train")]
     recipe = bundle.recipe.features
     return extract_features(bundle.build_method(), data, uids, mask=recipe.mask, scale=recipe.scale)
 

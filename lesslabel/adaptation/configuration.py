@@ -1,4 +1,4 @@
-"""The configuration of a run that goes on with a bundle's model at another hospital."""
+"""The configuration of a run that continues training with the model of a bundle at another hospital."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ _ITERATIONS = 2000
 
 
 def model_of(bundle: Bundle, name: str, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Settings of a method that has the network of the bundle's.
+    """Settings of a method with the network of the bundle.
 
     Args:
-        bundle: what the source handed over.
+        bundle: the bundle of the source.
         name: the method's class in `lesslabel.methods`.
-        more: settings beside those of every method, which are the bundle's.
+        more: further settings; those that all methods have come from the bundle.
 
     Raises:
         ConfigError: if the bundle's method has more networks than that.
@@ -38,12 +38,12 @@ def model_of(bundle: Bundle, name: str, more: Mapping[str, Any] | None = None) -
 
 
 def data_of(bundle: Bundle, store: Path, supervision: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
-    """Settings of a data module that shows the target as the bundle's model sees it.
+    """Settings of a data module for the target with the preprocessing of the bundle.
 
     Args:
-        bundle: what the source handed over.
-        store: the target.
-        supervision: which annotations teach.
+        bundle: the bundle of the source.
+        store: the store of the target.
+        supervision: the supervising annotations.
 
     Raises:
         ConfigError: if the store lacks a label or a channel.

@@ -1,9 +1,9 @@
 """The folder of an adaptation: what it is of, and stages that go on where they were interrupted."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -12,16 +12,30 @@ from lesslabel.bundle import Bundle
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import read_json, write_json, write_text
-from lesslabel.runs.config_files import values_of
-from lesslabel.runs.folder import RunFolder, without_folders
-from lesslabel.runs.verbs import is_main_process, run_fit
+from lesslabel.privacy import argument_without_folders
+from lesslabel.runs.fitting import fit, is_main_process
+from lesslabel.runs.folder import RunFolder
+from lesslabel.runs.settings import Config, Overrides, Settings
 
-_DECIDED = ("--run", "--weights", "--ckpt_path")
+_DECIDED = ("run", "weights", "ckpt_path")
 
 
-def begin_adaptation(
-    out: Path, bundle: Bundle, store: Path, choices: Mapping[str, Any], settings: Sequence[str]
-) -> None:
+class Training(Protocol):
+    """What makes a run of a stage: `fit` or `adopt`."""
+
+    def __call__(
+        self,
+        config: Config,
+        *,
+        overrides: Overrides | None = None,
+        run: str | Path | None = None,
+        weights: str | Path | None = None,
+        resume: bool = False,
+    ) -> RunFolder:
+        """Make the run; see `fit`."""
+
+
+def begin_adaptation(out: Path, bundle: Bundle, store: Path, choices: Mapping[str, Any], settings: Settings) -> None:
     """Say what is adapted to what; refuse to go on with something else once anything was trained.
 
     Raises:
@@ -29,15 +43,15 @@ def begin_adaptation(
         RunError: if the folder holds another adaptation, naming what differs, or this is one of several processes.
     """
     for name in _DECIDED:
-        if values_of(name, settings):
-            raise ConfigError(f"{name} is decided by lesslabel adapt; leave it out")
+        if settings.values_of(name):
+            raise ConfigError(f"--{name} is decided by lesslabel adapt; leave it out")
     if not is_main_process():
         raise RunError("an adaptation runs in one process; leave trainer.devices and trainer.strategy out")
     description = {
         "model_sha256": bundle.model_sha256,
         "data_hash": Store(store).data_hash,
         **choices,
-        "settings": [without_folders(setting) for setting in settings],
+        "settings": [argument_without_folders(setting) for setting in settings.words()],
     }
     path = out / ADAPTATION
     if out.exists() and not path.is_file():
@@ -53,8 +67,8 @@ def train_stage(
     run: Path,
     config: Mapping[str, Any],
     weights: Path,
-    settings: Sequence[str],
-    verb: Callable[[Sequence[str]], RunFolder] = run_fit,
+    settings: Settings,
+    training: Training = fit,
 ) -> RunFolder:
     """Start a run from weights, or go on with it.
 
@@ -62,14 +76,13 @@ def train_stage(
         run: its folder; the configuration is written beside it.
         config: the configuration.
         weights: what the training starts from.
-        settings: of `lesslabel fit`; they win over the configuration.
-        verb: `run_fit` or `run_adopt`.
+        settings: they win over the configuration.
+        training: `fit` or `adopt`.
     """
     file = run.with_suffix(".yaml")
     write_text(file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
-    arguments = ["--config", str(file), "--run", str(run), *settings]
     if (run / "checkpoints" / "last.ckpt").is_file():
-        return verb([*arguments, "--ckpt_path", "last"])
+        return training(file, run=run, overrides=settings, resume=True)
     if run.exists():  # ended before its first epoch did
         shutil.rmtree(run)
-    return verb([*arguments, "--weights", str(weights)])
+    return training(file, run=run, overrides=settings, weights=weights)

@@ -15,6 +15,7 @@ from lesslabel.data.store.annotation_folder import Provenance, write_annotation
 from lesslabel.errors import ConfigError
 from lesslabel.files import written_aside
 from lesslabel.methods import SegmentationMethod
+from lesslabel.methods.inference import require_finite_output
 
 NAME = "pseudo/adaptation"
 """The name under which a view shows them."""
@@ -100,11 +101,15 @@ def predict_codes(
 
     Yields:
         The case, its labels (z, y, x), and the largest class probability of each voxel (z, y, x).
+
+    Raises:
+        DataError: if a case cannot be read, or a probability of it is not finite.
     """
     method.eval()
     for batch in data.evaluation_loader(tuple(uids), with_reference=False):
         batch["image"] = batch["image"].to(method.device)
         probabilities, labels = method.predict_case(batch)
+        require_finite_output(probabilities, batch["uid"])
         yield batch["uid"], data.mapping.to_codes(labels.cpu().numpy()), probabilities.amax(dim=0).cpu().numpy()
 
 

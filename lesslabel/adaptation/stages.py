@@ -1,7 +1,6 @@
 """The stages of an adaptation: ordinary runs that start from given weights, each of which can be resumed."""
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from lesslabel.adaptation.configuration import data_of, model_of, run_settings
@@ -12,16 +11,18 @@ from lesslabel.bundle import Bundle
 from lesslabel.data.queue import Queue, read_queue
 from lesslabel.data.store import Store
 from lesslabel.files import written_aside
+from lesslabel.runs.fitting import adopt, fit
 from lesslabel.runs.folder import RunFolder
+from lesslabel.runs.reopening import load_run
+from lesslabel.runs.settings import Overrides, settings_of
 from lesslabel.runs.trainer import looking_trainer
-from lesslabel.runs.verbs import load_run, run_adopt, run_fit
 from lesslabel.runs.weights import describe_weights, save_weights
 
 FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN = "fine-tune", "pseudo-labels", "self-train"
 _QUEUE, _WEIGHTS = "queue.csv", "weights.safetensors"
 
 
-def adapt(
+def adapt_with_labels(
     bundle: Bundle,
     store: Path,
     queue: Path,
@@ -32,7 +33,7 @@ def adapt(
     confidence: float = 0.0,
     restart_from_source: bool = False,
     name: str = "Fine-tuned",
-    settings: Sequence[str] = (),
+    overrides: Overrides | None = None,
 ) -> RunFolder:
     """Adapt to a target of which a queue was annotated.
 
@@ -50,7 +51,7 @@ def adapt(
         confidence: pseudo-labels below it are unknown, see `write_pseudo_labels`.
         restart_from_source: the third stage starts from the source's weights instead of the first stage's.
         name: of the first stage in tables; that of the third adds "+ semi".
-        settings: of `lesslabel fit`, for both trainings: ``--trainer.max_steps 400``, ``--data.split`` …
+        overrides: values of settings for both trainings: ``{"trainer.max_steps": 400}``.
 
     Returns:
         The last run, which `lesslabel test --run` takes.
@@ -61,6 +62,7 @@ def adapt(
         LesslabelError: on bad settings or data.
     """
     require_confidence(confidence)
+    settings = settings_of(overrides=overrides)
     queued = read_queue(queue, Store(store))
     choices = {
         "queue": queued.sha256,
@@ -87,7 +89,7 @@ def adapt(
 
 
 def adapt_without_labels(
-    bundle: Bundle, store: Path, rival: str, out: Path, *, settings: Sequence[str] = ()
+    bundle: Bundle, store: Path, rival: str, out: Path, *, overrides: Overrides | None = None
 ) -> RunFolder:
     """Adapt to a target of which nothing was annotated: what annotation must be compared with.
 
@@ -96,7 +98,7 @@ def adapt_without_labels(
         store: the target; only images of its training part are learnt from.
         rival: its name in `ADAPTATIONS`.
         out: folder of the adaptation; made, or gone on with.
-        settings: of `lesslabel fit`.
+        overrides: values of settings of the training.
 
     Returns:
         The run, which `lesslabel test --run` takes.
@@ -107,15 +109,15 @@ def adapt_without_labels(
         RunError: if `out` holds another adaptation.
         LesslabelError: on bad settings or data.
     """
-    adaptation = make_adaptation(rival)
+    adaptation, settings = make_adaptation(rival), settings_of(overrides=overrides)
     begin_adaptation(out, bundle, store, {"without_labels": rival}, settings)
     config = adaptation.configure(bundle, store, out)
-    return train_stage(out / rival, config, bundle.weights, settings, run_fit if adaptation.trains else run_adopt)
+    return train_stage(out / rival, config, bundle.weights, settings, fit if adaptation.trains else adopt)
 
 
 def _label_the_rest(first: RunFolder, queue: Queue, out: Path, confidence: float) -> int:
     """Write the weights of the first stage and the pseudo-labels that they give; returns the number of cases."""
-    run = load_run(first)
+    run = load_run(first.path)
     with written_aside(out / _WEIGHTS) as aside:
         save_weights(run.model.state_dict(), aside)
     return write_pseudo_labels(

@@ -81,7 +81,7 @@ def export_bundle(
     from lesslabel.selection import STDR  # imports scikit-learn, which takes a second
 
     strategy = STDR(n_clusters=n_references, seed=seed)
-    finished = reopen_with_weights(["--run", str(run), "--data.store", str(store)])
+    finished = reopen_with_weights(run, {"data.store": str(store)})
     data: SegmentationDataModule = finished.parsed.datamodule
     _require_patients(data, run)
     method, preprocessing = describe_method(finished.parsed), describe_preprocessing(data)

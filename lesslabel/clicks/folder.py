@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lesslabel.clicks.measures import CLICK_COLUMNS
+from lesslabel.csv_table import read_csv
 from lesslabel.errors import DataError
 from lesslabel.files import read_json
 from lesslabel.interaction.prompts import Prompt, prompt_from_json
@@ -21,6 +22,7 @@ FORMAT = 1
 CLICKS, PROMPTS, SUMMARY, WORST = "clicks.csv", "prompts.jsonl", "summary.json", "worst.h5"
 ObjectKey = tuple[str, int, str]
 """uid, slice (-1 for a whole case) and label."""
+_WHOLE, _REAL = ("slice", "turn", "clicks"), ("dice", "assd_mm", "seconds")
 Turns = tuple[tuple[Prompt, ...], ...]
 
 
@@ -114,14 +116,10 @@ class ClickFolder:
 
 
 def _read_frame(path: Path) -> pd.DataFrame:
-    text = {"uid": str, "patient": str, "label": str}
-    try:
-        frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"seconds": [""]}, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a table ({error}); run `lesslabel clicks` again") from error
-    if list(frame.columns) != list(CLICK_COLUMNS):
-        raise DataError(f"{path}: columns {', '.join(frame.columns)}; expected {', '.join(CLICK_COLUMNS)}")
-    return frame
+    frame = read_csv(path, CLICK_COLUMNS, _WHOLE + _REAL, fix="run `lesslabel clicks` again")
+    if damaged := [name for name in (*_WHOLE, "dice", "assd_mm") if not frame[name].notna().all()]:
+        raise DataError(f"{path}: column {damaged[0]} has an empty cell; run `lesslabel clicks` again")
+    return frame.astype(dict.fromkeys(_WHOLE, int))
 
 
 def _read_line(line: str) -> tuple[ObjectKey, Turns]:

@@ -10,11 +10,12 @@ a 2D model), then the labels of a case, the cases of a patient; the bootstrap dr
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from lesslabel.clicks.measure_table import CAP, OVERLAPS, PERCENTS, QUALITIES, Overlap, click_measures, clicks_read_at
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, bootstrap_interval
 
@@ -22,13 +23,21 @@ CLICK_COLUMNS = ("uid", "patient", "slice", "label", "turn", "clicks", "dice", "
 """``slice`` is -1 for a whole case, ``clicks`` counts from the beginning, ``seconds`` are those of the turn."""
 OBJECT = ["patient", "uid", "label", "slice"]
 """What names an object in a frame of clicks."""
-CAP = 20
-THRESHOLDS = (0.85, 0.90)
-"""Overlaps that a number of clicks (NoC) is counted up to."""
-Overlap = Literal["dice", "iou"]
 
-_READ_AT = (5, 10)
 _SLACK = 1e-9  # an overlap equal to the threshold reaches it, whatever the rounding
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredObjects:
+    """One measure of every object; the index is `OBJECT`.
+
+    Attributes:
+        values: of the measure.
+        failed: whether the object did not reach the overlap; None if the measure counts no clicks.
+    """
+
+    values: "pd.Series[float]"
+    failed: "pd.Series[bool] | None" = None
 
 
 def at_clicks(frame: pd.DataFrame, clicks: Sequence[int], column: str = "dice") -> pd.DataFrame:
@@ -72,8 +81,8 @@ def clicks_needed(frame: pd.DataFrame, threshold: float, *, overlap: Overlap = "
     """
     if not 0.0 < threshold <= 1.0:
         raise ConfigError(f"threshold: {threshold}; pass an overlap above 0, at most 1")
-    if overlap not in get_args(Overlap):
-        raise ConfigError(f"overlap: {overlap!r}; choose one of {', '.join(get_args(Overlap))}")
+    if overlap not in OVERLAPS:
+        raise ConfigError(f"overlap: {overlap!r}; choose one of {', '.join(OVERLAPS)}")
     _require_cap(cap)
     frame = _checked(frame)
     reached = frame["dice"] if overlap == "dice" else frame["dice"] / (2.0 - frame["dice"])
@@ -109,6 +118,31 @@ def seconds_per_turn(frame: pd.DataFrame) -> dict[str, float]:
     }
 
 
+def measure_objects(frame: pd.DataFrame, cap: int = CAP) -> dict[str, MeasuredObjects]:
+    """Take every measure of every object, by the keys of `lesslabel.clicks.measure_table.click_measures`.
+
+    Args:
+        frame: clicks.
+        cap: of the protocol.
+
+    Raises:
+        DataError: if the frame is no frame of clicks.
+        ConfigError: if the cap is below 1.
+    """
+    measured = {}
+    for overlap in OVERLAPS:
+        for percent in PERCENTS:
+            needed = clicks_needed(frame, percent / 100, overlap=overlap, cap=cap)
+            measured[f"noc_{overlap}_{percent}"] = MeasuredObjects(needed["clicks"], needed["failed"])
+    measured["dice_auc"] = MeasuredObjects(area_under_curve(frame, cap))
+    first = frame[frame["turn"] == 1].set_index(OBJECT).sort_index()
+    for column in QUALITIES:
+        measured[f"{column}_first"] = MeasuredObjects(first[column])
+        values = at_clicks(frame, clicks_read_at(cap), column)
+        measured |= {f"{column}_{count}": MeasuredObjects(values[count]) for count in values.columns}
+    return {key: measured[key] for key in click_measures(cap)}
+
+
 def summarise_clicks(frame: pd.DataFrame, *, cap: int = CAP, seed: int = 0, resamples: int = 10_000) -> pd.DataFrame:
     """Summarise a protocol per label and for the mean over labels.
 
@@ -121,16 +155,16 @@ def summarise_clicks(frame: pd.DataFrame, *, cap: int = CAP, seed: int = 0, resa
     Returns:
         One row per label and measure with the columns ``label, measure, mean, low, high, patients, objects, failures``:
         the mean over patients with its 95 % bootstrap interval, the number of patients and objects, and of the numbers
-        of clicks how many objects failed (else NaN). Measures are ``noc_dice_85``, ``noc_dice_90``, ``noc_iou_85``,
-        ``noc_iou_90``, ``dice_auc``, and ``dice_…`` and ``assd_mm_…`` after the first turn (``first``), at 5, 10 and
-        `cap` clicks.
+        of clicks how many objects failed (else NaN). The measures are those of
+        `lesslabel.clicks.measure_table.click_measures`.
 
     Raises:
         DataError: if the frame is no frame of clicks.
         ConfigError: if the cap is below 1.
     """
     rows = []
-    for measure, values, failed in _measures(frame, cap):
+    for measure, objects in measure_objects(frame, cap).items():
+        values, failed = objects.values, objects.failed
         patients = _per_patient(values)
         for label in patients.columns:
             whole = label == MEAN_OVER_LABELS
@@ -171,23 +205,6 @@ def curve_over_clicks(
         for count in values.columns
     ]
     return pd.DataFrame(rows, columns=["clicks", "mean", "low", "high"])
-
-
-def _measures(frame: pd.DataFrame, cap: int) -> list[tuple[str, "pd.Series[float]", "pd.Series[bool] | None"]]:
-    """Every measure with its value per object and, of a number of clicks, who failed."""
-    measures: list[tuple[str, pd.Series[float], pd.Series[bool] | None]] = []
-    for overlap in get_args(Overlap):
-        for threshold in THRESHOLDS:
-            needed = clicks_needed(frame, threshold, overlap=overlap, cap=cap)
-            measures.append((f"noc_{overlap}_{round(100 * threshold)}", needed["clicks"], needed["failed"]))
-    measures.append(("dice_auc", area_under_curve(frame, cap), None))
-    first = frame[frame["turn"] == 1].set_index(OBJECT).sort_index()
-    counts = [count for count in _READ_AT if count < cap] + [cap]
-    for column in ("dice", "assd_mm"):
-        values = at_clicks(frame, counts, column)
-        measures.append((f"{column}_first", first[column], None))
-        measures += [(f"{column}_{count}", values[count], None) for count in counts]
-    return measures
 
 
 def _per_patient(values: "pd.Series[float]") -> pd.DataFrame:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
+from lesslabel.evaluation.label_maps import find_thin_axis
 from lesslabel.kernels.distances import nearest_distances
 from lesslabel.kernels.regions import BOTH, PRED, REF, border_voxels, measure_regions
 
@@ -30,6 +31,9 @@ def object_scores(
     """
     if prediction.shape != truth.shape:
         raise DataError(f"prediction: shape {prediction.shape}, the truth {truth.shape}; pass masks of one grid")
+    if (thin := find_thin_axis(truth.shape)) is not None:
+        prediction, truth = prediction.squeeze(thin), truth.squeeze(thin)
+        spacing_mm = [side for axis, side in enumerate(spacing_mm) if axis != thin]
     planar = truth.ndim == 2
     pred, ref = (np.ascontiguousarray(mask[None] if planar else mask).view(np.uint8) for mask in (prediction, truth))
     sizes, boxes = measure_regions(pred, ref, 1)

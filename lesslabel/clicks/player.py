@@ -16,9 +16,9 @@ from lesslabel.errors import ConfigError, LesslabelError
 from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask
-from lesslabel.interaction.protocol import PlayedTurn, play_turns
 from lesslabel.interaction.robots import ROBOTS, Robot
 from lesslabel.interaction.session import InteractiveSession
+from lesslabel.interaction.simulated_turns import SimulatedTurn, simulate_turns
 
 PICTURED = 6
 """How many of the worst objects are kept as pictures."""
@@ -135,7 +135,7 @@ class ClickPlayer:
     def _play(self, entry: ClickObject) -> str:
         prompts, dice = [], 0.0
         first = last = np.zeros_like(entry.truth)
-        self._score(entry, 0, PlayedTurn((), 0, first, math.nan))
+        self._score(entry, 0, SimulatedTurn((), 0, first, math.nan))
         for number, turn in enumerate(self._turns(entry, self.protocol.turns), start=1):
             dice = self._score(entry, number, turn)
             prompts.append(turn.prompts)
@@ -143,19 +143,19 @@ class ClickPlayer:
         self._keep(entry, first, last, dice)
         return prompts_line((entry.uid, entry.slice, entry.label), prompts)
 
-    def _score(self, entry: ClickObject, number: int, turn: PlayedTurn) -> float:
+    def _score(self, entry: ClickObject, number: int, turn: SimulatedTurn) -> float:
         dice, assd_mm = object_scores(turn.mask & entry.known, entry.truth, entry.spacing_mm)
         names = entry.uid, entry.patient, entry.slice, entry.label
         self.rows.append((*names, number, turn.clicks, dice, assd_mm, turn.seconds))
         return dice
 
-    def _turns(self, entry: ClickObject, turns: int | None) -> Iterator[PlayedTurn]:
+    def _turns(self, entry: ClickObject, turns: int | None) -> Iterator[SimulatedTurn]:
         if self._shown != (entry.uid, entry.slice):  # the model looks once at an image, whatever lies in it
             self._session.set_image(entry.image, entry.spacing_mm)
             self._shown = entry.uid, entry.slice
         self._session.reset()
         first: Robot | Sequence[Prompt] = self.pointing if self.protocol.annotation is None else entry.drawn
-        return play_turns(
+        return simulate_turns(
             self._session,
             entry.truth,
             first,

@@ -14,6 +14,7 @@ from lesslabel.clicks.measures import CLICK_COLUMNS, seconds_per_turn, summarise
 from lesslabel.clicks.objects import iterate_objects
 from lesslabel.clicks.player import ClickPlayer, ClickProtocol
 from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.data.view import View, require_reference
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.files import write_json, written_aside
@@ -21,10 +22,13 @@ from lesslabel.interaction.encoding import Encoding
 from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.robots import Robot
 from lesslabel.methods import SegmentationMethod
+from lesslabel.privacy import argument_without_folders
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
+from lesslabel.runs.reopening import load_run
+from lesslabel.runs.settings import Overrides, settings_of
 from lesslabel.runs.trainer import looking_trainer
-from lesslabel.runs.verbs import load_run
+from lesslabel.terminal import print_warning
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ def run_clicks(
     store: OtherStore | None = None,
     part: str = "test",
     labels: Sequence[str] = (),
-    settings: Sequence[str] = (),
+    overrides: Overrides | None = None,
+    skip_damaged: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Any]:
     """Point at every object of a part and correct the run's segmentation click by click; write `out`.
@@ -64,7 +69,8 @@ def run_clicks(
         store: take the objects from there; None for the run's own store and split.
         part: ``train``, ``validation``, ``test`` or ``all``.
         labels: names of the classes; none takes all.
-        settings: as on the command line of a run; they override its configuration.
+        overrides: values of settings, which win over the configuration of the run.
+        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and list them.
         progress: called with the cases that are done and their number.
 
     Returns:
@@ -77,11 +83,15 @@ def run_clicks(
     """
     if out.exists():
         raise DataError(f"{out}: exists already; remove it, or choose another folder with --out")
-    opened = load_run(RunFolder(run), settings)
+    settings = settings_of(overrides=overrides)
+    opened = load_run(run, settings)
     model, pointing = _interactive(opened)
     data = opened.datamodule if store is None else _data_of(store, opened.datamodule, model.in_channels)
     _require_fit(model, data)
-    names, uids = _labels_of(data, labels), _uids_of(data, part, protocol.annotation)
+    names = _labels_of(data, labels)
+    uids, left_out = keep_sound(
+        data.store, _uids_of(data, part, protocol.annotation), skip_damaged=skip_damaged, tell=print_warning
+    )
     opened.model.to(looking_trainer(opened, []).strategy.root_device)
     player = ClickPlayer(model, pointing, protocol)
     _require_taken(player.correcting, opened.model)
@@ -100,7 +110,7 @@ def run_clicks(
             "format": FORMAT,
             "method": str(opened.config["name"] or type(opened.model).__name__),
             "run": run.resolve().name,
-            "settings": list(settings),
+            "settings": [argument_without_folders(setting) for setting in settings.words()],
             "checkpoint": RunFolder(run).checkpoint("auto").stem,
             "protocol": asdict(protocol),
             "first_robot": player.pointing.name if protocol.annotation is None else None,
@@ -108,6 +118,7 @@ def run_clicks(
             "unseen_store": store is not None,
             "without_prompts": player.without_prompts,
             "device": opened.model.device.type,
+            **({"left_out": {case.uid: case.reason for case in left_out}} if left_out else {}),
             **_numbers(frame, protocol.cap),
         }
         write_json(aside / SUMMARY, summary)
@@ -142,7 +153,7 @@ def _play(
 def _interactive(run: RunCLI) -> tuple[InteractiveModel, Robot]:
     """The run's method as what it must be here, and the robot that points at its objects first."""
     robot = getattr(run.model, "first_robot", None)
-    if not isinstance(robot, Robot) or not hasattr(run.model, "look_at"):
+    if not isinstance(robot, Robot) or not hasattr(run.model, "prepare_image"):
         raise ConfigError(f"{type(run.model).__name__} takes no clicks; name a run of an interactive method")
     return cast(InteractiveModel, run.model), robot
 

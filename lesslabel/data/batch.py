@@ -1,4 +1,4 @@
-"""What the data module hands to a method."""
+"""The batches that the data module gives to a method."""
 
 from typing import Any, NotRequired, TypedDict
 
@@ -7,29 +7,30 @@ from torch import Tensor
 
 
 class Batch(TypedDict):
-    """One training batch. No method infers "labelled" from pixels: `kind` says it, slice by slice.
+    """One training batch. `kind` tells for each slice whether and how it is labelled; pixels are never used for that.
 
-    A sample in 2D is one slice, in 3D it has D of them; a volume may hold dense, scribbled and unlabelled slices.
-    Losses and the helpers of methods also take a 3D batch with one `kind` and one list of `annotated_labels` for each
-    sample: they count in all its slices.
+    A sample in 2D is one slice, in 3D it has D slices; a volume may hold dense, scribbled and unlabelled slices.
+    Losses and methods also take a 3D batch with one `kind` and one list of `annotated_labels` for each sample; they
+    then hold for all its slices.
 
     Attributes:
         image: (B, C, [D], H, W) float32.
-        target: (B, [D], H, W) int64 class indices, `IGNORE` (255) where unknown; all unknown for an unlabelled slice.
-        kind: (B, [D]) int64, values of `lesslabel.data.case.Kind`; `Kind.NONE` for what lies beyond a volume.
+        target: (B, [D], H, W) int64 class indices, `IGNORE` (255) where unknown; an unlabelled slice is unknown
+            everywhere.
+        kind: (B, [D]) int64, values of `lesslabel.data.case.Kind`; `Kind.NONE` for slices beyond a volume.
         annotated_labels: (B, C, [D]) bool over classes, False where nobody annotated the class in that slice.
         uid: case of each sample.
         weight: optional (B, [D], H, W) float32 confidence of the target.
-        derived: optional (B, K, [D], H, W) float32, maps that the method derives from dense labels (its `recipe`);
-            they mean nothing where the target is unknown.
-        cues: optional (B, K, [D], H, W) float32, what an annotator's prompts were turned into; the input of an
-            interactive method, never a target.
+        derived: optional (B, K, [D], H, W) float32, maps derived from dense labels (`map_derivation` of the method);
+            not valid where the target is unknown.
+        cues: optional (B, K, [D], H, W) float32, maps computed from prompts; an input of interactive methods, never a
+            target.
         clicks: optional (B, [D], H, W) uint8, 1 where an annotator marked the object, 0 where they marked background,
-            `IGNORE` elsewhere; goes with `cues`.
-        own_turns: optional (B,) int64, how many turns of prompts the network's own error adds to each sample.
-        own_seed: (B,) int64, what those are drawn from; goes with `own_turns`, as do the next two.
-        placed: of each sample what was said of the object, on its grid (`lesslabel.interaction.placed`).
-        spacing_mm: of each sample the voxel size of its grid.
+            `IGNORE` elsewhere; present if `cues` is.
+        own_turns: optional (B,) int64, number of turns that correct the error of the network, for each sample.
+        own_seed: (B,) int64, random seed of these turns; present if `own_turns` is, like the next two.
+        placed: the prompts of each sample on its grid (`lesslabel.interaction.placed`).
+        spacing_mm: voxel size of the grid of each sample.
     """
 
     image: Tensor
@@ -53,7 +54,7 @@ class EvaluationBatch(TypedDict):
     Attributes:
         image: (1, C, z, y, x) float32 on the network's grid.
         reference: (z, y, x) uint8 class indices on the native grid; absent where a case has no reference.
-        annotated_labels: (C,) bool, False where the reference does not speak of the class; goes with `reference`.
+        annotated_labels: (C,) bool, False where the reference does not cover the class; present if `reference` is.
         uid: the case.
         patient: its patient.
         native_shape: (z, y, x) in voxels.
@@ -76,7 +77,7 @@ class EvaluationBatch(TypedDict):
 
 
 def collate(samples: list[Batch]) -> Batch:
-    """Stack samples of one; where a sample of the batch has none, a weight is 1 and derived maps are 0."""
+    """Stack samples to a batch; a missing weight becomes 1 and missing derived maps become 0."""
     batch = Batch(
         image=torch.stack([sample["image"] for sample in samples]),
         target=torch.stack([sample["target"] for sample in samples]),
@@ -91,7 +92,7 @@ def collate(samples: list[Batch]) -> Batch:
     derived = next((sample["derived"] for sample in samples if "derived" in sample), None)
     if derived is not None:
         batch["derived"] = torch.stack([sample.get("derived", torch.zeros_like(derived)) for sample in samples])
-    if "cues" in samples[0]:  # an interactive method's samples all have them
+    if "cues" in samples[0]:  # all samples of an interactive method have them
         batch["cues"] = torch.stack([sample["cues"] for sample in samples])
         batch["clicks"] = torch.stack([sample["clicks"] for sample in samples])
     if "own_turns" in samples[0]:
@@ -103,5 +104,5 @@ def collate(samples: list[Batch]) -> Batch:
 
 
 def one_case(case: EvaluationBatch) -> EvaluationBatch:
-    """Hand a case on as it is, where torch's own conversion would turn tuples into lists."""
+    """Return a case unchanged; torch's default conversion would turn tuples into lists."""
     return case

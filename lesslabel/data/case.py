@@ -13,12 +13,12 @@ IGNORE = 255
 """The value of an unknown voxel in every label map: uint8 on disk, int64 in a batch."""
 
 
-Box = tuple[slice, slice, slice]
-"""A part of a case, (z, y, x), with starts and stops within it."""
+Subvolume = tuple[slice, slice, slice]
+"""A rectangular region of a case, (z, y, x), with starts and stops inside the image."""
 
 
 class Kind(IntEnum):
-    """How a target came to be. ``NONE`` marks a case that the experiment sees without labels."""
+    """How an annotation was made. ``NONE`` marks a case or slice without labels in the experiment."""
 
     NONE = 0
     DENSE = 1
@@ -30,16 +30,16 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """One label map of a case, by someone.
+    """One label map of a case.
 
     Attributes:
         labels: (z, y, x) uint8, the source's label codes, `IGNORE` where unknown.
         kind: how it was made.
         author: who or what made it (``"rater1"``, ``"pseudo/<run>"``), free text without patient data.
         time: when it was made, ISO 8601, or empty if unknown.
-        covered_labels: the label codes this annotation speaks of, background apart; None means all. An organ that
+        covered_labels: the label codes that this annotation covers, without background; None means all. An organ that
             nobody annotated is not background.
-        covered_slices: the z indices this annotation speaks of; None means all.
+        covered_slices: the z indices that this annotation covers; None means all.
         confidence: optional (z, y, x) float32 in [0, 1].
     """
 
@@ -51,19 +51,19 @@ class Annotation:
     covered_slices: tuple[int, ...] | None = None
     confidence: NDArray[np.float32] | None = None
 
-    def cut(self, box: Box) -> "Annotation":
-        """The same of a part of the case alone."""
+    def crop(self, subvolume: Subvolume) -> "Annotation":
+        """Crop the annotation to a region of its case."""
         return replace(
             self,
-            labels=self.labels[box],
-            covered_slices=cut_slices(self.covered_slices, box),
-            confidence=None if self.confidence is None else self.confidence[box],
+            labels=self.labels[subvolume],
+            covered_slices=crop_slices(self.covered_slices, subvolume),
+            confidence=None if self.confidence is None else self.confidence[subvolume],
         )
 
 
-def cut_slices(slices: Iterable[int] | None, box: Box) -> tuple[int, ...] | None:
-    """Those z indices of a case that lie in a part of it, counted from its first slice; None, all, stays all."""
-    first, end, _ = box[0].indices(2**31)
+def crop_slices(slices: Iterable[int] | None, subvolume: Subvolume) -> tuple[int, ...] | None:
+    """The z indices inside a region, counted from its first slice; None, all slices, stays None."""
+    first, end, _ = subvolume[0].indices(2**31)
     return None if slices is None else tuple(index - first for index in slices if first <= index < end)
 
 
@@ -89,8 +89,8 @@ class Case:
     """One image of one patient.
 
     Attributes:
-        uid: the case's name, unique in its store, free of patient data where the source is.
-        patient: what splits are made by; several cases may share it.
+        uid: the case's name, unique in its store, without patient data if the source has none.
+        patient: splits divide by patient; several cases may have the same patient.
         image: (C, z, y, x) float32; a 2D image has z = 1.
         spacing_mm: voxel size in mm in the order (z, y, x).
         affine: 4×4, maps the voxel (x, y, z, 1) to scanner RAS+ mm as NIfTI does; None if the source has none.

@@ -1,4 +1,4 @@
-"""What the checks of a store return: something wrong or suspicious, with its cause and its fix."""
+"""The result of a check of a store: a problem, its cause and its fix."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,13 +8,13 @@ PREPARE_AGAIN = "prepare the store again"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong, or suspicious, in a store.
+    """A problem, or something suspicious, in a store.
 
     Attributes:
         case: uid of the case, or the file, patient or split it is about.
         problem: what was found.
-        severity: an error makes results wrong or training fail; a warning may be meant.
-        cause: how this usually comes about.
+        severity: an error makes results wrong or training fail; a warning may be intended.
+        cause: the usual cause.
         fix: what to do.
     """
 
@@ -31,5 +31,5 @@ class Finding:
 
     @classmethod
     def warning(cls, case: str, problem: str, cause: str, fix: str) -> "Finding":
-        """Something that may be meant."""
+        """Something that may be intended."""
         return cls(case, problem, "warning", cause, fix)

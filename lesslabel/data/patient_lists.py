@@ -1,4 +1,4 @@
-"""Lists of patients: who is in which part, and who comes first in a budget; of one's own, or with the package."""
+"""Lists of patients: split files and orders for budgets, from the user or from the package."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,7 +11,7 @@ from lesslabel.errors import DataError
 PARTS = ("train", "validation", "test")
 LISTS = Path(__file__).resolve().parent / "lists"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""As safe either way; in C a list of five folds is read in a tenth of the time."""
+"""Both are safe; the C loader reads a list of five folds in a tenth of the time."""
 
 
 def load_split(split: str, fold: int = 0) -> dict[str, tuple[str, ...]]:
@@ -21,7 +21,7 @@ def load_split(split: str, fold: int = 0) -> dict[str, tuple[str, ...]]:
         Patients by part (train, validation, test).
 
     Raises:
-        DataError: if there is no such file or fold, or it is not laid out as a split file.
+        DataError: if there is no such file or fold, or it has not the layout of a split file.
     """
     path = find_list(split, ".yaml")
     folds = _read_folds(path)
@@ -37,7 +37,7 @@ def load_split(split: str, fold: int = 0) -> dict[str, tuple[str, ...]]:
 
 
 def load_draw(split: str) -> dict[str, int] | None:
-    """Read how many cases of each part a split file draws; None if it divides by patient.
+    """Read how many cases a split file samples for each part; None if it divides by patient.
 
     Raises:
         DataError: if there is no such file, or it is not laid out as a split file.
@@ -49,12 +49,14 @@ def load_draw(split: str) -> dict[str, int] | None:
     counts = content["draw"]
     valid = isinstance(counts, dict) and all(isinstance(count, int) and count >= 0 for count in counts.values())
     if not valid or not set(counts) <= set(PARTS) or content.get("unit") != "case":
-        raise DataError(f"{path}: what is drawn is 'unit: case' and 'draw': {{train: 200, test: 150}}; correct it")
+        raise DataError(
+            f"{path}: a list of samples holds 'unit: case' and 'draw': {{train: 200, test: 150}}; correct it"
+        )
     return {part: counts.get(part, 0) for part in PARTS}
 
 
 def load_order(name: str) -> list[str]:
-    """Read a budget's order of patients, one a line, ``#`` comments allowed.
+    """Read the order of patients of a budget, one patient per line; ``#`` starts a comment.
 
     Raises:
         DataError: if there is no such list or it names a patient twice.
@@ -72,10 +74,10 @@ def load_order(name: str) -> list[str]:
 
 
 def find_list(name: str, suffix: str) -> Path:
-    """Find a file of one's own, or else a list that comes with the package.
+    """Find a file of the user, or otherwise a list of the package.
 
     Raises:
-        DataError: if there is neither; names the lists there are.
+        DataError: if there is neither; names the available lists.
     """
     own = Path(name)
     if own.is_file():

@@ -1,4 +1,4 @@
-"""A queue: which slices or cases to annotate next, in which order and why. `docs/formats.md` says how it is kept."""
+"""A queue: which slices or cases to annotate next, in which order and why; format: `docs/formats.md`."""
 
 import csv
 import hashlib
@@ -10,32 +10,33 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lesslabel.csv_table import read_rows
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.errors import DataError
 from lesslabel.files import write_json, written_aside
 
 WHOLE_CASE = -1
-"""The `slice` of a row that asks for a whole case."""
+"""The value of `slice` for a whole case."""
 
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class QueueRow:
-    """One unit to annotate.
+    """One annotation unit: a slice or a case to annotate.
 
     Attributes:
         uid: the case.
         slice: z index, counted from 0, or `WHOLE_CASE`.
-        image: name of the image file in the queue's own folder; empty if none was written.
+        image: name of the image file in the folder of the queue; empty if none was written.
         prelabel: name of a label map to start from in the same folder; empty if none was written.
-        rank: place in the order of the strategy.
-        score: what the strategy ordered by; NaN if it has none.
+        rank: position in the order of the strategy.
+        score: the score that the strategy sorted by; NaN if it has none.
         strategy: name of the strategy that chose it.
-        reason: why, in one line.
-        round: which round of choosing and annotating.
-        model_sha256: of the weights whose features or probabilities were looked at; empty if none were.
-        seed: of the strategy.
+        reason: the reason, in one line.
+        round: number of the round of selection and annotation.
+        model_sha256: of the weights whose features or probabilities were used; empty if none were.
+        seed: random seed of the strategy.
     """
 
     uid: str
@@ -58,13 +59,13 @@ _TYPES: Mapping[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True)
 class Queue:
-    """Units to annotate; no unit occurs twice, and no case is asked for both whole and by slice.
+    """Annotation units; no unit occurs twice, and no case occurs both whole and by slice.
 
     Attributes:
         rows: one for each unit, in the order in which they should be annotated.
 
     Raises:
-        DataError: if the rows contradict one another or a file name leads out of the queue's folder.
+        DataError: if rows contradict each other or a file name leads out of the folder of the queue.
     """
 
     rows: tuple[QueueRow, ...]
@@ -83,12 +84,12 @@ class Queue:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the units: two queues that ask for the same have the same, whatever the order and the reasons."""
+        """Hash of the units; it does not depend on their order and reasons."""
         units = sorted((row.uid, int(row.slice)) for row in self.rows)
         return hashlib.sha256(json.dumps(units).encode()).hexdigest()
 
     def require_known(self, records: Mapping[str, CaseRecord]) -> None:
-        """Refuse units that a store does not have.
+        """Raise an error for units that a store does not have.
 
         Args:
             records: rows of the store's table of cases by uid.
@@ -101,7 +102,7 @@ class Queue:
 
 
 def read_queue(path: Path, store: Store | None = None) -> Queue:
-    """Read `queue.csv`; columns that are not known are left aside.
+    """Read `queue.csv`; unknown columns are ignored.
 
     Args:
         path: the CSV file.
@@ -112,9 +113,10 @@ def read_queue(path: Path, store: Store | None = None) -> Queue:
             another or the store does not have a unit; names the line.
     """
     lines, rows = [], []
-    for line, cells in _read_cells(path):
-        lines.append(line)
-        rows.append(_parse_row(f"{path}, line {line}", cells))
+    absent = "no such queue; name the queue.csv of a selection"
+    for row in read_rows(path, columns=tuple(_TYPES), whole=True, absent=absent).rows:
+        lines.append(row.line)
+        rows.append(_parse_row(f"{path}, line {row.line}", row.cells))
     faults = [*_faults(rows), *(() if store is None else _unknown(rows, store.records))]
     for index, fault in faults:
         raise DataError(f"{path}, line {lines[index]}: {fault}")
@@ -122,16 +124,16 @@ def read_queue(path: Path, store: Store | None = None) -> Queue:
 
 
 def write_queue(path: Path, queue: Queue) -> None:
-    """Write `queue.csv`, and the same as JSON beside it, each in one step.
+    """Write `queue.csv` and the same content as JSON beside it, each atomically.
 
     Raises:
-        DataError: if the path has another ending, or the disk refuses.
+        DataError: if the path has another ending, or cannot be written.
     """
     if path.suffix != ".csv":
         raise DataError(f"{path}: a queue is a CSV file; name it {path.stem or 'queue'}.csv")
-    # as plain numbers: ranks and scores come out of arrays
+    # as Python numbers, since ranks and scores come from arrays
     rows = [{name: of_type(getattr(row, name)) for name, of_type in _TYPES.items()} for row in queue.rows]
-    # JSON knows neither NaN nor infinity
+    # JSON has neither NaN nor infinity
     plain = [row | {"score": row["score"] if math.isfinite(row["score"]) else None} for row in rows]
     write_json(
         path.with_suffix(".json"),
@@ -141,26 +143,6 @@ def write_queue(path: Path, queue: Queue) -> None:
         writer = csv.DictWriter(file, list(_TYPES))
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _read_cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows with their line numbers."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restkey="", strict=True)
-            missing = [name for name in _TYPES if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}, line 1: no column {', '.join(missing)}; a queue has {', '.join(_TYPES)}")
-            for cells in reader:
-                if "" in cells or None in cells.values():
-                    raise DataError(
-                        f"{path}, line {reader.line_num}: not as many cells as columns; quote a cell that holds a comma"
-                    )
-                yield reader.line_num, cells
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such queue; name the queue.csv of a selection") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a readable CSV ({error}); save it as comma separated UTF-8") from error
 
 
 def _parse_row(where: str, cells: Mapping[str, str]) -> QueueRow:
@@ -175,7 +157,7 @@ def _parse_row(where: str, cells: Mapping[str, str]) -> QueueRow:
 
 
 def _faults(rows: Sequence[QueueRow]) -> Iterator[tuple[int, str]]:
-    """What contradicts itself, with the index of the row."""
+    """Contradictions, with the index of the row."""
     first_of: dict[tuple[str, int], int] = {}
     whole_of: dict[str, bool] = {}
     for index, row in enumerate(rows):
@@ -196,7 +178,7 @@ def _faults(rows: Sequence[QueueRow]) -> Iterator[tuple[int, str]]:
 
 
 def _unknown(rows: Sequence[QueueRow], records: Mapping[str, CaseRecord]) -> Iterator[tuple[int, str]]:
-    """What is not in a store, with the index of the row."""
+    """Units that a store does not have, with the index of the row."""
     for index, row in enumerate(rows):
         if row.uid not in records:
             yield index, f"the store has no case '{row.uid}'; use the store that the queue was made from"

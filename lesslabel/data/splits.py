@@ -1,4 +1,4 @@
-"""Who trains, who validates, who tests: by patient, unless a list that says so repeats a study that leaked patients."""
+"""Divide cases into training, validation and test by patient; special lists repeat studies that divided by case."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ GROUP_PARTS = {
     "testset": "test",
     "testing": "test",
 }
-"""The part that a case's group stands for, whatever its case of letters; split ``groups`` goes by it."""
+"""The part for each group of a case, in lower case; used by the split ``groups``."""
 _MADE_FROM_THE_TABLE = ("groups", "random", "random_by_centre")
 _RANDOM_SHARES = (0.7, 0.1, 0.2)
 
@@ -29,7 +29,7 @@ class Partition:
     """The cases of a store, by part.
 
     Attributes:
-        cases: uids by part; the parts share no patient, unless the split draws cases.
+        cases: uids by part; no patient is in two parts, unless the split samples cases.
         missing_patients: patients that the split names and the store does not have.
     """
 
@@ -40,16 +40,17 @@ class Partition:
 def partition(records: Sequence[CaseRecord], split: str, *, fold: int = 0, allow_missing: bool = False) -> Partition:
     """Divide the cases of a store by patient.
 
-    A list may hold ``unit: case`` and ``draw: {train: 200, test: 150}`` instead of folds: so many cases, drawn by
-    `draw_order` with the fold as seed, whoever the patients are. **Patients are then in training and in test**: it
-    repeats published studies on slices, says so in its name, and `lesslabel verify` counts it as an error.
+    A list may hold ``unit: case`` and ``draw: {train: 200, test: 150}`` instead of folds: that many cases are sampled
+    by `draw_order` with the fold as random seed, whatever their patients. **Patients are then in training and in
+    test**: such a list repeats published studies on slices, its name tells it, and `lesslabel verify` reports it as an
+    error.
 
     Args:
         records: rows of the store's table of cases.
-        split: a committed list (``"acdc/five_fold"``), a YAML file of one's own, ``"groups"`` for the official parts
-            that the source noted, ``"random"`` for a seeded 70/10/20, or ``"random_by_centre"`` for one inside every
-            centre, whatever other centres the store has.
-        fold: which fold of the list; of a random split the seed.
+        split: a committed list (``"acdc/five_fold"``), a YAML file, ``"groups"`` for the official parts of the
+            source, ``"random"`` for a seeded 70/10/20 split, or ``"random_by_centre"`` for such a split inside every
+            centre, which does not depend on the other centres.
+        fold: the fold of the list; for a random split the random seed.
         allow_missing: drop patients that the store does not have instead of refusing.
 
     Raises:
@@ -76,10 +77,10 @@ def partition(records: Sequence[CaseRecord], split: str, *, fold: int = 0, allow
 
 
 def divide_patients(records: Sequence[CaseRecord], split: str, fold: int = 0) -> dict[str, tuple[str, ...]]:
-    """Patients by part as a split has them, in the store or not; see `partition` for the arguments.
+    """Patients by part in a split, also those that the store does not have; see `partition` for the arguments.
 
     Raises:
-        DataError: if there is no such split or fold, a group names no part, or there are too few patients to draw from.
+        DataError: if there is no such split or fold, a group names no part, or there are too few patients.
     """
     if split == "groups":
         return _by_group(records)
@@ -95,12 +96,12 @@ def divide_patients(records: Sequence[CaseRecord], split: str, fold: int = 0) ->
 
 
 def keep_centres(divided: Partition, records: Sequence[CaseRecord], centres: Mapping[str, Sequence[str]]) -> Partition:
-    """Leave out the cases of all but some centres; the part of those that stay is what it was.
+    """Keep only the cases of some centres; they stay in their parts.
 
     Args:
         divided: the division of the whole store.
         records: rows of the store's table of cases.
-        centres: the centres to keep, by part; a part that is not in it keeps all.
+        centres: the centres to keep, by part; a part without an entry keeps all.
 
     Raises:
         DataError: if the store has no such centre, or training is left empty.
@@ -120,7 +121,7 @@ def keep_centres(divided: Partition, records: Sequence[CaseRecord], centres: Map
 
 
 def find_overlaps(parts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Patients that are in more than one part, with these parts."""
+    """Find patients in more than one part, with these parts."""
     parts_of: dict[str, list[str]] = {}
     for part, members in parts.items():
         for patient in dict.fromkeys(members):
@@ -131,13 +132,13 @@ def find_overlaps(parts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ..
 def draw_order(patients: Sequence[str], seed: int) -> list[str]:
     """Order patients by a seeded hash: the first n of them are the label budget n.
 
-    Larger budgets contain the smaller, and a patient keeps its rank when others are missing.
+    A larger budget contains the smaller ones, and the order of two patients does not depend on the others.
     """
     return sorted(patients, key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest())
 
 
 def _cases_to_draw(split: str) -> dict[str, int] | None:
-    """How many cases of each part a split draws; None if it divides by patient."""
+    """How many cases a split samples for each part; None if it divides by patient."""
     return None if split in _MADE_FROM_THE_TABLE else load_draw(split)
 
 

@@ -1,4 +1,4 @@
-"""Which training cases show which annotations, and on which slices: budgets, queues and what each annotation covers."""
+"""Which annotations supervise each training case, and on which slices: budgets, queues and coverage."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,34 +6,34 @@ from pathlib import Path
 from lesslabel.data.patient_lists import load_order
 from lesslabel.data.queue import read_queue
 from lesslabel.data.store import CaseRecord
-from lesslabel.data.view import Shown, Supervision, View
+from lesslabel.data.view import Supervision, View, VisibleAnnotation
 from lesslabel.errors import ConfigError
 
 CoveredSlices = Callable[[str, str], tuple[int, ...] | None]
-"""The z indices that an annotation speaks of, by uid and annotation name; None means all."""
+"""The z indices that an annotation covers, by uid and annotation name; None means all."""
 
 
 def assign_supervision(
     view: View, records: Sequence[CaseRecord], covered_slices: CoveredSlices = lambda _uid, _annotation: None
-) -> dict[str, tuple[Shown, ...]]:
-    """Decide which annotations each training case shows, and on which slices.
+) -> dict[str, tuple[VisibleAnnotation, ...]]:
+    """Decide which annotations supervise each training case, and on which slices.
 
-    An entry of the view takes what earlier ones left: the slices that its annotation speaks of and its queue holds. A
-    budget counts the patients to whom the entry has something to add.
+    An entry of the view takes the slices that its annotation covers and its queue holds, and that no earlier entry
+    took. A budget counts only patients for whom the entry adds a slice.
 
     Args:
         view: the view.
         records: the training cases.
-        covered_slices: what each annotation speaks of.
+        covered_slices: the slices that each annotation covers.
 
     Returns:
-        Annotations by uid, best first; a case that is not in it is unlabelled.
+        Annotations by uid, best first; a case without an entry is unlabelled.
 
     Raises:
         ConfigError: if an annotation exists in no training case, the order does not list enough of the patients, or a
-            queue holds what no training case can show.
+            queue holds a slice that no training case has annotated.
     """
-    shown: dict[str, list[Shown]] = {}
+    shown: dict[str, list[VisibleAnnotation]] = {}
     left = {record.uid: frozenset(range(record.depth)) for record in records}
     for supervision in view.supervision:
         holders = _holders(supervision, records)
@@ -50,7 +50,7 @@ def assign_supervision(
             if record.uid in offered and record.patient in admitted:
                 slices = offered[record.uid]
                 whole = len(slices) == record.depth
-                entry = Shown(supervision.annotation, None if whole else tuple(sorted(slices)))
+                entry = VisibleAnnotation(supervision.annotation, None if whole else tuple(sorted(slices)))
                 shown.setdefault(record.uid, []).append(entry)
                 left[record.uid] -= slices
     return {uid: tuple(entries) for uid, entries in shown.items()}
@@ -69,7 +69,7 @@ def _holders(supervision: Supervision, records: Sequence[CaseRecord]) -> list[Ca
 
 
 def _queued_slices(supervision: Supervision, records: Sequence[CaseRecord]) -> dict[str, frozenset[int]]:
-    """The slices of each training case that the entry's queue lets it show; without a queue all."""
+    """The slices of each training case that the queue of the entry holds; all without a queue."""
     whole = {record.uid: frozenset(range(record.depth)) for record in records}
     if not supervision.queue:
         return whole

@@ -1,4 +1,4 @@
-"""Which annotations an experiment sees, and how labels and channels are mapped."""
+"""Which annotations an experiment may use, and how labels and channels are mapped."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +17,11 @@ class Supervision:
 
     Attributes:
         annotation: name of the annotation (``"scribble"``).
-        patients: how many training patients show it; None shows all. The others keep it hidden.
-        order: list that says which patients come first (``"acdc/order_seed0"`` or a file, one patient a line); needed
-            with a budget, so that it is committed and not drawn anew.
-        queue: file of a queue (`lesslabel.data.queue`): only its slices and cases show the annotation, everything else
-            keeps it hidden. Empty shows all.
+        patients: number of training patients whose annotation is used; None uses all. The others stay hidden.
+        order: list with the order of patients (``"acdc/order_seed0"`` or a file, one patient per line); needed with a
+            budget, so that the choice of patients is fixed.
+        queue: file of a queue (`lesslabel.data.queue`): the annotation is used only on its slices and cases and is
+            hidden elsewhere. Empty uses all.
     """
 
     annotation: str
@@ -34,24 +34,24 @@ class Supervision:
             raise ConfigError(f"view: a budget of {self.patients} patients for '{self.annotation}'; use 0 or more")
         if self.patients is not None and not self.order:
             raise ConfigError(
-                f"view: a budget of {self.patients} patients for '{self.annotation}' needs 'order', the list that says "
-                "which patients come first"
+                f"view: a budget of {self.patients} patients for '{self.annotation}' needs 'order', a list with the "
+                "order of patients"
             )
 
 
 @dataclass(frozen=True)
 class View:
-    """What an experiment sees of a store.
+    """What an experiment may use of a store.
 
     Attributes:
-        supervision: the annotations that supervise, best first: a slice shows the first that its case has, that speaks
-            of it, whose queue holds it and whose budget admits its patient, and is unlabelled if there is none.
+        supervision: the annotations that supervise, best first: a slice uses the first one that its case has, that
+            covers it, whose queue holds it and whose budget includes its patient. Without one it is unlabelled.
         reference: annotation that validation and test score against.
-        labels: classes by name as lists of label codes, in class order (``{"whole tumour": [1, 2, 4]}``); None takes
-            every label of the store as it is. Codes that no class names are background.
+        labels: classes by name as lists of label codes, in class order (``{"whole tumour": [1, 2, 4]}``); None makes
+            every label of the store a class. Codes without a class are background.
         channels: indices of the image channels to use; None uses all.
-        overlays: annotation folders (`lesslabel.data.store.annotation_folder`) laid over the store in training; what
-            they hold can supervise, and is never scored against.
+        overlays: annotation folders (`lesslabel.data.store.annotation_folder`) added to the store in training; their
+            annotations can supervise and are never a reference.
     """
 
     supervision: list[Supervision] = field(default_factory=lambda: [Supervision("dense")])
@@ -62,12 +62,12 @@ class View:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An annotation that a training case shows, and where.
+class VisibleAnnotation:
+    """An annotation that supervises a training case, and on which slices.
 
     Attributes:
         annotation: its name.
-        slices: z indices on which it supervises; None means all. No two annotations of a case share one.
+        slices: z indices that it supervises; None means all. No two annotations of a case supervise the same slice.
     """
 
     annotation: str
@@ -76,7 +76,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class LabelMapping:
-    """From a store's label codes to class indices.
+    """Map the label codes of a store to class indices.
 
     Attributes:
         names: class names, background first.
@@ -95,13 +95,13 @@ class LabelMapping:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What supervises one case.
+    """The supervising label map of one case.
 
     Attributes:
         labels: (z, y, x) uint8 class indices, `IGNORE` where unknown.
-        kind: how it came to be.
+        kind: how the annotation was made.
         annotated_labels: (C,) bool, False for a class that nobody annotated; background is always True.
-        slices: z indices that it speaks of; None means all.
+        slices: z indices that it covers; None means all.
         confidence: (z, y, x) float32 in [0, 1], or None.
     """
 
@@ -113,14 +113,14 @@ class Target:
 
 
 def select_channels(view: View, channels: Sequence[str]) -> tuple[int, ...]:
-    """Resolve the channels of a view against a store's.
+    """Find the channels of a view in a store.
 
     Args:
         view: the view.
         channels: names of the store's channels.
 
     Returns:
-        Indices of the channels that the network sees, in its order.
+        Indices of the input channels of the network, in its order.
 
     Raises:
         ConfigError: if the view names a channel that the store does not have, or none.
@@ -133,10 +133,10 @@ def select_channels(view: View, channels: Sequence[str]) -> tuple[int, ...]:
 
 
 def require_reference(view: View, records: Sequence[CaseRecord], part: str) -> None:
-    """Refuse a reference that no case of a part has; a part without cases needs none.
+    """Raise an error if no case of a part has the reference; a part without cases needs none.
 
     Raises:
-        ConfigError: names the annotations there are.
+        ConfigError: names the available annotations.
     """
     if records and not any(view.reference in record.annotation_names for record in records):
         known = sorted({name for record in records for name in record.annotation_names})
@@ -147,7 +147,7 @@ def require_reference(view: View, records: Sequence[CaseRecord], part: str) -> N
 
 
 def map_labels(view: View, labels: Mapping[int, str]) -> LabelMapping:
-    """Resolve the classes of a view against a store's labels.
+    """Find the classes of a view in the labels of a store.
 
     Raises:
         ConfigError: if a class names a code that the store does not have, or none, or two classes share one.
@@ -169,29 +169,29 @@ def map_labels(view: View, labels: Mapping[int, str]) -> LabelMapping:
 
 
 def make_target(annotation: Annotation, mapping: LabelMapping, slices: Sequence[int] | None = None) -> Target:
-    """Map an annotation to class indices; slices and labels that it does not speak of become unknown or unannotated.
+    """Map an annotation to class indices; slices and labels that it does not cover become unknown or unannotated.
 
     Args:
         annotation: the annotation.
         mapping: from label codes to classes.
-        slices: z indices that may be seen; None means all.
+        slices: z indices that may be used; None means all.
     """
     labels = _map_codes(annotation.labels, mapping.table)
-    confidence, spoken = annotation.confidence, annotation.covered_slices
+    confidence, covered_slices = annotation.confidence, annotation.covered_slices
     if slices is not None:
-        spoken = tuple(index for index in slices if spoken is None or index in spoken)
-    if spoken is not None:
-        hidden = np.setdiff1d(np.arange(len(labels)), spoken)
+        covered_slices = tuple(index for index in slices if covered_slices is None or index in covered_slices)
+    if covered_slices is not None:
+        hidden = np.setdiff1d(np.arange(len(labels)), covered_slices)
         labels[hidden] = IGNORE
         if confidence is not None:
             confidence = confidence.copy()
             confidence[hidden] = 1.0
     covered = annotation.covered_labels
     annotated = [covered is None or set(codes) <= set(covered) for codes in mapping.codes]
-    return Target(labels, annotation.kind, np.array(annotated), spoken, confidence)
+    return Target(labels, annotation.kind, np.array(annotated), covered_slices, confidence)
 
 
 def _map_codes(labels: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """``table[labels]``, several times as fast: bytes are translated, no indices are made of them."""
+    """``table[labels]``, computed several times faster by translating bytes."""
     mapped = bytearray(labels.tobytes()).translate(table.tobytes())
     return np.frombuffer(mapped, dtype=np.uint8).reshape(labels.shape)

@@ -10,6 +10,7 @@ import pandas as pd
 from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import has_segments, read_label_map
+from lesslabel.data.mask_values import require_known_label
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.metrics import EmptyPolicy, HD95Convention, segmentation_metrics
 
@@ -20,8 +21,8 @@ _SPACING_TOLERANCE = 0.01
 
 
 def evaluate_files(
-    pred: Path,
-    ref: Path,
+    pred: str | Path,
+    ref: str | Path,
     *,
     labels: Sequence[int] | Mapping[int, str] | None = None,
     unit: Unit = "mm",
@@ -32,7 +33,8 @@ def evaluate_files(
     """Score one label map against another, or a folder against a folder.
 
     Two folders are matched by file name, the ending (`SUFFIXES`) left off. A prediction whose axes lie in another order
-    or direction on the reference's grid is turned, voxel by voxel. A file of one slice is scored in 2D.
+    or direction on the reference's grid is turned, voxel by voxel. A file of one slice, along whichever axis, is scored
+    in 2D.
 
     Args:
         pred: label map or folder of label maps to score.
@@ -49,7 +51,7 @@ def evaluate_files(
 
     Raises:
         DataError: if a file is missing, has no counterpart, is no label map, or lies on another grid than its
-            reference.
+            reference, or a reference has unknown voxels and knows nothing but background.
         ConfigError: if an option has no such value.
     """
     if unit not in get_args(Unit):
@@ -60,14 +62,12 @@ def evaluate_files(
         if unit == "mm":
             _require_spacing(ref_volume)
         pred_volume = lay_on(ref_volume, _read(pred_file))
-        pred_labels, ref_labels, spacing = pred_volume.array, ref_volume.array, ref_volume.spacing_mm
-        flat = ref_labels.shape[0] == 1
-        spacing_used = (spacing[1:] if flat else spacing) if unit == "mm" else None
+        require_known_label(ref_volume.array, ref_file)
         try:
             table = segmentation_metrics(
-                pred_labels[0] if flat else pred_labels,
-                ref_labels[0] if flat else ref_labels,
-                spacing=spacing_used,
+                pred_volume.array,
+                ref_volume.array,
+                spacing=ref_volume.spacing_mm if unit == "mm" else None,
                 labels=labels,
                 hd95=hd95,
                 empty=empty,

@@ -16,7 +16,7 @@ from lesslabel.kernels.regions import BOTH, PRED, REF, border_voxels, measure_re
 METRICS = ("dice", "jaccard", "hd95", "asd", "assd", "nsd")
 HD95Convention = Literal["pooled", "max-of-directed"]
 EmptyPolicy = Literal["diagonal", "nan", "inf"]
-TOLERANCE_SLACK = 1 + 1e-9  # a distance equal to the tolerance is within it, whatever the rounding
+TOLERANCE_SLACK = 1 + 1e-9  # so that a distance equal to the tolerance counts as within it
 
 
 def segmentation_metrics(
@@ -31,7 +31,7 @@ def segmentation_metrics(
 ) -> pd.DataFrame:
     """Score a prediction against a reference, label by label.
 
-    The border of a region is its voxels with a face neighbour outside the region; what lies beyond the grid is outside.
+    The border of a region is its voxels with a face neighbour outside the region; voxels beyond the grid are outside.
     Every border voxel's distance to the nearest border voxel of the other map is exact. With B and B' the borders of
     the prediction and of the reference, d(b) the distance from a border voxel to the other border:
 
@@ -43,9 +43,11 @@ def segmentation_metrics(
     * ``nsd`` normalised surface Dice: the share of the voxels of B and B' with d ≤ `nsd_tolerance`, in [0, 1]. Border
       voxels are counted; they are not weighted by surface area.
 
-    A voxel that is unknown in the reference (`IGNORE`, 255) belongs to no label in either map. A label that is absent
-    from both maps has nothing to score: every metric is NaN. If exactly one map has the label, the overlaps and ``nsd``
-    are 0 and the distances, which do not exist, follow `empty`.
+    A voxel that is unknown in the reference (`IGNORE`, 255) is ignored in both maps. For a label that is absent from
+    both maps every metric is NaN. If exactly one map has the label, the overlaps and ``nsd``
+    are 0 and the undefined distances are set by `empty`.
+
+    A 3D map of one slice, whichever axis it is thin along, is scored in 2D: it has no surface beside its outline.
 
     Args:
         pred: (y, x) or (z, y, x) label map of integers in 0–65535, or a bool mask, which is label 1.
@@ -53,7 +55,7 @@ def segmentation_metrics(
         spacing: voxel size in mm in the order of the array's axes; None measures distances in voxels.
         labels: the codes to score, or a mapping from code to name; the column ``label`` then holds the names. Other
             codes count as background. None scores every code except 0 that occurs in either map.
-        hd95: which 95 % Hausdorff distance.
+        hd95: definition of the 95 % Hausdorff distance.
         empty: the distances of a label that only one map has: ``"diagonal"`` the diagonal of the whole grid in the
             unit of `spacing`, ``"nan"`` NaN, ``"inf"`` infinity.
         nsd_tolerance: in the unit of `spacing`, at least 0.
@@ -64,13 +66,10 @@ def segmentation_metrics(
     Raises:
         DataError: if the maps are not integer maps of one 2D or 3D shape, or `pred` holds 255.
         ConfigError: if an option has no such value.
-
-    Note:
-        A 3D map of one slice is a 3D map: all its voxels are border. Pass ``pred[0]``, ``ref[0]`` to score it in 2D.
     """
     _require_options(hd95, empty, nsd_tolerance)
     pair = pair_regions(pred, ref, labels)
-    spacing_zyx = _spacing_zyx(spacing, pair.planar)
+    spacing_zyx = _spacing_zyx(spacing, pair)
     beyond = {"diagonal": _diagonal(pair, spacing_zyx), "nan": math.nan, "inf": math.inf}[empty]
     sizes, boxes = measure_regions(pair.pred, pair.ref, len(pair.labels))
     rows: list[tuple[int | str | float, ...]] = []
@@ -95,13 +94,16 @@ def _require_options(hd95: str, empty: str, nsd_tolerance: float) -> None:
         raise ConfigError(f"nsd_tolerance: {nsd_tolerance} is no distance; give a number of at least 0")
 
 
-def _spacing_zyx(spacing: Sequence[float] | None, planar: bool) -> tuple[float, float, float]:
-    axes = 2 if planar else 3
+def _spacing_zyx(spacing: Sequence[float] | None, pair: RegionPair) -> tuple[float, float, float]:
+    """Voxel size of the grid of a pair; 1 where a 2D map or a single slice is thin."""
+    axes = 2 if pair.planar and pair.thin_axis is None else 3
     sizes = [1.0] * axes if spacing is None else [float(size) for size in spacing]
     if len(sizes) != axes or not all(math.isfinite(size) and size > 0 for size in sizes):
         raise ConfigError(f"spacing: {sizes} does not fit; give {axes} voxel sizes above 0 in the order of the axes")
+    if pair.thin_axis is not None:
+        del sizes[pair.thin_axis]
     y, x = sizes[-2:]
-    return 1.0 if planar else sizes[0], y, x
+    return 1.0 if pair.planar else sizes[0], y, x
 
 
 def _diagonal(pair: RegionPair, spacing_zyx: tuple[float, float, float]) -> float:
@@ -112,7 +114,7 @@ def _diagonal(pair: RegionPair, spacing_zyx: tuple[float, float, float]) -> floa
 def _border_distances(
     pair: RegionPair, region: int, boxes: NDArray[np.int64], spacing_zyx: tuple[float, float, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the distances from the prediction's border to the reference's, and the other way round."""
+    """Return the distances from the prediction's border to the reference's, and the reverse."""
     pred_border = border_voxels(pair.pred, region, boxes[PRED], pair.planar)
     ref_border = border_voxels(pair.ref, region, boxes[REF], pair.planar)
     return (

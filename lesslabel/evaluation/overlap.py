@@ -1,4 +1,4 @@
-"""Dice of all classes in one pass: what validation needs every epoch."""
+"""Dice of all classes in one pass, for validation in every epoch."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ def dice_per_class(prediction: NDArray[np.uint8], reference: NDArray[np.uint8], 
 
     Args:
         prediction: class indices below `classes`, any shape.
-        reference: same shape; `IGNORE` voxels are unknown and left out.
+        reference: same shape; `IGNORE` voxels are left out.
         classes: number of classes, background included.
 
     Returns:

@@ -1,6 +1,6 @@
-"""How far several raters of the same images agree: Dice and HD95 for every pair of them.
+"""Agreement of several raters of the same images: Dice and HD95 for every pair.
 
-This is the table that multi-rater studies show of their data, such as Wang et al., "Dual-reference source-free active
+Multi-rater studies report such a table of their data, for example Wang et al., "Dual-reference source-free active
 domain adaptation for nasopharyngeal carcinoma tumor segmentation across multiple hospitals", IEEE TMI 2024.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lesslabel.data.case import IGNORE, Case, Kind
+from lesslabel.data.mask_values import require_no_mask
 from lesslabel.data.store import Store
 from lesslabel.data.view import Target, View, make_target, map_labels
 from lesslabel.errors import ConfigError, DataError
@@ -28,28 +29,28 @@ CONVENTIONS = (
     "95th percentile of the distances of both borders together. Where one of two raters leaves a label out, Dice is 0 "
     "and HD95 the diagonal of the grid; where both do, the patient does not count."
 )
-"""How to read the tables."""
+"""Explanation of the tables."""
 
 
 def compare_raters(store: Store, annotations: Sequence[str] = ()) -> pd.DataFrame:
     """Score every pair of dense annotations of every case against each other.
 
-    Dice and the pooled HD95 are symmetric, so the order of a pair means nothing. Voxels and slices that one of the two
-    leaves unknown belong to no label of either; a label that one of them does not speak of is not scored. A case of one
+    Dice and the pooled HD95 are symmetric, so the order of a pair does not matter. Voxels and slices that are unknown
+    in one of the two are ignored in both; a label that one of them does not cover is not scored. A case of one
     slice is scored in 2D.
 
     Args:
         store: the prepared data set.
-        annotations: names of two or more; none takes every dense annotation but those that were replaced
-            (``rater1@1``). A case that lacks some is compared in the pairs that it has.
+        annotations: names of two or more; without names all dense annotations except replaced ones (``rater1@1``).
+            A case that lacks some is compared in its existing pairs.
 
     Returns:
         One row per case, pair and label with the columns ``uid, patient, first, second, label, dice, hd95``; dice in
-        [0, 1], hd95 in mm, both NaN where neither has the label. `summarise_raters` takes it.
+        [0, 1], hd95 in mm, both NaN if neither has the label. Pass it to `summarise_raters`.
 
     Raises:
         ConfigError: if one annotation alone is named, one twice, one that no case has, or one that is not dense.
-        DataError: if no case has two of them.
+        DataError: if no case has two of them, or one is a mask of 0 and 255, of which nothing but background is known.
     """
     known = sorted({name for record in store.records.values() for name in record.annotation_names})
     _require_annotations(annotations, known)
@@ -61,6 +62,8 @@ def compare_raters(store: Store, annotations: Sequence[str] = ()) -> pd.DataFram
             continue
         case = store.read(record.uid)
         dense = _dense_of(case, names, required=bool(annotations))
+        for name in dense:
+            require_no_mask(case.annotations[name].labels, f"annotation '{name}' of case {case.uid}")
         targets = {name: make_target(case.annotations[name], mapping) for name in dense}
         for first, second in combinations(targets, 2):
             scores = _score_pair(targets[first], targets[second], mapping.names, case.spacing_mm)
@@ -69,12 +72,12 @@ def compare_raters(store: Store, annotations: Sequence[str] = ()) -> pd.DataFram
     frame = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     if frame.empty:
         named = ", ".join(annotations) or "the dense annotations"
-        raise DataError(f"{store.path}: no case has two of {named} that speak of one label; name others")
+        raise DataError(f"{store.path}: no case has two of {named} that cover one label; name others")
     return frame
 
 
 def summarise_raters(frame: pd.DataFrame) -> pd.DataFrame:
-    """Summarise what `compare_raters` returns, per pair and label and for the mean over labels.
+    """Summarise the result of `compare_raters`, per pair and label and for the mean over labels.
 
     Returns:
         One row per pair, label and metric with the columns ``first, second, label, metric, mean, std, low, high,
@@ -84,11 +87,11 @@ def summarise_raters(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate_raters(summary: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Lay a summary out as text, one square table per label: Dice below the diagonal, HD95 in mm above it.
+    """Format a summary as text, one square table per label: Dice below the diagonal, HD95 in mm above it.
 
     Returns:
-        Tables by title: the label, or the mean over labels where there are several, and the number of patients. The
-        first column names the rater of the row. Where the pairs differ in their patients, the number is in every cell.
+        Tables by title: the label, or the mean over several labels, and the number of patients. The first column names
+        the rater of the row. If the pairs differ in their patients, the number is in every cell.
     """
     names = list(dict.fromkeys([*summary["first"], *summary["second"]]))
     if summary["label"].nunique() == 2:  # one label and its mean
@@ -100,7 +103,7 @@ def tabulate_raters(summary: pd.DataFrame) -> dict[str, pd.DataFrame]:
         for first, second, metric, mean, std, patients in rows[
             ["first", "second", "metric", "mean", "std", "patients"]
         ].itertuples(index=False, name=None):
-            # Dice of a pair stands in the row of the later name, HD95 in that of the earlier
+            # Dice of a pair is in the row of the later name, HD95 in that of the earlier
             row, column = sorted((first, second), key=names.index, reverse=metric == "dice")
             table.loc[row, column] = _cell(mean, std, _DIGITS[metric], f" ({patients})" if len(counts) > 1 else "")
         shown = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
@@ -109,7 +112,7 @@ def tabulate_raters(summary: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def render_raters(summary: pd.DataFrame) -> str:
-    """Write a summary as Markdown: the tables of `tabulate_raters` under what says how to read them."""
+    """Format a summary as Markdown: an explanation, then the tables of `tabulate_raters`."""
     sections = [CONVENTIONS]
     for title, table in tabulate_raters(summary).items():
         sections += [f"## {title}", markdown_table(list(table.columns), table.to_numpy().tolist())]
@@ -124,7 +127,7 @@ def _require_annotations(annotations: Sequence[str], known: Sequence[str]) -> No
 
 
 def _dense_of(case: Case, names: Sequence[str], *, required: bool) -> list[str]:
-    """Those of the annotations that the case has, others than dense ones left out or refused."""
+    """The dense ones of some annotations of a case; others are skipped, or an error if required."""
     found = {name: case.annotations[name].kind for name in names if name in case.annotations}
     for name, kind in found.items():
         if required and kind is not Kind.DENSE:
@@ -139,8 +142,6 @@ def _score_pair(
     maps = np.where(unknown, 0, first.labels), np.where(unknown, IGNORE, second.labels)
     spoken_of = first.annotated_labels & second.annotated_labels
     labels = {index: name for index, name in enumerate(names) if index and spoken_of[index]}
-    if len(unknown) == 1:
-        return segmentation_metrics(maps[0][0], maps[1][0], spacing=spacing_mm[1:], labels=labels)
     return segmentation_metrics(*maps, spacing=spacing_mm, labels=labels)
 
 

@@ -1,8 +1,8 @@
 """Tables over patients: mean, spread, bootstrap interval, and the paired test between two runs.
 
-A patient is the unit: the cases of one patient are averaged first and the bootstrap draws patients, because two
-images of one heart are not two independent observations. The mean over labels is taken inside each case, under the
-label ``mean``.
+Statistics are over patients: the cases of one patient are averaged first and the bootstrap resamples patients, because
+two images of one heart are not independent observations. The mean over labels is computed in each case, with the label
+``mean``.
 """
 
 import math
@@ -28,16 +28,16 @@ def summarise(
 
     Args:
         frame: one row per case and label with the columns ``uid, patient, label`` and any of `METRICS`, as in a run's
-            ``test/metrics.csv``. Rows that repeat a case and label (seeds) are averaged before anything else.
-        by: further columns that separate what is summarised, ``"method"`` for example.
-        seed: seed of the bootstrap. Every row of the result draws its own patients from it, so that a row does not
-            depend on which other labels, metrics or methods are in the frame.
+            ``test/metrics.csv``. Repeated rows of a case and label (random seeds) are averaged first.
+        by: further columns to group by, for example ``"method"``.
+        seed: random seed of the bootstrap. Every row of the result resamples its own patients with it, so a row does
+            not depend on other labels, metrics or methods in the frame.
         resamples: bootstrap samples.
 
     Returns:
         One row per group, label and metric with the columns ``*by, label, metric, mean, std, low, high, patients,
         undefined``: mean and standard deviation (n − 1) over patients, the 95 % percentile bootstrap interval of the
-        mean, the number of patients that have a value, and the number of values that were NaN and therefore left out.
+        mean, the number of patients that have a value, and the number of values left out because they were NaN.
         With one patient the spread is NaN.
 
     Raises:
@@ -69,8 +69,9 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, metric: str, *, seed: int = 0, res
     cases of each patient. A case and label counts only where both tests have a value.
 
     Args:
-        a: one row per case and label with ``uid, patient, label`` and the metric; repeats (seeds) are averaged first.
-        b: the same of the other run.
+        a: one row per case and label with ``uid, patient, label`` and the metric; repeats (random seeds) are averaged
+            first.
+        b: the same for the other run.
         metric: name of the column.
         seed: seed of the bootstrap.
         resamples: bootstrap samples.
@@ -151,7 +152,7 @@ def _rows_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _per_patient(cases: pd.DataFrame) -> pd.DataFrame:
     """Add the mean over labels to every case, then average the cases of each patient, undefined values left out."""
-    return cases.assign(**{MEAN_OVER_LABELS: cases.mean(axis=1)}).groupby("patient").mean()
+    return cases.assign(**{MEAN_OVER_LABELS: cases.mean(axis=1)}).groupby(level="patient").mean()
 
 
 def _undefined(frame: pd.DataFrame, metric: str) -> "pd.Series[int]":

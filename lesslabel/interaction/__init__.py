@@ -1,6 +1,6 @@
-"""Interaction: what a person gives on an image, turned into what a network or a cut can use.
+"""Interaction: prompts of a person, and their conversion to inputs of networks and graph cuts.
 
-Importing this needs no PyTorch; `learned_cue`, `crop`, `encoding` and `training_objects` do.
+Importing this package does not import PyTorch; `learned_cue`, `crop`, `encoding` and `training_objects` do.
 """
 
 from lesslabel.interaction.cues import (
@@ -37,7 +37,9 @@ from lesslabel.interaction.prompts import (
 from lesslabel.interaction.robots import ROBOTS, Robot
 from lesslabel.interaction.session import InteractiveSession, replay
 from lesslabel.interaction.session_log import SessionLog, Turn
-from lesslabel.interaction.session_start import Start
+from lesslabel.interaction.session_start import StartMask
+from lesslabel.interaction.structure import StructureIntegrity, clicked_parts
+from lesslabel.lazy import renamed_names
 
 __all__ = [
     "CUES",
@@ -65,8 +67,10 @@ __all__ = [
     "Segmentation",
     "SessionLog",
     "Side",
-    "Start",
+    "StartMask",
+    "StructureIntegrity",
     "Turn",
+    "clicked_parts",
     "cut_energy",
     "disk_cue",
     "euclidean_cue",
@@ -82,3 +86,5 @@ __all__ = [
     "rasterise",
     "replay",
 ]
+
+__getattr__ = renamed_names(__name__, {"Start": "StartMask"})

@@ -1,4 +1,4 @@
-"""The part of an image that was pointed at, brought to the grid of a network and back. This needs PyTorch."""
+"""Crop an image around its prompts, resample the crop to the grid of a network, and back. Needs PyTorch."""
 
 import math
 from collections.abc import Sequence
@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesslabel.data.loading.resize import Shape as VolumeShape
-from lesslabel.data.loading.resize import resize_image, resize_labels
+from lesslabel.data.loading.resize import VolumeShape, resize_image, resize_labels
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.positions import Position, nearest_voxels
 from lesslabel.interaction.prompts.seeds import Mask, Shape
@@ -18,13 +17,13 @@ from lesslabel.interaction.prompts.seeds import Mask, Shape
 
 @dataclass(frozen=True)
 class Crop:
-    """A box of an image on a grid of fixed size.
+    """A window of an image on a grid of fixed size.
 
     Attributes:
-        window: where the box lies in the image, one slice for each axis.
+        window: the window in the image, one slice for each axis.
         shape: of the image, ([z,] y, x).
         size: of the grid, ([z,] y, x).
-        native: whether the grid is that of the image: it then grows with the box.
+        native: whether the grid keeps the voxels of the image; the grid then grows with the window.
     """
 
     window: tuple[slice, ...]
@@ -41,19 +40,18 @@ class Crop:
         spacing_mm: Sequence[float],
         margin_voxel: float,
     ) -> Self:
-        """Crop to what prompts point at.
+        """Crop around prompts.
 
-        The box of those that locate the object (`Prompt.locates`) is grown by the margin. Clicks and strokes alone only
-        hint at it: their box is grown by half its own length on each side, where that is more, and a box of one voxel
-        is the whole image.
+        The bounding window of the prompts that locate the object (`Prompt.locates`) grows by the margin. Clicks and
+        strokes alone locate it only roughly: their window grows by half its length on each side, if that is more; if
+        it is one voxel, the crop is the whole image.
 
         Args:
             prompts: inside the image, at least one.
             shape: of the image.
             size: of the grid; None keeps the voxels of the image.
             spacing_mm: voxel size of the image.
-            margin_voxel: how far the box is grown, in voxels of the finest axes, correspondingly less along coarser
-                ones.
+            margin_voxel: the margin, in voxels of the finest axes; fewer voxels along coarser axes.
         """
         locating = [prompt for prompt in prompts if prompt.locates]
         points = np.concatenate([prompt.points for prompt in locating or prompts])
@@ -67,18 +65,18 @@ class Crop:
 
     @classmethod
     def whole(cls, shape: Shape, size: Shape | None = None) -> Self:
-        """The whole image, resampled to a grid; without a size its own grid."""
+        """Crop to the whole image, resampled to a grid; without a size on its own grid."""
         return cls._on(tuple(slice(0, length) for length in shape), shape, size)
 
     @classmethod
     def centred(
         cls, position: Position, length_voxel: Sequence[float], shape: Shape, size: Shape | None = None
     ) -> Self:
-        """A box around a position, as a method asks for at a click; moved into the image where it would leave it.
+        """Crop around a position, such as a click; the window is shifted to stay inside the image.
 
         Args:
             position: ([z,] y, x) in voxels of the image.
-            length_voxel: side of the box along each axis, cut to the image's.
+            length_voxel: length of the window along each axis, at most that of the image.
             shape: of the image.
             size: of the grid; None keeps the voxels of the image.
         """
@@ -90,43 +88,43 @@ class Crop:
         return cls._on(tuple(window), shape, size)
 
     def holds(self, points: NDArray[np.float64]) -> bool:
-        """Whether the voxels of all positions (N, axes) lie in the box."""
+        """Whether the voxels of all positions (N, axes) lie in the window."""
         voxels = nearest_voxels(points, self.shape)
         starts = np.array([side.start for side in self.window])
         stops = np.array([side.stop for side in self.window])
         return bool(((voxels >= starts) & (voxels < stops)).all())
 
     def widened(self, points: NDArray[np.float64]) -> Self:
-        """Grow the box so that it holds positions (N, axes) of the image as well."""
+        """Grow the window to contain positions (N, axes) of the image."""
         starts = np.array([side.start for side in self.window])
         stops = np.array([side.stop - 1 for side in self.window])
         low, high = np.minimum(points.min(axis=0), starts), np.maximum(points.max(axis=0), stops)
         return self._on(_window(low, high, self.shape), self.shape, None if self.native else self.size)
 
     def spacing_of_grid(self, spacing_mm: Sequence[float]) -> tuple[float, ...]:
-        """Voxel size of the grid, of an image with a given one."""
+        """Voxel size of the grid, for a given voxel size of the image."""
         lengths = self._lengths
         return tuple(
             float(spacing * length / side) for spacing, length, side in zip(spacing_mm, lengths, self.size, strict=True)
         )
 
-    def cut(self, image: Tensor) -> Tensor:
-        """Bring an image (C, [z,] y, x) to the grid, (C, *size); linear interpolation."""
+    def image_to_grid(self, image: Tensor) -> Tensor:
+        """Resample an image (C, [z,] y, x) to the grid, (C, *size); linear interpolation."""
         return _in_space(
             resize_image(_in_volume(image[(slice(None), *self.window)]), _volume(self.size)), len(self.size)
         )
 
-    def cut_labels(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Bring a label map ([z,] y, x) to the grid; see `resize_labels`."""
+    def labels_to_grid(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resample a label map ([z,] y, x) to the grid; see `resize_labels`."""
         cut = np.ascontiguousarray(labels[self.window])
         return resize_labels(cut.reshape(_volume(cut.shape)), _volume(self.size)).reshape(self.size)
 
-    def cut_mask(self, mask: Mask) -> Mask:
-        """Bring an area ([z,] y, x) to the grid; see `resize_labels`."""
-        return self.cut_labels(mask.astype(np.uint8)) > 0
+    def mask_to_grid(self, mask: Mask) -> Mask:
+        """Resample a mask ([z,] y, x) to the grid; see `resize_labels`."""
+        return self.labels_to_grid(mask.astype(np.uint8)) > 0
 
-    def cut_seeds(self, seeds: Mask) -> Mask:
-        """Bring single voxels ([z,] y, x) of the image to the grid: each marks the one that it falls into."""
+    def seeds_to_grid(self, seeds: Mask) -> Mask:
+        """Transfer marked voxels ([z,] y, x) to the grid: each marks the grid voxel that contains its centre."""
         voxels = np.argwhere(seeds[self.window])
         placed = np.floor((voxels + 0.5) * (np.array(self.size) / self._lengths)).astype(np.int64)
         grid = np.zeros(self.size, np.bool_)
@@ -134,7 +132,7 @@ class Crop:
         return grid
 
     def paste(self, values: Tensor) -> NDArray[np.float32]:
-        """Bring values of the grid (*size) back to the image, ([z,] y, x); linear interpolation, 0 outside the box."""
+        """Resample values of the grid (*size) to the image, ([z,] y, x); linear interpolation, 0 outside the window."""
         inside = resize_image(_in_volume(values[None].float()), _volume(self._lengths))
         image = np.zeros(self.shape, np.float32)
         image[self.window] = inside.reshape(self._lengths).numpy()
@@ -156,7 +154,7 @@ def finest(spacing_mm: Sequence[float], shape: Shape) -> float:
 
 
 def _window(low: NDArray[np.float64], high: NDArray[np.float64], shape: Shape) -> tuple[slice, ...]:
-    """From the voxel of one corner to that of the other, as far as the image reaches."""
+    """Slices from the voxel of one corner to that of the other, clipped to the image."""
     return tuple(
         slice(max(math.floor(first + 0.5), 0), min(math.floor(last + 0.5) + 1, length))
         for first, last, length in zip(low, high, shape, strict=True)

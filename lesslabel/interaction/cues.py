@@ -1,7 +1,7 @@
-"""Cues: clicks turned into a map that a network takes beside the image.
+"""Cues: maps computed from clicks, additional input channels of a network.
 
-Every cue is a function of (image, seeds, spacing) with values in [0, 1]: 1 at the seeds, falling with the distance to
-the nearest one, 0 everywhere if there is none. One map is made per set of clicks, such as foreground and background.
+A cue is a function of (image, seeds, spacing) with values in [0, 1]: 1 at the seeds, decreasing with the distance to
+the nearest seed, 0 everywhere without seeds. Foreground and background clicks have one map each.
 """
 
 import math
@@ -20,20 +20,20 @@ Cue = Callable[[NDArray[Any], NDArray[np.bool_], Spacing], NDArray[np.float32]]
 """(image ([C,] [D,] H, W), seeds ([D,] H, W), spacing in mm) → ([D,] H, W)."""
 
 EGD_BOUND = math.log(256)
-"""Geodesic distance at which the exponential cue is one of 256 grey levels; it is 0 beyond."""
+"""Geodesic distance at which the exponential cue is 1/256; it is 0 beyond."""
 
 
 def euclidean_cue(
     image: NDArray[Any], seeds: NDArray[np.bool_], spacing: Spacing, *, truncation: float = 0.6
 ) -> NDArray[np.float32]:
-    """Fall linearly with the Euclidean distance in mm, one of the baseline encodings of MIDeepSeg.
+    """Decrease linearly with the Euclidean distance in mm, one of the baseline encodings of MIDeepSeg.
 
     Args:
         image: ([C,] [D,] H, W); only its grid matters.
         seeds: ([D,] H, W) bool.
         spacing: voxel size in mm.
-        truncation: share of the largest distance in the image at which the cue reaches 0; published are 0.6 for the
-            placenta and 0.4 for the spleen.
+        truncation: share of the largest distance in the image at which the cue reaches 0; published values are 0.6
+            for the placenta and 0.4 for the spleen.
 
     Returns:
         ([D,] H, W) float32 in [0, 1].
@@ -45,7 +45,7 @@ def euclidean_cue(
 def gaussian_cue(
     image: NDArray[Any], seeds: NDArray[np.bool_], spacing: Spacing, *, sigma_voxel: float = 9.0
 ) -> NDArray[np.float32]:
-    """Fall with the Euclidean distance d to the nearest seed as exp(−d² / 2σ²).
+    """Decrease with the Euclidean distance d to the nearest seed as exp(−d² / 2σ²).
 
     Args:
         image: ([C,] [D,] H, W); only its grid matters.
@@ -89,12 +89,12 @@ def geodesic_cue(
     truncation: float = 0.6,
     scale: Scale | None = "minmax",
 ) -> NDArray[np.float32]:
-    """Fall linearly with the geodesic distance, one of the baseline encodings of MIDeepSeg.
+    """Decrease linearly with the geodesic distance, one of the baseline encodings of MIDeepSeg.
 
     Args:
         image: ([C,] [D,] H, W).
         seeds: ([D,] H, W) bool.
-        spacing: voxel size in mm; does not enter.
+        spacing: voxel size in mm; not used.
         truncation: share of the largest distance in the image at which the cue reaches 0, see `euclidean_cue`.
         scale: see `geodesic_distance`.
 
@@ -113,19 +113,19 @@ def exponential_geodesic_cue(
     scale: Scale | None = "minmax",
     bound: float | None = EGD_BOUND,
 ) -> NDArray[np.float32]:
-    """Fall with the geodesic distance D as exp(−D): the EGD of MIDeepSeg (eq. 3-1 of its author's thesis).
+    """Decrease with the geodesic distance D as exp(−D): the EGD of MIDeepSeg (eq. 3-1 of its author's thesis).
 
-    The distance is that to the nearest seed; the thesis prints a minimum outside the exponential, which would be the
-    farthest.
+    D is the distance to the nearest seed; the thesis prints the minimum outside the exponential, which would give the
+    farthest seed.
 
     Args:
         image: ([C,] [D,] H, W), usually the crop around the clicks.
         seeds: ([D,] H, W) bool.
-        spacing: voxel size in mm; does not enter.
-        intensity_weight: of distances. The text has none, 1: then few voxels of a crop are farther away than 1, and
-            the cue says little of where the seeds are.
+        spacing: voxel size in mm; not used.
+        intensity_weight: of distances. The text has none, that is 1; few voxels of a crop are then farther away than
+            1, and the cue is nearly constant.
         scale: see `geodesic_distance`.
-        bound: distance beyond which the cue is 0; None for no such.
+        bound: distance beyond which the cue is 0; None for no bound.
 
     Returns:
         ([D,] H, W) float32 in [0, 1].
@@ -144,12 +144,12 @@ def gaussian_geodesic_cue(
     sigma: float = 1.0,
     scale: Scale | None = "minmax",
 ) -> NDArray[np.float32]:
-    """Fall with the geodesic distance D as exp(−D / 2σ²); `learned_cue.GaussianGeodesicCue` learns σ.
+    """Decrease with the geodesic distance D as exp(−D / 2σ²); `learned_cue.GaussianGeodesicCue` learns σ.
 
     Args:
         image: ([C,] [D,] H, W).
         seeds: ([D,] H, W) bool.
-        spacing: voxel size in mm; does not enter.
+        spacing: voxel size in mm; not used.
         sigma: σ, in the square root of the unit of the scaled intensities.
         scale: see `geodesic_distance`.
 
@@ -186,7 +186,7 @@ def _in_finest_voxels(spacing: Spacing) -> Spacing:
 
 
 def _falling(distance: NDArray[Any], truncation: float) -> NDArray[np.float32]:
-    """Fall linearly from 1 at distance 0 to 0 at a share of the largest distance."""
+    """Decrease linearly from 1 at distance 0 to 0 at a share of the largest distance."""
     if not 0 < truncation <= 1:
         raise ConfigError(f"truncation {truncation}: give a share of the largest distance, in (0, 1]")
     farthest = distance.max()

@@ -1,4 +1,4 @@
-"""What an interactive network sees of an object: the crop around it, and what was said of it as named maps."""
+"""The input of an interactive network for one object: the crop around it, and cues from its prompts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,22 +32,22 @@ _SCALES = {
     "geodesic": "truncation",
     "exponential_geodesic": "intensity_weight",
 }
-"""The setting of a cue that its scale is."""
+"""Name of the argument of each cue that its scale sets."""
 
 
 @dataclass(frozen=True)
 class CueMap:
-    """One map beside the image: of whom it speaks, and how it falls.
+    """One input map in addition to the image: what it marks, and its form.
 
     Attributes:
-        role: what is mapped: the voxels of a side, the ``first_click`` in the object alone, the ``line`` of cuts, the
-            ``region`` that boxes and polygons enclose, or the ``previous`` answer (0 without one, and the mask that a
-            session started from before the first).
-        form: one of `CUES`, or ``mask``, the voxels themselves; of ``previous`` always the probability.
-        scale: radius, sigma, truncation or intensity weight of that cue, in its own unit; None is the published value.
+        role: what it marks: the voxels of a side, the ``first_click`` in the object only, the ``line`` of cut lines,
+            the ``region`` inside boxes and polygons, or the ``previous`` answer (0 without one; before the first answer
+            the start mask, if any).
+        form: one of `CUES`, or ``mask`` for the marked voxels; for ``previous`` always the probability.
+        scale: radius, sigma, truncation or intensity weight of the cue, in its unit; None is the published value.
 
     Raises:
-        ConfigError: if a value is none of these.
+        ConfigError: if a value is not allowed.
     """
 
     role: Role
@@ -64,7 +64,7 @@ class CueMap:
             check_positive(f"cue {self.role}: scale", self.scale)
 
     def draw(self, image: NDArray[np.float32], marked: Mask, spacing_mm: tuple[float, ...]) -> NDArray[np.float32]:
-        """Turn marked voxels into the map.
+        """Compute the map from marked voxels.
 
         Args:
             image: (C, *size).
@@ -72,7 +72,7 @@ class CueMap:
             spacing_mm: voxel size of the grid.
 
         Returns:
-            (*size) float32 in [0, 1]; of ``gaussian_geodesic`` the distances, since its width is learned.
+            (*size) float32 in [0, 1]; for ``gaussian_geodesic`` the distances, since its width is learned.
         """
         if self.form == "mask":
             return marked.astype(np.float32)
@@ -83,7 +83,7 @@ class CueMap:
 
 
 def cues_of_sides(cue: CueName, sides: Sequence[Side], scale: float | None = None) -> tuple[CueMap, ...]:
-    """One map for each side by the same cue; of ``none`` no map.
+    """One map for each side with the same cue; for ``none`` no map.
 
     Raises:
         ConfigError: if there is no such cue.
@@ -95,15 +95,15 @@ def cues_of_sides(cue: CueName, sides: Sequence[Side], scale: float | None = Non
 
 @dataclass(frozen=True)
 class Encoding:
-    """How an image and what was said of one of its objects become what a network sees.
+    """Settings of the network input: how an image and the prompts of one object become crop and cues.
 
     Attributes:
-        size_voxel: of the grid, (h, w) or (d, h, w); None keeps the voxels of the image, whatever its size.
+        size_voxel: of the grid, (h, w) or (d, h, w); None keeps the voxels of the image.
         cues: the maps, in the order of the network's channels.
-        margin_voxel: how far the crop reaches beyond the prompts, see `Crop.around`.
-        field: what is seen: the ``object``, cropped to what was said of it, or the whole ``image``.
-        most_seeds: of one side on the grid, where drawn ones (strokes, all that lies outside a box or a polygon) are
-            more than that; see `thinned`. Points all stay. None for no limit.
+        margin_voxel: margin of the crop around the prompts, see `Crop.around`.
+        field: field of view: the ``object``, cropped around its prompts, or the whole ``image``.
+        most_seeds: largest number of seeds of one side on the grid; more seeds of strokes, boxes and polygons are
+            thinned, see `thinned`. All points are kept. None for no limit.
 
     Raises:
         ConfigError: if a value is out of its range.
@@ -127,11 +127,11 @@ class Encoding:
 
     @property
     def channels(self) -> int:
-        """How many maps there are."""
+        """Number of maps."""
         return len(self.cues)
 
     def channel(self, role: Role) -> int:
-        """The index of the first map of a role, for a module that takes that map alone.
+        """The index of the first map of a role, for a module that uses only that map.
 
         Raises:
             ConfigError: if there is none.
@@ -144,7 +144,7 @@ class Encoding:
     def crop(
         self, prompts: Sequence[Prompt], shape: Shape, spacing_mm: Sequence[float], extra_margin_voxel: float = 0.0
     ) -> Crop:
-        """Where an object lies that was pointed at; see `Crop.around`."""
+        """The crop around the prompts of an object; see `Crop.around`."""
         if self.field == "image":
             return Crop.whole(shape, self.size_voxel)
         margin = self.margin_voxel + extra_margin_voxel
@@ -159,32 +159,32 @@ class Encoding:
         previous: NDArray[np.float32] | None = None,
         grid: Tensor | None = None,
     ) -> "EncodedObject":
-        """Bring an object to the grid.
+        """Compute the network input of an object.
 
         Args:
             image: (C, [z,] y, x) float32.
             spacing_mm: voxel size of the image.
-            guidance: what was said of the object, on the image.
-            crop: where it lies.
-            previous: ([z,] y, x) probability of the last answer, or the mask that was started from; None without any.
-            grid: the image on the crop, where it was cut before.
+            guidance: the prompts of the object, on the image.
+            crop: the crop around it.
+            previous: ([z,] y, x) probability of the last answer, or the start mask; None without either.
+            grid: the image on the crop, if it was computed before.
         """
-        grid = unit_range(crop.cut(image)) if grid is None else grid
+        grid = unit_range(crop.image_to_grid(image)) if grid is None else grid
         spacing = crop.spacing_of_grid(spacing_mm)
         placed = PlacedPrompts.of(guidance, crop, self._roles(), self.most_seeds)
         before = None
         if previous is not None and "previous" in self._roles():
-            before = crop.cut(torch.from_numpy(previous)[None])
+            before = crop.image_to_grid(torch.from_numpy(previous)[None])
         return EncodedObject(grid, placed, crop, spacing, self, before)
 
     def draw(
         self, image: Tensor, placed: PlacedPrompts, spacing_mm: tuple[float, ...], previous: Tensor | None = None
     ) -> Tensor:
-        """Draw the maps on the grid.
+        """Compute the maps on the grid.
 
         Args:
             image: (C, *size) float32 in [0, 1].
-            placed: what was said, on the grid.
+            placed: the prompts on the grid.
             spacing_mm: voxel size of the grid.
             previous: (1, *size) probability of the last answer; None without one.
 
@@ -209,12 +209,12 @@ class EncodedObject:
     """One object of one image, on the grid of a network.
 
     Attributes:
-        image: (C, *size) float32, each channel's range in the crop brought to [0, 1].
-        placed: what was said, on the grid.
-        crop: where it lies.
+        image: (C, *size) float32, each channel scaled to [0, 1] in the crop.
+        placed: the prompts on the grid.
+        crop: the crop.
         spacing_mm: voxel size of the grid.
-        encoding: how what was said becomes maps.
-        previous: (1, *size) probability of the last answer; None without one, or where no map takes it.
+        encoding: computes the maps.
+        previous: (1, *size) probability of the last answer; None without one, or if no map uses it.
     """
 
     image: Tensor
@@ -226,18 +226,18 @@ class EncodedObject:
 
     @cached_property
     def cues(self) -> Tensor:
-        """(K, *size) float32: the maps of the encoding, in its order; drawn when they are first asked for."""
+        """(K, *size) float32: the maps of the encoding, in its order; computed on first use."""
         return self.encoding.draw(self.image, self.placed, self.spacing_mm, self.previous)
 
 
 def start_box(mask: Mask) -> Box:
-    """The box around a mask that a session starts from, which has at least one voxel."""
+    """The box around a start mask, which has at least one voxel."""
     voxels = np.argwhere(mask)
     return Box(tuple(voxels.min(axis=0).tolist()), tuple(voxels.max(axis=0).tolist()))
 
 
 def unit_range(image: Tensor) -> Tensor:
-    """Bring the range of each channel (C, …) to [0, 1]; a channel of one value becomes 0."""
+    """Scale each channel (C, …) to [0, 1]; a constant channel becomes 0."""
     flat = image.flatten(1)
     low, high = flat.amin(dim=1), flat.amax(dim=1)
     extent = torch.where(high > low, high - low, 1.0)

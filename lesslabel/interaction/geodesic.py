@@ -1,8 +1,8 @@
-"""The exact geodesic distance of every voxel to its nearest seed: the cheapest path over the intensities of an image.
+"""Exact geodesic distance of every voxel to its nearest seed: the shortest path over the intensities of an image.
 
 The graph is that of Toivanen ("New geodesic distance transforms for gray-scale images", Pattern Recognition Letters,
-1996) and of FastGeodis (Asad et al., JOSS 2022), which stop after a few sweeps. Here the sweeps go on until nothing
-changes, which is where Dijkstra's algorithm ends; `lesslabel.kernels.shortest_paths` makes that fast.
+1996) and of FastGeodis (Asad et al., JOSS 2022), which stop after a few sweeps. Here the sweeps continue until
+nothing changes, with the result of Dijkstra's algorithm; `lesslabel.kernels.shortest_paths` makes that fast.
 """
 
 import math
@@ -33,7 +33,7 @@ def geodesic_distance(
 
     Paths step to any of the 8 neighbours (2D) or 26 (3D). A step costs `intensity_weight`·Σ|Δintensity|, summed over
     channels, plus `spatial_weight`·its length in mm: the mixture of FastGeodis, whose λ and 1 − λ are the weights. With
-    the defaults it is D_geo of "MIDeepSeg" (Luo et al., Medical Image Analysis, 2021) and spacing does not enter.
+    the defaults it is D_geo of "MIDeepSeg" (Luo et al., Medical Image Analysis, 2021), and the spacing is not used.
     Paths are summed in double precision.
 
     Args:
@@ -42,15 +42,15 @@ def geodesic_distance(
         spacing: voxel size in mm, in the order of the axes of the seeds.
         intensity_weight: at least 0.
         spatial_weight: per mm, at least 0.
-        scale: what each channel is divided by first: ``minmax`` its range, ``zscore`` its standard deviation, None
-            nothing. A channel of one value costs nothing.
-        bound: where the search stops; what is farther is infinitely far.
+        scale: each channel is first divided by its range (``minmax``), its standard deviation (``zscore``), or nothing
+            (None). A constant channel costs nothing.
+        bound: distance at which the search stops; farther voxels are infinitely far.
 
     Returns:
         ([D,] H, W) float32, at least 0; 0 at seeds, infinite beyond the bound, and everywhere if there is no seed.
 
     Raises:
-        ConfigError: if shapes, spacing, weights, scale or bound make no sense.
+        ConfigError: if shapes, spacing, weights, scale or bound are invalid.
         DataError: if an intensity is NaN or infinite.
     """
     check_seeds(image, seeds, spacing)
@@ -60,7 +60,7 @@ def geodesic_distance(
     if bound is not None and not bound >= 0:
         raise ConfigError(f"bound {bound}: give a number of at least 0, or None for no bound")
     channels = image if image.ndim > seeds.ndim else image[None]
-    # The longest axis of a volume goes first: three slices across it are what the processor's cache has to hold.
+    # The longest axis of a volume comes first, so that three slices across it fit into the processor's cache.
     longest = seeds.shape.index(max(seeds.shape)) if seeds.ndim == 3 else 0
     axes = (longest, *(axis for axis in range(seeds.ndim) if axis != longest))
     shape = tuple(seeds.shape[axis] + 2 for axis in axes)
@@ -69,7 +69,7 @@ def geodesic_distance(
     for padded, channel in zip(intensity, channels, strict=True):
         factor = intensity_weight * _scale_factor(channel, scale)
         np.multiply(channel.transpose(axes), factor, out=padded[inside], dtype=np.float64)
-    # voxels not reached stand just beyond the bound: a path over one of them is never an improvement
+    # unreached voxels are just beyond the bound: a path over one of them is never an improvement
     distance = np.full(shape, math.inf if bound is None else math.nextafter(bound, math.inf))
     np.copyto(distance[inside], 0, where=seeds.transpose(axes))
     lower_to_shortest_paths(
@@ -123,7 +123,7 @@ def _scale_factor(channel: NDArray[Any], scale: Scale | None) -> float:
 
 @lru_cache(maxsize=64)
 def _visits(shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Order the rows that are not padding: slice by slice, each there and back while the cache holds it."""
+    """Order of the rows without padding: slice by slice, each forward and backward while it is in the cache."""
     rows = np.arange(math.prod(shape[:-1])).reshape(shape[:-1])[(slice(1, -1),) * (len(shape) - 1)]
     return np.concatenate([rows, rows[:, ::-1]], axis=1).ravel() if rows.ndim == 2 else rows
 
@@ -132,7 +132,7 @@ def _visits(shape: tuple[int, ...]) -> NDArray[np.int64]:
 def _neighbouring_rows(
     shape: tuple[int, ...], spacing: tuple[float, ...], spatial_weight: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """List the rows around a row: how many rows away, what a straight and what a slanted step there cost."""
+    """List the rows around a row: offset in rows, cost of a straight and of a diagonal step."""
     moves = [move for move in product((-1, 0, 1), repeat=len(shape) - 1) if any(move)]
     rows_per_step = (shape[1], 1) if len(shape) == 3 else (1,)
     offsets = [sum(step * rows for step, rows in zip(move, rows_per_step, strict=True)) for move in moves]

@@ -1,4 +1,4 @@
-"""Graph cut: the best mask under a probability map, the edges of an image and clicks, exactly.
+"""Graph cut: the exact optimal mask for a probability map, the edges of an image and clicks.
 
 The energy is the conditional random field of "MIDeepSeg" (Luo et al., Medical Image Analysis, 2021; eq. 3-8 to 3-10 of
 its author's thesis), after Boykov and Jolly (ICCV 2001). `lesslabel.kernels.max_flow` minimises it.
@@ -16,7 +16,7 @@ from lesslabel.interaction.geodesic import check_seeds
 from lesslabel.kernels.max_flow import reachable_from_source
 
 CERTAINTY = 1e-6
-"""How near to 0 and 1 probabilities go: a voxel that is certain costs −log of this if labelled otherwise."""
+"""Probabilities are clipped to this distance from 0 and 1: a wrong label of a certain voxel costs −log of it."""
 
 
 def graph_cut(
@@ -29,7 +29,7 @@ def graph_cut(
     sigma: float = 0.1,
     spacing: tuple[float, ...] | None = None,
 ) -> NDArray[np.bool_]:
-    """Refine the output of any network, without training, to the mask of the lowest energy that honours the clicks.
+    """Refine the output of any network, without training, to the mask of lowest energy that agrees with the clicks.
 
     The energy is that of `cut_energy`. The minimum is exact up to the rounding of double precision; of several masks
     with the same energy it is the one with the smallest foreground.
@@ -37,8 +37,8 @@ def graph_cut(
     Args:
         probability: ([D,] H, W) of the foreground, in [0, 1].
         image: ([D,] H, W) or (C, [D,] H, W), in [0, 1].
-        foreground_seeds: ([D,] H, W) bool, voxels that are foreground whatever they cost; None for none.
-        background_seeds: ([D,] H, W) bool, likewise background.
+        foreground_seeds: ([D,] H, W) bool, hard foreground voxels; None for none.
+        background_seeds: ([D,] H, W) bool, hard background voxels.
         weight: λ, at least 0.
         sigma: σ, in the unit of the intensities.
         spacing: voxel size in mm, in the order of the axes; None for 1.
@@ -47,7 +47,7 @@ def graph_cut(
         ([D,] H, W) bool, True in the foreground.
 
     Raises:
-        ConfigError: if shapes, ranges, weight, sigma or spacing make no sense, or a voxel is a seed of both sides.
+        ConfigError: if shapes, ranges, weight, sigma or spacing are invalid, or a voxel is a seed of both sides.
         DataError: if a probability or an intensity is NaN or infinite.
     """
     spacing = (1.0,) * probability.ndim if spacing is None else spacing
@@ -81,7 +81,7 @@ def cut_energy(
 
     Args:
         mask: ([D,] H, W) bool.
-        probability: see `graph_cut`, as are the others.
+        probability: see `graph_cut`, also for the others.
         image: ([C,] [D,] H, W).
         weight: λ.
         sigma: σ.
@@ -110,7 +110,7 @@ def check_sides(
     background_seeds: NDArray[np.bool_],
     spacing: tuple[float, ...],
 ) -> None:
-    """Raise ConfigError unless the seeds of both sides lie on the grid of an image, and none on another."""
+    """Raise ConfigError unless the seeds of both sides lie on the grid of an image and do not overlap."""
     check_seeds(image, foreground_seeds, spacing)
     check_seeds(image, background_seeds, spacing)
     both = np.argwhere(foreground_seeds & background_seeds)
@@ -146,7 +146,7 @@ def _check_fields(probability: NDArray[Any], image: NDArray[Any], weight: float,
 
 
 def _label_costs(probability: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute what every voxel costs as background, and as foreground (eq. 3-9)."""
+    """Compute the cost of each voxel as background and as foreground (eq. 3-9)."""
     clipped = np.clip(probability.astype(np.float64), CERTAINTY, 1 - CERTAINTY)
     return -np.log1p(-clipped), -np.log(clipped)
 
@@ -154,7 +154,7 @@ def _label_costs(probability: NDArray[Any]) -> tuple[NDArray[np.float64], NDArra
 def _edge_costs(
     image: NDArray[Any], dimensions: int, weight: float, sigma: float, spacing: tuple[float, ...]
 ) -> list[NDArray[np.float64]]:
-    """Compute, for each axis, what it costs to label a voxel and the next along the axis differently (eq. 3-10)."""
+    """Compute, for each axis, the cost of different labels for a voxel and the next along the axis (eq. 3-10)."""
     channels = (image if image.ndim > dimensions else image[None]).astype(np.float64)
     costs = []
     for axis, size in enumerate(spacing):
@@ -164,10 +164,10 @@ def _edge_costs(
 
 
 def _minimum_cut(excess: NDArray[np.float64], edge_costs: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
-    """Return the foreground that cuts off the least of the excess, positive if a voxel wants to be in it, and edges."""
+    """Return the foreground of the minimum cut; excess is positive for voxels that prefer the foreground."""
     shape = excess.shape
     steps = [math.prod(shape[axis + 1 :]) for axis in range(excess.ndim)]
-    margin = steps[0]  # so that no neighbour, there or not, is beyond the ends
+    margin = steps[0]  # so that no neighbour is beyond the ends of the array
     inside = slice(margin, margin + excess.size)
     padded = np.pad(excess.ravel(), margin)
     capacity = np.zeros((len(padded), 2 * excess.ndim))

@@ -1,4 +1,4 @@
-"""What was said of an object on one grid: each prompt is marked once, and later turns go on from there."""
+"""The prompts of an object on one grid: each prompt is rasterised once, later turns add to it."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,13 +14,12 @@ from lesslabel.interaction.prompts.seeds import Mask, Shape
 class Guidance:
     """The prompts of an object so far, as masks on a grid.
 
-    Where two prompts contradict each other the later one counts. Prompts are presumed to fit the grid: a session
-    checks them when they arrive.
+    If two prompts contradict each other, the later one counts. Prompts must fit the grid; a session checks that.
 
     Attributes:
         shape: of the grid, ([z,] y, x) in voxels.
         prompts: in the order in which they were given.
-        seeds: which voxels were said to be on which side.
+        seeds: the marked voxels of each side.
 
     Args:
         shape: of the grid.
@@ -35,7 +34,7 @@ class Guidance:
             prompt.mark(self.seeds)
 
     def extended(self, prompts: Sequence[Prompt]) -> Self:
-        """Go on with further prompts; what was marked before is copied, not marked again."""
+        """Add further prompts; the earlier marks are copied, not computed again."""
         longer = type(self)(self.shape)
         longer.prompts = (*self.prompts, *prompts)
         longer.seeds = self.seeds.copy()
@@ -45,12 +44,12 @@ class Guidance:
 
     @cached_property
     def points(self) -> Seeds:
-        """The seeds of prompts that are not drawn: those of single points."""
+        """The seeds of single points, without strokes, boxes and polygons."""
         return type(self)(self.shape, [prompt for prompt in self.prompts if not prompt.drawn]).seeds
 
     @property
     def first_click(self) -> Mask:
-        """The voxel that was clicked first in the object; none if nothing was clicked there."""
+        """The voxel that was clicked first in the object; empty without such a click."""
         mask = np.zeros(self.shape, np.bool_)
         clicked = next((position for prompt in self.prompts for position in prompt.clicked), None)
         if clicked is not None:
@@ -59,12 +58,12 @@ class Guidance:
 
     @property
     def line(self) -> Mask:
-        """All lines that cut."""
+        """All cut lines."""
         return self._union([prompt.line(self.shape) for prompt in self.prompts])
 
     @property
     def region(self) -> Mask:
-        """What boxes and polygons enclose; of several the union."""
+        """The union of the voxels inside boxes and polygons."""
         return self._union([prompt.inside(self.shape) for prompt in self.prompts])
 
     def _union(self, masks: Sequence[Mask | None]) -> Mask:

@@ -1,4 +1,4 @@
-"""Information fusion: what clicks correct in the output of a network, with no further training.
+"""Information fusion: correct the output of a network with clicks, without further training.
 
 The second stage of "MIDeepSeg: Minimally interactive segmentation of unseen objects from medical images using deep
 learning" (Luo et al., Medical Image Analysis, 2021): eq. 3-3 to 3-8 of its author's thesis.
@@ -15,7 +15,7 @@ from lesslabel.interaction.geodesic import Scale, geodesic_distance
 from lesslabel.interaction.graph_cut import check_sides, check_unit_range, graph_cut
 
 _OUT_OF_REACH = 20.0
-"""Distance at which e^−D is no longer seen in single precision: the search ends there."""
+"""Distance at which e^−D is negligible in single precision; the search stops there."""
 
 
 def information_fusion(
@@ -27,30 +27,30 @@ def information_fusion(
     intensity_weight: float = 1.0,
     scale: Scale | None = "minmax",
 ) -> NDArray[np.float32]:
-    """Mix the output of any network with clicks, the more the nearer a voxel is to one in geodesic distance.
+    """Mix the output of any network with clicks, weighted by the geodesic distance to the nearest click.
 
     With the distances Dᶠ and Dᵇ to the clicks of each side, Eᶠ = e^−Dᶠ / (e^−Dᶠ + e^−Dᵇ), α = e^−min(Dᶠ, Dᵇ), and the
     refined probability is Rᶠ = (1 − α) Pᶠ + α Eᶠ; that of the background is 1 − Rᶠ. A side without clicks is infinitely
-    far; without any clicks nothing changes.
+    far; without any clicks the output does not change.
 
     Args:
         probability: ([D,] H, W), Pᶠ in [0, 1].
         image: ([C,] [D,] H, W), usually the crop around the object.
         foreground_seeds: ([D,] H, W) bool: clicks on missed foreground, and the first, interior margin points.
-        background_seeds: ([D,] H, W) bool: clicks on background that was taken for foreground.
-        intensity_weight: of distances; how locally a click acts. The text has none, 1, with which a click reaches far:
-            intensities in [0, 1] put few voxels of a crop farther away than 1, and where one side alone was clicked,
-            nearly the whole crop is told so.
+        background_seeds: ([D,] H, W) bool: clicks on background that was segmented as foreground.
+        intensity_weight: of distances; a larger weight makes a click more local. The text has none, that is 1, with
+            which a click acts far: few voxels of a crop are farther away than 1, and if only one side was clicked,
+            nearly the whole crop changes to it.
         scale: see `geodesic_distance`.
 
     Returns:
         ([D,] H, W) float32, Rᶠ in [0, 1].
 
     Raises:
-        ConfigError: if shapes, ranges or scale make no sense, or a voxel is a seed of both sides.
+        ConfigError: if shapes, ranges or scale are invalid, or a voxel is a seed of both sides.
         DataError: if a probability or an intensity is NaN or infinite.
     """
-    spacing = (1.0,) * foreground_seeds.ndim  # does not enter geodesic distances
+    spacing = (1.0,) * foreground_seeds.ndim  # not used by geodesic distances
     check_sides(image, foreground_seeds, background_seeds, spacing)
     if probability.shape != foreground_seeds.shape:
         raise ConfigError(f"probability {probability.shape} and seeds {foreground_seeds.shape}: give one shape")

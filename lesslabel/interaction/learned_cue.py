@@ -1,4 +1,4 @@
-"""The Gaussian geodesic cue with a learned width; apart from the other cues because it needs PyTorch."""
+"""The Gaussian geodesic cue with a learned width; in a module of its own because it needs PyTorch."""
 
 import math
 
@@ -11,12 +11,12 @@ from lesslabel.interaction.cues import check_positive
 class GaussianGeodesicCue(nn.Module):
     """exp(−D / 2σ²) of geodesic distances D, with σ learned end to end.
 
-    Eq. 1 of the text behind `lesslabel.methods.GPInteractive`, where the nearest click is meant although the minimum
-    over clicks is printed outside the exponential. The distances do not depend on σ: compute them once with
-    `geodesic_distance`, keep them, and let gradients reach σ through this module.
+    Eq. 1 of the text behind `lesslabel.methods.GPInteractive`, which means the nearest click although the minimum over
+    clicks is printed outside the exponential. The distances do not depend on σ: compute them once with
+    `geodesic_distance` and keep them; this module passes gradients to σ.
 
     Args:
-        sigma: where σ starts. It stays positive, since its logarithm is what is learned.
+        sigma: initial σ. It stays positive, since its logarithm is learned.
 
     Example:
         >>> cue = GaussianGeodesicCue()
@@ -35,7 +35,7 @@ class GaussianGeodesicCue(nn.Module):
         return self.log_sigma.exp()
 
     def forward(self, distance: Tensor) -> Tensor:
-        """Turn distances of any shape into cues in [0, 1]; see `gaussian_geodesic`."""
+        """Compute cues in [0, 1] from distances of any shape; see `gaussian_geodesic`."""
         return gaussian_geodesic(distance, self.sigma)
 
 
@@ -43,11 +43,11 @@ def gaussian_geodesic(distance: Tensor, sigma: Tensor) -> Tensor:
     """Compute exp(−D / 2σ²), differentiable in σ and in finite distances.
 
     Args:
-        distance: any shape, at least 0; infinite where no click is in reach, which gives 0.
+        distance: any shape, at least 0; infinite without a reachable click, which gives 0.
         sigma: positive, a scalar or of a shape that broadcasts.
 
     Returns:
         In [0, 1], the shape of both.
     """
-    unreached = distance.isinf()  # left in, 0 · ∞ would make every gradient NaN
+    unreached = distance.isinf()  # otherwise 0 · ∞ would make every gradient NaN
     return torch.exp(-distance.masked_fill(unreached, 0) / (2 * sigma**2)).masked_fill(unreached, 0)

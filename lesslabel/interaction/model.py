@@ -1,8 +1,9 @@
-"""What a session asks of a model, and what the model answers."""
+"""The interface between a session and a model."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,33 +15,36 @@ from lesslabel.interaction.prompts.seeds import Mask
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """One object of an image, as a model segments it after what was said of it.
+    """The segmentation of one object of an image.
 
     Attributes:
         mask: ([z,] y, x) bool.
-        probability: the same shape, float32 in [0, 1], of the object; 0 beyond the part that was looked at.
-        uncertainty: the same shape, float32, at least 0; how much a click there may teach, in the model's own unit. 0
-            beyond the part that was looked at.
+        probability: the same shape, float32 in [0, 1], of the object; 0 outside the crop.
+        uncertainty: the same shape, float32, at least 0, in a unit of the model; 0 outside the crop. A click where it
+            is large helps most.
+        memory: the same shape, the map that the model uses at the next turn in place of the probability, such as an
+            edge; None for the probability.
     """
 
     mask: Mask
     probability: NDArray[np.float32]
     uncertainty: NDArray[np.float32]
+    memory: NDArray[np.float32] | None = None
 
     @classmethod
     def of_mask(cls, mask: Mask) -> Self:
-        """A mask that no model made: certain of itself everywhere."""
+        """Make a segmentation without uncertainty from a mask."""
         return cls(mask, mask.astype(np.float32), np.zeros(mask.shape, np.float32))
 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """What a model is given of one object.
+    """The input of a model for one object.
 
     Attributes:
         turns: the prompts of every turn, each in the order in which they were given; at least one turn.
-        start: ([z,] y, x) bool, the mask that the session began this object with; None for nothing.
-        previous: the model's own answer to the turns before the last; None at the first turn.
+        start: ([z,] y, x) bool, the start mask of this object; None for none.
+        previous: the answer of the model to the turns before the last; None at the first turn.
     """
 
     turns: tuple[tuple[Prompt, ...], ...]
@@ -54,50 +58,50 @@ class History:
 
     @property
     def first_click(self) -> Position | None:
-        """The position that was clicked first in the object; None if nothing was clicked there."""
+        """The first position that was clicked in the object; None without such a click."""
         return next((position for prompt in self.prompts for position in prompt.clicked), None)
 
     @property
     def corrected(self) -> bool:
-        """Whether the last turn corrects something: an answer to an earlier turn, or the start."""
+        """Whether the last turn corrects an earlier answer or the start mask."""
         return len(self.turns) > 1 or self.start is not None
 
     @property
     def before(self) -> Segmentation | None:
-        """What stood there before the last turn: the previous answer, else the start, else nothing."""
+        """The segmentation before the last turn: the previous answer, else the start mask, else None."""
         if self.previous is not None or self.start is None:
             return self.previous
         return Segmentation.of_mask(self.start)
 
 
 class ObjectModel(Protocol):
-    """One object of one image in the hands of a model."""
+    """The model of one object of one image."""
 
     def answer(self, history: History) -> Segmentation:
         """Segment the object after a turn.
 
-        The answer is a function of the history alone. What does not depend on the last turn may be kept from one call
-        to the next, and is made anew where the turns are others.
+        The answer is a function of the history alone. An implementation may cache what does not depend on the last
+        turn, and must compute it again if the earlier turns differ.
 
         Args:
-            history: prompts that fit the image; the caller has checked them.
+            history: its prompts fit the image; the caller checks that.
 
         Raises:
-            DataError: if the prompts do not say what this model needs to know.
+            DataError: if the prompts lack something that this model needs.
         """
         ...
 
 
 class ImageModel(Protocol):
-    """One image in the hands of a model: what depends on the image alone was computed."""
+    """The model of one image, with everything computed that depends on the image alone."""
 
     def begin(self) -> ObjectModel:
-        """Begin with an object of the image."""
+        """Start a new object of the image."""
         ...
 
 
 class InteractiveModel(Protocol):
-    """A model that segments what it is pointed at: `lesslabel.methods.interactive`, or any class with these.
+    """A model that segments from prompts: `lesslabel.methods.interactive`, or any class with these members.
 
     Attributes:
         dimensions: 2 for images (y, x), 3 for volumes (z, y, x).
@@ -112,8 +116,8 @@ class InteractiveModel(Protocol):
     def in_channels(self) -> int:  # noqa: D102  an attribute, see above
         ...
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
-        """Compute what depends on an image alone, once, before any prompt.
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
+        """Compute everything that depends on an image alone, once, before any prompt.
 
         Args:
             image: (C, [z,] y, x), finite, in any unit of intensity; a slice in 2D, a volume in 3D.
@@ -123,3 +127,11 @@ class InteractiveModel(Protocol):
             DataError: if the image does not fit the model.
         """
         ...
+
+
+def prepare_image(model: InteractiveModel, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
+    """Call `InteractiveModel.prepare_image`, or `look_at`, its old name, with a warning."""
+    if hasattr(model, "prepare_image"):
+        return model.prepare_image(image, spacing_mm)
+    warnings.warn(f"{type(model).__name__}.look_at: rename it to prepare_image", FutureWarning, stacklevel=3)
+    return cast(ImageModel, cast(Any, model).look_at(image, spacing_mm))

@@ -1,4 +1,4 @@
-"""What was said of an object, on the grid of a network."""
+"""The prompts of an object on the grid of a network."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Self
@@ -13,14 +13,14 @@ _OTHERS = ("first_click", "line", "region")
 
 
 class PlacedPrompts:
-    """Masks of what was said, by role; a loader may hand it on between processes.
+    """Masks of the marked voxels, by role; loader processes can pass it on.
 
     Attributes:
-        seeds: (*size) bool of each side.
+        seeds: (*size) bool for each side.
 
     Args:
-        seeds: of the sides.
-        others: (*size) bool by role: of the first click, of lines and of regions, where they are wanted.
+        seeds: the seeds of the sides.
+        others: (*size) bool by role: first click, lines and regions, as required.
     """
 
     def __init__(self, seeds: Seeds, others: Mapping[str, Mask]) -> None:
@@ -29,13 +29,13 @@ class PlacedPrompts:
 
     @classmethod
     def of(cls, guidance: Guidance, crop: Crop, roles: Collection[str], most_seeds: int | None = None) -> Self:
-        """Bring what was said to a grid; where both sides fall into one voxel it is foreground.
+        """Transfer prompts to a grid; a grid voxel marked by both sides is foreground.
 
         Args:
-            guidance: on the image.
-            crop: the part of the image, and its grid.
-            roles: that are wanted beside the sides.
-            most_seeds: of each side, see `thinned`; None keeps all.
+            guidance: the prompts on the image.
+            crop: the window in the image, and its grid.
+            roles: the required roles in addition to the sides.
+            most_seeds: largest number for each side, see `thinned`; None keeps all.
         """
         seeds = _placed(guidance.seeds, crop)
         if most_seeds is not None:
@@ -46,7 +46,7 @@ class PlacedPrompts:
         for role in _OTHERS:
             if role in roles:
                 mask: Mask = getattr(guidance, role)
-                others[role] = crop.cut_mask(mask) if role == "region" else crop.cut_seeds(mask)
+                others[role] = crop.mask_to_grid(mask) if role == "region" else crop.seeds_to_grid(mask)
         return cls(seeds, others)
 
     def marked(self, role: str) -> Mask:
@@ -54,7 +54,7 @@ class PlacedPrompts:
         return self._others[role] if role in self._others else getattr(self.seeds, role)
 
     def extended(self, prompts: Sequence[Prompt]) -> Self:
-        """Go on with prompts in voxels of the grid, as a robot gives them that looks at the grid."""
+        """Add prompts in voxels of the grid, such as those of a robot in training."""
         more = Guidance(self.seeds.foreground.shape, prompts)
         longer = type(self)(self.seeds.copy(), self._others)
         for prompt in prompts:
@@ -68,5 +68,5 @@ class PlacedPrompts:
 def _placed(seeds: Seeds, crop: Crop) -> Seeds:
     placed = Seeds.empty(crop.size)
     for side in (Side.BOUNDARY, Side.BACKGROUND, Side.FOREGROUND):
-        placed.mark(side, crop.cut_seeds(getattr(seeds, side)))
+        placed.mark(side, crop.seeds_to_grid(getattr(seeds, side)))
     return placed

@@ -1,4 +1,4 @@
-"""A session: one person, or robot, points at the objects of one image, sees them segmented, and corrects."""
+"""A session: a person or robot gives prompts for objects of one image and corrects their segmentation."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,47 +9,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
-from lesslabel.interaction.model import ImageModel, InteractiveModel, Segmentation
+from lesslabel.interaction.model import ImageModel, InteractiveModel, Segmentation, prepare_image
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.session_image import SessionImage
 from lesslabel.interaction.session_log import SessionLog, Turn
-from lesslabel.interaction.session_start import Start
-from lesslabel.interaction.session_steps import Step, answer_of, history_of, lightened, of_object, prompts_of
+from lesslabel.interaction.session_start import StartMask
+from lesslabel.interaction.session_steps import Step, answer_of, drop_old_answers, history_of, of_object, prompts_of
 from lesslabel.interaction.session_views import label_map, most_uncertain_voxel
 
 
 class InteractiveSession:
-    """One image in front of one person.
+    """Interactive segmentation of the objects of one image.
 
-    Every `add` is a turn. The first of an object points at it, unless `start_from` began it with a mask; later ones
-    correct. The model is given the turns in order, the start and its own last answer (`History`). What is segmented of
-    an object depends on its own turns alone, so a session is its image and the turns that were not taken back, and
-    `replay` gives it again from its log.
+    Every `add` is a turn. The first turn of an object marks it, unless `start_from` gave a start mask; later turns
+    correct it. The model gets the turns in order, the start mask and its last answer (`History`). The segmentation of
+    an object depends only on its own turns, so image and turns define a session, and `replay` repeats it from its log.
 
-    The arrays in what is returned belong to the session; copy them to change them.
+    Do not change returned arrays; copy them.
 
     Args:
-        model: what segments.
+        model: the model.
 
     Example::
 
         session = InteractiveSession(model).set_image(volume, spacing_mm)
-        seen = session.add(InteriorMarginPoints(points))
-        seen = session.add(Click((12, 80, 64), Side.BACKGROUND), Click((12, 85, 60)))
-        seen = session.undo()
+        segmentation = session.add(InteriorMarginPoints(points))
+        segmentation = session.add(Click((12, 80, 64), Side.BACKGROUND), Click((12, 85, 60)))
+        segmentation = session.undo()
         session.log({"name": "MIDeepSeg", "sha256": digest}).write(path)
     """
 
     def __init__(self, model: InteractiveModel) -> None:
         self.model = model
         self._given: tuple[SessionImage, ImageModel] | None = None
-        self._started_s = self._look_s = 0.0
+        self._started_s = self._preparation_s = 0.0
         self._done: tuple[Step, ...] = ()
         self._undone: tuple[Step, ...] = ()
         self._seen: dict[str, Segmentation] = {}
 
     def set_image(self, image: NDArray[Any], spacing_mm: Sequence[float] | None = None) -> Self:
-        """Begin with an image; what was said of another is forgotten. The model looks at it now, this once.
+        """Set the image and discard all objects of another image. The model prepares it once, here.
 
         Args:
             image: ([z,] y, x), or (C, [z,] y, x), of as many axes and channels as the model takes; it is copied.
@@ -60,93 +59,93 @@ class InteractiveSession:
 
         Raises:
             DataError: if the image has no voxels, other axes or channels, or values that are not finite, or the
-                spacing does not fit it. The session stays as it was.
+                spacing does not fit it. The session does not change.
         """
         model = self.model
         taken = SessionImage.of(image, spacing_mm, dimensions=model.dimensions, in_channels=model.in_channels)
         since = time.perf_counter()
-        self._given = taken, model.look_at(taken.intensities, taken.spacing_mm)
-        self._look_s = time.perf_counter() - since
+        self._given = taken, prepare_image(model, taken.intensities, taken.spacing_mm)
+        self._preparation_s = time.perf_counter() - since
         self._started_s = time.monotonic()
         self.reset()
         return self
 
     @property
     def image(self) -> SessionImage:
-        """The image as the model is given it: one array for all objects.
+        """The image as input of the model: one array for all objects.
 
         Raises:
             DataError: if there is none yet.
         """
-        return self._looked_at()[0]
+        return self._require_image()[0]
 
     @property
-    def look_s(self) -> float:
-        """Seconds that the model took to look at the image, before any prompt."""
-        return self._look_s
+    def preparation_s(self) -> float:
+        """Seconds that the model took to prepare the image, before any prompt."""
+        return self._preparation_s
 
     @property
-    def turns(self) -> tuple[Turn | Start, ...]:
-        """The turns and starts that were not taken back, in order."""
+    def turns(self) -> tuple[Turn | StartMask, ...]:
+        """The turns and start masks that were not undone, in order."""
         return tuple(step.turn for step in self._done)
 
     @property
     def objects(self) -> tuple[str, ...]:
-        """Names of the objects, in the order in which they were first pointed at."""
+        """Names of the objects, in the order of their first turn."""
         return tuple(self._seen)
 
     def segmentation(self, object: str = "1") -> Segmentation:  # noqa: A002  what it is called wherever it is named
-        """What is seen of an object.
+        """The current segmentation of an object.
 
         Raises:
             DataError: if there is no such object.
         """
         if object not in self._seen:
             known = ", ".join(map(repr, self._seen)) or "none so far"
-            raise DataError(f"object {object!r}: nothing was said of it; objects are {known}")
+            raise DataError(f"object {object!r}: no such object; objects are {known}")
         return self._seen[object]
 
     def add(self, *prompts: Prompt, object: str = "1") -> Segmentation:  # noqa: A002
-        """Take a turn; turns taken back before can no longer be given again.
+        """Add a turn; undone turns can no longer be redone.
 
         Args:
             prompts: at least one, in the order in which they were given.
-            object: name of the object that they speak of; a new name is a new object.
+            object: name of their object; a new name starts a new object.
 
         Returns:
-            What is now seen of the object.
+            The new segmentation of the object.
 
         Raises:
-            DataError: if there is no image, a prompt does not fit it, or the model does not understand the first
-                prompts. The session stays as it was.
+            DataError: if there is no image, a prompt does not fit it, or the model cannot use the first prompts. The
+                session does not change.
         """
         return self.take(Turn(object, prompts, round(time.monotonic() - self._started_s, 3)))
 
     def start_from(self, mask: NDArray[Any], object: str = "1") -> Segmentation:  # noqa: A002
-        """Begin an object with a mask instead of nothing; it stands as it is until the first turn, and can be undone.
+        """Start an object from a mask; it is the segmentation until the first turn, and can be undone.
 
         Args:
-            mask: ([z,] y, x) bool, or whole numbers 0 and 1: another method's, a queue's prelabel, a person's.
-            object: name of the object, of which nothing was said yet.
+            mask: ([z,] y, x) bool, or integers 0 and 1: of another method, a prelabel of a queue, or of a person.
+            object: name of a new object.
 
         Returns:
-            The mask as a segmentation, certain of itself.
+            The mask as a segmentation without uncertainty.
 
         Raises:
             DataError: if there is no image, the mask is of another shape, empty or holds other values, or the object
-                was begun already. The session stays as it was.
+                exists already. The session does not change.
         """
         given = np.asarray(mask)
         if given.dtype != np.bool_ and (given.dtype.kind not in "iu" or not np.isin(given, (0, 1)).all()):
             raise DataError(f"object {object!r}: start of type {given.dtype}; pass a bool mask, such as labels == 1")
         seconds = round(time.monotonic() - self._started_s, 3)
-        return self.take(Start.of_mask(object, given.astype(np.bool_), seconds))
+        return self.take(StartMask.of_mask(object, given.astype(np.bool_), seconds))
 
-    def take(self, turn: Turn | Start) -> Segmentation:
-        """Take a turn or start that was made elsewhere, with the time that it bears; otherwise as `add`."""
-        image, image_model = self._looked_at()
+    def take(self, turn: Turn | StartMask) -> Segmentation:
+        """Add a turn or start mask with its recorded time; otherwise as `add`."""
+        image, image_model = self._require_image()
         earlier = of_object(turn.object, self._done)
-        if isinstance(turn, Start):
+        if isinstance(turn, StartMask):
             if earlier:
                 raise DataError(f"object {turn.object!r}: begun already; undo its turns, or give another name")
             if turn.shape != image.shape:
@@ -158,13 +157,13 @@ class InteractiveSession:
             model = earlier[0].model if earlier else image_model.begin()
             history = history_of([*(step.turn for step in earlier), turn], self._seen.get(turn.object))
             step = Step(turn, model, model.answer(history))
-        return self._become((*self._done, step), (), step)
+        return self._set_state((*self._done, step), (), step)
 
     def undo(self) -> Segmentation | None:
-        """Take back the last turn, of whatever object.
+        """Undo the last turn, of any object.
 
         Returns:
-            What is now seen of its object; None if it was the object's first turn, or there was none to take back.
+            The new segmentation of its object; None if it was the first turn of the object, or there is no turn.
         """
         if not self._done:
             return None
@@ -176,26 +175,26 @@ class InteractiveSession:
             return None
         shown = replace(before[-1], answer=answer_of(before))
         kept = [shown if step is before[-1] else step for step in kept]
-        return self._become(tuple(kept), (*self._undone, last), shown)
+        return self._set_state(tuple(kept), (*self._undone, last), shown)
 
     def redo(self) -> Segmentation | None:
-        """Give the turn that was taken back last again.
+        """Redo the turn that was undone last.
 
         Returns:
-            What is now seen of its object; None if there is no such turn.
+            The new segmentation of its object; None if there is no such turn.
         """
         if not self._undone:
             return None
         *kept, last = self._undone
         shown = replace(last, answer=answer_of([*of_object(last.turn.object, self._done), last]))
-        return self._become((*self._done, shown), tuple(kept), shown)
+        return self._set_state((*self._done, shown), tuple(kept), shown)
 
     def reset(self) -> None:
-        """Forget all objects and turns, for good; the image stays."""
+        """Discard all objects and turns; the image stays."""
         self._done, self._undone, self._seen = (), (), {}
 
     def next_click_suggestion(self, object: str = "1") -> tuple[int, ...] | None:  # noqa: A002
-        """Where a click on an object would teach most: the voxel of greatest uncertainty, see `most_uncertain_voxel`.
+        """Suggest the next click on an object: the voxel of greatest uncertainty, see `most_uncertain_voxel`.
 
         Raises:
             DataError: if there is no such object.
@@ -204,7 +203,7 @@ class InteractiveSession:
         return most_uncertain_voxel(self.segmentation(object).uncertainty, prompts)
 
     def labels(self) -> NDArray[np.uint8]:
-        """All objects in one map, 1 being the first of `objects`; the more probable wins an overlap, see `label_map`.
+        """All objects in one label map, 1 for the first of `objects`; in overlaps the more probable counts.
 
         Raises:
             DataError: if there is no image, or there are more than 254 objects.
@@ -212,42 +211,42 @@ class InteractiveSession:
         return label_map(list(self._seen.values()), self.image.shape)
 
     def log(self, model: Mapping[str, str]) -> SessionLog:
-        """All from which `replay` can give the session again, but for the model and the image themselves.
+        """The log from which `replay` can repeat the session, given the model and the image.
 
         Args:
-            model: what the model is, such as its name and the sha256 of its weights; words, no path.
+            model: description of the model, such as its name and the sha256 of its weights; no paths.
 
         Raises:
             DataError: if there is no image, or a value could be a path.
         """
         return SessionLog(dict(model), self.image.sha256, self.turns)
 
-    def _looked_at(self) -> tuple[SessionImage, ImageModel]:
+    def _require_image(self) -> tuple[SessionImage, ImageModel]:
         if self._given is None:
             raise DataError("the session has no image; call set_image first")
         return self._given
 
-    def _become(self, done: tuple[Step, ...], undone: tuple[Step, ...], shown: Step) -> Segmentation:
-        """Go to another state, in which a step's answer is what is segmented of its object."""
+    def _set_state(self, done: tuple[Step, ...], undone: tuple[Step, ...], shown: Step) -> Segmentation:
+        """Set the done and undone steps; the answer of one step becomes the segmentation of its object."""
         assert shown.answer is not None
         self._seen[shown.turn.object] = shown.answer
-        self._done, self._undone = lightened(done), lightened(undone)
+        self._done, self._undone = drop_old_answers(done), drop_old_answers(undone)
         return shown.answer
 
 
 def replay(
     model: InteractiveModel, image: NDArray[Any], spacing_mm: Sequence[float] | None, log: SessionLog
 ) -> InteractiveSession:
-    """Give a logged session again, with results that are the same bit by bit.
+    """Repeat a logged session, with bitwise identical results.
 
     Args:
-        model: the same as then; compare `log.model`, as a model does not know the sha256 of its weights.
-        image: the same as then, in whatever type of number holds its intensities.
-        spacing_mm: the same as then.
+        model: the same model; compare `log.model` yourself, since a model does not know the sha256 of its weights.
+        image: the same image, in any number type that holds its intensities.
+        spacing_mm: the same voxel size.
         log: see `SessionLog.read`.
 
     Raises:
-        DataError: if the image or voxel size is another, or a turn does not fit it; names the turn.
+        DataError: if image or voxel size differ, or a turn does not fit the image; names the turn.
     """
     session = InteractiveSession(model).set_image(image, spacing_mm)
     found = session.image.sha256

@@ -1,4 +1,4 @@
-"""The image of a session, as the model is given it."""
+"""The image of a session, as input of the model."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _AXES = {2: "y, x", 3: "z, y, x"}
 
 @dataclass(frozen=True, eq=False)
 class SessionImage:
-    """A checked image, kept apart from the array that it came in.
+    """A checked copy of an image.
 
     Attributes:
         intensities: (C, [z,] y, x) float32, finite; not to be changed.
@@ -30,17 +30,17 @@ class SessionImage:
 
     @classmethod
     def of(cls, image: NDArray[Any], spacing_mm: Sequence[float] | None, *, dimensions: int, in_channels: int) -> Self:
-        """Check an image and bring it into the form in which models take it.
+        """Check an image and convert it to the input of models.
 
         Args:
-            image: ([z,] y, x) or (C, [z,] y, x), whole or real numbers.
+            image: ([z,] y, x) or (C, [z,] y, x), integers or floats.
             spacing_mm: voxel size ([z,] y, x); None is 1 mm along every axis.
             dimensions: of the model, 2 or 3.
             in_channels: of the model.
 
         Raises:
-            DataError: if it has no voxels, other axes or channels than the model takes, or a value that is no finite
-                float32, or the spacing does not fit it.
+            DataError: if it has no voxels, other axes or channels than the model takes, or a value that is not
+                finite in float32, or the spacing does not fit it.
         """
         given = np.asarray(image)
         channels = given[None] if given.ndim == dimensions else given
@@ -65,7 +65,7 @@ class SessionImage:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of intensities, shape and voxel size; the same whatever type of number the image came in."""
+        """Hash of intensities, shape and voxel size; independent of the number type of the image."""
         digest = hashlib.sha256(f"{self.intensities.shape} {self.spacing_mm}".encode())
         digest.update(self.intensities.astype("<f4", copy=False).data)
         return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What was said in a session, as JSON from which its result can be had again; no intensity, name or path goes in."""
+"""The log of a session as JSON, from which it can be repeated; it holds no intensities, names or paths."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,24 +8,24 @@ from typing import Any, Self
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_json
 from lesslabel.interaction.prompts import Prompt, prompt_from_json
-from lesslabel.interaction.session_start import Start, require_fields, require_plain, require_seconds
+from lesslabel.interaction.session_start import StartMask, require_fields, require_plain, require_seconds
 
 _VERSION = 2
 _READ = (1, 2)
-"""Version 1 knew no masks to start from."""
+"""Version 1 had no start masks."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What was said of one object at one time.
+    """The prompts given for one object at one time.
 
     Attributes:
-        object: its name, such as "1" or "left kidney"; it is written into the log, so it names no patient.
+        object: its name, such as "1" or "left kidney"; the log holds it, so do not use names of patients.
         prompts: at least one, in the order in which they were given.
-        seconds: when, since the image was set; None if nobody looked at the clock. Does not count in comparisons.
+        seconds: time since the image was set; None if unknown. Comparisons ignore it.
 
     Raises:
-        DataError: if one of them is not so.
+        DataError: if a value is invalid.
     """
 
     object: str
@@ -63,20 +63,20 @@ class Turn:
 
 @dataclass(frozen=True)
 class SessionLog:
-    """The turns of a session that were not taken back; `session.replay` gives their result again.
+    """The turns of a session that were not undone; `session.replay` repeats them.
 
     Attributes:
-        model: what the model was, such as its name and the sha256 of its weights: names and values in words, no path.
+        model: description of the model, such as its name and the sha256 of its weights; no paths.
         image_sha256: `SessionImage.sha256` of the image.
-        turns: in the order in which they were taken; a mask that an object starts from is one of them.
+        turns: the turns and start masks, in order.
 
     Raises:
-        DataError: if the description of the model or the hash is not such, or could be a path.
+        DataError: if the description of the model or the hash is invalid, or could be a path.
     """
 
     model: Mapping[str, str]
     image_sha256: str
-    turns: tuple[Turn | Start, ...]
+    turns: tuple[Turn | StartMask, ...]
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, Mapping):
@@ -113,20 +113,20 @@ class SessionLog:
         require_fields("session log", content, {"type", "version", "model", "image_sha256", "turns"})
         if not isinstance(content["turns"], list):
             raise DataError(f"turns: {type(content['turns']).__name__}; give a list")
-        turns: list[Turn | Start] = []
+        turns: list[Turn | StartMask] = []
         for number, turn in enumerate(content["turns"], start=1):
             try:
                 begins = isinstance(turn, dict) and "start" in turn
-                turns.append(Start.from_json(turn) if begins else Turn.from_json(turn))
+                turns.append(StartMask.from_json(turn) if begins else Turn.from_json(turn))
             except DataError as error:
                 raise DataError(f"turn {number}: {error}") from error
         return cls(content["model"], content["image_sha256"], tuple(turns))
 
     def write(self, path: Path) -> None:
-        """Write a JSON file in one step.
+        """Write a JSON file atomically.
 
         Raises:
-            DataError: if the disk refuses.
+            DataError: if it cannot be written.
         """
         write_json(path, self.to_json())
 
@@ -135,7 +135,7 @@ class SessionLog:
         """Read what `write` wrote.
 
         Raises:
-            DataError: if the file is absent, damaged, or no log that this version reads.
+            DataError: if the file is absent, damaged, or not a log of a known version.
         """
         content = read_json(path, "a session log")
         try:

@@ -1,4 +1,4 @@
-"""The mask that an object of a session starts from, and what entries of a session's log must be."""
+"""The start mask of an object of a session, and checks of the entries of a session log."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ from lesslabel.interaction.prompts.seeds import Mask, Shape, check_shape
 
 
 @dataclass(frozen=True)
-class Start:
-    """A mask that one object starts from: another method's, a queue's prelabel, a person's.
+class StartMask:
+    """A mask that one object starts from: of another method, a prelabel of a queue, or of a person.
 
     Attributes:
-        object: its name; it is written into the log, so it names no patient.
+        object: its name; the log holds it, so do not use names of patients.
         shape: of the image, ([z,] y, x) in voxels.
-        runs: lengths of the runs of voxels in raster order, outside and inside in turn, outside first.
-        seconds: when, since the image was set; None if nobody looked at the clock. Does not count in comparisons.
+        runs: run lengths of the voxels in raster order, alternating outside and inside, outside first.
+        seconds: time since the image was set; None if unknown. Comparisons ignore it.
 
     Raises:
-        DataError: if one of them is not so, or nothing is inside.
+        DataError: if a value is invalid, or the mask is empty.
     """
 
     object: str
@@ -46,7 +46,7 @@ class Start:
 
     @classmethod
     def of_mask(cls, object: str, mask: Mask, seconds: float | None = None) -> Self:  # noqa: A002  its name everywhere
-        """Keep a mask ([z,] y, x) bool as the lengths of its runs."""
+        """Encode a mask ([z,] y, x) bool by its run lengths."""
         flat = np.concatenate([[False], mask.reshape(-1), [False]])
         changes = np.flatnonzero(flat[1:] != flat[:-1]).tolist()
         ends = [0, *changes, mask.size] if not changes or changes[-1] != mask.size else [0, *changes]
@@ -80,7 +80,7 @@ class Start:
 
 
 def require_plain(what: str, text: object) -> None:
-    """Refuse what is no word on one line, or could be a path.
+    """Raise an error for text that is empty, has several lines, or could be a path.
 
     Raises:
         DataError: if so.
@@ -90,7 +90,7 @@ def require_plain(what: str, text: object) -> None:
 
 
 def require_seconds(name: str, seconds: object) -> None:
-    """Refuse a time that is no finite number of at least 0; None passes.
+    """Raise an error for a time that is not a finite number of at least 0; None is allowed.
 
     Raises:
         DataError: if so.
@@ -101,7 +101,7 @@ def require_seconds(name: str, seconds: object) -> None:
 
 
 def require_fields(what: str, content: Any, wanted: set[str]) -> None:
-    """Refuse what is no JSON object with exactly these fields.
+    """Raise an error unless the content is a JSON object with exactly these fields.
 
     Raises:
         DataError: if so.

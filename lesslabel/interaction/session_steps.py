@@ -1,4 +1,4 @@
-"""The steps of a session: what was taken, and what was answered."""
+"""The steps of a session: turns with their answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from lesslabel.interaction.model import History, ObjectModel, Segmentation
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.session_log import Turn
-from lesslabel.interaction.session_start import Start
+from lesslabel.interaction.session_start import StartMask
 
 KEPT_ANSWERS = 16
-"""Answers that undo gives again as they are; those before are computed again, so that memory does not grow."""
+"""Number of answers kept for undo; older ones are computed again, so that memory does not grow."""
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A turn or a start, the model of its object, and its answer; None once the answer was let go."""
+    """A turn or start mask, the model of its object, and the answer; None after the answer was dropped."""
 
-    turn: Turn | Start
+    turn: Turn | StartMask
     model: ObjectModel
     answer: Segmentation | None
 
@@ -26,30 +26,30 @@ def of_object(name: str, steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if step.turn.object == name]
 
 
-def prompts_of(turn: Turn | Start) -> tuple[Prompt, ...]:
-    """What was said in a turn; a start says nothing of single voxels."""
-    return () if isinstance(turn, Start) else turn.prompts
+def prompts_of(turn: Turn | StartMask) -> tuple[Prompt, ...]:
+    """The prompts of a turn; a start mask has none."""
+    return () if isinstance(turn, StartMask) else turn.prompts
 
 
-def history_of(turns: Sequence[Turn | Start], previous: Segmentation | None) -> History:
-    """What the model is given with the last of these turns of one object.
+def history_of(turns: Sequence[Turn | StartMask], previous: Segmentation | None) -> History:
+    """The input of the model at the last of these turns of one object.
 
     Args:
-        turns: those of the object, the last one a turn.
-        previous: the answer to those before the last.
+        turns: the turns and start mask of the object; the last one is a turn.
+        previous: the answer before the last turn.
     """
-    start = turns[0].mask if isinstance(turns[0], Start) else None
+    start = turns[0].mask if isinstance(turns[0], StartMask) else None
     prompts = tuple(turn.prompts for turn in turns if isinstance(turn, Turn))
     return History(prompts, start, previous if len(prompts) > 1 else None)
 
 
 def answer_of(steps: Sequence[Step]) -> Segmentation:
-    """The answer to the last of the steps of one object; computed from the last one that was kept, if need be."""
+    """The answer to the last step of one object; computed from the last kept one if needed."""
     known = max((place for place, step in enumerate(steps) if step.answer is not None), default=-1)
     answer = steps[known].answer if known >= 0 else None
     for place in range(known + 1, len(steps)):
         turn = steps[place].turn
-        if isinstance(turn, Start):
+        if isinstance(turn, StartMask):
             answer = Segmentation.of_mask(turn.mask)
         else:
             answer = steps[place].model.answer(history_of([step.turn for step in steps[: place + 1]], answer))
@@ -57,8 +57,8 @@ def answer_of(steps: Sequence[Step]) -> Segmentation:
     return answer
 
 
-def lightened(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Let go of all answers but the last ones."""
+def drop_old_answers(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Drop all answers except the last ones."""
     old = len(steps) - KEPT_ANSWERS
     return tuple(
         replace(step, answer=None) if place < old and step.answer is not None else step

@@ -1,4 +1,4 @@
-"""What can be read off the segmentations of a session."""
+"""Label map and click suggestion from the segmentations of a session."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ from lesslabel.interaction.prompts import Prompt, rasterise
 from lesslabel.interaction.prompts.seeds import Shape
 
 MOST_OBJECTS = 254
-"""In a uint8 label map, beside the background and IGNORE."""
+"""Number of labels in a uint8 label map without background and IGNORE."""
 
 
 def label_map(objects: Sequence[Segmentation], shape: Shape) -> NDArray[np.uint8]:
-    """Draw objects into one map.
+    """Combine objects in one label map.
 
     Args:
         objects: of one image.
         shape: of the image, ([z,] y, x) in voxels.
 
     Returns:
-        ([z,] y, x): 0, or 1 + the index of the object that has the voxel in its mask; of several the more probable, of
+        ([z,] y, x): 0, or 1 + the index of the object whose mask holds the voxel; of several the most probable, of
         equally probable ones the first.
 
     Raises:
@@ -40,15 +40,14 @@ def label_map(objects: Sequence[Segmentation], shape: Shape) -> NDArray[np.uint8
 
 
 def most_uncertain_voxel(uncertainty: NDArray[np.float32], prompts: Sequence[Prompt]) -> tuple[int, ...] | None:
-    """Find where a click on an object would teach most.
+    """Find the voxel of greatest uncertainty.
 
     Args:
         uncertainty: ([z,] y, x), at least 0.
-        prompts: what was said of the object; voxels of which they say what they are, such as those clicked, are left
-            out.
+        prompts: prompts of the object; the voxels that they mark are excluded.
 
     Returns:
-        ([z,] y, x) of the greatest uncertainty, the first in the order of the array among equals; None if all is 0.
+        ([z,] y, x) of the greatest uncertainty, of equal ones the first in the array; None if all are 0.
     """
     seeds = rasterise(prompts, uncertainty.shape)
     unknown = np.where(seeds.foreground | seeds.background | seeds.boundary, 0, uncertainty)

@@ -1,4 +1,4 @@
-"""Fewer voxels that say nearly the same: drawn seeds thinned to some that are spread well."""
+"""Thin the seeds of strokes and regions to fewer, evenly spread voxels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,16 +7,16 @@ from lesslabel.interaction.prompts.seeds import Mask
 
 
 def thinned(drawn: Mask, kept: Mask, most: int) -> Mask:
-    """Keep so many of the drawn voxels that lie farthest from one another and from those that stay in any case.
+    """Keep the drawn voxels that lie farthest from each other and from the voxels that are always kept.
 
     Farthest-first traversal (Gonzalez, "Clustering to minimize the maximum intercluster distance", Theoretical Computer
-    Science 1985): no choice of as many leaves a drawn voxel more than half as near to its nearest. Nothing is random:
-    the voxel nearest to the mean of all comes first where nothing is kept, and the first in raster order among equals.
+    Science 1985): its covering radius is at most twice the optimal one. It is deterministic: without kept voxels
+    it starts at the voxel nearest to the mean; of equals it takes the first in raster order.
 
     Args:
         drawn: ([D,] H, W) bool.
-        kept: the same shape, voxels that stay, such as clicks; those that were drawn as well count as kept alone.
-        most: how many stay in all, at least 1; of those kept all stay, even if they are more.
+        kept: the same shape, voxels that are always kept, such as clicks; they do not count as drawn.
+        most: largest number of voxels in the result, at least 1; exceeded if more voxels are kept.
 
     Returns:
         ([D,] H, W) bool: the kept voxels and the chosen ones.

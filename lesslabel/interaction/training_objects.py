@@ -1,4 +1,4 @@
-"""What an interactive method trains on: one object of a sample, and what a robot says of it."""
+"""Training samples of interactive methods: one object of a sample, with prompts of a robot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.robots import Robot
 
 LEAST_VOXELS = 10
-"""An object with fewer voxels in a sample is not pointed at: robots need some room."""
+"""Objects with fewer voxels in a sample are not used, since robots need some room."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingObjects:
-    """Turns a sample with labels into one object of it: the `Annotator` that interactive methods hand to the loader.
+    """Makes a sample of one object from a labelled sample: the `Annotator` of interactive methods.
 
     Attributes:
-        encoding: what the network sees.
-        first_robot: locates the object.
+        encoding: computes the network input.
+        first_robot: gives the first prompts.
         later_robot: gives further prompts; None gives none.
-        margin_jitter_voxel: the crop reaches up to this much farther, drawn anew for every sample.
-        own_turns: the most turns that the network's own error adds to a sample inside the step.
+        margin_jitter_voxel: the margin of the crop grows by up to this much, sampled for every sample.
+        own_turns: largest number of turns that correct the error of the network in the training step.
     """
 
     encoding: Encoding
@@ -39,12 +39,12 @@ class TrainingObjects:
     own_turns: int = 0
 
     def slice_of(self, labels: NDArray[np.uint8], index: int, generator: np.random.Generator) -> int:
-        """A slice that holds an object: the given one, or else one drawn from its case.
+        """Choose a slice that holds an object: the given one, or a random one of its case.
 
         Args:
             labels: (z, y, x) class indices, `IGNORE` where unknown.
-            index: the slice that was asked for; the answer too if no slice holds an object.
-            generator: where the randomness comes from.
+            index: the requested slice; also returned if no slice holds an object.
+            generator: random number generator.
         """
         if _classes(labels[index]):
             return index
@@ -60,14 +60,14 @@ class TrainingObjects:
         spacing_mm: Sequence[float],
         generator: np.random.Generator,
     ) -> Batch:
-        """Draw an object and what is said of it.
+        """Choose an object at random and give prompts for it.
 
         Args:
             image: (C, [z,] y, x), augmented.
             labels: ([z,] y, x) class indices, `IGNORE` where unknown.
             uid: the case.
             spacing_mm: voxel size.
-            generator: where the randomness comes from.
+            generator: random number generator.
 
         Returns:
             A sample of two classes, background and object, on the grid of the encoding; unlabelled if the labels hold
@@ -77,27 +77,39 @@ class TrainingObjects:
         if not classes:
             return self._nothing(image, uid, spacing_mm)
         truth = labels == generator.choice(classes)
+        return self.of_object(image, labels, truth, uid, spacing_mm, generator)
+
+    def of_object(
+        self,
+        image: Tensor,
+        labels: NDArray[np.uint8],
+        truth: NDArray[np.bool_],
+        uid: str,
+        spacing_mm: Sequence[float],
+        generator: np.random.Generator,
+    ) -> Batch:
+        """Draw what is said of an object, ([z,] y, x) bool; see `make`."""
         prompts: tuple[Prompt, ...] = self.first_robot.annotate(truth, generator, spacing_mm=spacing_mm)
-        if not prompts:  # a robot that needs more room than the object leaves
+        if not prompts:  # the object is too small for the robot
             return self._nothing(image, uid, spacing_mm)
         extra = float(generator.uniform(0.0, self.margin_jitter_voxel))
         crop = self.encoding.crop(prompts, labels.shape, spacing_mm, extra)
         if self.later_robot is not None:
             prompts += self.later_robot.annotate(truth, generator, spacing_mm=spacing_mm)
-        target = crop.cut_labels(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
+        target = crop.labels_to_grid(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
         encoded = self.encoding.encode(image, spacing_mm, Guidance(labels.shape, prompts), crop)
-        return self._sample(encoded, target, uid, generator)
+        return self.sample(encoded, target, uid, generator)
 
     def _nothing(self, image: Tensor, uid: str, spacing_mm: Sequence[float]) -> Batch:
         shape = tuple(image.shape[1:])
         crop = Crop.whole(shape, self.encoding.size_voxel)
         encoded = self.encoding.encode(image, spacing_mm, Guidance(shape), crop)
-        return self._sample(encoded, np.full(crop.size, IGNORE, np.uint8), uid, None)
+        return self.sample(encoded, np.full(crop.size, IGNORE, np.uint8), uid, None)
 
-    def _sample(
+    def sample(
         self, encoded: EncodedObject, target: NDArray[np.uint8], uid: str, generator: np.random.Generator | None
     ) -> Batch:
-        """A sample whose slices are dense where anything of them is known: the labels were those of dense slices."""
+        """A sample whose slices are dense if any voxel is known, since the labels come from dense slices."""
         known = (target != IGNORE).any(axis=(-2, -1))
         sample = Batch(
             image=encoded.image,
@@ -116,7 +128,7 @@ class TrainingObjects:
 
 
 def _classes(labels: NDArray[np.uint8]) -> list[int]:
-    """The classes that have enough voxels to be pointed at."""
+    """The classes with enough voxels for prompts."""
     counts = np.bincount(labels.reshape(-1), minlength=IGNORE + 1)
     counts[[0, IGNORE]] = 0
     return np.flatnonzero(counts >= LEAST_VOXELS).tolist()

@@ -1,1 +1,1 @@
-"""Fast numeric kernels: arrays in, arrays out."""
+"""Fast numeric kernels: functions from arrays to arrays."""

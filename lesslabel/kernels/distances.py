@@ -1,9 +1,9 @@
 """Exact Euclidean distances between two sets of voxels of one grid.
 
-The squared distance separates into axes (Meijster et al., "A general algorithm for computing distance transforms in
-linear time", 2000; Felzenszwalb and Huttenlocher, "Distance transforms of sampled functions", 2012). Inside each
-slice the two passes run over the bounding box of both sets. Along z nothing is transformed: only the few slices that
-can still be nearer are looked at, and only from the voxels that ask.
+The squared distance is separable by axis (Meijster et al., "A general algorithm for computing distance transforms in
+linear time", 2000; Felzenszwalb and Huttenlocher, "Distance transforms of sampled functions", 2012). In each
+slice the two passes run over the bounding box of both sets. Along z there is no transform: for each point only the
+few slices that can be nearer are searched.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lesslabel.kernels.compiled import compiled
 
 Points = NDArray[np.int32]
-FAR = 1 << 30  # more steps than any axis has voxels
+FAR = 1 << 30  # larger than the number of voxels of any axis
 
 
 @compiled
@@ -78,7 +78,7 @@ def _squared_distances_in_slices(
 
 @compiled
 def _sweep_columns(steps: NDArray[np.int32]) -> None:
-    """Turn 0 at targets and FAR elsewhere into the number of steps along y to the nearest target of the column."""
+    """Convert 0 at targets and FAR elsewhere to the number of steps along y to the nearest target of the column."""
     height, width = steps.shape
     for y in range(1, height):
         for x in range(width):

@@ -2,19 +2,19 @@
 
 The algorithm is the incremental breadth-first search of Goldberg et al. ("Maximum Flows by Incremental Breadth-First
 Search", ESA 2011). A tree grows from the source and another from the sink, each voxel as near to its root as edges with
-room allow. Where they meet, flow is sent; voxels that are thereby cut off find a parent of the same level, or sink to a
-deeper level, or leave their tree. It is over when the source's tree cannot grow.
+residual capacity allow. Where they meet, flow is sent. Voxels that it cuts off get a parent of the same level, or move
+to a deeper level, or leave their tree. The search ends when the tree of the source cannot grow.
 
-What the search knows is in arrays that its functions share and change:
-    excess: (voxels,) room from the source where positive, to the sink where negative.
-    capacity: (voxels, directions) room to each neighbour.
-    offsets: (directions,) how many voxels further each neighbour lies, in opposite pairs: `direction ^ 1` leads back.
-    level: (voxels,) 3 for a voxel at level 3 of the source's tree, −3 in the sink's, 0 in none.
+The functions share and change these arrays:
+    excess: (voxels,) residual capacity from the source if positive, to the sink if negative.
+    capacity: (voxels, directions) residual capacity to each neighbour.
+    offsets: (directions,) index offset of each neighbour, in opposite pairs: `direction ^ 1` is the reverse.
+    level: (voxels,) 3 for level 3 of the tree of the source, −3 for that of the sink, 0 for no tree.
     parent: (voxels,) the direction of the parent.
     depth: (2,) the deepest level of each tree.
-    front: (2, 2 · voxels) the voxels of that level, to grow from; while a tree grows, those of the next come behind
-        them. None is twice in a level; it may have left the level since.
-    waiting: (2,) how many voxels are in front.
+    front: (2, 2 · voxels) the voxels of that level, to grow from; while a tree grows, those of the next level follow.
+        No voxel is twice in a level; it may have left the level since.
+    waiting: (2,) number of voxels in front.
     orphans: (2, voxels + 1) the first voxel cut off at each level of each tree, −1 for none.
     following: (voxels,) the one after each of these.
 """
@@ -33,21 +33,21 @@ SOURCE, SINK = 1, -1
 """The sides: the signs of excess and level."""
 
 TERMINAL, NOBODY = -1, -2
-"""What stands for the direction of a parent at a root, and where there is no parent."""
+"""Codes in place of the direction of a parent, at a root and without a parent."""
 
 
 @compiled
 def reachable_from_source(excess: Values, capacity: Values, offsets: Integers) -> NDArray[np.bool_]:
-    """Send as much flow as possible, in place; mark what the source still reaches, the smallest side of a minimum cut.
+    """Send the maximum flow, in place, and mark the voxels that the source reaches: the smallest minimum cut.
 
-    Flow is in double precision. One edge of every path is filled exactly, so the search ends; the flow is a maximum up
-    to the rounding of its sums, and exactly where capacities are integers.
+    Flow is in double precision. One edge of every path is filled exactly, so the search ends; the flow is maximal up to
+    the rounding of its sums, and exact if capacities are integers.
 
     Args:
-        excess: (voxels,) capacity of the edge from the source where positive, to the sink where negative.
+        excess: (voxels,) capacity of the edge from the source if positive, to the sink if negative.
         capacity: (voxels, directions) of the edge to each neighbour, at least 0; 0 where there is no neighbour.
-        offsets: (directions,) how many voxels further each neighbour lies, in opposite pairs. A voxel for which one of
-            these lies beyond the ends may have neither excess nor capacities.
+        offsets: (directions,) index offset of each neighbour, in opposite pairs. A voxel with a neighbour beyond the
+            ends must have neither excess nor capacities.
 
     Returns:
         (voxels,) bool.
@@ -80,7 +80,7 @@ def _append(front: Voxels, waiting: Integers, tree: int, voxel: int) -> None:
 
 @compiled
 def _room(capacity: Values, side: int, voxel: int, neighbour: int, direction: int) -> float:
-    """Return how much more can flow from a voxel to a neighbour; on the sink's side, from the neighbour to it."""
+    """Residual capacity from a voxel to a neighbour; on the side of the sink, from the neighbour to the voxel."""
     room: float = capacity[voxel, direction] if side == SOURCE else capacity[neighbour, direction ^ 1]
     return room
 
@@ -99,7 +99,7 @@ def _grow(
     orphans: Voxels,
     following: Voxels,
 ) -> None:
-    """Add a level to a tree, and send flow wherever it meets the other."""
+    """Add a level to a tree, and send flow where it meets the other tree."""
     tree = _tree(side)
     here, count = depth[tree], waiting[tree]
     depth[tree] = min(here + 1, len(level))  # no path is longer
@@ -176,7 +176,7 @@ def _fill_to_root(
     orphans: Voxels,
     following: Voxels,
 ) -> None:
-    """Send flow between a voxel and its terminal, and cut off what hangs on edges that are then full."""
+    """Send flow between a voxel and its terminal, and cut off the children of saturated edges."""
     while parent[voxel] != TERMINAL:
         direction = parent[voxel]
         above = voxel + offsets[direction]
@@ -212,7 +212,7 @@ def _adopt(
     orphans: Voxels,
     following: Voxels,
 ) -> None:
-    """Find the nearest parent for every orphan of a tree, level after level; who finds none leaves the tree."""
+    """Find the nearest parent for every orphan of a tree, level by level; orphans without a parent leave the tree."""
     tree = _tree(side)
     deepest = depth[tree]
     for here in range(1, deepest + 1):

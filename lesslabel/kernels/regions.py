@@ -1,4 +1,4 @@
-"""Kernels over label maps: which codes occur, how large each region is and where, which voxels are its border."""
+"""Kernels over label maps: present codes, size and bounding box of each region, border voxels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def _extend(box: NDArray[np.int64], z: int, y: int, x: int) -> None:
 
 @compiled
 def border_voxels(regions: Codes, region: int, box: NDArray[np.int64], planar: bool) -> NDArray[np.int32]:
-    """List the voxels of a region with a face neighbour outside it; outside the grid is outside every region.
+    """List the voxels of a region with a face neighbour outside it; beyond the grid counts as outside.
 
     Args:
         regions: (z, y, x) region indices.

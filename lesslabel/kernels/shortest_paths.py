@@ -1,9 +1,9 @@
-"""The kernel of geodesic distances: row after row is lowered until no path improves any voxel.
+"""The kernel of geodesic distances: lower the distances row by row until no path improves any voxel.
 
-A row is the voxels along the last axis. All that its neighbouring rows offer it is computed at once, vectorised; then
-two running minima carry that along the row, one each way. Rows are visited in a given order, there and back; those that
-saw no change beside them are skipped, and of the others only the part beside the changes is looked at. It ends in the
-fixed point of Bellman's equation, so the result does not depend on the order.
+A row is the voxels along the last axis. The paths over all neighbouring rows are computed at once, vectorised; then two
+running minima propagate them along the row, one in each direction. Rows are visited in a given order, forward and
+backward; rows without a change beside them are skipped, and in the others only the columns beside changes are computed.
+It ends at the fixed point of Bellman's equation, so the result does not depend on the order.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from lesslabel.kernels.compiled import compiled
 Values = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-# Voxels are counted unsigned: where an index might be negative, the compiler does not vectorise.
+# Indices are unsigned: the compiler does not vectorise indices that might be negative.
 U = np.uintp
 ONE = U(1)
 
@@ -32,14 +32,14 @@ def lower_to_shortest_paths(
 ) -> None:
     """Lower distances, in place, to the shortest paths from the voxels that are at 0.
 
-    A step costs the absolute difference of intensities, summed over channels, and what its direction costs.
+    A step costs the absolute difference of intensities, summed over channels, plus the cost of its direction.
 
     Args:
         distance: (all rows · width,) of a grid padded by one voxel on every side: 0 at seeds; elsewhere, padding
-            included, one number that no path may reach.
+            included, one number larger than any path.
         intensity: (channels, all rows · width) of the same grid.
         width: voxels of a row, padding included.
-        visits: numbers of the rows that are not padding, each at least once, in the order in which to visit them.
+        visits: indices of the rows without padding, each at least once, in visiting order.
         offsets: the neighbouring rows of a row, counted in rows.
         straight: cost of a step to each of them, perpendicular to the row.
         slanted: cost of a step to each of them and one voxel along the row.
@@ -141,7 +141,7 @@ def _offer_all(
     slanted: float,
     costs: Values,
 ) -> None:
-    """Do what `_offer` does with several channels."""
+    """The same as `_offer` for several channels."""
     for shift in range(U(3)):
         near = there + shift - ONE
         costs[begin : end + ONE] = straight if shift == ONE else slanted
@@ -156,7 +156,7 @@ def _offer_all(
 def _accept(
     best: Values, distance: Values, start: np.uintp, begin: np.uintp, end: np.uintp
 ) -> tuple[np.uintp, np.uintp]:
-    """Write the lower values into the row; return the first and the last column of them, crossed if there is none."""
+    """Write the lower values into the row; return their first and last column; first > last if there are none."""
     while begin <= end and not best[begin] < distance[start + begin]:
         begin += ONE
     while begin < end and not best[end] < distance[start + end]:
@@ -180,8 +180,8 @@ def _costs_along_rows(intensity: Values, along: float) -> Values:
 def _carry_along(
     distance: Values, costs: Values, start: np.uintp, width: np.uintp, begin: np.uintp, end: np.uintp
 ) -> tuple[np.uintp, np.uintp]:
-    """Lower a row by paths within it, after a change from `begin` to `end`; return how far the change then reaches."""
-    # both ways at once, since neither waits for the other; past the middle each goes on from what the other left there
+    """Lower a row by paths within it, after a change from `begin` to `end`; return the columns that then changed."""
+    # both directions at once, since they are independent; past the middle each uses the results of the other
     rightwards, leftwards, mirrored = distance[start + begin], distance[start + end], end
     for x in range(begin, end):
         mirrored -= ONE

@@ -1,10 +1,10 @@
-"""The exact distance of every voxel to the other side of a mask, inside and outside in one go.
+"""The exact distance of every voxel to the other side of a mask, inside and outside in one pass.
 
-The squared distance separates into axes (Meijster et al., "A general algorithm for computing distance transforms in
+The squared distance is separable by axis (Meijster et al., "A general algorithm for computing distance transforms in
 linear time", 2000; Felzenszwalb and Huttenlocher, "Distance transforms of sampled functions", 2012). A line of voxels
-falls into runs of one side. The voxel that ends a run is on the other side and nearer than anything behind it, so each
-run is a problem of its own: one pass per axis gives what two whole transforms would. Everything but one division per
-parabola is done in integers.
+consists of runs of one side. The voxel after a run is on the other side and nearer than all voxels behind it, so each
+run is independent: one pass per axis replaces two whole transforms. All arithmetic except one division per parabola is
+in integers.
 """
 
 import numpy as np
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from lesslabel.kernels.compiled import compiled
 
 FAR = 1 << 30
-"""Squared distance where the other side does not occur; more than any image has."""
+"""Squared distance if the other side does not occur; larger than in any image."""
 
 Envelope = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
-"""Where each parabola of a lower envelope has its apex, how high it lies, and the first voxel where it is lowest."""
+"""Position and height of the apex of each parabola of a lower envelope, and the first voxel where it is lowest."""
 
 
 @compiled
@@ -24,7 +24,7 @@ def squared_distance_to_other_side(mask: NDArray[np.bool_]) -> NDArray[np.int32]
     """Return the squared distance from every voxel to the nearest voxel of the other side, in voxels.
 
     Args:
-        mask: (z, y, x); a 2D mask has z = 1. Beyond the grid there is neither side.
+        mask: (z, y, x); a 2D mask has z = 1. Voxels beyond the grid are on neither side.
 
     Returns:
         (z, y, x) int32, at least 1; 1 exactly where a face neighbour is on the other side. `FAR` everywhere if the mask
@@ -54,7 +54,7 @@ def squared_distance_to_other_side(mask: NDArray[np.bool_]) -> NDArray[np.int32]
 
 @compiled
 def scaled_by_side(squared: NDArray[np.int32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Turn squared distances into distances that span [−1, 0] inside and (0, 1] outside.
+    """Convert squared distances to distances in [−1, 0] inside and (0, 1] outside.
 
     Args:
         squared: flat result of `squared_distance_to_other_side` for a mask that has both sides.
@@ -72,7 +72,7 @@ def scaled_by_side(squared: NDArray[np.int32], mask: NDArray[np.bool_]) -> NDArr
     scaled = np.empty(squared.size, np.float32)
     for i in range(squared.size):
         if mask[i]:
-            # scaled before the root: in double precision, so that the farthest voxel is at 1 and none beyond
+            # scaled before the root, in double precision, so that the farthest voxel is exactly 1
             scaled[i] = 0.0 if squared[i] == 1 else -np.sqrt(np.float32(squared[i] * (1.0 / farthest_inside)))
         else:
             scaled[i] = np.sqrt(np.float32(squared[i] * (1.0 / farthest_outside)))
@@ -96,7 +96,7 @@ def _along_row(side: NDArray[np.bool_], squared: NDArray[np.int32]) -> None:
 
 @compiled
 def _along_line(side: NDArray[np.bool_], squared: NDArray[np.int32], envelope: Envelope) -> None:
-    """Lower every value to min over the run of (distance along the line)² + value; the run's ends stand at 0."""
+    """Lower every value to min over the run of (distance along the line)² + value; the run ends have the value 0."""
     first = 0
     while first < len(side):
         end = _end_of_run(side, first)
@@ -120,7 +120,7 @@ def _end_of_run(side: NDArray[np.bool_], first: int) -> int:
 
 @compiled
 def _lower_envelope(squared: NDArray[np.int32], first: int, end: int, envelope: Envelope) -> int:
-    """Find the lower envelope of the parabolas of a run and of the two that stand at its ends; -1 if there are none."""
+    """Find the lower envelope of the parabolas of a run and of the two at its ends; -1 if there are none."""
     apex, lift, start = envelope
     last = -1
     for i in range(max(first - 1, 0), min(end + 1, len(squared))):

@@ -1,12 +1,19 @@
-"""Losses: pure functions that average over known voxels. `IGNORE` voxels never count, whatever their prediction."""
+"""Losses: pure functions that average over known voxels. They ignore voxels with the target `IGNORE`."""
 
+from lesslabel.lazy import renamed_names
 from lesslabel.losses.certainty import certain_consistency_loss, certain_voxels, certainty_threshold
+from lesslabel.losses.clicks import (
+    balanced_cross_entropy,
+    click_influence,
+    click_weighted_cross_entropy,
+    normalised_focal_loss,
+)
 from lesslabel.losses.consistency import consistency_loss, cross_pseudo_loss
 from lesslabel.losses.cross_entropy import partial_cross_entropy
 from lesslabel.losses.dice import dice_loss
 from lesslabel.losses.entropy import class_share_divergence, entropy_loss, voxel_entropy
 from lesslabel.losses.level_set import (
-    LevelSetRecipe,
+    LevelSetDerivation,
     level_set,
     level_set_loss,
     level_set_targets,
@@ -17,11 +24,14 @@ from lesslabel.losses.pseudo_label import hard_label, mixed_pseudo_label, pseudo
 from lesslabel.losses.ramps import gaussian_ramp, poly
 
 __all__ = [
-    "LevelSetRecipe",
+    "LevelSetDerivation",
+    "balanced_cross_entropy",
     "certain_consistency_loss",
     "certain_voxels",
     "certainty_threshold",
     "class_share_divergence",
+    "click_influence",
+    "click_weighted_cross_entropy",
     "consistency_loss",
     "cross_pseudo_loss",
     "dice_loss",
@@ -34,8 +44,11 @@ __all__ = [
     "level_set_to_probability",
     "level_sets",
     "mixed_pseudo_label",
+    "normalised_focal_loss",
     "partial_cross_entropy",
     "poly",
     "pseudo_label_loss",
     "voxel_entropy",
 ]
+
+__getattr__ = renamed_names(__name__, {"LevelSetRecipe": "LevelSetDerivation"})

@@ -1,4 +1,4 @@
-"""Consistency where the teacher is sure.
+"""Consistency on the voxels where the teacher is certain.
 
 From "Uncertainty-Aware Self-ensembling Model for Semi-supervised 3D Left Atrium Segmentation" (UA-MT, Yu et al.,
 MICCAI 2019, arXiv:1907.07034).
@@ -20,8 +20,8 @@ def certainty_threshold(progress: float, largest_entropy: float = math.log(2)) -
 
     Args:
         progress: share of the run that is done, in [0, 1].
-        largest_entropy: where the threshold ends, in nats. ln 2 is the largest that two classes can have, and what the
-            published code keeps for more classes.
+        largest_entropy: value at the end of the run, in nats. ln 2 is the largest entropy of two classes; the published
+            code uses it for more classes too.
     """
     return (0.75 + 0.25 * gaussian_ramp(progress, 1.0)) * largest_entropy
 

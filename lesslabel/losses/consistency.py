@@ -1,4 +1,4 @@
-"""Losses that ask two predictions of the same image to agree. They need no label."""
+"""Losses that penalise the difference of two predictions of the same image. They need no label."""
 
 from torch import Tensor
 from torch.nn import functional as F

@@ -21,12 +21,12 @@ def partial_cross_entropy(
     """Average the cross-entropy over the known voxels of the whole batch.
 
     With scribbles this is the partial cross-entropy of DMPLS (eq. 4-1), averaged instead of summed; with dense labels
-    it is the ordinary cross-entropy. Where nothing is known the loss is 0 and so is its gradient.
+    it is the ordinary cross-entropy. If no voxel is known, the loss and its gradient are 0.
 
-    A class that a sample's annotation does not speak of may hide in what is labelled background. It is merged with the
+    A class that the annotation of a sample does not cover may be labelled as background. It is merged with the
     background (marginal loss, Shi et al., Medical Image Analysis 2021): a background voxel costs −log of the summed
     probabilities of background and unannotated classes. A voxel labelled with an unannotated class counts as
-    background. In 3D the slices of a sample may speak of different classes.
+    background. In 3D the slices of a sample may cover different classes.
 
     Args:
         logits: B×C×[D×]H×W, background at index 0.

@@ -28,16 +28,17 @@ def dice_loss(
     """Compute one minus the mean soft Dice of the classes, over known voxels.
 
     Per class, with sums over the known voxels: ``(2 Σ p·t + smooth) / (Σ p² + Σ t² + smooth)``, or with plain sums in
-    the denominator. Unknown voxels are left out of all three sums. Where nothing is known the loss is 0 and so is its
-    gradient. Meant for dense targets and pseudo labels: over a few scribbled voxels, Dice does not see what is
-    predicted between them.
+    the denominator. Unknown voxels are left out of all three sums. If no voxel is known, the loss and its gradient are
+    0. Use it for dense targets and pseudo labels: over a few scribbled voxels, Dice ignores the prediction between
+    them.
 
     A class without a voxel in the target is not left out: its Dice is ``smooth / (Σ p² + smooth)``, close to 0 as soon
-    as the class is predicted anywhere, and 1 if it is predicted nowhere. With a small ``smooth`` this is a strong pull.
+    as the class is predicted anywhere, and 1 if it is predicted nowhere. With a small ``smooth`` this gives a large
+    gradient.
 
-    A class that a sample's annotation does not speak of is another matter: its probability is added to the background,
-    its label (if any) becomes background, and it takes no part in the mean unless another sample has it annotated. In
-    3D the same holds slice by slice, so that sums over the batch are those of a batch of the slices.
+    A class that the annotation of a sample does not cover is treated differently: its probability is added to the
+    background, its label (if any) becomes background, and it is left out of the mean unless another sample covers it.
+    In 3D the same holds slice by slice, so sums over the batch equal those of a batch of the slices.
 
     Args:
         probabilities: B×C×[D×]H×W in [0, 1], background at index 0.
@@ -45,7 +46,7 @@ def dice_loss(
         squared: squared sums in the denominator, as published with DMPLS; False gives plain sums, as in DTC (eq. 5-5).
         include_background: whether the background is one of the averaged classes.
         annotated_labels: B×C bool, in 3D also B×C×D; None means that every class is annotated everywhere.
-        per_sample: sums over each sample, then the mean over the samples that know anything; False sums over the batch.
+        per_sample: sums over each sample, then the mean over the samples with a known voxel; False sums over the batch.
         smooth: added to numerator and denominator; positive.
 
     Returns:
@@ -64,7 +65,7 @@ def dice_loss(
     else:
         probabilities = merge_probabilities(probabilities, merged)
         target = merge_target(target, merged)
-        counts = _classes_told(target, merged)
+        counts = _annotated_classes(target, merged)
     overlap, size = _sums(probabilities, target, squared)
     if not per_sample:
         overlap, size = overlap.sum(0, keepdim=True), size.sum(0, keepdim=True)
@@ -75,14 +76,14 @@ def dice_loss(
 
 
 def _where_known(target: Tensor, axes: int) -> Tensor:
-    """Which samples (1 axis), or which of their slices (2), know anything."""
+    """Which samples (1 axis), or which of their slices (2), have a known voxel."""
     return (target != IGNORE).flatten(axes).any(dim=axes)
 
 
-def _classes_told(target: Tensor, merged: Tensor) -> Tensor:
-    """Which classes a sample knows anything of: B×C; in 3D one slice that does will do."""
-    told = _where_known(target, merged.ndim - 1)[:, None] & ~merged
-    return told if merged.ndim == 2 else told.any(dim=2)
+def _annotated_classes(target: Tensor, merged: Tensor) -> Tensor:
+    """Which classes the annotation of a sample covers: B×C; in 3D in at least one slice."""
+    annotated = _where_known(target, merged.ndim - 1)[:, None] & ~merged
+    return annotated if merged.ndim == 2 else annotated.any(dim=2)
 
 
 def _sums(probabilities: Tensor, target: Tensor, squared: bool) -> tuple[Tensor, Tensor]:

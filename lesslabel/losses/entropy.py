@@ -1,4 +1,4 @@
-"""How unsure a prediction is, and whether it holds as much of each class as it should."""
+"""Entropy of a prediction, and the divergence of its class shares from given ones."""
 
 import math
 
@@ -17,7 +17,7 @@ def voxel_entropy(probabilities: Tensor, class_weights: Tensor | None = None) ->
         class_weights: (C,) factor of each class's term; None counts all alike.
 
     Returns:
-        B×[D×]H×W in nats, without weights in [0, ln C]: 0 where the prediction is sure, ln C where all classes are
+        B×[D×]H×W in nats, without weights in [0, ln C]: 0 where the prediction is certain, ln C where all classes are
         equally likely.
     """
     probabilities = at_least_float32(probabilities)

@@ -1,4 +1,4 @@
-"""Level sets of classes: regression targets, the loss on them, and the way back to a probability.
+"""Level sets of classes: regression targets, their loss, and the conversion to a probability.
 
 From "Semi-supervised Medical Image Segmentation through Dual-task Consistency" (DTC, Luo et al., AAAI 2021); the
 equations are those of its author's thesis.
@@ -25,13 +25,13 @@ def level_set(mask: NDArray[np.bool_], empty: Empty = "outside") -> NDArray[np.f
     """Turn a mask into its level set: negative inside, 0 on the boundary, positive outside (eq. 5-1).
 
     Each side is divided by its own largest distance, so values span [−1, 1]. The boundary is the layer of inside voxels
-    with a face neighbour outside; an object that is no thicker than it has no negative value. Distances are exact,
-    Euclidean, and counted in voxels whatever the spacing, as published.
+    with a face neighbour outside; an object as thin as this layer has no negative value. Distances are exact,
+    Euclidean, and in voxels whatever the spacing, as published.
 
     Args:
-        mask: ([D,] H, W). Beyond the image there is neither inside nor outside.
-        empty: what a mask without a voxel gives: ``outside`` is +1 everywhere; ``zeros``, as the public code of DTC,
-            says "boundary everywhere", whose probability is 0.5.
+        mask: ([D,] H, W). Voxels beyond the image count as neither inside nor outside.
+        empty: values for an empty mask: ``outside`` is +1 everywhere; ``zeros``, as in the public code of DTC, is 0
+            (boundary) everywhere, with the probability 0.5.
 
     Returns:
         Same shape, float32. A mask that fills the image gives −1 everywhere, where the public code divides 0 by 0.
@@ -60,7 +60,7 @@ def level_sets(labels: NDArray[Any], classes: int, empty: Empty = "outside") -> 
 
 
 def level_set_targets(target: Tensor, classes: int, empty: Empty = "outside", dense: Tensor | None = None) -> Tensor:
-    """Make the level sets of a batch. The work is done on the CPU, one thread.
+    """Compute the level sets of a batch, on the CPU in one thread.
 
     Args:
         target: B×[D×]H×W class indices or `IGNORE`.
@@ -73,10 +73,10 @@ def level_set_targets(target: Tensor, classes: int, empty: Empty = "outside", de
         B×(classes − 1)×[D×]H×W float32 on the device of the target, 0 where nothing is dense.
     """
     labels = target.cpu().numpy()
-    told = np.ones(len(labels), dtype=np.bool_) if dense is None else dense.cpu().numpy()
+    dense_slices = np.ones(len(labels), dtype=np.bool_) if dense is None else dense.cpu().numpy()
     maps = np.zeros((len(labels), classes - 1, *labels.shape[1:]), dtype=np.float32)
-    for index in np.flatnonzero(told.reshape(len(told), -1).any(axis=1)):
-        maps[index] = make_in_runs(lambda part: level_sets(part, classes, empty), labels[index], told[index])
+    for index in np.flatnonzero(dense_slices.reshape(len(dense_slices), -1).any(axis=1)):
+        maps[index] = make_in_runs(lambda part: level_sets(part, classes, empty), labels[index], dense_slices[index])
     return torch.from_numpy(maps).to(target.device)
 
 
@@ -90,14 +90,14 @@ def level_set_loss(
 ) -> Tensor:
     """Average the squared error of level sets over known voxels and annotated classes (eq. 5-6).
 
-    Where nothing is known the loss is 0 and so is its gradient.
+    If no voxel is known, the loss and its gradient are 0.
 
     Args:
         prediction: B×(C − 1)×[D×]H×W, one level set per foreground class.
         level_set_target: same shape.
-        target: B×[D×]H×W class indices; only says which voxels are known.
+        target: B×[D×]H×W class indices; only used to find the known voxels.
         annotated_labels: B×C bool, in 3D also B×C×D; None means that every class is annotated everywhere.
-        per_sample: mean over each sample, then over the samples that know anything; False averages over the batch.
+        per_sample: mean over each sample, then over the samples with a known voxel; False averages over the batch.
 
     Returns:
         Scalar, float32 or wider.
@@ -115,8 +115,8 @@ def level_set_loss(
 def level_set_to_probability(values: Tensor, steepness: float = 1500.0) -> Tensor:
     """Turn level sets into probabilities by the smooth inverse T⁻¹(z) = sigmoid(−k·z) (eq. 5-2).
 
-    Inside is negative, hence the sign; the thesis prints +k. Computed in float32 also under autocast: at k = 1500 half
-    precision rounds the few thousandths in which the function rises.
+    Inside is negative, hence the sign; the thesis prints +k. Computed in float32 also under autocast: at k = 1500 the
+    function rises within a few thousandths, which half precision rounds away.
 
     Args:
         values: level sets in [−1, 1], any shape.
@@ -130,11 +130,11 @@ def level_set_to_probability(values: Tensor, steepness: float = 1500.0) -> Tenso
 
 
 @dataclass(frozen=True)
-class LevelSetRecipe:
-    """How the data module makes level sets while it loads samples; see `lesslabel.data.loading.derived.Recipe`.
+class LevelSetDerivation:
+    """How the data module computes level sets of samples; see `lesslabel.data.loading.derived.MapDerivation`.
 
     Attributes:
-        whole: from the whole case, once, kept in the store; or from the patch that a sample shows.
+        whole: True computes them once from the whole case and keeps them in the store; False from each patch.
         dimensions: 2 makes the level set of every slice on its own, 3 that of the volume.
         empty: see `level_set`.
     """
@@ -149,7 +149,7 @@ class LevelSetRecipe:
 
     @property
     def name(self) -> str:
-        """What the values depend on besides the labels; change it with the maths."""
+        """Names everything that the values depend on besides the labels; change it with the computation."""
         return f"level_set_{self.dimensions}d_{self.empty}"
 
     def make(self, labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:

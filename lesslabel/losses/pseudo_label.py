@@ -29,7 +29,7 @@ def mixed_pseudo_label(first: Tensor, second: Tensor, alpha: float | Tensor) -> 
     Args:
         first: probabilities y₁, B×C×[D×]H×W.
         second: probabilities y₂, same shape.
-        alpha: the share of the first in [0, 1], a number or a scalar tensor; DMPLS draws it anew in every iteration.
+        alpha: the share of the first in [0, 1], a number or a scalar tensor; DMPLS samples it in every iteration.
 
     Returns:
         B×[D×]H×W int64 class indices; ties go to the lower index.
@@ -43,7 +43,7 @@ def pseudo_label_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         probabilities: B×C×[D×]H×W.
-        labels: B×[D×]H×W int64; `IGNORE` is honoured.
+        labels: B×[D×]H×W int64; voxels with `IGNORE` are ignored.
 
     Returns:
         Scalar in [0, 1].

@@ -1,4 +1,4 @@
-"""Factors that change over a run: how a loss's weight rises and a learning rate falls."""
+"""Factors that change over a run: the rise of a loss weight and the fall of a learning rate."""
 
 import math
 
@@ -10,7 +10,7 @@ def gaussian_ramp(step: float, length: float) -> float:
 
     Args:
         step: how far the run is, 0 or more, in the unit of ``length``.
-        length: where 1 is reached; 0 means from the start.
+        length: step at which 1 is reached; 0 means from the start.
 
     Returns:
         A factor in [exp(−5), 1].
@@ -30,7 +30,7 @@ def poly(step: float, max_steps: float, power: float = 0.9) -> float:
 
     Args:
         step: how far the run is, 0 or more.
-        max_steps: where 0 is reached; positive.
+        max_steps: step at which 0 is reached; positive.
         power: the exponent; positive.
 
     Returns:

@@ -1,7 +1,7 @@
-"""The rules that every loss keeps: float32 arithmetic, matching shapes, and the merging of unannotated classes.
+"""Rules that all losses share: float32 arithmetic, matching shapes, and the merging of unannotated classes.
 
-What is said of a sample, its kind and the classes that its annotation speaks of, may differ from slice to slice of a
-volume. `over_slices` is the one place where that gets the axes of a grid.
+The kind of annotation and the classes that it covers may differ from slice to slice of a volume. Only `over_slices`
+broadcasts them to the axes of a grid.
 """
 
 import torch
@@ -13,7 +13,7 @@ _LABEL_CODES = 256
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """Widen half precision to float32, so that a sum over many voxels under autocast keeps its digits."""
+    """Widen half precision to float32, so that a sum over many voxels under autocast stays precise."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
@@ -37,12 +37,12 @@ def check_shapes(prediction: Tensor, target: Tensor) -> None:
 def classes_to_merge(annotated_labels: Tensor | None, prediction: Tensor) -> Tensor | None:
     """Decide which classes are merged into the background of which sample, or of which of its slices.
 
-    On a GPU the answer "none" is not looked for, since the question would make the host wait; pass None where every
+    On a GPU it does not check whether no class is merged, since that would make the host wait; pass None if every
     class is annotated.
 
     Args:
-        annotated_labels: B×C[×D] bool, whether the annotation of the sample, or of its slice, speaks of the class;
-            None means all of them. Column 0, the background, takes what is merged and counts as annotated.
+        annotated_labels: B×C[×D] bool, whether the annotation of the sample, or of its slice, covers the class; None
+            means all of them. The merged classes are added to column 0, the background, which counts as annotated.
         prediction: B×C×[D×]H×W.
 
     Returns:
@@ -102,9 +102,9 @@ def over_grid(values: Tensor, grid: Tensor) -> Tensor:
 
 
 def over_slices(values: Tensor, grid: Tensor) -> Tensor:
-    """Spread what is said of each sample, or of each slice of it, over a tensor with spatial axes.
+    """Broadcast a value of each sample, or of each of its slices, over a tensor with spatial axes.
 
-    A value of a sample counts in all its slices, so that both forms mean the same where the slices of a volume agree.
+    A value of a sample counts in all its slices, so both forms are equivalent if the slices of a volume agree.
     In 2D a sample is one slice and has one value.
 
     Args:

@@ -1,10 +1,19 @@
-"""Methods: one paper, one file, one base."""
+"""Training methods: one file for each paper, with one base class."""
 
 from lesslabel.methods.adapt.adami import AdaMI
 from lesslabel.methods.adapt.tent import Tent
 from lesslabel.methods.base import Prediction, SegmentationMethod
 from lesslabel.methods.inference import Inference
-from lesslabel.methods.interactive import GPInteractive, InteractiveMethod, MIDeepSeg
+from lesslabel.methods.interactive import (
+    ClickMaps,
+    EdgeFlow,
+    FCANet,
+    FeatureAware,
+    FocusCut,
+    GPInteractive,
+    InteractiveMethod,
+    MIDeepSeg,
+)
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.semi.bidirectional_copy_paste import BidirectionalCopyPaste
 from lesslabel.methods.semi.cross_pseudo_supervision import CrossPseudoSupervision
@@ -21,8 +30,13 @@ __all__ = [
     "DTC",
     "AdaMI",
     "BidirectionalCopyPaste",
+    "ClickMaps",
     "CrossPseudoSupervision",
+    "EdgeFlow",
     "EntropyMinimisation",
+    "FCANet",
+    "FeatureAware",
+    "FocusCut",
     "GPInteractive",
     "Inference",
     "InteractiveMethod",

@@ -1,4 +1,4 @@
-"""The base of every method: what is common to all papers, so that a method's file holds only its own idea."""
+"""The base class of all methods. It holds what they share, so that the file of a method holds only its own idea."""
 
 import math
 from abc import abstractmethod
@@ -12,7 +12,7 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from lesslabel.data.batch import Batch, EvaluationBatch
-from lesslabel.data.loading.derived import Recipe
+from lesslabel.data.loading.derived import MapDerivation
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.loading.resize import resize_probabilities
 from lesslabel.errors import ConfigError, NonFiniteLossError
@@ -20,7 +20,7 @@ from lesslabel.evaluation.overlap import dice_per_class
 from lesslabel.losses.pseudo_label import hard_label
 from lesslabel.losses.ramps import gaussian_ramp
 from lesslabel.methods.checkpoints import require_own_checkpoint, sign_checkpoint
-from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume
+from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume, require_finite_output
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.players import Player, alternate, configure_all
 from lesslabel.networks import Network, UNet, UShaped
@@ -28,13 +28,13 @@ from lesslabel.networks import Network, UNet, UShaped
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a method says of one case.
+    """The prediction of a method for one case.
 
     Attributes:
         uid: the case.
         labels: (z, y, x) uint8 class indices on the native grid.
         probabilities: (C, z, y, x) float32 on the native grid.
-        batch: the evaluation batch it was made from: reference and geometry.
+        batch: the evaluation batch of the case: reference and geometry.
     """
 
     uid: str
@@ -44,10 +44,10 @@ class Prediction:
 
 
 class SegmentationMethod(pl.LightningModule):
-    """A way to learn segmentation from a batch that may hold dense, sparse and no labels side by side.
+    """A training method for segmentation. One batch may hold densely, sparsely and not labelled samples.
 
-    A method says three things: its networks (`configure_network`), its losses (`losses`) and how it predicts
-    (`logits`). Training loop, logging, validation, checkpoints and devices are here and in Lightning.
+    A method defines its networks (in its constructor), its losses (`losses`) and its prediction (`logits`). This class
+    and Lightning do the training loop, logging, validation, checkpoints and devices.
 
     Attributes:
         network: the network, set by the method.
@@ -57,7 +57,7 @@ class SegmentationMethod(pl.LightningModule):
         in_channels: channels of the image.
         network: description of the segmentation network.
         optimiser: optimiser and learning rate.
-        inference: how whole cases are predicted.
+        inference: settings of the prediction of whole cases.
     """
 
     network: nn.Module
@@ -88,11 +88,11 @@ class SegmentationMethod(pl.LightningModule):
         self._cases: list[str] = []
         self.held_iteration: int | None = None  # while several optimisers step
 
-    # What a method may say ------------------------------------------------------------------------------------------
+    # What a method may define -----------------------------------------------------------------------------------------
 
     @abstractmethod
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Compute the named, weighted terms of the loss; the base adds them up and logs each."""
+        """Compute the named, weighted terms of the loss; the base class adds them up and logs each."""
 
     def logits(self, image: Tensor) -> Tensor:
         """Predict logits (B, C, [D], H, W) for inference."""
@@ -100,34 +100,34 @@ class SegmentationMethod(pl.LightningModule):
         return result
 
     @property
-    def recipe(self) -> Recipe | None:
+    def map_derivation(self) -> MapDerivation | None:
         """The maps that the data module derives from dense labels for this method; None for none."""
         return None
 
     def prepare_batch(self, batch: Batch) -> Batch:
-        """Change a training batch before its losses are computed, such as by clicks at the network's own errors."""
+        """Change a training batch before its losses are computed, for example add clicks at errors of the network."""
         return batch
 
     def after_update(self) -> None:
-        """Do what follows an update of the weights, such as moving a teacher.
+        """Run after an update of the weights, for example to update a teacher.
 
-        Called once per update, also where gradients are accumulated over several batches. `iteration` counts the
-        updates before this one.
+        It is called once per update, also if gradients are accumulated over several batches. `iteration` is the number
+        of updates before this one.
         """
 
     def players(self) -> Mapping[str, Player]:
-        """Parts with an optimiser of their own, by name, such as a discriminator; their steps follow the method's."""
+        """Submodules with their own optimiser, by name, such as a discriminator; each steps after the method."""
         return {}
 
     def before_training(self, data: SegmentationDataModule, *, resumed: bool) -> None:
-        """Look at the training data before the first step, for what a method makes of them, such as prototypes.
+        """Read the training data before the first step, for example to compute prototypes.
 
         Args:
-            data: the data module; ``data.records("train")`` and ``data.loader()`` read what may be seen.
-            resumed: the run goes on from a checkpoint, so that what is kept in buffers is there already.
+            data: the data module; ``data.records("train")`` and ``data.loader()`` read the training cases.
+            resumed: the run resumes from a checkpoint, so buffers are already filled.
         """
 
-    # What is the same for all -----------------------------------------------------------------------------------------
+    # The same for all methods -----------------------------------------------------------------------------------------
 
     def probabilities(self, image: Tensor) -> Tensor:
         """Predict class probabilities (B, C, [D], H, W) that sum to 1, background included."""
@@ -135,20 +135,20 @@ class SegmentationMethod(pl.LightningModule):
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, in [0, 1]: what ramps are made from; 0 outside a run."""
+        """Share of the run that is done, in [0, 1], for ramps; 0 outside a run."""
         return self._progress_at(self.iteration)
 
     @property
     def iteration(self) -> int:
-        """Updates before this one, however many optimisers take part in one."""
+        """Number of updates before this one; one update may hold steps of several optimisers."""
         return self.global_step if self.held_iteration is None else self.held_iteration
 
     def ramp_up(self, iterations: int | None, every: int = 1) -> float:
-        """How far a weight has risen, exp(−5·(1 − t/T)²), after T iterations 1.
+        """The factor exp(−5·(1 − t/T)²) of a weight that rises over T iterations; 1 after that.
 
         Args:
             iterations: T; None is the length of the run.
-            every: iterations between two changes; in between the value stays.
+            every: iterations between two changes of the factor.
         """
         step = self.iteration // every * every
         if iterations is None:
@@ -156,7 +156,7 @@ class SegmentationMethod(pl.LightningModule):
         return gaussian_ramp(step, iterations)
 
     def build_network(self) -> UShaped:
-        """Build the network that the settings describe."""
+        """Build the network from its settings."""
         return self.shape.build(self.in_channels, self.num_classes)
 
     def training_step(self, batch: Batch) -> Tensor:
@@ -190,11 +190,11 @@ class SegmentationMethod(pl.LightningModule):
 
     @property  # type: ignore[misc]  # Lightning lets it be set
     def automatic_optimization(self) -> bool:
-        """Whether Lightning steps the one optimiser; with several, `players.alternate` does."""
+        """Whether Lightning steps the optimiser; if there are several, `players.alternate` steps them."""
         return not self.players()
 
     def on_train_start(self) -> None:
-        """Let the method look at the training data."""
+        """Let the method read the training data."""
         data = getattr(self.trainer, "datamodule", None)
         if data is not None:
             self.before_training(data, resumed=self.global_step > 0)
@@ -206,7 +206,7 @@ class SegmentationMethod(pl.LightningModule):
         optimizer: torch.optim.Optimizer | LightningOptimizer,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
-        """Update the weights, then what depends on them."""
+        """Update the weights, then call `after_update`."""
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         self.after_update()
 
@@ -228,37 +228,37 @@ class SegmentationMethod(pl.LightningModule):
         probabilities, labels = self.predict_case(batch)
         if "reference" in batch:
             dice = dice_per_class(labels.cpu().numpy(), batch["reference"].cpu().numpy(), len(probabilities))
-            dice[~batch["annotated_labels"].cpu().numpy()] = math.nan  # the reference does not speak of these
+            dice[~batch["annotated_labels"].cpu().numpy()] = math.nan  # the reference does not cover these classes
             self._dice[batch["uid"]] = dice[1:].tolist()
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean Dice over classes and cases; a class absent from prediction and reference is left out."""
+        """Log the mean Dice over classes and cases; a class that is absent from prediction and reference is ignored."""
         scores = torch.tensor(list(self._gathered_dice().values()), dtype=torch.float64)
         self._dice = {}
         if not len(scores) or self.trainer.sanity_checking:
             return
         for index in range(scores.shape[1]):
             self.log(f"validation/dice_{index + 1}", float(scores[:, index].nanmean()))
-        # on every process alike: each decides by it whether this is the best checkpoint
+        # the same on every process, since each decides with it whether this is the best checkpoint
         self.log("validation/dice", float(scores.nanmean(dim=0).nanmean()), prog_bar=True)
 
     def test_step(self, batch: EvaluationBatch) -> Prediction:  # type: ignore[override]  # callbacks take any outputs
-        """Predict a case; the run's recorder scores and writes it."""
+        """Predict a case; the recorder of the run scores and writes it."""
         probabilities, labels = self.predict_case(batch)
-        return Prediction(batch["uid"], labels, probabilities, batch)
+        return Prediction(batch["uid"], labels, require_finite_output(probabilities, batch["uid"]), batch)
 
     def predict_step(self, batch: EvaluationBatch) -> Prediction:
         """Predict a case."""
         return self.test_step(batch)
 
     def configure_optimizers(self) -> Any:
-        """Optimiser and schedule over the whole run."""
+        """Build the optimiser and its schedule over the whole run."""
         if self.trainer.max_steps < 1:
             raise ConfigError("trainer.max_steps must be set: the length of a run is counted in iterations")
         return configure_all(self, self.trainer.max_steps)
 
     def require_data(self, class_names: Sequence[str], in_channels: int, dimensions: int) -> None:
-        """Refuse data that this method was not built for.
+        """Raise an error if the data do not fit this method.
 
         Raises:
             ConfigError: names the setting to change.
@@ -272,9 +272,9 @@ class SegmentationMethod(pl.LightningModule):
                 raise ConfigError(f"{setting} is {mine}, but the data has {theirs} ({', '.join(class_names)})")
 
     def setup(self, stage: str) -> None:  # noqa: ARG002  Lightning's signature
-        """Check that data and method fit before anything runs, and lay the weights out."""
+        """Check that data and method fit, before training, and set the memory layout of the weights."""
         if self.shape.dimensions == 2:
-            # the faster layout for slices, on CPU and GPU alike; results stay a function of the seed
+            # the faster layout for 2D on CPU and GPU; results are still a function of the seed
             for module in self.children():
                 module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         data = getattr(self.trainer, "datamodule", None)
@@ -282,11 +282,11 @@ class SegmentationMethod(pl.LightningModule):
             self.require_data(data.mapping.names, data.in_channels, data.dimensions)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note which method the weights belong to; refuse to write weights that are no numbers."""
+        """Record which method the weights belong to; raise an error if a weight is not finite."""
         sign_checkpoint(self, checkpoint, self._cases)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the checkpoint of another method or of a network of another shape."""
+        """Raise an error for the checkpoint of another method or of a network of another shape."""
         require_own_checkpoint(self, checkpoint)
 
     def _progress_at(self, step: int) -> float:

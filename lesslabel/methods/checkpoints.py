@@ -1,4 +1,4 @@
-"""What the checkpoint of a method says of itself, and whose checkpoints it takes."""
+"""Record the method in its checkpoints, and refuse the checkpoints of other methods."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,11 @@ _KEY = "lesslabel_method"
 
 
 def sign_checkpoint(method: LightningModule, checkpoint: dict[str, Any], cases: Sequence[str]) -> None:
-    """Note which method the weights belong to.
+    """Record which method the weights belong to.
 
     Args:
-        method: whose checkpoint it is.
-        checkpoint: what is about to be written.
+        method: the method of the checkpoint.
+        checkpoint: the content of the checkpoint, before it is written.
         cases: of the last batch.
 
     Raises:
@@ -32,7 +32,7 @@ def sign_checkpoint(method: LightningModule, checkpoint: dict[str, Any], cases: 
 
 
 def require_own_checkpoint(method: LightningModule, checkpoint: dict[str, Any]) -> None:
-    """Refuse the checkpoint of another method or of a network of another shape.
+    """Raise an error for the checkpoint of another method or of a network of another shape.
 
     Raises:
         RunError: names the method, or the weight and both shapes.

@@ -1,4 +1,4 @@
-"""What the constructors of methods check of their settings, each in one line that names the setting."""
+"""Checks of the settings of methods; each error is one line that names the setting."""
 
 from typing import Any, get_args
 
@@ -6,7 +6,7 @@ from lesslabel.errors import ConfigError
 
 
 def require_not_negative(**values: float | None) -> None:
-    """Refuse settings below 0; None, where a setting may be left open, passes.
+    """Raise an error for settings below 0; None is allowed.
 
     Raises:
         ConfigError: names the first one.
@@ -17,7 +17,7 @@ def require_not_negative(**values: float | None) -> None:
 
 
 def require_positive(**values: float | None) -> None:
-    """Refuse settings that are not above 0; None passes.
+    """Raise an error for settings that are not above 0; None is allowed.
 
     Raises:
         ConfigError: names the first one.
@@ -28,7 +28,7 @@ def require_positive(**values: float | None) -> None:
 
 
 def require_at_least(least: int, **values: int | None) -> None:
-    """Refuse counts below the least that makes sense; None passes.
+    """Raise an error for counts below a minimum; None is allowed.
 
     Raises:
         ConfigError: names the first one.
@@ -39,7 +39,7 @@ def require_at_least(least: int, **values: int | None) -> None:
 
 
 def require_share(**values: float | None) -> None:
-    """Refuse settings outside [0, 1]; None passes.
+    """Raise an error for settings outside [0, 1]; None is allowed.
 
     Raises:
         ConfigError: names the first one.
@@ -50,7 +50,7 @@ def require_share(**values: float | None) -> None:
 
 
 def require_choice(literal: Any, **values: object) -> None:
-    """Refuse settings that are none of the choices.
+    """Raise an error for settings that are not one of the choices.
 
     Args:
         literal: a `typing.Literal` of all choices.

@@ -1,4 +1,4 @@
-"""From a network to the class probabilities of a whole case, in 2D and 3D."""
+"""Predict the class probabilities of a whole case with a network, in 2D and 3D."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lesslabel.errors import ConfigError
+from lesslabel.errors import ConfigError, DataError
 
 Forward = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Inference:
-    """How a whole case is predicted.
+    """Settings of the prediction of a whole case.
 
     Attributes:
-        window_voxel: sliding window, (h, w) or (d, h, w), in the network's grid; None passes slices or volume whole.
+        window_voxel: sliding window, (h, w) or (d, h, w), on the network's grid; None predicts whole slices or volumes.
         stride_voxel: step of the window; None is half the window.
         slices_at_once: slices, or windows, in one forward pass.
         largest_component: keep the largest connected component of each class.
@@ -42,8 +42,8 @@ def predict_volume(forward: Forward, image: Tensor, dimensions: int, inference: 
     Args:
         forward: images (B, C, [D], H, W) to probabilities (B, K, [D], H, W).
         image: (C, z, y, x) on the network's grid.
-        dimensions: 2 predicts slice by slice and stacks, 3 predicts the volume.
-        inference: window and batch.
+        dimensions: 2 predicts slice by slice and stacks the slices, 3 predicts the volume.
+        inference: window and batch size.
 
     Returns:
         (K, z, y, x) probabilities on the same grid.
@@ -72,7 +72,7 @@ def keep_largest_components(labels: Tensor, classes: int) -> Tensor:
 
 
 def _slide(forward: Forward, batch: Tensor, inference: Inference) -> Tensor:
-    # MONAI takes two seconds to import; only runs with a window pay for it
+    # MONAI takes two seconds to import, so only runs with a window import it
     from monai.inferers.utils import sliding_window_inference
 
     window = inference.window_voxel or ()
@@ -82,5 +82,26 @@ def _slide(forward: Forward, batch: Tensor, inference: Inference) -> Tensor:
     result = sliding_window_inference(
         batch, window, inference.slices_at_once, forward, overlap=overlap, mode="constant"
     )
-    assert isinstance(result, Tensor)  # one output in, one output out
+    assert isinstance(result, Tensor)  # the network has one output
     return result
+
+
+def require_finite_output(probabilities: Tensor, uid: str) -> Tensor:
+    """Refuse a network's output that holds numbers which are not finite, of which a label map would be empty.
+
+    Args:
+        probabilities: any shape.
+        uid: of the case, for the message.
+
+    Returns:
+        The same.
+
+    Raises:
+        DataError: names the case.
+    """
+    if not torch.isfinite(probabilities).all():
+        raise DataError(
+            f"case {uid}: the network's output is NaN or infinite; compare the intensities of the case with those "
+            "it was trained on, or use another checkpoint"
+        )
+    return probabilities

@@ -1,4 +1,4 @@
-"""How weights are updated, described by values that a YAML file can hold."""
+"""Optimiser and learning rate schedule, set by values that a YAML file can hold."""
 
 import math
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from lesslabel.losses import poly
 
 @dataclass(frozen=True)
 class Optimiser:
-    """Optimiser and learning rate, which changes every iteration.
+    """Optimiser and learning rate; the rate is updated every iteration.
 
     Attributes:
         name: ``sgd`` or ``adam``.
@@ -22,7 +22,7 @@ class Optimiser:
         momentum: of SGD.
         weight_decay: L2 penalty.
         decay: ``poly`` is (1 − t/t_max)^power over the whole run, ``step`` multiplies by `factor` every `every`
-            iterations after the first `keep`, ``none`` keeps the rate.
+            iterations after the first `keep`, ``none`` keeps the rate constant.
         power: of ``poly``.
         every: iterations between two steps of ``step``.
         factor: of ``step``.
@@ -50,16 +50,16 @@ class Optimiser:
             raise ConfigError(f"optimiser: every must be at least 1 iteration, got {self.every}")
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Make the torch optimiser."""
+        """Build the torch optimiser."""
         if self.name == "adam":
             return torch.optim.Adam(parameters, self.learning_rate, weight_decay=self.weight_decay)
         return torch.optim.SGD(parameters, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
     def schedule(self, optimiser: torch.optim.Optimizer, max_steps: int) -> dict[str, Any]:
-        """Make the learning-rate schedule in the form that Lightning takes.
+        """Build the learning rate schedule as Lightning expects it.
 
         Args:
-            optimiser: what `build` made.
+            optimiser: the result of `build`.
             max_steps: iterations of the whole run.
         """
 

@@ -1,7 +1,7 @@
-"""Strong views of a sample, made inside a method: intensities, CutMix and feature dropout.
+"""Strong augmentation inside a method: intensity changes, CutMix and feature dropout.
 
-What is random is drawn first and applied afterwards, so that a view can be made again, of another sample or of a map
-that goes with it. Drawing takes a generator; without one it takes torch's own, which a run seeds at every step.
+The random parameters are sampled first and then applied, so that the same change can be applied to several tensors.
+Without a generator torch's own is used, which a run seeds at every step.
 """
 
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from lesslabel.errors import ConfigError
 
 @dataclass(frozen=True)
 class StrongIntensity:
-    """How far intensities may change; images are presumed normalised, with a standard deviation near 1.
+    """Ranges of the intensity changes, for normalised images with a standard deviation near 1.
 
-    The colour jitter and blur of FixMatch-like methods (Sohn et al., NeurIPS 2020) for images without colours.
+    The colour jitter and blur of FixMatch-like methods (Sohn et al., NeurIPS 2020) for grey images.
 
     Attributes:
-        brightness: what is added, at most, either way.
-        contrast: by what share the distance to the image's mean may grow or shrink, in [0, 1).
-        gamma: by what share the exponent may differ from 1, in [0, 1); applied between the image's extremes.
-        noise: the largest standard deviation of what is added to each voxel.
-        probability: that each of the four happens to a sample.
+        brightness: largest value that is added or subtracted.
+        contrast: largest relative change of the distance to the image's mean, in [0, 1).
+        gamma: largest difference of the exponent from 1, in [0, 1); applied between the image's minimum and maximum.
+        noise: largest standard deviation of the noise that is added to each voxel.
+        probability: probability of each of the four changes, for each sample.
 
     Raises:
         ConfigError: if a value is out of range.
@@ -48,8 +48,8 @@ class StrongIntensity:
 
 
 @dataclass(frozen=True, eq=False)
-class IntensityDraw:
-    """What was drawn for each sample of a batch: (B,) each, and the noise as drawn, (B, C, [D], H, W) or None."""
+class IntensityParameters:
+    """Sampled parameters of a batch: (B,) each, and the noise itself, (B, C, [D], H, W) or None."""
 
     brightness: Tensor
     contrast: Tensor
@@ -57,7 +57,7 @@ class IntensityDraw:
     noise: Tensor | None
 
     def apply(self, image: Tensor) -> Tensor:
-        """Change the intensities of images B×C×[D×]H×W; each channel on its own."""
+        """Change the intensities of images B×C×[D×]H×W, each channel separately."""
         axes = tuple(range(2, image.ndim))
         shape = (-1,) + (1,) * (image.ndim - 1)
         low, high = image.amin(dim=axes, keepdim=True), image.amax(dim=axes, keepdim=True)
@@ -68,15 +68,15 @@ class IntensityDraw:
         return changed if self.noise is None else changed + self.noise.to(image)
 
 
-def draw_intensity(
+def sample_intensity(
     settings: StrongIntensity, shape: Sequence[int], generator: torch.Generator | None = None
-) -> IntensityDraw:
-    """Draw how the intensities of a batch change.
+) -> IntensityParameters:
+    """Sample the intensity changes of a batch.
 
     Args:
-        settings: how far.
+        settings: the ranges.
         shape: of the images, (B, C, [D,] H, W).
-        generator: where it is drawn from, on the CPU; None takes torch's own.
+        generator: random number generator on the CPU; None uses torch's own.
     """
     samples = shape[0]
 
@@ -93,18 +93,18 @@ def draw_intensity(
     noise = None
     if settings.noise:
         noise = torch.randn(tuple(shape), generator=generator) * deviation.view(-1, *(1,) * (len(shape) - 1))
-    return IntensityDraw(brightness, contrast, gamma, noise)
+    return IntensityParameters(brightness, contrast, gamma, noise)
 
 
 @dataclass(frozen=True, eq=False)
-class CutMixDraw:
-    """A box of every sample is another sample's.
+class CutMixParameters:
+    """Replace a box in every sample by the same box of another sample.
 
-    "CutMix" (Yun et al., ICCV 2019), for images and everything that goes with them.
+    "CutMix" (Yun et al., ICCV 2019), for images, labels and weights.
 
     Attributes:
-        inside: (B, [D], H, W) bool, where the other sample is seen.
-        partner: (B,) int64, whose place in the batch it is.
+        inside: (B, [D], H, W) bool, True in the box.
+        partner: (B,) int64, index of the other sample in the batch.
     """
 
     inside: Tensor
@@ -118,22 +118,23 @@ class CutMixDraw:
         return torch.where(inside, values[self.partner.to(values.device)], values)
 
 
-def draw_cutmix(
+def sample_cutmix(
     samples: int,
     shape: Sequence[int],
     *,
     share: tuple[float, float] = (0.02, 0.4),
     probability: float = 0.5,
     generator: torch.Generator | None = None,
-) -> CutMixDraw:
-    """Draw a box for every sample, and whose content goes into it.
+) -> CutMixParameters:
+    """Sample a box and a partner for every sample.
 
     Args:
         samples: B.
         shape: ([D,] H, W) in voxels.
-        share: of the image, from and to; 0.02 to 0.4 as in UniMatch (Yang et al., CVPR 2023).
-        probability: that a sample is mixed at all.
-        generator: where it is drawn from, on the CPU; None takes torch's own.
+        share: smallest and largest share of the image that the box takes; 0.02 to 0.4 as in UniMatch (Yang et al., CVPR
+            2023).
+        probability: probability that a sample is mixed.
+        generator: random number generator on the CPU; None uses torch's own.
 
     Raises:
         ConfigError: if a share or the probability is out of range.
@@ -156,20 +157,20 @@ def draw_cutmix(
             box.append(slice(start, start + side))
         inside[tuple(box)] = True
     shift = 1 + int(torch.randint(max(1, samples - 1), (), generator=generator))
-    return CutMixDraw(inside, (torch.arange(samples) + shift) % max(1, samples))
+    return CutMixParameters(inside, (torch.arange(samples) + shift) % max(1, samples))
 
 
 def drop_channels(
     features: Sequence[Tensor], probability: float, generator: torch.Generator | None = None
 ) -> list[Tensor]:
-    """Drop whole channels of feature maps B×C×[D×]H×W and scale the others, so that the mean stays.
+    """Set whole channels of feature maps B×C×[D×]H×W to 0 and scale the others, so that the expected mean stays.
 
     The feature perturbation of UniMatch, on the maps of an encoder at every stride.
 
     Args:
         features: of one encoder.
-        probability: that a channel is dropped, in [0, 1).
-        generator: where it is drawn from, on the CPU; None takes torch's own.
+        probability: probability that a channel is dropped, in [0, 1).
+        generator: random number generator on the CPU; None uses torch's own.
     """
     if not 0 <= probability < 1:
         raise ConfigError(f"feature dropout must be in [0, 1), got {probability}")
@@ -181,7 +182,7 @@ def drop_channels(
 
 
 def _sides(volume: float, shape: Sequence[int], stretches: Sequence[float]) -> list[int]:
-    """Sides in voxels of a box that takes a share of the image, stretched at random along the axes."""
+    """Sides in voxels of a box that takes a given share of the image, with a random aspect ratio."""
     logs = [stretch - sum(stretches) / len(stretches) for stretch in stretches]
     shares = [min(1.0, volume ** (1 / len(shape)) * 2.0**log) for log in logs]
     return [max(1, round(share * length)) for share, length in zip(shares, shape, strict=True)]

@@ -1,4 +1,4 @@
-"""Methods with several optimisers, whose steps alternate: a network and the discriminators that play against it."""
+"""Methods with several optimisers that step in turn, such as a network and its discriminators."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Player:
-    """A part of a method that has an optimiser of its own.
+    """A submodule of a method with its own optimiser.
 
     Attributes:
-        module: a submodule of the method; its weights belong to this player alone.
-        optimiser: how they are updated.
-        losses: the named, weighted terms of its loss, from the batch that the method itself was given.
+        module: the submodule; only this player updates its weights.
+        optimiser: its optimiser.
+        losses: computes the named, weighted terms of its loss from the training batch.
     """
 
     module: nn.Module
@@ -31,13 +31,13 @@ class Player:
 
 
 def main_parameters(method: "SegmentationMethod") -> list[nn.Parameter]:
-    """The trainable weights that belong to no player."""
+    """The trainable weights of a method without those of its players."""
     others = {id(weight) for player in method.players().values() for weight in player.module.parameters()}
     return [weight for weight in method.parameters() if weight.requires_grad and id(weight) not in others]
 
 
 def configure_all(method: "SegmentationMethod", max_steps: int) -> Any:
-    """Optimiser and schedule of the method and of each of its players, in the form that Lightning takes."""
+    """Build optimiser and schedule of the method and of each of its players, as Lightning expects them."""
     configured = []
     for optimiser, weights in (
         (method.optimiser, main_parameters(method)),
@@ -49,13 +49,13 @@ def configure_all(method: "SegmentationMethod", max_steps: int) -> Any:
 
 
 def alternate(method: "SegmentationMethod", batch: Batch) -> Tensor:
-    """Take one iteration: a step of the method, then one of each player in order, each on its own weights alone.
+    """Run one iteration: a step of the method, then of each player in order, each on its own weights only.
 
-    An iteration counts once, however many optimisers step in it, so that `trainer.max_steps` and ramps mean what they
-    mean everywhere. What follows an update (`after_update`) comes last.
+    An iteration counts once, whatever the number of optimisers, so `trainer.max_steps` and ramps have their usual
+    meaning. `after_update` is called last.
 
     Returns:
-        The method's own loss, without its graph.
+        The loss of the method, detached.
 
     Raises:
         NonFiniteLossError: if a sum is not finite; names the cases of the batch.

@@ -14,15 +14,15 @@ from lesslabel.networks import Network, UNet
 
 
 class Supervised(SegmentationMethod):
-    """Cross-entropy plus Dice on whatever is labelled: the upper bound when every case is dense.
+    """Cross-entropy plus Dice on all labels: the upper bound if every case is densely labelled.
 
-    ``L = ½·(L_CE + L_Dice)``. Cross-entropy averages over known voxels; Dice speaks of densely labelled slices only,
-    in 2D and in volumes, and of pseudo-labels where that is wanted. Unlabelled samples and slices change nothing.
+    ``L = ½·(L_CE + L_Dice)``. Cross-entropy averages over known voxels; Dice uses densely labelled slices only,
+    in 2D and in 3D, and pseudo-labelled slices if so set. Unlabelled samples and slices do not change the loss.
 
     Args:
         num_classes: classes, background included.
         in_channels: channels of the image.
-        dice_on_pseudo_labels: Dice speaks of pseudo-labelled slices as well, as in the third stage of STDR (Wang et
+        dice_on_pseudo_labels: Dice also uses pseudo-labelled slices, as in the third stage of STDR (Wang et
             al., IEEE TMI 2024): selected and pseudo-labelled images share one loss.
         network: description of the segmentation network.
         optimiser: optimiser and learning rate.

@@ -1,4 +1,4 @@
-"""What the labels of a batch ask for: targets by kind, samples without labels, the supervised terms."""
+"""Targets of a batch by kind of annotation, its unlabelled samples, and the supervised terms of the loss."""
 
 from collections.abc import Sequence
 
@@ -12,21 +12,21 @@ from lesslabel.losses.rules import over_slices
 
 
 def dense_target(batch: Batch) -> Tensor:
-    """The target of densely labelled slices; every other slice becomes unknown.
+    """The target of densely labelled slices; every other slice is set to `IGNORE`.
 
-    Losses on shapes and overlaps (Dice, level sets) speak only of dense labels.
+    Losses on shapes and overlaps (Dice, level sets) use only dense labels.
     """
     return target_of_kinds(batch, (Kind.DENSE,))
 
 
 def target_of_kinds(batch: Batch, kinds: Sequence[Kind]) -> Tensor:
-    """The target of slices of the given kinds; every other slice, and in 2D that is a sample, becomes unknown."""
+    """The target of slices of the given kinds; every other slice (in 2D a sample) is set to `IGNORE`."""
     wanted = torch.isin(batch["kind"], torch.tensor([int(kind) for kind in kinds], device=batch["kind"].device))
     return torch.where(over_slices(wanted, batch["target"]), batch["target"], IGNORE)
 
 
 def unlabelled_samples(batch: Batch) -> Tensor:
-    """Which samples the experiment sees without labels: (B,) bool, from `kind` and never from pixels.
+    """Which samples are unlabelled: (B,) bool, from `kind` and never from pixels.
 
     A volume is unlabelled if none of its slices is labelled.
     """
@@ -35,7 +35,7 @@ def unlabelled_samples(batch: Batch) -> Tensor:
 
 
 def take_samples(batch: Batch, indices: Tensor) -> Batch:
-    """Select samples of a batch in the given order; indices past its end start again at 0."""
+    """Select samples of a batch in the given order; indices beyond the end start again at 0."""
     indices = indices % max(1, len(batch["image"]))
     taken = Batch(
         image=batch["image"][indices],
@@ -52,19 +52,19 @@ def take_samples(batch: Batch, indices: Tensor) -> Batch:
 
 
 def within(batch: Batch, region: Tensor) -> Batch:
-    """Make every target outside of a region ([D×]H×W bool) unknown."""
+    """Set every target outside a region ([D×]H×W bool) to `IGNORE`."""
     restricted = batch.copy()
     restricted["target"] = torch.where(region, batch["target"], IGNORE)
     return restricted
 
 
 def supervised_terms(logits: Tensor, batch: Batch, dice_kinds: Sequence[Kind] = (Kind.DENSE,)) -> dict[str, Tensor]:
-    """Compute what the labels of a batch ask for: ½ cross-entropy on known voxels and ½ Dice on dense slices.
+    """Compute the supervised terms of a batch: ½ cross-entropy on known voxels and ½ Dice on dense slices.
 
     Args:
         logits: B×C×[D×]H×W.
-        batch: the labels; a sample without any changes nothing, and no slice of a volume without any.
-        dice_kinds: the kinds of slices, in 2D of samples, that Dice speaks of.
+        batch: the labels; unlabelled samples and unlabelled slices do not change the terms.
+        dice_kinds: the kinds of annotation that Dice uses, slice by slice.
 
     Returns:
         The terms ``cross_entropy`` and ``dice``.

@@ -1,4 +1,4 @@
-"""A teacher that is the exponential average of its student, and the base of the methods that have one."""
+"""A teacher, the exponential moving average of its student, and the base class of methods with a teacher."""
 
 from copy import deepcopy
 from typing import Literal, get_args
@@ -19,18 +19,18 @@ Predictor = Literal["student", "teacher"]
 
 
 class Teacher(nn.Module):
-    """A network whose weights follow another's; no gradient and no optimiser ever reaches them.
+    """A network whose weights are an exponential moving average of another's, without gradient and optimiser.
 
-    Its weights are part of the method's state, so checkpoints hold them and a resumed run goes on with them. In
-    training it behaves as the published teachers do: dropout is on and batch normalisation uses the batch's own
-    statistics. What becomes of the running statistics, which only a teacher in evaluation uses, is declared:
+    Its weights are part of the method's state, so checkpoints hold them and a resumed run continues with them. In
+    training it works as the published teachers do: dropout is on and batch normalisation uses the statistics of the
+    batch. The running statistics, which are used only in evaluation, follow one of these policies:
 
     - ``averaged``: exponential average of the student's, like the weights;
     - ``copied``: the student's;
-    - ``own``: moved by the teacher's own forward passes, as in the published code of Mean Teacher.
+    - ``own``: updated by the teacher's own forward passes, as in the published code of Mean Teacher.
 
     Args:
-        student: what the teacher starts as a copy of.
+        student: the network that the teacher starts as a copy of.
         running_statistics: policy for the buffers.
 
     Raises:
@@ -48,13 +48,13 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
-        """Predict what the student's forward pass would, without a gradient."""
+        """Run the forward pass without a gradient."""
         result: Tensor = self.network(image)
         return result
 
     @torch.no_grad()
     def update(self, student: nn.Module, decay: float) -> None:
-        """Move towards the student: decay·teacher + (1 − decay)·student.
+        """Update towards the student: decay·teacher + (1 − decay)·student.
 
         Args:
             student: the network that was just updated, of the same shape.
@@ -72,17 +72,17 @@ class Teacher(nn.Module):
 
 
 def warmed_up_decay(step: int, decay: float) -> float:
-    """Compute min(1 − 1 / (step + 1), decay): the true average until the exponential one is more correct.
+    """Compute min(1 − 1 / (step + 1), decay): the plain average in the first steps, then the exponential one.
 
     Args:
-        step: updates before this one; the first makes the teacher a copy of the student.
-        decay: where the warm-up ends.
+        step: number of updates before this one; the first update makes the teacher a copy of the student.
+        decay: value after the warm-up.
     """
     return min(1 - 1 / (step + 1), decay)
 
 
 class TeacherMethod(SegmentationMethod):
-    """The base of methods whose network has a teacher.
+    """The base class of methods with a teacher.
 
     Args:
         num_classes: classes, background included.
@@ -119,18 +119,18 @@ class TeacherMethod(SegmentationMethod):
         self.predict_with = predict_with
 
     def logits(self, image: Tensor) -> Tensor:
-        """Predict with the student, or with the teacher if so set."""
+        """Predict with the student or the teacher, as set by `predict_with`."""
         result: Tensor = self.network(image) if self.predict_with == "student" else self.teacher(image)
         return result
 
     def after_update(self) -> None:
-        """Move the teacher."""
+        """Update the teacher."""
         self.teacher.update(self.network, warmed_up_decay(self.iteration, self.teacher_decay))
 
 
 def _hold_running_statistics(network: nn.Module) -> None:
-    """Let batch normalisation use its running statistics in evaluation, but never move them."""
+    """Let batch normalisation use its running statistics in evaluation, but never update them."""
     for module in network.modules():
         if isinstance(module, _BatchNorm):
-            # in training the layer then reads the batch alone; momentum 0 would still count the batches
+            # in training the layer then uses only the batch; momentum 0 would still count the batches
             module.track_running_stats = False

@@ -1,4 +1,4 @@
-"""Networks: architectures found by class path, and the wrappers and heads that extend any of them."""
+"""Networks: architectures named by class path, and wrappers and heads that extend any of them."""
 
 from lesslabel.networks.deeplab import DeepLab
 from lesslabel.networks.description import Network

@@ -14,7 +14,7 @@ from lesslabel.networks.resnet import Depth, OutputStride, ResNetEncoder, check_
 from lesslabel.networks.u_shaped import Decoder, UShaped
 
 _LOW_LEVEL = 2
-"""Index of the encoder's map at a quarter of the size."""
+"""Index of the encoder map at a quarter of the image size."""
 
 _LOW_LEVEL_CHANNELS = 48
 
@@ -23,15 +23,16 @@ _LOW_LEVEL_CHANNELS = 48
 class DeepLab(Network):
     """DeepLabV3+ (Chen et al., "Encoder-decoder with atrous separable convolution", ECCV 2018) on a residual encoder.
 
-    The last stages are dilated, an ASPP looks at their map at several scales, and a decoder joins it with the map at a
-    quarter of the size. Its convolutions are plain, not separable. Its map is enlarged to the image's size before the
-    head, which gives the logits that enlarging them would: the head is a convolution of size 1.
+    The last stages are dilated, an ASPP processes their map at several scales, and a decoder concatenates it with the
+    map at a quarter of the size. Its convolutions are plain, not separable. Its map is upsampled to the image size
+    before the head; since the head is a convolution of size 1, this equals upsampling the logits.
 
     Attributes:
         dimensions: 2 for slices, 3 for volumes.
         depth: layers of the encoder.
-        output_stride: of the encoder's last map; 32 dilates nothing.
-        rates: dilations of the ASPP beside its convolution of size 1; published (6, 12, 18) at 16, doubled at 8.
+        output_stride: of the last encoder map; 32 means no dilation.
+        rates: dilations of the ASPP, in addition to its convolution of size 1; published (6, 12, 18) at 16, doubled at
+            8.
         decoder_channels: of the ASPP and the decoder. Narrower saves memory, above all in 3D.
         normalisation: batch, instance (for batches of one) or group normalisation; ImageNet's weights are for batch.
         pretrained: file of ImageNet's weights for the encoder, in 2D; see `load_pretrained`.
@@ -73,17 +74,17 @@ class DeepLab(Network):
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling: one map seen at several scales and as a whole (Chen et al., arXiv:1706.05587).
+    """Atrous spatial pyramid pooling: one map at several scales and as a whole (Chen et al., arXiv:1706.05587).
 
-    A convolution of size 1, dilated ones of size 3 and the mean of the whole map, joined by a convolution of size 1.
-    The mean is a single voxel, which no normalisation over voxels can take, so that its branch has none.
+    A convolution of size 1, dilated ones of size 3 and the mean of the whole map, combined by a convolution of size 1.
+    The mean is a single voxel, which cannot be normalised over voxels, so its branch has no normalisation.
 
     Args:
         dimensions: 2 or 3.
         in_channels: of the map.
         out_channels: of every branch and of the result.
         rates: dilations.
-        normalisation: of every branch but the mean's.
+        normalisation: of every branch except that of the mean.
     """
 
     def __init__(
@@ -114,11 +115,11 @@ class ASPP(nn.Module):
 
 
 class DeepLabDecoder(Decoder):
-    """The decoder of DeepLabV3+: the ASPP's map beside the low-level one, and two convolutions of size 3.
+    """The decoder of DeepLabV3+: concatenates the ASPP map with a low-level map; two convolutions of size 3.
 
     Args:
         dimensions: 2 or 3.
-        encoder_channels: of the encoder's maps, finest first; the third lies at a quarter of the size.
+        encoder_channels: of the encoder's maps, finest first; the third has a quarter of the image size.
         rates: dilations of the ASPP.
         width: of every convolution.
         normalisation: of every layer.
@@ -142,7 +143,7 @@ class DeepLabDecoder(Decoder):
         )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Compute the penultimate map, at the size of the encoder's first map, the image."""
+        """Compute the penultimate map, at the size of the first encoder map (the image)."""
         low_level = self.low_level(features[_LOW_LEVEL])
         fused = self.fuse(torch.cat([low_level, enlarge(self.aspp(features[-1]), low_level)], dim=1))
         return enlarge(fused, features[0])

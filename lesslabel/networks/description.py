@@ -1,4 +1,4 @@
-"""What describes a network in a configuration: a class of its own for every architecture."""
+"""The description of a network in a configuration: one class for each architecture."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ Dimensions = Literal[2, 3]
 
 
 class Network(ABC):
-    """A network described by values that a YAML file can hold; each architecture is a frozen dataclass of its own.
+    """A network described by values that a YAML file can hold; each architecture is a frozen dataclass.
 
     A configuration names the class, ``network: {class_path: lesslabel.networks.UNet, init_args: {…}}``; a method builds
-    as many networks of the description as it needs.
+    as many networks as it needs from the description.
 
     Attributes:
         dimensions: 2 for slices, 3 for volumes.
@@ -26,10 +26,10 @@ class Network(ABC):
     @property
     @abstractmethod
     def feature_channels(self) -> int:
-        """Channels of the penultimate map, which the head sees."""
+        """Channels of the penultimate map, the input of the head."""
 
     def build(self, in_channels: int, out_channels: int) -> UShaped:
-        """Build a network with freshly drawn weights (torch's global generator).
+        """Build a network with random initial weights (torch's global generator).
 
         Args:
             in_channels: channels of the image.
@@ -53,10 +53,10 @@ class Network(ABC):
 
 
 def check_choices(**choices: tuple[object, tuple[object, ...]]) -> None:
-    """Refuse settings of a network that are not among their choices.
+    """Raise an error for settings of a network that are not among their choices.
 
     Args:
-        choices: by the setting's name, its value and what it may be.
+        choices: for each setting its value and the allowed values.
 
     Raises:
         ConfigError: names the first.
@@ -67,7 +67,7 @@ def check_choices(**choices: tuple[object, tuple[object, ...]]) -> None:
 
 
 def check_common(dimensions: Dimensions, normalisation: Normalisation) -> None:
-    """Refuse dimensions and normalisations that there are not.
+    """Raise an error for unknown dimensions and normalisations.
 
     Raises:
         ConfigError: names the setting.
@@ -76,7 +76,7 @@ def check_common(dimensions: Dimensions, normalisation: Normalisation) -> None:
 
 
 def check_widths(**widths: Sequence[int]) -> None:
-    """Refuse widths of levels that are no positive numbers, or fewer than two.
+    """Raise an error for widths of levels that are not positive, or fewer than two.
 
     Raises:
         ConfigError: names the setting.
@@ -87,7 +87,7 @@ def check_widths(**widths: Sequence[int]) -> None:
 
 
 def check_probabilities(**probabilities: float | Sequence[float]) -> None:
-    """Refuse probabilities outside [0, 1).
+    """Raise an error for probabilities outside [0, 1).
 
     Raises:
         ConfigError: names the setting.
@@ -98,10 +98,10 @@ def check_probabilities(**probabilities: float | Sequence[float]) -> None:
 
 
 def dropout_of_levels(channels: Sequence[int], encoder_dropout: Sequence[float]) -> tuple[float, ...]:
-    """The dropout of every level; an empty setting is none.
+    """The dropout of every level; an empty setting means no dropout.
 
     Raises:
-        ConfigError: if there are some, but not one per level.
+        ConfigError: if there is not one value per level.
     """
     if encoder_dropout and len(encoder_dropout) != len(channels):
         raise ConfigError(

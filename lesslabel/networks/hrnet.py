@@ -14,26 +14,25 @@ from lesslabel.networks.description import Dimensions, Network, check_common
 from lesslabel.networks.layers import CONVOLUTION, Normalisation, convolved, enlarge, normalise
 from lesslabel.networks.object_context import ObjectContextDecoder
 from lesslabel.networks.pretrained import check_pretrained, load_pretrained
-from lesslabel.networks.resnet import MONAI_NORMALISATION, draw_residual, residual_stage
+from lesslabel.networks.resnet import MONAI_NORMALISATION, initialise_residual, residual_stage
 from lesslabel.networks.u_shaped import Encoder, UShaped
 
 _STEM: Final = 64
 _WIDTHS: Final = (18, 36, 72, 144)
 _MODULES: Final = (1, 4, 3)
-"""How often the branches of stages 2, 3 and 4 exchange what they know."""
+"""Number of exchanges between the branches of stages 2, 3 and 4."""
 
 _BLOCKS: Final = 4
 
 
 @dataclass(frozen=True)
 class HRNet(Network):
-    """HRNet-W18 with OCR: branches at a quarter to a 32nd of the size side by side, and context by object regions.
+    """HRNet-W18 with OCR: parallel branches at a quarter to a 32nd of the size, and context from object regions.
 
     "Deep high-resolution representation learning for visual recognition" (Wang et al., TPAMI 2021, arXiv:1908.07919)
     and "Object-contextual representations for semantic segmentation" (Yuan et al., ECCV 2020, arXiv:1909.11065). The
-    regions are soft and as many as there are classes. The paper supervises them by a loss of their own with weight 0.4;
-    here they are learnt through the context that they give, unless a method takes
-    `ObjectContextDecoder.region_logits` into its loss.
+    regions are soft, one for each class. The paper supervises them by an additional loss with weight 0.4; here they are
+    learned through their context, unless a method uses `ObjectContextDecoder.region_logits` in its loss.
 
     Attributes:
         dimensions: 2 for slices, 3 for volumes.
@@ -73,7 +72,7 @@ class HRNet(Network):
 
 
 class HRNetEncoder(Encoder):
-    """The body of HRNet-W18, drawn as in its paper; layers have the names under which ImageNet's weights are spread.
+    """The body of HRNet-W18, initialised as in its paper; layers have the names of the published ImageNet weights.
 
     Its maps are the image itself, the first convolution at half size, and the four branches of the last stage, 18, 36,
     72 and 144 channels wide, at a quarter to a 32nd of the size.
@@ -107,7 +106,7 @@ class HRNetEncoder(Encoder):
             setattr(self, f"transition{index + 1}", transition)
             setattr(self, f"stage{index + 2}", stage)
             coming = widths
-        draw_residual(self)
+        initialise_residual(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute the six maps of an image B×C×[D×]H×W."""
@@ -125,7 +124,7 @@ class HRNetEncoder(Encoder):
 
 
 class _Exchange(nn.Module):
-    """Four residual blocks on every branch, after which every branch hears of all others."""
+    """Four residual blocks on every branch, then an exchange between all branches."""
 
     def __init__(self, dimensions: Dimensions, widths: Sequence[int], normalisation: Normalisation) -> None:
         super().__init__()
@@ -153,7 +152,7 @@ class _Exchange(nn.Module):
 def _path(
     dimensions: Dimensions, widths: Sequence[int], source: int, target: int, normalisation: Normalisation
 ) -> nn.Module:
-    """The layers from one branch to another: nothing, one to be enlarged, or one halving per level."""
+    """The layers from one branch to another: identity, one before upsampling, or one halving per level."""
     if source == target:
         return nn.Identity()
     if source > target:
@@ -172,7 +171,7 @@ def _path(
 def _transition(
     dimensions: Dimensions, coming: Sequence[int], going: Sequence[int], normalisation: Normalisation
 ) -> nn.ModuleList:
-    """What makes one branch more of those that there are, each of its width."""
+    """The layers that add one branch and set the width of each."""
     steps: list[nn.Module] = []
     for index, width in enumerate(going):
         if index >= len(coming):

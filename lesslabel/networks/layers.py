@@ -1,4 +1,4 @@
-"""Layers by number of dimensions, and what the U-shaped networks share."""
+"""Layers by number of dimensions, and functions that the U-shaped networks share."""
 
 from math import gcd
 from typing import Literal, cast
@@ -10,10 +10,10 @@ Normalisation = Literal["batch", "instance", "group"]
 
 
 class Convolution3d(nn.Conv3d):
-    """A convolution of volumes that predicts on a CPU through oneDNN, with its channels last.
+    """A convolution of volumes that uses oneDNN with channels last for prediction on a CPU.
 
-    PyTorch itself takes a slow loop for a single volume of few channels, which are the first levels of a network, and
-    elsewhere a layout in which few channels fill no vector. Results are the same up to the order of summation; with
+    PyTorch uses a slow loop for a single volume of few channels, as in the first levels of a network, and elsewhere a
+    layout in which few channels do not fill a vector. Results are the same up to the order of summation; with
     gradients, as in training, and on other devices this is `torch.nn.Conv3d`.
     """
 
@@ -26,7 +26,7 @@ class Convolution3d(nn.Conv3d):
         channels_last = input.contiguous(memory_format=torch.channels_last_3d)
         padding = cast(tuple[int, ...], self.padding)
         result = torch.mkldnn_convolution(channels_last, weight, bias, padding, self.stride, self.dilation, self.groups)
-        return result.contiguous()  # normalisations of other layouts are slower than this copy
+        return result.contiguous()  # normalisation in another layout is slower than this copy
 
 
 CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: Convolution3d}
@@ -47,12 +47,12 @@ _LARGEST_GROUP_COUNT = 8
 
 
 def normalise(dimensions: int, channels: int, normalisation: Normalisation) -> nn.Module:
-    """Make a normalisation layer.
+    """Build a normalisation layer.
 
     Args:
         dimensions: 2 or 3.
         channels: of the map.
-        normalisation: batch; instance, with learnt scale and shift; or group, at most eight groups.
+        normalisation: batch; instance, with learned scale and shift; or group, at most eight groups.
     """
     if normalisation == "batch":
         return _BATCH_NORM[dimensions](channels)
@@ -70,7 +70,7 @@ def convolved(
     kernel: int = 3,
     dilation: int = 1,
 ) -> nn.Sequential:
-    """Make a convolution that keeps the size, its normalisation and ReLU.
+    """Build a convolution that keeps the size, its normalisation and ReLU.
 
     Args:
         dimensions: 2 or 3.
@@ -78,7 +78,7 @@ def convolved(
         out_channels: of the result.
         normalisation: see `normalise`.
         kernel: odd size.
-        dilation: distance of the voxels that it sees.
+        dilation: distance of its input voxels.
     """
     return nn.Sequential(
         CONVOLUTION[dimensions](
@@ -90,7 +90,7 @@ def convolved(
 
 
 def enlarge(features: Tensor, like: Tensor) -> Tensor:
-    """Bring a map to the size of another by (bi/tri)linear interpolation.
+    """Resample a map to the size of another by (bi/tri)linear interpolation.
 
     On CUDA its gradient is not deterministic.
     """
@@ -99,7 +99,7 @@ def enlarge(features: Tensor, like: Tensor) -> Tensor:
 
 
 def cut_to(features: Tensor, like: Tensor) -> Tensor:
-    """Cut the end of every spatial axis (B×C×[D×]H×W) to the size of another map."""
+    """Crop the end of every spatial axis (B×C×[D×]H×W) to the size of another map."""
     for axis, size in enumerate(like.shape[2:], start=2):
         features = features.narrow(axis, 0, size)
     return features

@@ -1,4 +1,4 @@
-"""Object-contextual representations: every voxel learns of the objects that it may belong to."""
+"""Object-contextual representations: features of each voxel with the context of its likely objects."""
 
 from collections.abc import Sequence
 
@@ -13,15 +13,15 @@ from lesslabel.networks.u_shaped import Decoder
 class ObjectContextDecoder(Decoder):
     """OCR (Yuan et al., "Object-contextual representations for semantic segmentation", ECCV 2020, arXiv:1909.11065).
 
-    The maps are joined at the size of the finest given. A small head proposes K soft regions; the mean of the voxels'
-    features over region k is its representation f_k (eq. 4). A voxel's context is ρ(Σ_k w_k·δ(f_k)) with
+    The maps are concatenated at the size of the finest one. A small head proposes K soft regions; the mean of the
+    voxels' features over region k is its representation f_k (eq. 4). A voxel's context is ρ(Σ_k w_k·δ(f_k)) with
     w = softmax_k(φ(x)ᵀψ(f_k)) (eqs. 3 and 5), and its new feature g([x, context]) (eq. 6).
 
     Args:
         dimensions: 2 or 3.
-        encoder_channels: of the encoder's last maps, finest first; maps before them are not seen, but the first gives
-            the size of the result.
-        regions: K, as many as there are classes.
+        encoder_channels: of the encoder's last maps, finest first; earlier maps are not used, except that the first
+            sets the size of the result.
+        regions: K, the number of classes.
         width: of features, context and result; keys have half of it.
         normalisation: of every layer.
     """
@@ -39,21 +39,21 @@ class ObjectContextDecoder(Decoder):
         self.maps = len(encoder_channels)
         self.regions = nn.Sequential(
             convolved(dimensions, joined, joined, normalisation, kernel=1),
-            CONVOLUTION[dimensions](joined, regions, kernel_size=1, bias=False),  # a softmax over voxels sees none
+            CONVOLUTION[dimensions](joined, regions, kernel_size=1, bias=False),  # a softmax over voxels cancels it
         )
         self.features = convolved(dimensions, joined, width, normalisation)
         self.query = nn.Sequential(
             convolved(dimensions, width, key, normalisation, kernel=1),
             convolved(dimensions, key, key, normalisation, kernel=1),
         )
-        # a region is no map: its few values are not normalised
+        # the few values of a region are not normalised
         self.key = nn.Sequential(nn.Conv1d(width, key, 1), nn.ReLU(), nn.Conv1d(key, key, 1), nn.ReLU())
         self.value = nn.Sequential(nn.Conv1d(width, key, 1), nn.ReLU())
         self.context = convolved(dimensions, key, width, normalisation, kernel=1)
         self.fuse = convolved(dimensions, 2 * width, width, normalisation, kernel=1)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Compute the penultimate map, at the size of the encoder's first map, the image."""
+        """Compute the penultimate map, at the size of the first encoder map (the image)."""
         joined = self._joined(features)
         regions = self.regions(joined).flatten(2).softmax(dim=2)  # B×K×voxels, over voxels
         voxels = self.features(joined)
@@ -65,7 +65,7 @@ class ObjectContextDecoder(Decoder):
         return enlarge(self.fuse(torch.cat([self.context(context), voxels], dim=1)), features[0])
 
     def region_logits(self, features: Sequence[Tensor]) -> Tensor:
-        """Compute what the regions are made from, B×K×[D×]H×W at the image's size, for a loss of their own."""
+        """Compute the logits of the regions, B×K×[D×]H×W at the image size, for an additional loss."""
         return enlarge(self.regions(self._joined(features)), features[0])
 
     def _joined(self, features: Sequence[Tensor]) -> Tensor:

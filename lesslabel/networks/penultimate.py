@@ -1,4 +1,4 @@
-"""The penultimate maps of the networks inside a module, read while it predicts."""
+"""Read the penultimate maps of the networks inside a module while it predicts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from lesslabel.networks.u_shaped import UShaped
 
 @contextmanager
 def penultimate_maps(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect what the decoders of the U-shaped networks inside a module give while the block runs.
+    """Collect the output of the decoders of all U-shaped networks inside a module while the block runs.
 
-    A method may hold several networks, such as a student and its teacher. Only those that predict are heard, whatever
-    head follows, and no network runs twice.
+    A method may hold several networks, such as a student and its teacher. Only those that run are recorded, with
+    any head, and no network runs twice.
 
     Args:
         module: a network, a wrapper of one, or a method.

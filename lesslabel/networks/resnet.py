@@ -42,7 +42,7 @@ class ResNetEncoder(Encoder):
 
     Its maps are the image itself, the first convolution of size 7 at half size, and the four stages, at a quarter to a
     32nd. With a smaller output stride the last stages keep the size and are dilated instead, so that every filter of a
-    pretrained file still sees what it was trained to see (Chen et al., "Rethinking atrous convolution for semantic
+    pretrained file keeps its field of view (Chen et al., "Rethinking atrous convolution for semantic
     image segmentation", arXiv:1706.05587). Layers have the names of torchvision's, ``conv1`` to ``layer4``.
 
     Args:
@@ -83,7 +83,7 @@ class ResNetEncoder(Encoder):
                 dilation *= 2
             setattr(self, f"layer{index + 1}", stage)
             coming = width * plan.expansion
-        draw_residual(self)
+        initialise_residual(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute the six maps of an image B×C×[D×]H×W."""
@@ -98,7 +98,7 @@ class ResNetEncoder(Encoder):
 def check_residual(
     dimensions: Dimensions, depth: Depth, output_stride: OutputStride, normalisation: Normalisation
 ) -> None:
-    """Refuse settings of a residual encoder that there are not.
+    """Raise an error for unknown settings of a residual encoder.
 
     Raises:
         ConfigError: names the setting.
@@ -107,8 +107,8 @@ def check_residual(
     check_choices(depth=(depth, get_args(Depth)), output_stride=(output_stride, get_args(OutputStride)))
 
 
-def draw_residual(module: nn.Module) -> None:
-    """Draw the weights of convolutions as He et al. (ICCV 2015, arXiv:1502.01852) do for ReLU, by their outputs."""
+def initialise_residual(module: nn.Module) -> None:
+    """Initialise convolutions as He et al. (ICCV 2015, arXiv:1502.01852) for ReLU, by fan-out."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.Conv3d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
@@ -124,16 +124,16 @@ def residual_stage(
     stride: int,
     normalisation: Normalisation,
 ) -> nn.Sequential:
-    """Make a stage of residual blocks; the shortcut of the first fits the size and the width.
+    """Build a stage of residual blocks; the shortcut of the first adapts size and width.
 
     Args:
         block: MONAI's, plain or with a bottleneck.
-        expansion: how much wider a block's result is than `width`.
+        expansion: ratio of the width of the output of a block to `width`.
         dimensions: 2 or 3.
-        coming: channels of the map.
+        coming: channels of the input.
         width: of the convolutions of size 3.
-        blocks: how many.
-        stride: of the first.
+        blocks: number of blocks.
+        stride: of the first block.
         normalisation: of every layer.
     """
     going, norm = width * expansion, MONAI_NORMALISATION[normalisation]
@@ -148,9 +148,9 @@ def residual_stage(
 
 
 def _dilate(stage: nn.Sequential, before: int, after: int) -> None:
-    """Let a stage keep the size of its map; its filters see the voxels that they saw when it halved it.
+    """Replace the stride of a stage by dilation; its filters keep their field of view.
 
-    The convolution that halved still works on the grid before it, the others on the one after.
+    The former strided convolution gets the dilation before the stage, the others the dilation after it.
     """
     for layer in stage.modules():
         if isinstance(layer, nn.Conv2d | nn.Conv3d):

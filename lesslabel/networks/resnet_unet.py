@@ -14,14 +14,14 @@ _LEVELS = 5
 
 @dataclass(frozen=True)
 class ResNetUNet(Network):
-    """A residual encoder (He et al., CVPR 2016) with the way up of a U-Net (Ronneberger et al., MICCAI 2015).
+    """A residual encoder (He et al., CVPR 2016) with the decoder of a U-Net (Ronneberger et al., MICCAI 2015).
 
-    The way up joins the image itself too, so that the finest level sees more than half the size.
+    The decoder also has a skip connection from the image, so that the finest level has full resolution.
 
     Attributes:
         dimensions: 2 for slices, 3 for volumes.
         depth: layers of the encoder.
-        decoder_channels: width of each level on the way up, finest first; five.
+        decoder_channels: width of each decoder level, finest first; five.
         normalisation: batch, instance (for batches of one) or group normalisation; ImageNet's weights are for batch.
         pretrained: file of ImageNet's weights for the encoder, in 2D; see `load_pretrained`.
 
@@ -42,7 +42,7 @@ class ResNetUNet(Network):
 
     @property
     def feature_channels(self) -> int:
-        """The width of the finest level on the way up."""
+        """The width of the finest decoder level."""
         return self.decoder_channels[0]
 
     def _build(self, in_channels: int, out_channels: int) -> UShaped:

@@ -1,10 +1,10 @@
-"""The form in which networks were described before each architecture had a class of its own; for one more version.
+"""The old description of networks, from before each architecture had its own class; kept for one more version.
 
-Everything that reads it is here: configurations, run folders and bundles that were written with it still load.
+All code that reads it is here: configurations, run folders and bundles in the old form still load.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
@@ -19,13 +19,13 @@ _WITHOUT_EFFECT: Final[Mapping[str, Mapping[str, object]]] = {
     "unet": {"decoder_dropout": 0},
     "vnet": {"upsampling": "transposed"},
 }
-"""What the old form said of the other architecture, and the value at which it was no mistake."""
+"""Settings of the old form that only the other architecture has, and their allowed value."""
 
-_NAME_FLAGS: Final = ("--model.network.name", "--model.init_args.network.name")
+_NAMES: Final = ("model.network.name", "model.init_args.network.name")
 
 
 def NetworkShape(name: str = "unet", *args: Any, **settings: Any) -> Network:  # noqa: N802  it was a class
-    """Make the description of a U-Net or V-Net from what described both; write ``UNet(…)`` or ``VNet(…)`` instead.
+    """Make the description of a U-Net or V-Net from the old common settings; use ``UNet(…)`` or ``VNet(…)`` instead.
 
     Args:
         name: ``unet`` or ``vnet``.
@@ -54,10 +54,10 @@ def build_network(network: Network, in_channels: int, out_channels: int) -> USha
 
 
 def current_form(network: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring the settings of a network into the form of today, a class path and its arguments.
+    """Convert the settings of a network to the current form, a class path and its arguments.
 
     Args:
-        network: plain values, in the old form if they hold a name of an architecture; else they stay as they are.
+        network: plain values; in the old form if they hold the name of an architecture, otherwise unchanged.
     """
     name = network.get("name")
     if "class_path" in network or not isinstance(name, str) or name not in _CLASSES:
@@ -70,31 +70,24 @@ def current_form(network: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_current_network(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's configuration whose network is described in the form of today.
+    """The configuration of a run with its network in the current form.
 
     Args:
-        config: plain values; a partial configuration, such as an overlay, will do.
+        config: plain values; may be partial, such as an overlay.
     """
     return _with_network(config, current_form)
 
 
 def same_networks(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's configuration in which equal networks have equal values, so that two of them can be compared."""
+    """The configuration of a run in a form where equal networks have equal values, for comparisons."""
     return _with_network(config, lambda network: _without_idle_dropout(current_form(network)))
 
 
-def with_current_flags(arguments: Sequence[str]) -> list[str]:
-    """A command line that names the class of the network where it named an architecture."""
-    current = list(arguments)
-    for index, argument in enumerate(arguments):
-        flag, equals, value = argument.partition("=")
-        if flag not in _NAME_FLAGS:
-            continue
-        named = value if equals else arguments[index + 1] if index + 1 < len(arguments) else ""
-        if named in _CLASSES:
-            flag, path = flag.removesuffix(".name"), f"lesslabel.networks.{_CLASSES[named].__name__}"
-            current[index : index + (1 if equals else 2)] = [f"{flag}={path}"] if equals else [flag, path]
-    return current
+def with_current_name(name: str, value: str) -> tuple[str, str]:
+    """Name and value of a setting that names the class of the network where it named an architecture."""
+    if name not in _NAMES or value not in _CLASSES:
+        return name, value
+    return name.removesuffix(".name"), f"lesslabel.networks.{_CLASSES[value].__name__}"
 
 
 def _with_network(config: Mapping[str, Any], change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
@@ -107,7 +100,7 @@ def _with_network(config: Mapping[str, Any], change: Callable[[Mapping[str, Any]
 
 
 def _without_idle_dropout(network: dict[str, Any]) -> dict[str, Any]:
-    """Dropout of every level was written as zeros where today nothing says the same."""
+    """Remove dropout values that are all 0, which the old form wrote out."""
     settings = dict(network.get("init_args") or {})
     if not any(settings.get("encoder_dropout") or ()):
         settings.pop("encoder_dropout", None)

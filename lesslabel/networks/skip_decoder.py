@@ -1,4 +1,4 @@
-"""A U-Net's way up for any encoder that declares its maps."""
+"""The decoder of a U-Net for any encoder that declares its maps."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,15 +13,15 @@ from lesslabel.networks.u_shaped import Decoder
 
 
 class SkipDecoder(Decoder):
-    """From the bottleneck up, the map is enlarged, joined with the next finer one and convolved twice.
+    """From the bottleneck up: upsample the map, concatenate it with the next finer one, convolve twice.
 
-    Convolutions have size 3 and are followed by normalisation and ReLU; enlarging is (bi/tri)linear, whose gradient is
-    not deterministic on CUDA.
+    Convolutions have size 3 and are followed by normalisation and ReLU; upsampling is (bi/tri)linear; its gradient
+    is not deterministic on CUDA.
 
     Args:
         dimensions: 2 or 3.
         encoder_channels: of the encoder's maps, finest first.
-        widths: of the levels that are passed on the way up, finest first; one less than there are maps.
+        widths: of the decoder levels, finest first; one less than the number of maps.
         normalisation: of every level.
     """
 
@@ -43,7 +43,7 @@ class SkipDecoder(Decoder):
         )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Compute the penultimate map, as large as the finest of the encoder's maps."""
+        """Compute the penultimate map, at the size of the finest encoder map."""
         result = features[-1]
         for level, skip in zip(self.levels, reversed(features[:-1]), strict=True):
             result = level(torch.cat([skip, enlarge(result, skip)], dim=1))
@@ -51,7 +51,7 @@ class SkipDecoder(Decoder):
 
 
 def check_decoder_widths(widths: Sequence[int], levels: int) -> None:
-    """Refuse widths of a way up that are not one positive number for every level.
+    """Raise an error unless the decoder widths are one positive number for every level.
 
     Raises:
         ConfigError: names the setting.

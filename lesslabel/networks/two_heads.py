@@ -9,14 +9,14 @@ from lesslabel.networks.u_shaped import UShaped
 
 
 class TwoHeads(nn.Module):
-    """One network that answers two questions of every voxel, as in DTC (Luo et al., AAAI 2021).
+    """One network with two outputs for every voxel, as in DTC (Luo et al., AAAI 2021).
 
     The first head is that of the given network, unchanged. The second is a convolution of size 1 on the same features,
-    so the two share every other weight.
+    so they share all other weights.
 
     Args:
         network: any U-shaped network, 2D or 3D.
-        features: channels of the map that its head sees.
+        features: channels of the input of its head.
         out_channels: channels of the second head.
         dimensions: 2 or 3, as the network.
     """
@@ -33,7 +33,7 @@ class TwoHeads(nn.Module):
             image: B×C×[D×]H×W.
 
         Returns:
-            What the network gives, and what the second head gives, B×out_channels×[D×]H×W; neither is squashed.
+            The output of the network and of the second head, B×out_channels×[D×]H×W, both without activation.
         """
         features = self.network.features(image)
         return self.network.head(features), self.second_head(features)

@@ -1,4 +1,4 @@
-"""What every U-shaped network offers, so that wrappers, heads and feature readers work on any of them."""
+"""The interface of U-shaped networks, so that wrappers, heads and feature readers work on any of them."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,14 @@ from torch import Tensor, nn
 
 
 class Encoder(nn.Module):
-    """The part of a network that gives feature maps of an image at several strides, and declares them.
+    """The part of a network that computes feature maps of an image at several strides, and declares them.
 
     It maps an image B×C×[D×]H×W to a list of maps, the finest first; the last is the bottleneck. A side of n voxels has
     ⌈n / stride⌉ in a map. The first map has stride 1.
 
     Attributes:
         channels: of each map.
-        strides: of each map, in voxels of the image; two maps may have the same.
+        strides: of each map, in voxels of the image; two maps may have the same stride.
 
     Args:
         channels: of each map.
@@ -27,13 +27,13 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The part of a network that brings the maps of an encoder together in one map of the image's size.
+    """The part of a network that combines the maps of an encoder to one map of the image size.
 
-    It must not change the list of maps or its tensors, and every layer of it with weights has ``reset_parameters()``,
-    so that a second decoder can be drawn.
+    It must not change the list of maps or its tensors, and every layer with weights must have ``reset_parameters()``,
+    so that a second decoder can be initialised.
 
     Attributes:
-        channels: of that map, which the head sees.
+        channels: of that map, the input of the head.
 
     Args:
         channels: of that map.
@@ -51,9 +51,9 @@ class UShaped(nn.Module):
     be read without running the network differently.
 
     Args:
-        encoder: gives the maps of an image.
-        decoder: makes one map of the image's size of them.
-        head: maps the decoder's map to logits, B×classes×[D×]H×W, background at index 0.
+        encoder: computes the maps of an image.
+        decoder: combines them to one map of the image size.
+        head: computes logits from the decoder map, B×classes×[D×]H×W, background at index 0.
     """
 
     encoder: Encoder
@@ -68,11 +68,11 @@ class UShaped(nn.Module):
 
     @property
     def feature_channels(self) -> int:
-        """Channels of the penultimate map, which the head sees."""
+        """Channels of the penultimate map, the input of the head."""
         return self.decoder.channels
 
     def features(self, image: Tensor) -> Tensor:
-        """Compute the penultimate map: what the head sees, at the image's size.
+        """Compute the penultimate map: the input of the head, at the image size.
 
         Args:
             image: B×C×[D×]H×W.

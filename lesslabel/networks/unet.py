@@ -34,7 +34,7 @@ Upsampling = Literal["transposed", "linear"]
 
 @dataclass(frozen=True)
 class UNet(Network):
-    """A U-Net. The defaults are the one published with DMPLS, without encoder dropout; see `UNetModule`.
+    """A U-Net. The defaults are those published with DMPLS, without encoder dropout; see `UNetModule`.
 
     Attributes:
         dimensions: 2 for slices, 3 for volumes.
@@ -82,13 +82,13 @@ class UNetModule(UShaped):
     """U-Net with two convolutions per level, as published with DMPLS (Luo et al., MICCAI 2022).
 
     Every level is convolution 3 – normalisation – LeakyReLU – dropout – convolution 3 – normalisation – LeakyReLU.
-    Going down, max-pooling halves the map; going up, the map is doubled, joined with the skip map and passed through a
-    level without dropout. The head is one convolution of size 3.
+    In the encoder max-pooling halves the map; in the decoder the map is doubled, concatenated with the skip map and
+    passed through a level without dropout. The head is one convolution of size 3.
 
-    Any image size works: an odd map of n voxels is pooled to (n + 1) / 2, and the doubled map is cut to the skip's
-    size. Where every size is divisible by 2 to the number of poolings this changes nothing.
+    Any image size works: an odd map of n voxels is pooled to (n + 1) / 2, and the doubled map is cropped to the
+    size of the skip map. If every size is divisible by 2 to the number of poolings, this changes nothing.
 
-    The convolutions before a normalisation have no bias, since the normalisation would subtract it.
+    The convolutions before a normalisation have no bias, since the normalisation would remove it.
 
     Args:
         dimensions: 2 for images B×C×H×W, 3 for B×C×D×H×W.
@@ -176,7 +176,7 @@ class _LinearUpsampling(nn.Module):
         self.mode = LINEAR_MODE[dimensions]
 
     def forward(self, features: Tensor) -> Tensor:
-        # A pooled voxel lies between the two it came from, which is what align_corners=False assumes.
+        # A pooled voxel lies between its two source voxels, as align_corners=False assumes.
         return F.interpolate(self.convolution(features), scale_factor=2.0, mode=self.mode, align_corners=False)
 
 

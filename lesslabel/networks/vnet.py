@@ -76,15 +76,15 @@ class VNet(Network):
 class VNetModule(UShaped):
     """V-Net (Milletari et al., 3DV 2016) in the form that UA-MT and DTC use: no residuals inside a level.
 
-    Level n (from 1) holds min(n, 3) times convolution 3 – normalisation – ReLU. Going down, a convolution of size and
-    stride 2 halves the map and changes its width; going up, a transposed convolution does the reverse and the skip map
-    is added, not joined. Both are followed by normalisation and ReLU. The head is one convolution of size 1. Dropout
-    drops whole channels after a level. With the widths 16 to 256 in 3D it has 9.4 million parameters.
+    Level n (from 1) holds min(n, 3) times convolution 3 – normalisation – ReLU. In the encoder a convolution of size
+    and stride 2 halves the map and changes its width; in the decoder a transposed convolution does the reverse and the
+    skip map is added, not concatenated. Both are followed by normalisation and ReLU. The head is one convolution of
+    size 1. Dropout drops whole channels after a level. With the widths 16 to 256 in 3D it has 9.4 million parameters.
 
-    Any image size works: an odd map is padded with zeros at its end before it is halved, and the doubled map is cut to
-    the skip's size. Where every size is divisible by 2 to the number of halvings this changes nothing.
+    Any image size works: an odd map is padded with zeros at its end before it is halved, and the doubled map is cropped
+    to the size of the skip map. If every size is divisible by 2 to the number of halvings, this changes nothing.
 
-    The convolutions before a normalisation have no bias, since the normalisation would subtract it.
+    The convolutions before a normalisation have no bias, since the normalisation would remove it.
 
     Args:
         dimensions: 2 for images B×C×H×W, 3 for B×C×D×H×W.

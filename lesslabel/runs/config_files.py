@@ -1,31 +1,25 @@
-"""The configuration files of a command line, and the parts that they share.
+"""The configuration files of a run, and the parts that they share.
 
 A part is a group of settings that is the path of a file, ``data: ../_data/acdc_scribbles.yaml``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lesslabel.errors import ConfigError
 from lesslabel.files import is_file
 from lesslabel.runs.folder import read_yaml
+from lesslabel.runs.settings import CONFIG, Settings
 
-CONFIG_FLAGS = ("--config", "-c")
 _GROUPS = {"model": "class_path and init_args", "data": "class_path and init_args", "trainer": "of the trainer"}
 _ENDINGS = (".yaml", ".yml")
 
 
-def config_files(arguments: Sequence[str]) -> list[Path]:
-    """The configuration files that a command line names."""
-    return [Path(name) for flag in CONFIG_FLAGS for name in values_of(flag, arguments)]
-
-
-def values_of(flag: str, arguments: Sequence[str]) -> list[str]:
-    """Every value that a command line gives to a flag, as ``--flag value`` or ``--flag=value``."""
-    values = [after for before, after in pairwise(arguments) if before == flag]
-    return values + [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{flag}=")]
+def config_files(settings: Settings) -> list[Path]:
+    """The configuration files that settings name."""
+    files = [setting for setting in settings.given if setting.name == CONFIG and setting.content() is None]
+    return [Path(setting.value) for setting in files if setting.value is not None]
 
 
 def read_config(config: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import csv
 
 from pytorch_lightning.utilities import rank_zero_only
 
+from lesslabel.csv_table import read_rows
 from lesslabel.files import written_aside
 from lesslabel.runs.file_logger import FileLogger
 
@@ -30,8 +31,8 @@ class CurveLogger(FileLogger):
         """Drop rows beyond a step: what a resumed run will log again."""
         if not self.path.exists():
             return
-        with self.path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["value"] and int(row["step"]) < step]
+        logged = [row.cells for row in read_rows(self.path, fix="remove it").rows]
+        rows = [cells for cells in logged if cells.get("value") and int(cells["step"]) < step]
         with written_aside(self.path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, _COLUMNS)
             writer.writeheader()

@@ -4,7 +4,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,10 +15,13 @@ import yaml
 
 from lesslabel import __version__
 from lesslabel.errors import ConfigError, RunError
-from lesslabel.files import read_json, written_aside
+from lesslabel.files import written_aside
 from lesslabel.moved import same_class
 from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.networks.shape import same_networks
+from lesslabel.privacy import command_without_folders
+from lesslabel.runs.reading import CONFIG, DATA, ENVIRONMENT, RunFiles
+from lesslabel.runs.settings import Settings
 from lesslabel.runs.weights import describe_weights
 
 _PACKAGES = (
@@ -34,7 +36,6 @@ _PACKAGES = (
     "nibabel",
     "scikit-image",
 )
-_ABSOLUTE_PATH = re.compile(r"""(?<![\w.~/-])/(?:[^\s"',\]}/]+/)*([^\s"',\]}/]+)""")
 _FREE_KEYS = (
     *("run", "ckpt_path", "config", "wandb", "name", "data.init_args.workers"),
     *(f"trainer.{key}" for key in ("logger", "log_every_n_steps", "enable_progress_bar", "enable_model_summary")),
@@ -58,9 +59,9 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.config = path / "config.yaml"
-        self.environment = path / "environment.json"
-        self.data = path / "data.json"
+        self.config = path / CONFIG
+        self.environment = path / ENVIRONMENT
+        self.data = path / DATA
         self.checkpoints = path / "checkpoints"
         self.logs = path / "logs"
         self.test = path / "test"
@@ -70,7 +71,7 @@ class RunFolder:
         config: Mapping[str, Any],
         data: Mapping[str, Any],
         seed: int,
-        arguments: Sequence[str] = (),
+        settings: Settings = Settings(),
         weights: Path | None = None,
     ) -> None:
         """Make the folder of a new run; it appears with all its descriptions or not at all.
@@ -79,7 +80,7 @@ class RunFolder:
             config: the resolved configuration.
             data: what the run sees of its data.
             seed: of the run.
-            arguments: those of `lesslabel fit`.
+            settings: as they were given.
             weights: file that the training starts from.
 
         Raises:
@@ -95,7 +96,7 @@ class RunFolder:
         texts = {
             self.config.name: yaml.safe_dump(dict(config), sort_keys=False),
             self.data.name: _json(data),
-            self.environment.name: _json(describe_environment(seed, arguments) | described),
+            self.environment.name: _json(describe_environment(seed, settings) | described),
         }
         with written_aside(self.path) as aside:
             aside.mkdir(parents=True)
@@ -194,16 +195,17 @@ def read_yaml(path: Path, keys: str = "model, data and trainer") -> dict[str, An
 
 def read_data(folder: RunFolder) -> dict[str, Any]:
     """Read what a run saw of its data."""
-    content: dict[str, Any] = read_json(folder.data, "the data of a run")
-    return content
+    if not folder.data.is_file():
+        raise RunError(f"{folder.data}: no such file; expected the data of a run")
+    return dict(RunFiles(folder.path).data)
 
 
-def describe_environment(seed: int, arguments: Sequence[str] = ()) -> dict[str, Any]:
+def describe_environment(seed: int, settings: Settings = Settings()) -> dict[str, Any]:
     """What made a run: versions, machine, code state. No host name, user name or absolute path.
 
     Args:
         seed: of the run.
-        arguments: those of `lesslabel fit`.
+        settings: of the run, as they were given.
     """
     return {
         "lesslabel": __version__,
@@ -214,18 +216,10 @@ def describe_environment(seed: int, arguments: Sequence[str] = ()) -> dict[str, 
         "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         **git_state(Path(__file__).parent),
-        "command": " ".join(["lesslabel", "fit", *(without_folders(argument) for argument in arguments)]),
+        "command": command_without_folders(["lesslabel", "fit", *settings.words()]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
     }
-
-
-def without_folders(argument: str) -> str:
-    """Shorten the absolute paths in an argument to their last part: folders tell of people and machines."""
-    name, equals, value = argument.rpartition("=")
-    if Path(value).is_absolute():
-        return f"{name}{equals}{Path(value).name}"
-    return _ABSOLUTE_PATH.sub(r"\1", argument)
 
 
 def git_state(folder: Path) -> dict[str, Any]:

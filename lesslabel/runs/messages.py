@@ -15,17 +15,18 @@ from lesslabel.data.loading import module, modules
 from lesslabel.methods import SegmentationMethod
 from lesslabel.networks import Network
 from lesslabel.runs.config_files import config_files, shared_files
+from lesslabel.runs.settings import Settings
 
 TOP_LEVEL = ("model", "data", "trainer", "name", "run", "ckpt_path", "weights", "seed", "wandb")
 _LIST_THEM = "--print_config lists every setting"
 
 
-def explain(message: str, arguments: Sequence[str]) -> str:
+def explain(message: str, settings: Settings) -> str:
     """Condense what jsonargparse says.
 
     Args:
         message: of its error, over many lines.
-        arguments: the command line; it and the files that it names are searched for the setting.
+        settings: of the run; they and the files that they name are searched for the one that is wrong.
     """
     text = " ".join(message.split()).partition(" Given value type:")
     given = _short(text[2].partition("Given value: ")[2])
@@ -36,7 +37,7 @@ def explain(message: str, arguments: Sequence[str]) -> str:
     problem = (
         _unknown(path, reason) or _missing(path, reason) or _class(path, said) or _value(path, reason, given)
     ) or reason
-    return _where(problem, arguments) + problem
+    return _where(problem, settings) + problem
 
 
 @cache
@@ -110,13 +111,13 @@ def _value(path: str, reason: str, given: str) -> str | None:
     return f"{path}: expected {one_of}{choices}, got {got.group(1) if got else given}"
 
 
-def _where(problem: str, arguments: Sequence[str]) -> str:
+def _where(problem: str, settings: Settings) -> str:
     """Name the files that hold the setting, unless it stands on the command line."""
     quoted = re.match(r"unknown setting '([\w.-]+)'|([\w.]+): expected", problem)
     key = next(filter(None, quoted.groups())).rsplit(".", 1)[-1] if quoted else ""
-    if key and any(argument.startswith("--") and argument.partition("=")[0].endswith(key) for argument in arguments):
+    if key and any(setting.name.endswith(key) for setting in settings.given):
         return ""
-    files = config_files(arguments)
+    files = config_files(settings)
     shared = [part for file in files for part in shared_files(file)]
     holders = [file for file in (*files, *shared) if key and key in file.read_text(encoding="utf-8")] or files
     return f"{', '.join(map(str, holders))}: " if holders else ""

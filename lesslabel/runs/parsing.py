@@ -1,7 +1,8 @@
 """Command line and configuration of a run, on LightningCLI in subclass mode."""
 
+import json
 import warnings
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.errors import ConfigError
 from lesslabel.methods import SegmentationMethod
-from lesslabel.networks.shape import with_current_flags, with_current_network
-from lesslabel.runs.config_files import CONFIG_FLAGS, read_config
+from lesslabel.networks.shape import with_current_name, with_current_network
+from lesslabel.runs.config_files import read_config
+from lesslabel.runs.config_rules import require_own_folder
 from lesslabel.runs.messages import explain
+from lesslabel.runs.settings import CONFIG, Setting, Settings
 
 
 class RunCLI(LightningCLI):
@@ -25,7 +28,7 @@ class RunCLI(LightningCLI):
     ``--seed`` (which seeds everything, sampling included) and ``--wandb``.
     """
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__(
             SegmentationMethod,
             SegmentationDataModule,
@@ -36,7 +39,7 @@ class RunCLI(LightningCLI):
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             parser_kwargs={"exit_on_error": False, "allow_abbrev": False},
-            args=list(arguments),
+            args=settings.words(),
             run=False,
         )
 
@@ -102,34 +105,34 @@ class RunCLI(LightningCLI):
         return {key: value for key, value in content.items() if key not in ("config", "run", "ckpt_path", "weights")}
 
 
-def parse_run(arguments: Sequence[str]) -> RunCLI:
-    """Parse the arguments of a run.
+def parse_run(settings: Settings) -> RunCLI:
+    """Make the method and the data module that settings describe.
 
     Raises:
-        ConfigError: on an unreadable file, an unknown key or a bad value, in one line.
+        ConfigError: on an unreadable file, an unknown setting or a bad value, in one line.
     """
-    current = _in_current_form(arguments)
+    current = Settings(tuple(map(_in_current_form, settings.given)))
     try:
         return RunCLI(current)
     except (ArgumentError, TypeError, ValueError) as error:
-        raise ConfigError(explain(str(error), arguments)) from error
+        raise ConfigError(explain(str(error), settings)) from error
 
 
-def _in_current_form(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with the content of those configuration files that describe a network in the old form."""
-    current = with_current_flags(arguments)
-    for index, argument in enumerate(current):
-        flag, equals, value = argument.partition("=")
-        if not (equals and flag in CONFIG_FLAGS):
-            equals, value = "", argument if index and current[index - 1] in CONFIG_FLAGS else ""
-        if not value:
-            continue
-        content = read_config(Path(value))
-        renewed = with_current_network(content)
-        if renewed != content:
-            path = renewed["model"]["init_args"]["network"]["class_path"]
-            said = f"{value}: network.name is an old form; write class_path: {path}"
-            warnings.warn(said, FutureWarning, stacklevel=3)
-            text = yaml.safe_dump(renewed, sort_keys=False)
-            current[index] = f"{flag}={text}" if equals else text
-    return current
+def _in_current_form(setting: Setting) -> Setting:
+    """A setting that names the class of a network, or the content of a file that does, where it had the old form."""
+    if setting.value is None:
+        return setting
+    if setting.name != CONFIG:
+        name, value = with_current_name(setting.name, setting.value)
+        return replace(setting, name=name, value=value)
+    if (content := setting.content()) is not None:
+        return replace(setting, value=json.dumps(with_current_network(content)))
+    content = read_config(Path(setting.value))
+    require_own_folder(content, setting.value)
+    renewed = with_current_network(content)
+    if renewed == content:
+        return setting
+    path = renewed["model"]["init_args"]["network"]["class_path"]
+    said = f"{setting.value}: network.name is an old form; write class_path: {path}"
+    warnings.warn(said, FutureWarning, stacklevel=3)
+    return replace(setting, value=yaml.safe_dump(renewed, sort_keys=False))

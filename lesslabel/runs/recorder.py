@@ -92,8 +92,6 @@ class TestRecorder(Callback):
         labels: NDArray[np.uint8] = prediction.labels.cpu().numpy()
         reference: NDArray[np.uint8] = prediction.batch["reference"].cpu().numpy()
         spacing: tuple[float, ...] = prediction.batch["spacing_mm"]
-        if len(labels) == 1:  # a single slice has no surface in depth
-            labels, reference, spacing = labels[0], reference[0], spacing[1:]
         frame = segmentation_metrics(
             labels,
             reference,

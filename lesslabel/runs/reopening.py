@@ -1,14 +1,14 @@
 """A finished run made again from its folder: configuration, data, method, and the weights of a checkpoint."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesslabel.errors import ConfigError, RunError
+from lesslabel.errors import RunError
+from lesslabel.methods import SegmentationMethod
 from lesslabel.runs.callbacks import SafeCheckpointIO
-from lesslabel.runs.config_files import values_of
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI, parse_run
+from lesslabel.runs.settings import Overrides, settings_of
 
 
 @dataclass(frozen=True)
@@ -49,43 +49,74 @@ class FinishedRun:
         return int(SafeCheckpointIO().load_checkpoint(self.checkpoint)["global_step"])
 
 
-def parse_again(arguments: Sequence[str]) -> FinishedRun:
+def parse_again(run: Path, overrides: Overrides | None = None, checkpoint: str = "auto") -> FinishedRun:
     """Read the configuration of a finished run; its data need not be at hand.
 
     Args:
-        arguments: ``--run`` and the folder; whatever else they hold overrides the configuration.
+        run: its folder.
+        overrides: values of settings, which win over the run's configuration.
+        checkpoint: see `RunFolder.checkpoint`.
 
     Raises:
-        ConfigError: if they name no run, or a setting that there is not.
+        ConfigError: if there is no such setting.
         RunError: if there is no finished run.
     """
-    named = values_of("--run", arguments)
-    if not named:
-        raise ConfigError("--run is missing: name the folder of the run")
-    folder = RunFolder(Path(named[-1]))
+    folder = RunFolder(run)
     if not folder.config.is_file():
         raise RunError(f"{folder.path}: no run here (no config.yaml); make one with `lesslabel fit`")
-    parsed = parse_run(["--config", str(folder.config), "--ckpt_path", "auto", *arguments])
+    own = settings_of(folder.config).with_value("ckpt_path", checkpoint).with_value("run", run)
+    parsed = parse_run(own + settings_of(overrides=overrides))
     return FinishedRun(parsed, folder, folder.checkpoint(str(parsed.config["ckpt_path"])))
 
 
-def reopen_run(arguments: Sequence[str]) -> FinishedRun:
+def reopen_run(run: Path, overrides: Overrides | None = None, checkpoint: str = "auto") -> FinishedRun:
     """Make a finished run again and check that its method and the data fit; see `parse_again` for the rest."""
-    run = parse_again(arguments)
-    run.parsed.require_fitting_data()
-    return run
+    finished = parse_again(run, overrides, checkpoint)
+    finished.parsed.require_fitting_data()
+    return finished
 
 
-def reopen_with_weights(arguments: Sequence[str]) -> FinishedRun:
+def reopen_with_weights(run: Path, overrides: Overrides | None = None) -> FinishedRun:
     """Make a finished run again, on the data it was trained with and with the weights of its checkpoint.
 
     Args:
-        arguments: see `parse_again`.
+        run: its folder.
+        overrides: see `parse_again`.
 
     Raises:
         RunError: if there is no finished run, its data changed, or its checkpoint cannot be used.
     """
-    run = reopen_run(arguments)
-    run.require_same_data()
-    run.load_weights()
-    return run
+    finished = reopen_run(run, overrides)
+    finished.require_same_data()
+    finished.load_weights()
+    return finished
+
+
+def load_run(run: str | Path, overrides: Overrides | None = None) -> RunCLI:
+    """Make a finished run again, its method with the weights of the best or else the last checkpoint.
+
+    Args:
+        run: its folder.
+        overrides: values of settings, which win over the run's configuration.
+
+    Raises:
+        RunError: if there is no finished run, or its data changed.
+    """
+    return reopen_with_weights(Path(run), overrides).parsed
+
+
+def load_model(run: str | Path) -> SegmentationMethod:
+    """Make the method of a finished run again, with the weights of its best or else its last checkpoint.
+
+    Its data need not be at hand, so that a model can be used where it was not trained.
+
+    Args:
+        run: the run folder.
+
+    Raises:
+        RunError: if there is no finished run.
+    """
+    finished = parse_again(Path(run))
+    finished.load_weights()
+    model: SegmentationMethod = finished.parsed.model
+    return model

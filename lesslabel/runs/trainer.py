@@ -26,7 +26,7 @@ from lesslabel.runs.parsing import RunCLI
 
 _EVERY_OTHER_TURN = "ddp_find_unused_parameters_true"
 """Each step of one optimiser leaves the weights of the others without a gradient."""
-_RESERVED = ("logger", "enable_checkpointing", "enable_model_summary", "num_sanity_val_steps")
+_RESERVED = ("logger", "default_root_dir", "enable_checkpointing", "enable_model_summary", "num_sanity_val_steps")
 
 
 def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.Trainer:
@@ -109,7 +109,6 @@ def _trainer(settings: dict[str, Any], callbacks: list[Callback], loggers: list[
         "enable_progress_bar": progress_bar,
         "enable_model_summary": False,
         "enable_checkpointing": bool(loggers),
-        "default_root_dir": settings.get("default_root_dir") or ".",
     }
     try:
         return pl.Trainer(**{**settings, **ours})

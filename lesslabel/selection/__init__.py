@@ -1,6 +1,6 @@
-"""What to annotate next: strategies that rank images by their features and by how unsure a model is of them.
+"""Selection of what to annotate next: strategies that rank images by features and by the uncertainty of a model.
 
-Numpy in, a ranking with reasons out; nothing here knows of training or of stores.
+The input is numpy arrays, the output a ranking with reasons; this package does not use training or stores.
 """
 
 from lesslabel.selection.base import Strategy

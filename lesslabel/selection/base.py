@@ -1,4 +1,4 @@
-"""What every strategy shares."""
+"""The base class of strategies."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
@@ -11,19 +11,19 @@ from lesslabel.selection.budget import Budget, count_units
 from lesslabel.selection.pool import Pool
 from lesslabel.selection.ranking import Ranking
 
-_SEEDS = 2**32  # what scikit-learn takes
+_SEEDS = 2**32  # the limit of scikit-learn
 
 
 class Strategy(ABC):
-    """Ranks the units of a pool; the same seed and pool give the same ranking, ties are broken by order.
+    """Ranks the units of a pool; the same random seed and pool give the same ranking; ties are broken by order.
 
-    A strategy gives its `name`, and ranks in `choose`.
+    A subclass defines `name` and `choose`.
 
     Args:
-        seed: of what is drawn; a strategy that draws nothing ignores it.
+        seed: random seed; deterministic strategies ignore it.
 
     Raises:
-        ConfigError: if the seed is no integer in [0, 2³²).
+        ConfigError: if the seed is not an integer in [0, 2³²).
     """
 
     name: ClassVar[str]
@@ -34,10 +34,10 @@ class Strategy(ABC):
         self.seed = int(seed)
 
     def fit(self, source: NDArray[np.floating[Any]]) -> Self:  # noqa: ARG002  for strategies that know the source
-        """Learn what the source looks like; a strategy that does not look at it learns nothing.
+        """Fit to the features of the source domain; strategies that do not use them ignore it.
 
         Args:
-            source: (M, D) features of source images; a row of NaN where there is none.
+            source: (M, D) features of source images; a row of NaN for an image without a feature.
 
         Returns:
             Itself.
@@ -50,14 +50,14 @@ class Strategy(ABC):
         Args:
             target: the pool, or its features alone, (N, D).
             budget: share of the units (float in [0, 1], rounded to the nearest count, halves up, above 0 at least one
-                unit) or count (int); more than there are is all of them.
+                unit) or count (int); a count above the number of units means all.
 
         Returns:
-            The most wanted first.
+            The ranking, best first.
 
         Raises:
-            ConfigError: if the budget is no budget, or the strategy lacks what it ranks by.
-            DataError: if the features are damaged or do not fit what was learnt.
+            ConfigError: if the budget is invalid, or the pool lacks what the strategy ranks by.
+            DataError: if the features are damaged or do not fit those of `fit`.
         """
         pool = target if isinstance(target, Pool) else Pool(target)
         return self.choose(pool, count_units(budget, pool.unit_count))
@@ -67,6 +67,6 @@ class Strategy(ABC):
         """Rank a number of units.
 
         Args:
-            pool: what there is.
-            count: how many, from 0 to all of its units.
+            pool: the pool.
+            count: number of units, from 0 to all.
         """

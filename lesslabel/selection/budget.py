@@ -1,4 +1,4 @@
-"""How much to annotate: a share of the units, or a count."""
+"""The annotation budget: a share of the units, or a count."""
 
 import math
 import re
@@ -9,11 +9,11 @@ import numpy as np
 from lesslabel.errors import ConfigError
 
 Budget = float | int
-"""A share of the units (float in [0, 1]) or a count (int, 0 or more): 1.0 is everything, 1 is one unit."""
+"""A share of the units (float in [0, 1]) or a count (int, 0 or more): 1.0 is all units, 1 is one unit."""
 
 
 def parse_budget(text: str) -> Budget:
-    """Read a budget as it is typed.
+    """Parse the text of a budget.
 
     Args:
         text: a count (``"12"``), a share (``"0.2"``), or a percentage (``"20%"``).
@@ -22,7 +22,7 @@ def parse_budget(text: str) -> Budget:
         int for a count, float in [0, 1] for a share.
 
     Raises:
-        ConfigError: if it is none of them, negative, or a share above 1.
+        ConfigError: if it is not one of them, negative, or a share above 1.
     """
     stripped = text.strip()
     if re.fullmatch(r"[0-9]+", stripped):
@@ -35,19 +35,19 @@ def parse_budget(text: str) -> Budget:
 
 
 def count_units(budget: Budget, available: int) -> int:
-    """Turn a budget into how many units to rank.
+    """Convert a budget to the number of units to rank.
 
     A share is rounded to the nearest count, halves up; above 0 it is at least one unit.
 
     Args:
         budget: see `Budget`.
-        available: how many units there are.
+        available: number of units.
 
     Returns:
         Count in [0, available].
 
     Raises:
-        ConfigError: if the budget is negative, NaN, a bool, no number, or a share above 1.
+        ConfigError: if the budget is negative, NaN, a bool, not a number, or a share above 1.
     """
     if isinstance(budget, bool | np.bool_) or not isinstance(budget, Real):
         raise ConfigError(f"budget: {budget!r} is no number; pass a share (0.2) or a count (12)")

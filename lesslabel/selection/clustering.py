@@ -1,4 +1,4 @@
-"""K-means as this room uses it."""
+"""K-means for the strategies."""
 
 import warnings
 from typing import Any
@@ -10,26 +10,26 @@ from numpy.typing import NDArray
 def k_means(features: NDArray[np.float32], n_clusters: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Cluster by squared Euclidean distance.
 
-    Lloyd's algorithm from one seeded k-means++ start, until it converges. One thread: with several, scikit-learn adds
-    up the centres in the order in which threads finish, and their last digits change from run to run. 100 000 features
-    of length 256 and 10 clusters take one second where there are clusters and ten where there are none, so the
-    approximation by mini-batches is not needed.
+    Lloyd's algorithm from one seeded k-means++ start, until it converges. One thread: with several, scikit-learn sums
+    the centres in the order in which threads finish, and their last digits change from run to run. 100 000 features of
+    length 256 and 10 clusters take one second on clustered data and ten on others, so the mini-batch approximation is
+    not needed.
 
     Args:
         features: (N, D), finite.
         n_clusters: from 1 to N. Some stay empty if fewer rows differ.
-        seed: of the start.
+        seed: random seed of the start.
 
     Returns:
         (n_clusters, D) centres; (N,) cluster of each row.
     """
-    # imported here because it takes a second, and most strategies do without
+    # imported here because it takes a second, and most strategies do not need it
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     clustering: Any = KMeans(n_clusters, n_init=1, random_state=seed)
     with threadpool_limits(limits=1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer rows differ than there are clusters
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
         clustering.fit(features)
     return clustering.cluster_centers_, clustering.labels_.astype(np.int64)

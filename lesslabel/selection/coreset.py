@@ -1,4 +1,4 @@
-"""CoreSet: choose so that nothing is far from what was chosen."""
+"""CoreSet: choose units such that all others are near to a chosen one."""
 
 from typing import ClassVar
 
@@ -16,12 +16,12 @@ class CoreSet(Strategy):
     """Covers the pool: k-centre greedy on the features; a larger budget contains the smaller.
 
     From "Active learning for convolutional neural networks: a core-set approach" (Sener and Savarese, ICLR 2018),
-    algorithm 1. Nothing is annotated yet, so it begins with the unit nearest to the mean of all. The score is the
+    algorithm 1. Without annotated units it starts with the unit nearest to the mean of all. The score is the
     squared Euclidean distance to the nearest unit chosen before, that of the first to the mean. Units without a feature
-    come last. The cost is linear in the number of units and in the budget, hence quadratic for a share.
+    come last. The cost is linear in the number of units and in the budget, so quadratic for a share.
 
     Args:
-        seed: ignored, nothing is drawn.
+        seed: ignored.
     """
 
     name: ClassVar[str] = "coreset"

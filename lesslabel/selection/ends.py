@@ -1,4 +1,4 @@
-"""The two ends of a list of distances: taking from them in turn, and spreading the choice inside each."""
+"""Choose from the two ends of a list of distances in turn, and spread the choice inside each end."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from lesslabel.selection.ranking import ordinal
 
 End = Literal["invariant", "specific"]
 END_NAMES: tuple[End, ...] = ("invariant", "specific")
-"""The near end, where the source's knowledge holds, and the far end, where it may not."""
+"""The end near the source, where its knowledge holds, and the far end, where it may not hold."""
 
 
 class Pick(NamedTuple):
@@ -21,9 +21,9 @@ class Pick(NamedTuple):
 
     Attributes:
         unit: its index.
-        end: where it was taken from.
-        place: its place from that end, counted from 1.
-        gap: squared distance to the nearest pick before it at this end, if the choice was spread.
+        end: the end that it was taken from.
+        place: its position from that end, from 1.
+        gap: squared distance to the nearest earlier pick at this end, if the choice was spread.
     """
 
     unit: int
@@ -32,12 +32,12 @@ class Pick(NamedTuple):
     gap: float | None = None
 
     def reason(self, what: str, distance: float, total: int) -> str:
-        """Say why in a line.
+        """The reason, in one line.
 
         Args:
-            what: how to call the distance.
+            what: name of the distance.
             distance: of the unit; NaN if it has no feature.
-            total: how many units the place is among.
+            total: number of ranked units.
         """
         if math.isnan(distance):
             return "no predicted foreground: counted as farthest from the source"
@@ -47,12 +47,12 @@ class Pick(NamedTuple):
 
 
 def take_from_ends(distance: NDArray[np.float64], ends: Sequence[End], count: int) -> list[Pick]:
-    """Take the smallest, the largest, the second smallest …, ties by order, none twice.
+    """Take the smallest, the largest, the second smallest and so on; ties by order, none twice.
 
     Args:
-        distance: (units,); NaN is not taken, infinity is the largest.
-        ends: which ends take turns.
-        count: how many, at most those that are not NaN.
+        distance: (units,); NaN is never taken, infinity is the largest.
+        ends: the ends to take from, in turn.
+        count: number of units, at most the number that are not NaN.
     """
     known = np.flatnonzero(~np.isnan(distance))
     walks = {
@@ -71,13 +71,13 @@ def take_from_ends(distance: NDArray[np.float64], ends: Sequence[End], count: in
 def spread_inside_ends(
     candidates: Sequence[Pick], ends: Sequence[End], features: NDArray[np.float32], count: int
 ) -> list[Pick]:
-    """Choose among the candidates of each end by farthest-first, beginning with the most extreme.
+    """Choose among the candidates of each end by farthest-first, starting with the most extreme.
 
     Args:
-        candidates: what was taken from the ends in turn, at least `count`.
-        ends: which ends take turns.
-        features: (units, D); a candidate whose row is NaN keeps its place.
-        count: how many to choose, in turn as before.
+        candidates: units taken from the ends in turn, at least `count`.
+        ends: the ends to take from, in turn.
+        features: (units, D); a candidate whose row is NaN keeps its position.
+        count: number of units to choose, in turn.
     """
     chosen: dict[End, Iterator[Pick]] = {}
     for end in ends:

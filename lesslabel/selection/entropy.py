@@ -1,4 +1,4 @@
-"""Entropy: most unsure over all classes."""
+"""Entropy: largest uncertainty over all classes."""
 
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ class Entropy(UncertaintyStrategy):
     After Shannon's measure as surveyed in "Active learning literature survey" (Settles, 2009).
 
     Args:
-        seed: ignored, nothing is drawn.
+        seed: ignored.
     """
 
     name: ClassVar[str] = "entropy"

@@ -1,4 +1,4 @@
-"""Farthest-first traversal: each pick is the one farthest from those picked before."""
+"""Farthest-first traversal: each pick is the farthest from all earlier picks."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +11,19 @@ _TAKEN = -1.0
 def farthest_first(
     features: NDArray[np.float32], first: int, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Pick rows that lie far from one another.
+    """Pick rows that lie far from each other.
 
     The greedy 2-approximation of the k-centre problem (Gonzalez, "Clustering to minimize the maximum intercluster
     distance", 1985). One pass over the features per pick: the cost is linear in N and in `count`.
 
     Args:
         features: (N, D); rows of NaN are never picked.
-        first: row to begin with; has a feature.
-        count: how many to pick, from 1 to the number of rows with a feature.
+        first: the first row; it must have a feature.
+        count: number of rows to pick, from 1 to the number of rows with a feature.
 
     Returns:
-        (count,) rows in order of picking, ties by order; (count,) squared distance of each to the nearest row picked
-        before it, infinite for the first.
+        (count,) rows in order of picking, ties by order; (count,) squared distance of each to the nearest earlier pick,
+        infinite for the first.
     """
     nearest = np.where(np.isnan(features[:, 0]), _TAKEN, np.inf)
     picked, gaps = np.empty(count, np.int64), np.empty(count)

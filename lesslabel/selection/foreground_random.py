@@ -1,4 +1,4 @@
-"""Foreground-aware random: chance, but only where the model sees something."""
+"""Foreground-aware random: random among images with predicted foreground."""
 
 from typing import ClassVar
 
@@ -10,19 +10,19 @@ from lesslabel.selection.ranking import Ranking
 
 
 class ForegroundAwareRandom(Strategy):
-    """Draws among units with predicted foreground, then among the rest; a larger budget contains the smaller.
+    """Samples units with predicted foreground, then the rest; a larger budget contains the smaller.
 
-    In many volumes most slices show nothing to segment. This baseline knows as much of that as the strategies that
-    need a feature, so that they are not credited for it.
+    In many volumes most slices have nothing to segment. This baseline uses that too, like the strategies that need a
+    feature, so the comparison with them is fair.
 
     Args:
-        seed: of the draw.
+        seed: random seed.
     """
 
     name: ClassVar[str] = "foreground-random"
 
     def choose(self, pool: Pool, count: int) -> Ranking:
-        """Draw units, those with predicted foreground first; see `Strategy.choose`."""
+        """Sample units, those with predicted foreground first; see `Strategy.choose`."""
         drawn = np.random.default_rng(self.seed).permutation(pool.unit_count)
         has_foreground = pool.any_in_unit(pool.has_foreground)
         order = drawn[np.argsort(~has_foreground[drawn], kind="stable")][:count]

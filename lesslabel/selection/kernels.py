@@ -11,9 +11,9 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def _compiled(function: F) -> F:
-    """Compile with numba: one thread, the machine code cached on disk, sums free to be taken lane by lane.
+    """Compile with numba: one thread, the machine code cached on disk, sums reordered for vectorisation.
 
-    That freedom makes a sum of squares seven times faster. NaN and infinity keep their meaning.
+    Reordering makes a sum of squares seven times faster. NaN and infinity keep their meaning.
     """
     return cast(F, njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})(function))
 
@@ -22,10 +22,10 @@ def _compiled(function: F) -> F:
 def lower_to_nearest(
     features: NDArray[np.float32], references: NDArray[np.float64], nearest: NDArray[np.float64]
 ) -> None:
-    """Lower each row's value to its squared distance to the nearest reference, where that is smaller.
+    """Lower each row's value to its squared distance to the nearest reference, if that is smaller.
 
-    Differences are taken before they are squared, in double precision: the distance of a row to itself is exactly 0,
-    and small distances between large features keep their digits. A row of NaN keeps its value.
+    Differences are computed before they are squared, in double precision: the distance of a row to itself is exactly 0,
+    and small distances between large features are precise. A row of NaN keeps its value.
 
     Args:
         features: (N, D).

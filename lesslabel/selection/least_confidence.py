@@ -1,4 +1,4 @@
-"""Least confidence: most unsure of the likeliest class."""
+"""Least confidence: smallest probability of the most probable class."""
 
 from typing import Any, ClassVar
 
@@ -15,12 +15,12 @@ class LeastConfidence(UncertaintyStrategy):
     From "A sequential algorithm for training text classifiers" (Lewis and Gale, SIGIR 1994).
 
     Args:
-        seed: ignored, nothing is drawn.
+        seed: ignored.
     """
 
     name: ClassVar[str] = "least-confidence"
     quantity: ClassVar[str] = "doubt of the likeliest class"
 
     def values(self, pool: Pool) -> NDArray[np.floating[Any]] | None:
-        """Return what is missing to certainty; see `UncertaintyStrategy.values`."""
+        """Return 1 − the largest probability; see `UncertaintyStrategy.values`."""
         return pool.least_confidence

@@ -1,4 +1,4 @@
-"""Margin: most unsure between the two likeliest classes."""
+"""Margin: smallest difference between the two most probable classes."""
 
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ class Margin(UncertaintyStrategy):
     2009).
 
     Args:
-        seed: ignored, nothing is drawn.
+        seed: ignored.
     """
 
     name: ClassVar[str] = "margin"

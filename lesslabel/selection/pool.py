@@ -1,4 +1,4 @@
-"""What there is to choose from."""
+"""The pool of images and annotation units that strategies choose from."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,20 +9,20 @@ from numpy.typing import ArrayLike, NDArray
 from lesslabel.errors import DataError
 
 BLOCK_ROWS = 4096
-"""Rows looked at together, so that no pass over the features needs a second copy of them."""
+"""Rows processed together, so that no pass over the features needs a second copy of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Images to choose from, one per row, and the units in which they are annotated.
+    """Images to choose from, one per row, and the annotation units that they belong to.
 
-    Without `groups` every image is a unit, and the index of a unit is its row. With `groups` a unit is all images of
+    Without `groups` every image is a unit, and the index of a unit is its row. With `groups` a unit is all images with
     one name (the slices of a case), and the units are the sorted names.
 
     Attributes:
-        features: (N, D), kept as float32; a row of NaN where the image has no feature, because no foreground was
+        features: (N, D), kept as float32; a row of NaN for an image without a feature, because no foreground was
             predicted.
-        foreground_voxel: (N,) predicted foreground of each image; None takes an image to have some if it has a feature.
+        foreground_voxel: (N,) predicted foreground of each image; None assumes foreground in images with a feature.
         entropy: (N,) mean entropy per pixel, 0 or more.
         margin: (N,) mean difference of the two largest probabilities per pixel, in [0, 1].
         least_confidence: (N,) mean of 1 − the largest probability per pixel, in [0, 1].
@@ -64,7 +64,7 @@ class Pool:
 
     @property
     def unit_count(self) -> int:
-        """How many units there are."""
+        """Number of units."""
         return len(self.features) if self.unit_names is None else len(self.unit_names)
 
     @property
@@ -116,22 +116,22 @@ class Pool:
 
 
 def check_features(features: ArrayLike, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Check features, and see which rows hold one.
+    """Check features, and find the rows that have one.
 
     Args:
-        features: (N, D) numbers; a row of NaN means that there is no feature.
-        name: what to call them in an error.
+        features: (N, D) numbers; a row of NaN means no feature.
+        name: their name in an error.
 
     Returns:
-        The features as contiguous float32, not copied if they are that already, and (N,) bool.
+        The features as contiguous float32, copied only if needed, and (N,) bool.
 
     Raises:
-        DataError: if they are not laid out so, or a row is infinite or NaN in part.
+        DataError: if the shape is wrong, or a row is infinite or partly NaN.
     """
     given = np.asarray(features)
     if given.ndim != 2 or given.shape[1] == 0 or given.dtype.kind not in "fiu":
         raise DataError(f"{name}: {given.dtype} of shape {given.shape}; pass numbers, one row per image")
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite and is refused below
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite and raise an error below
         checked = np.ascontiguousarray(given, dtype=np.float32)
     has_feature = np.empty(len(checked), np.bool_)
     for start in range(0, len(checked), BLOCK_ROWS):
@@ -160,4 +160,4 @@ def _require_length(column: NDArray[Any], rows: int, name: str) -> None:
 
 
 def _set(pool: Pool, name: str, value: object) -> None:
-    object.__setattr__(pool, name, value)  # a frozen instance is completed once, when it is made
+    object.__setattr__(pool, name, value)  # sets a field of the frozen instance during construction

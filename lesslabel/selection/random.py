@@ -1,4 +1,4 @@
-"""Random: the baseline that every other strategy has to beat."""
+"""Random: the baseline for all other strategies."""
 
 from typing import ClassVar
 
@@ -10,16 +10,16 @@ from lesslabel.selection.ranking import Ranking, ordinal
 
 
 class Random(Strategy):
-    """Draws units without looking at them; a larger budget contains the smaller.
+    """Samples units uniformly; a larger budget contains the smaller.
 
     Args:
-        seed: of the draw.
+        seed: random seed.
     """
 
     name: ClassVar[str] = "random"
 
     def choose(self, pool: Pool, count: int) -> Ranking:
-        """Draw units; see `Strategy.choose`."""
+        """Sample units; see `Strategy.choose`."""
         drawn = np.random.default_rng(self.seed).permutation(pool.unit_count)[:count]
         reasons = tuple(
             f"drawn by chance, {ordinal(place)} of {pool.unit_count} (seed {self.seed})"

@@ -1,4 +1,4 @@
-"""What a strategy answers: which units, in which order, and why."""
+"""The result of a strategy: units, their order, and the reasons."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from lesslabel.selection.pool import Pool
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Units to annotate, the most wanted first; no unit occurs twice.
+    """Units to annotate, best first; no unit occurs twice.
 
     Attributes:
         indices: (n,) int64 into the units of the pool, see `Pool`.
-        scores: (n,) float64, what the strategy looked at, in its own unit; NaN where it has none. Not monotone for a
-            strategy that takes from two ends or in rounds.
-        reasons: n lines that a person can read.
+        scores: (n,) float64, the score that the strategy used; NaN without one. Not monotone for a strategy that takes
+            from two ends or in rounds.
+        reasons: n lines of text.
     """
 
     indices: NDArray[np.int64]
@@ -28,12 +28,12 @@ class Ranking:
 
 
 def followed_by_featureless(ranking: Ranking, pool: Pool, count: int) -> Ranking:
-    """Fill a ranking of all units that have a feature up with those that have none, in order.
+    """Append the units without a feature to a ranking of all units with one, in order.
 
     Args:
         ranking: at most `count` units; fewer only if no other unit has a feature.
-        pool: what was ranked.
-        count: how many units the budget allows.
+        pool: the ranked pool.
+        count: number of units in the budget.
     """
     rest = np.flatnonzero(~pool.unit_has_feature)[: count - len(ranking)]
     reason = "no predicted foreground, hence no feature: after all that have one"

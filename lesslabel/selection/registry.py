@@ -1,4 +1,4 @@
-"""Every strategy by the name that the command line and a queue know it by."""
+"""All strategies by their names in the command line and in queues."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""STDR: what looks most like the source, and what looks least like it."""
+"""STDR: the images most similar and least similar to the source."""
 
 import math
 from typing import Any, ClassVar, Literal, Self, get_args
@@ -19,34 +19,34 @@ Empty = Literal["last", "specific"]
 
 
 class STDR(Strategy):
-    """Takes half of the budget nearest to the source's references and half farthest from them, in turn.
+    """Takes half of the budget nearest to the references of the source and half farthest from them, in turn.
 
     From "Dual-reference source-free active domain adaptation for nasopharyngeal carcinoma tumor segmentation across
     multiple hospitals" (Wang et al., IEEE TMI 2024, arXiv:2309.13401); equations are those of its author's thesis. The
     references are the K-means centres of the source's features (eq. 6-3, 6-4): K vectors that may leave a hospital
-    whose images may not. The distance of an image is the squared Euclidean distance to the nearest reference (eq. 6-5,
-    there called similarity): small is domain-invariant, large is domain-specific. That of a unit is the mean over its
-    images that have a feature. The nearest comes first, then the farthest, then the second nearest …, so an odd budget
-    gives one more to the near end (eq. 6-6), and a larger budget contains the smaller. The cost is linear in the number
-    of images.
+    even if its images may not. The distance of an image is the squared Euclidean distance to the nearest reference (eq.
+    6-5, there called similarity): small is domain-invariant, large is domain-specific. That of a unit is the mean over
+    its images that have a feature. The nearest comes first, then the farthest, then the second nearest …, so an odd
+    budget gives one more to the near end (eq. 6-6), and a larger budget contains the smaller. The cost is linear in the
+    number of images.
 
-    `diversity` is ours, not the paper's: units at one end may resemble each other. It takes `oversampling` times as
-    many candidates from each end, and of these, beginning with the most extreme one, always the one that is farthest
+    `diversity` is ours, not from the paper: units at one end may be similar to each other. It takes `oversampling`
+    times as many candidates from each end, and of these, starting with the most extreme one, always the one farthest
     from those taken before. A larger budget has other candidates and need not contain the smaller; the cost grows with
     the budget times the number of candidates.
 
     Args:
         n_clusters: K, the number of references; published 10.
-        seed: of the clustering.
+        seed: random seed of the clustering.
         ends: ``both``; ``invariant`` takes only the nearest (α in the paper's ablation), ``specific`` only the farthest
             (β).
-        empty: where units without predicted foreground, which have no feature, are ranked: ``last``, after all others
-            whatever the ends; ``specific``, as farthest of all.
+        empty: rank of units without predicted foreground, which have no feature: ``last``, after all others;
+            ``specific``, as the farthest of all.
         diversity: spread the choice inside each end.
         oversampling: candidates per chosen unit with `diversity`, 1 or more.
 
     Raises:
-        ConfigError: if a setting has no meaning.
+        ConfigError: if a setting is invalid.
 
     Example:
         >>> strategy = STDR(n_clusters=10, seed=0).fit(source_features)
@@ -90,7 +90,7 @@ class STDR(Strategy):
         diversity: bool = False,
         oversampling: float = 3.0,
     ) -> Self:
-        """Make a strategy from the references that a source handed over.
+        """Make a strategy from the references of a source.
 
         Args:
             references: (K, D), finite; kept as float32.
@@ -100,8 +100,8 @@ class STDR(Strategy):
             oversampling: the same.
 
         Raises:
-            ConfigError: if a setting has no meaning.
-            DataError: if the references are not laid out so.
+            ConfigError: if a setting is invalid.
+            DataError: if the shape of the references is wrong.
         """
         checked, whole = check_features(references, "references")
         if not len(checked) or not whole.all():
@@ -133,7 +133,7 @@ class STDR(Strategy):
 
     @property
     def references(self) -> NDArray[np.float32]:
-        """What stands for the source: (K, D) float32.
+        """The references of the source: (K, D) float32.
 
         Raises:
             ConfigError: if nothing was fitted.
@@ -149,11 +149,11 @@ class STDR(Strategy):
             features: (N, D).
 
         Returns:
-            (N,); NaN where the image has no feature.
+            (N,); NaN for images without a feature.
 
         Raises:
             ConfigError: if nothing was fitted.
-            DataError: if the features are damaged or not as long as the references.
+            DataError: if the features are damaged or have another length than the references.
         """
         return self._distance(*check_features(features, "features"))
 

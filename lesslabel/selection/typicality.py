@@ -1,4 +1,4 @@
-"""Typicality: the most ordinary image of every kind there is."""
+"""Typicality: the most typical image of each cluster."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from lesslabel.selection.clustering import k_means
 from lesslabel.selection.pool import Pool
 from lesslabel.selection.ranking import Ranking, followed_by_featureless, ordinal
 
-_BLOCK_PAIRS = 1 << 22  # distances held at once
+_BLOCK_PAIRS = 1 << 22  # distances in memory at once
 
 
 class Typicality(Strategy):
@@ -22,13 +22,13 @@ class Typicality(Strategy):
     2022), on given features: typicality is the inverse of the mean Euclidean distance to the nearest neighbours in the
     cluster (eq. 1), so the score is that distance, small for a typical unit. A budget above `max_clusters` takes the
     most typical unit of each cluster, then the second most typical of each, and so on. Units without a feature come
-    last. A larger budget need not contain the smaller, since the clusters change. The neighbours cost the sum of the
-    squared sizes of the clusters.
+    last. A larger budget need not contain the smaller, since the clusters change. The cost of the neighbours is the
+    sum of the squared sizes of the clusters.
 
     Args:
-        seed: of the clustering.
-        neighbours: how many at most; published 20.
-        max_clusters: how many at most; published 500.
+        seed: random seed of the clustering.
+        neighbours: largest number of neighbours; published 20.
+        max_clusters: largest number of clusters; published 500.
 
     Raises:
         ConfigError: if a number is below 1.
@@ -74,7 +74,7 @@ def mean_neighbour_distance(
     Args:
         features: (N, D), finite.
         labels: (N,) cluster of each row.
-        neighbours: how many; all others of a smaller cluster.
+        neighbours: number of neighbours; in a smaller cluster all others.
 
     Returns:
         (N,); 0 for a row that is alone in its cluster.
@@ -91,12 +91,12 @@ def mean_neighbour_distance(
             distances = cdist(features[rows], features[members])
             distances[np.arange(len(rows)), start + np.arange(len(rows))] = np.inf  # itself
             nearest = np.partition(distances, count - 1, axis=1)[:, :count]
-            result[rows] = np.sort(nearest, axis=1).mean(axis=1)  # sorted, so that equal neighbours add up equally
+            result[rows] = np.sort(nearest, axis=1).mean(axis=1)  # sorted, so that equal neighbours have equal sums
     return result
 
 
 def _place_in_cluster(labels: NDArray[np.int64], distance: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Place of each row in its cluster by distance, from 0, ties by order."""
+    """Rank of each row in its cluster by distance, from 0, ties by order."""
     order = np.lexsort((distance, labels))
     first = np.searchsorted(labels[order], labels[order])
     place = np.empty(len(labels), np.int64)

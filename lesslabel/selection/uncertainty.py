@@ -1,4 +1,4 @@
-"""What the strategies share that rank by how unsure the model is."""
+"""The base class of strategies that rank by the uncertainty of a model."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ class UncertaintyStrategy(Strategy):
     """Ranks units by one value per image; a larger budget contains the smaller.
 
     A value is a mean over pixels: a sum would favour large images. That of a unit is the mean over its images with
-    predicted foreground, over all of them if none has any.
+    predicted foreground, over all of them if none has foreground.
     """
 
     quantity: ClassVar[str]

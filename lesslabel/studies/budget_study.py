@@ -1,83 +1,113 @@
 """``lesslabel curve``: a study of methods over label budgets, declared from the command line."""
 
-import argparse
 import shlex
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import yaml
 
 from lesslabel.errors import ConfigError
 from lesslabel.files import write_text
 from lesslabel.runs.parsing import parse_run
+from lesslabel.runs.settings import settings_of
 from lesslabel.studies.declaration import DECLARATION
-from lesslabel.studies.reproduce import run_reproduce
+from lesslabel.studies.reproduce import Launching, reproduce
 from lesslabel.tables.protocol import PUBLISHED_COLUMNS
 
 
-def run_curve(options: argparse.Namespace) -> int:
-    """Declare the study in its folder, then run it as `lesslabel reproduce` would; 1 if a job failed.
+@dataclass(frozen=True)
+class Curve:
+    """A study of methods over label budgets.
+
+    Attributes:
+        configs: configuration file of each method.
+        order: which patients come first: a committed order, or a file.
+        overlays: configuration files for all methods.
+        budgets: labelled patients, ``all`` for all of them.
+        folds: of the split.
+        seeds: of the trainings.
+        checkpoint: ``best`` on validation, or the ``last``.
+    """
+
+    configs: Sequence[str]
+    order: str
+    overlays: Sequence[str] = ()
+    budgets: Sequence[str] = ("1", "2", "4", "8", "all")
+    folds: Sequence[int] = (0,)
+    seeds: Sequence[int] = (0,)
+    checkpoint: Literal["best", "last"] = "best"
+
+
+def run_curve(experiment: Path, curve: Curve, launching: Launching) -> int:
+    """Declare the study in its folder, then run it as `lesslabel reproduce` would.
+
+    Args:
+        experiment: folder to make, or one that was made so before.
+        curve: the study.
+        launching: where its jobs run.
+
+    Returns:
+        1 if a job failed, else 0.
 
     Raises:
         LesslabelError: if the folder holds another study, or a configuration is wrong.
     """
-    resolved = [_resolve([config, *options.overlay]) for config in options.config]
+    resolved = [parse_run(settings_of([config, *curve.overlays])).plain_config() for config in curve.configs]
     stores = {config["data"]["init_args"]["store"] for config in resolved}
     if len(stores) > 1:
         raise ConfigError(f"--config: their stores differ ({', '.join(sorted(stores))}); a curve is of one data set")
-    declaration = _declare(options, resolved, stores.pop())
-    path = options.experiment / DECLARATION
+    declaration = _declare(curve, resolved, stores.pop())
+    path = experiment / DECLARATION
     text = yaml.safe_dump(declaration, sort_keys=False, allow_unicode=True)
     if path.is_file() and path.read_text(encoding="utf-8") != text:
         raise ConfigError(
             f"{path}: declares another study; choose another folder, or run it with `lesslabel reproduce`"
         )
     if not path.is_file():
-        protocol = yaml.safe_dump(_protocol(options, resolved), sort_keys=False, allow_unicode=True)
-        write_text(options.experiment / "protocol.yaml", protocol)
-        write_text(options.experiment / "published.csv", ",".join(PUBLISHED_COLUMNS) + "\n")
+        protocol = yaml.safe_dump(_protocol(experiment, curve, resolved), sort_keys=False, allow_unicode=True)
+        write_text(experiment / "protocol.yaml", protocol)
+        write_text(experiment / "published.csv", ",".join(PUBLISHED_COLUMNS) + "\n")
         write_text(path, text)
-    return run_reproduce(argparse.Namespace(**vars(options), only=None, dry_run=False, table=False, zoo=None))
+    return reproduce(experiment, launching=launching)
 
 
-def _resolve(configs: list[str]) -> dict[str, Any]:
-    return parse_run([text for config in configs for text in ("--config", config)]).plain_config()
-
-
-def _declare(options: argparse.Namespace, resolved: list[dict[str, Any]], store: str) -> dict[str, Any]:
-    budgets: list[int | str] = [int(budget) if budget.isdigit() else budget for budget in options.budgets]
+def _declare(curve: Curve, resolved: list[dict[str, Any]], store: str) -> dict[str, Any]:
+    budgets: list[int | str] = [int(budget) if budget.isdigit() else budget for budget in curve.budgets]
     return {
         "store": store,
         "methods": [
-            {"name": _name(config), "configs": [path]} for config, path in zip(resolved, options.config, strict=True)
+            {"name": _name(config), "configs": [path]} for config, path in zip(resolved, curve.configs, strict=True)
         ],
-        "configs": options.overlay,
-        "folds": options.folds,
-        "seeds": options.seeds,
-        "budgets": {"order": options.order, "patients": budgets},
-        "selection": {"checkpoint": options.checkpoint},
+        "configs": list(curve.overlays),
+        "folds": list(curve.folds),
+        "seeds": list(curve.seeds),
+        "budgets": {"order": curve.order, "patients": budgets},
+        "selection": {"checkpoint": curve.checkpoint},
     }
 
 
-def _protocol(options: argparse.Namespace, resolved: list[dict[str, Any]]) -> dict[str, Any]:
+def _protocol(experiment: Path, curve: Curve, resolved: list[dict[str, Any]]) -> dict[str, Any]:
     """What the declaration says of itself; whoever publishes the folder says the rest."""
     data = resolved[0]["data"]["init_args"]
     lengths = sorted({config["trainer"]["max_steps"] for config in resolved})
     best = "highest mean Dice on the validation part; never on test"
-    names = [text for config in options.config for text in ("--config", config)]
-    names += [text for overlay in options.overlay for text in ("--overlay", overlay)]
+    names = [text for config in curve.configs for text in ("--config", config)]
+    names += [text for overlay in curve.overlays for text in ("--overlay", overlay)]
     return {
         "name": f"Label efficiency of {', '.join(_name(config) for config in resolved)}",
         "data": data["store"],
-        "split": f"{data['split']}, folds {', '.join(map(str, options.folds))}",
+        "split": f"{data['split']}, folds {', '.join(map(str, curve.folds))}",
         "subset": "the whole store" if not data["allow_missing"] else "patients that the store lacks are left out",
-        "seeds": options.seeds,
+        "seeds": list(curve.seeds),
         "iterations": lengths,
-        "checkpoint_rule": best if options.checkpoint == "best" else "last iteration",
+        "checkpoint_rule": best if curve.checkpoint == "best" else "last iteration",
         "metrics": "3D, native resolution, mm; HD95 of pooled distances; an empty prediction scores the image diagonal",
         "hardware": "see the table of costs",
         "commands": [
-            shlex.join(["lesslabel", "curve", f"experiments/{options.experiment.resolve().name}", *names])
-            + f" --order {options.order} --budgets {' '.join(options.budgets)}"
+            shlex.join(["lesslabel", "curve", f"experiments/{experiment.resolve().name}", *names])
+            + f" --order {curve.order} --budgets {' '.join(curve.budgets)}"
         ],
     }
 

@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from lesslabel.evaluation import MEAN_OVER_LABELS, summarise
 from lesslabel.files import write_text
-from lesslabel.report.drawing.picture import COLOURS, whole_picture
-from lesslabel.report.drawing.svg import Scale, element, hover, line, polyline, text
+from lesslabel.reports.drawing.picture import COLOURS, whole_picture
+from lesslabel.reports.drawing.svg import Scale, element, hover, line, polyline, text
 from lesslabel.tables import read_scores
 from lesslabel.tables.costs import CURVE_COLUMNS, read_runs
 

@@ -6,10 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lesslabel.command_words import read_settings
 from lesslabel.data.store.records import FINGERPRINT
 from lesslabel.errors import ConfigError
 from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.runs.config_files import shared_files
+from lesslabel.runs.config_rules import require_own_folder
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.declaration import Study, StudyMethod
 from lesslabel.studies.job import Job, Machines, find_folder
@@ -26,7 +28,7 @@ from lesslabel.studies.resolved import (
 from lesslabel.studies.sources import Sources
 from lesslabel.studies.work import JobFolder
 
-_WORK = "lesslabel.runs.verbs"
+_WORK = ("lesslabel.runs.fitting", "lesslabel.runs.testing")
 """What a job calls: fit and test."""
 
 
@@ -53,14 +55,14 @@ class FitJobs:
                 part.
         """
         arguments = _arguments(self.study, method, self.store, self.machines)
-        run = parse_run(arguments)
+        run = parse_run(read_settings(arguments))
         if self.study.budgets is None:
             return list(self._jobs_of(method, method.name, arguments, run))
         jobs: list[Job] = []
         for budget in self.study.budgets.patients:
             name = name_with_budget(method.name, budget)
             limited = [*arguments, "--name", name, *_budget_settings(run, budget, self.study.budgets.order)]
-            jobs += self._jobs_of(method, name, limited, parse_run(limited), complete=budget is None)
+            jobs += self._jobs_of(method, name, limited, parse_run(read_settings(limited)), complete=budget is None)
         return jobs
 
     def _jobs_of(
@@ -69,11 +71,12 @@ class FitJobs:
         """The jobs of one configuration; fold and seed change nothing else of it."""
         study, config = self.study, run.plain_config()
         require_blind_to_test(config)
+        require_own_folder(config, f"{name}: settings")
         require_fresh(run.config)
         weights = {name: hash_content(path) for name, path in _weights_of(run).items()}
         scored = {**asdict(study.scoring), "checkpoint": study.checkpoint}
         keyed = {**what_counts(config), **weights, "test": scored}
-        names = (_WORK, *self.sources.named_in([json.dumps(config)]))
+        names = (*_WORK, *self.sources.named_in([json.dumps(config)]))
         common = {"sources": self.sources.hash(names), "lock": hash_lock(self.sources.packages(names))}
         inputs = self._hash_inputs(method, run)
         for fold in study.folds:

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.store import Store
-from lesslabel.data.view import Shown
+from lesslabel.data.view import VisibleAnnotation
 from lesslabel.studies.declaration import Costs
 
 
@@ -51,7 +51,7 @@ class LabelCounter:
         self.store = store
         self._known: dict[tuple[str, str], tuple[Kind, tuple[int, ...]]] = {}
 
-    def count(self, shown: Mapping[str, Sequence[Shown]]) -> LabelCount:
+    def count(self, shown: Mapping[str, Sequence[VisibleAnnotation]]) -> LabelCount:
         """Count what the cases show.
 
         Args:

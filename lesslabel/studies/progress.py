@@ -4,14 +4,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
+from lesslabel.plain_text import visible
 from lesslabel.studies.job import Job
 from lesslabel.studies.scheduler import Progress, State
+from lesslabel.terminal import add_row, cell, make_console, make_table, print_table
 
 _STYLES: dict[State, str] = {
     "waiting": "dim",
@@ -29,7 +29,7 @@ def watching(console: Console | None = None) -> Iterator[Callable[[Sequence[Prog
     Args:
         console: where to; stderr by default.
     """
-    console = console or Console(stderr=True)
+    console = console or make_console(stderr=True)
     if not console.is_terminal:
         told: dict[str, State] = {}
 
@@ -37,7 +37,7 @@ def watching(console: Console | None = None) -> Iterator[Callable[[Sequence[Prog
             for progress in table:
                 if told.get(progress.job.key) != progress.state and progress.state != "waiting":
                     told[progress.job.key] = progress.state
-                    print(f"{progress.job.name}: {progress.state}", file=sys.stderr, flush=True)
+                    print(f"{visible(progress.job.name)}: {progress.state}", file=sys.stderr, flush=True)
 
         yield tell
         return
@@ -48,22 +48,26 @@ def watching(console: Console | None = None) -> Iterator[Callable[[Sequence[Prog
 def render(table: Sequence[Progress]) -> Table:
     """The table of jobs as it stands."""
     count = sum(progress.state.startswith("done") for progress in table)
-    shown = Table("job", "state", "time", "last words", title=f"{count} of {len(table)} done", box=SIMPLE_HEAD)
+    shown = make_table("job", "state", "time", "last words", title=f"{count} of {len(table)} done")
     for progress in table:
         minutes, seconds = divmod(round(progress.seconds), 60)
         elapsed = f"{minutes}:{seconds:02d}" if progress.since is not None else ""
         words = progress.last_words if progress.state in ("running", "failed") else ""
-        state = Text(progress.state, style=_STYLES[progress.state])
-        shown.add_row(Text(progress.job.name), state, elapsed, Text(words, overflow="ellipsis", no_wrap=True))
+        last = cell(words)
+        last.overflow, last.no_wrap = "ellipsis", True
+        add_row(shown, progress.job.name, cell(progress.state, _STYLES[progress.state]), elapsed, last)
     return shown
 
 
 def print_jobs(jobs: Sequence[Job], console: Console | None = None) -> None:
     """Print the jobs of a dry run: what is done, what a run sees, what comes first, and the key."""
-    table = Table("job", "", "labelled cases", "needs", "key", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = make_table("job", "", "labelled cases", "needs", "key")
     names = {job.key: job.name for job in jobs}
     for job in jobs:
         state = "done" if job.folder.is_done() else "to do"
         seen = "" if job.labels is None else str(job.labels.cases)
-        table.add_row(Text(job.name), state, seen, Text("; ".join(names[key] for key in job.needs)), job.key[:12])
-    (console or Console()).print(table)
+        add_row(table, job.name, state, seen, "; ".join(names[key] for key in job.needs), job.key[:12])
+    if console is None:
+        print_table(table)
+    else:
+        console.print(table)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from lesslabel.commands import VERBS
 from lesslabel.data.store.records import FINGERPRINT
 from lesslabel.errors import LesslabelError
 from lesslabel.runs.config_files import shared_files
@@ -18,7 +19,6 @@ from lesslabel.studies.sources import Sources
 from lesslabel.studies.step_inputs import Inputs, StepInputs
 from lesslabel.studies.steps import Step, Value, fill, option, options, placeholders, without
 from lesslabel.studies.work import JobFolder
-from lesslabel.verbs import VERBS
 
 Values = Mapping[str, Value | Sequence[Value]]
 

@@ -1,10 +1,9 @@
 """``lesslabel reproduce``: from a declaration to its table."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
@@ -12,6 +11,7 @@ from typing import Literal
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.runs.config_rules import leads_outside
 from lesslabel.studies.declaration import Study, read_study
 from lesslabel.studies.job import Machines
 from lesslabel.studies.jobs import make_jobs
@@ -24,80 +24,147 @@ from lesslabel.studies.zoo import add_to_zoo
 from lesslabel.tables.protocol import read_protocol, read_published
 
 
-def run_reproduce(options: argparse.Namespace) -> int:
-    """Run the jobs of a study that are not done, and write its results; 1 if a job failed.
+@dataclass(frozen=True)
+class Launching:
+    """Where the jobs of a study run.
+
+    Attributes:
+        launcher: ``local``, ``slurm``, or ``submitit-local``, which tries what ``slurm`` does on this machine.
+        jobs: how many run, or are queued, at a time.
+        devices: accelerators of each job on a machine; they share a batch.
+        nodes: machines of each job (SLURM).
+        slurm: settings of submitit, each ``NAME=VALUE``.
+        store: where the data lie; None takes what the study says.
+        output: folder of the jobs; None takes ``runs/NAME``.
+    """
+
+    launcher: Literal["local", "slurm", "submitit-local"] = "local"
+    jobs: int = 1
+    devices: int = 1
+    nodes: int = 1
+    slurm: Sequence[str] = ()
+    store: Path | None = None
+    output: Path | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The part of a study to run.
+
+    Attributes:
+        only: a pattern of the names of methods; None takes all.
+        folds: some of the study's; None takes all.
+        seeds: the same.
+    """
+
+    only: str | None = None
+    folds: Sequence[int] | None = None
+    seeds: Sequence[int] | None = None
+
+
+def reproduce(
+    experiment: Path,
+    *,
+    chosen: Chosen = Chosen(),
+    launching: Launching = Launching(),
+    dry_run: bool = False,
+    table: bool = False,
+    zoo: Path | None = None,
+) -> int:
+    """Run the jobs of a study that are not done, and write its results.
+
+    Args:
+        experiment: folder of the study.
+        chosen: the part of it to run.
+        launching: where its jobs run.
+        dry_run: print the jobs and run none.
+        table: run none; take in what is done.
+        zoo: folder to add the models to.
+
+    Returns:
+        1 if a job failed, else 0.
 
     Raises:
         LesslabelError: if the study, its data or its launcher is not as it should be.
     """
-    study = _choose(read_study(options.experiment), options)
+    study = _choose(read_study(experiment), chosen)
     read_protocol(study.folder)  # what the table needs in the end is there in the beginning
     read_published(study.folder)
-    store = options.store or study.store
-    output = options.output or Path("runs") / study.folder.resolve().name
+    store = launching.store or study.store
+    output = launching.output or Path("runs") / study.folder.resolve().name
     if not store.exists():
-        _make_store(study, store)
-    jobs = make_jobs(study, output, store, Machines(options.devices, options.nodes))
-    if options.dry_run:
+        _make_store(study, store, named=launching.store is not None)
+    jobs = make_jobs(study, output, store, Machines(launching.devices, launching.nodes))
+    if dry_run:
         print_jobs(jobs)
         return 0
     if not os.access(study.folder, os.W_OK):
         raise DataError(f"{study.folder}: may not be written to, where the results belong; copy the folder elsewhere")
-    table: Sequence[Progress] = ()
-    if not options.table:
-        launcher = _make_launcher(options, output)
+    progress: Sequence[Progress] = ()
+    if not table:
+        launcher = _make_launcher(launching, output)
         try:
             with watching() as watch:
-                table = run_jobs(jobs, launcher, watch)
+                progress = run_jobs(jobs, launcher, watch)
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt("interrupted; the same command goes on") from error
-    failed = _report_failures(table)
+    failed = _report_failures(progress)
     done = [job for job in jobs if job.folder.is_done()]
     has_rows = any(job.tested or job.clicks for job in done)
-    if has_rows or (options.table and (study.folder / "results.csv").is_file()):
+    if has_rows or (table and (study.folder / "results.csv").is_file()):
         print(f"table: {write_results(study, done)}")
-    if done and options.zoo is not None:
-        print(f"zoo: {add_to_zoo(options.zoo, study, done, store)}")
+    if done and zoo is not None:
+        print(f"zoo: {add_to_zoo(zoo, study, done, store)}")
     return 1 if failed else 0
 
 
-def _choose(study: Study, options: argparse.Namespace) -> Study:
-    """The part of a study that the command line asks for.
+def _choose(study: Study, chosen: Chosen) -> Study:
+    """The part of a study that is asked for.
 
     Raises:
         ConfigError: if there is no such part.
     """
-    methods = tuple(method for method in study.methods if fnmatchcase(method.name, options.only or "*"))
+    methods = tuple(method for method in study.methods if fnmatchcase(method.name, chosen.only or "*"))
     if not methods:
         names = "; ".join(method.name for method in study.methods)
-        raise ConfigError(f"--only {options.only}: no method is called so; there is {names}")
-    for name, given, declared in (("--folds", options.folds, study.folds), ("--seeds", options.seeds, study.seeds)):
+        raise ConfigError(f"--only {chosen.only}: no method is called so; there is {names}")
+    for name, given, declared in (("--folds", chosen.folds, study.folds), ("--seeds", chosen.seeds, study.seeds)):
         if unknown := sorted(set(given or ()) - set(declared)):
             raise ConfigError(f"{name} {unknown[0]}: the study has {', '.join(map(str, declared))}; choose among them")
-    folds = tuple(dict.fromkeys(options.folds or study.folds))
-    seeds = tuple(dict.fromkeys(options.seeds or study.seeds))
+    folds = tuple(dict.fromkeys(chosen.folds or study.folds))
+    seeds = tuple(dict.fromkeys(chosen.seeds or study.seeds))
     return replace(study, methods=methods, folds=folds, seeds=seeds)
 
 
-def _make_store(study: Study, store: Path) -> None:
+def _make_store(study: Study, store: Path, *, named: bool) -> None:
     if study.phantom is None:
         raise ConfigError(
             f"{store}: no store here; prepare it as {study.folder / 'protocol.yaml'} says, or name it with --store"
+        )
+    if not named and not _is_here(study.store):
+        raise ConfigError(
+            f"{study.folder / 'study.yaml'}: store: {study.store} would be made outside the current folder; name it "
+            "with --store"
         )
     prepare(Phantom(**study.phantom), store)
     print(f"{store}: generated")
 
 
-def _make_launcher(options: argparse.Namespace, output: Path) -> Launcher:
-    if options.launcher == "local":
-        return LocalLauncher(options.jobs, _visible_accelerators())
+def _is_here(path: Path) -> bool:
+    """Whether a path that a study names lies in the current folder, links followed."""
+    return not leads_outside(str(path)) and path.resolve().is_relative_to(Path.cwd().resolve())
+
+
+def _make_launcher(launching: Launching, output: Path) -> Launcher:
+    if launching.launcher == "local":
+        return LocalLauncher(launching.jobs, _visible_accelerators())
     from lesslabel.studies.launchers.slurm import SlurmLauncher, read_settings
 
-    settings = read_settings(options.slurm)
-    here = options.launcher == "submitit-local"
-    threads = max(1, count_cores() // max(1, options.jobs)) if here else int(settings.pop("cpus_per_task", 1))
+    settings = read_settings(list(launching.slurm))
+    here = launching.launcher == "submitit-local"
+    threads = max(1, count_cores() // max(1, launching.jobs)) if here else int(settings.pop("cpus_per_task", 1))
     cluster: Literal["slurm", "local"] = "local" if here else "slurm"
-    return SlurmLauncher(output / "submitit", slots=options.jobs, threads=threads, cluster=cluster, settings=settings)
+    return SlurmLauncher(output / "submitit", slots=launching.jobs, threads=threads, cluster=cluster, settings=settings)
 
 
 def _visible_accelerators() -> tuple[str, ...]:

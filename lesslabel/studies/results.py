@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.files import read_json, write_json
-from lesslabel.report.experiments.click_figure import write_click_figure
-from lesslabel.report.experiments.figure import write_figure
+from lesslabel.reports.experiments.click_figure import write_click_figure
+from lesslabel.reports.experiments.figure import write_figure
+from lesslabel.runs.reading import RunFiles
 from lesslabel.studies.curve import write_curves
 from lesslabel.studies.declaration import Study
 from lesslabel.studies.job import Job
@@ -19,7 +20,7 @@ from lesslabel.tables import write_table
 from lesslabel.tables.click_results import PlayedProtocol, add_clicks
 from lesslabel.tables.click_table import write_click_table
 from lesslabel.tables.costs import RunCost, add_run_costs
-from lesslabel.tables.results import ScoredRun, add_runs, commit_of
+from lesslabel.tables.results import ScoredRun, add_runs
 
 
 def write_results(study: Study, done: Sequence[Job]) -> Path:
@@ -84,7 +85,7 @@ def _runs_of(job: Job, ended: Mapping[str, Any]) -> Mapping[str, Mapping[str, An
     if job.labels is None:
         runs: Mapping[str, Mapping[str, Any]] = ended["runs"]
         return runs
-    return {job.method: {"commit": commit_of(job.folder.run), "fold": job.fold, "labels": asdict(job.labels)}}
+    return {job.method: {"commit": RunFiles(job.folder.run).commit, "fold": job.fold, "labels": asdict(job.labels)}}
 
 
 def _add_up(costs: Iterable[RunCost]) -> list[RunCost]:

@@ -14,7 +14,14 @@ from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-SILENT = ("lesslabel.cli", "lesslabel.printing", "lesslabel.report", "lesslabel.runs.messages", "lesslabel.studies")
+SILENT = (
+    "lesslabel.cli",
+    "lesslabel.printing",
+    "lesslabel.terminal",
+    "lesslabel.reports",
+    "lesslabel.runs.messages",
+    "lesslabel.studies",
+)
 """Modules and rooms that say, draw or arrange: how they set up a job is in its configuration and steps."""
 
 _LISTS = "data/lists"
@@ -150,6 +157,11 @@ class _Bare(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
         names = [target.id for target in node.targets if isinstance(target, ast.Name)]
         return None if {"__all__", "__version__"} & set(names) else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "lazy_names":
+            node.args = []  # where names are found; a package that exports them is seen through
+        return self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
         return None if _is_for_types(node) else self.generic_visit(node)

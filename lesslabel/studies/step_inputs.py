@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.adaptation.without_labels import make_adaptation
+from lesslabel.command_words import read_settings
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
 from lesslabel.runs.config_files import read_config
+from lesslabel.runs.config_rules import require_own_folder
 from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.resolved import (
     hash_content,
@@ -79,9 +81,10 @@ class StepInputs:
     def _describe_training(self, arguments: Step, *, is_fit: bool) -> tuple[object, dict[str, Any]]:
         common, fold = without(arguments, _LATE), option(arguments, "--data.fold")
         if common not in self._runs:
-            run = parse_run(common)
+            run = parse_run(read_settings(common))
             config = run.plain_config()
             require_blind_to_test(config)
+            require_own_folder(config, "settings")
             require_fresh(run.config)
             if run.config["weights"] is not None:
                 raise ConfigError("weights in a configuration file; write --weights into the step")

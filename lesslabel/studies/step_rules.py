@@ -1,10 +1,10 @@
 """What no step of a study may do: select on test, or read and write past what its key knows."""
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from lesslabel.errors import ConfigError
-from lesslabel.studies.steps import OUTPUTS, Step, option, options, output_of
+from lesslabel.studies.step_paths import check_written
+from lesslabel.studies.steps import Step, option, options
 
 _DECIDED = ("--ckpt_path", "--part", "--unit", "--hd95", "--empty")
 
@@ -32,7 +32,4 @@ def check_step(step: Step, checkpoint: str, scoring: Mapping[str, str]) -> None:
         raise ConfigError(
             f"--part {option(step, '--part')}: objects that the run was trained or chosen on; leave it out"
         )
-    if step[0] != "bundle" and len(options(step, OUTPUTS[step[0]])) > 1:
-        raise ConfigError(f"{OUTPUTS[step[0]]} is there twice; name one output")
-    if ".." in PurePosixPath(output_of(step)).parts:
-        raise ConfigError(f"{output_of(step)} may lie outside the job's folder; leave '..' out")
+    check_written(step)

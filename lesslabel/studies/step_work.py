@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.adaptation import ADAPTATION
+from lesslabel.commands import run_verb
 from lesslabel.errors import RunError
 from lesslabel.files import read_json, remove, write_json
+from lesslabel.runs.reading import RunFiles
+from lesslabel.studies.step_paths import require_inside
 from lesslabel.studies.steps import option, output_of
-from lesslabel.tables.results import commit_of
 
 FINISHED = "steps.json"
 """In a job's folder: how many steps have been done."""
@@ -26,14 +28,14 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
 
     Raises:
         SystemExit: if a step ends with an exit code; it has said why.
-        LesslabelError: if a step fails, or a protocol was not played with the checkpoint that the study selects.
+        LesslabelError: if a step fails, a link leads what it writes out of the folder, or a protocol was not played
+            with the checkpoint that the study selects.
     """
-    from lesslabel.verbs import run_verb  # a step is a command; here alone a room calls what stands above it
-
     noted = folder / FINISHED
     finished = read_json(noted, "the finished steps of a job")["finished"] if noted.is_file() else 0
     finished = _keep_whole(noted, job["steps"], finished)
     for number, step in enumerate(job["steps"][finished:], start=finished + 1):
+        require_inside(step, folder)
         if not _is_made(step):
             print(f"$ lesslabel {shlex.join(step)}", flush=True)
             if code := run_verb(step[0], _continued(step)[1:]):
@@ -106,16 +108,17 @@ def _require_selected(clicks: Path, checkpoint: str) -> None:
 
 def _describe_run(run: Path) -> dict[str, Any]:
     """What the table says of a run, which may lie in the folder of another job and be cleared away later."""
-    fold = read_json(run / "data.json", "the data of a run")["fold"]
-    return {"commit": commit_of(run), "fold": fold, "labels": _count_labels(run)}
+    files = RunFiles(run)
+    return {"commit": files.commit, "fold": files.fold, "labels": _count_labels(run)}
 
 
 def _count_labels(run: Path) -> dict[str, int]:
     """What people drew of the labels that a run saw: those that lie in its store, its queue considered."""
     from lesslabel.runs.parsing import parse_run
+    from lesslabel.runs.settings import settings_of
     from lesslabel.studies.labels import LabelCounter
 
-    data = parse_run(["--config", str(run / "config.yaml")]).datamodule
+    data = parse_run(settings_of(run / "config.yaml")).datamodule
     names = {uid: record.annotation_names for uid, record in data.store.records.items()}
     shown = {
         uid: [entry for entry in entries if entry.annotation in names[uid]] for uid, entries in data.shown().items()

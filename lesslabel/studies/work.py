@@ -20,6 +20,8 @@ from typing import Any
 
 from lesslabel.errors import LesslabelError, RunError
 from lesslabel.files import read_json, write_json
+from lesslabel.processes import python_command
+from lesslabel.runs.reading import RunFiles
 from lesslabel.studies.resolved import hash_content
 from lesslabel.studies.sources import Sources
 from lesslabel.studies.step_work import FINISHED, describe_results, make_ready, run_steps
@@ -133,29 +135,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fit(folder: JobFolder, job: dict[str, Any], *, resume: bool) -> None:
-    arguments = [*job["arguments"], "--run", str(folder.run), *(["--ckpt_path", "last"] if resume else [])]
     if job["devices"] * job["nodes"] > 1:
-        _call("fit", arguments)  # Lightning starts this command again for each further device
+        going_on = ["--ckpt_path", "last"] if resume else []
+        # Lightning starts this command again for each further device
+        _call("fit", [*job["arguments"], "--run", str(folder.run), *going_on])
         return
-    from lesslabel.runs.verbs import run_fit
+    from lesslabel.command_words import read_settings
+    from lesslabel.runs.fitting import fit
 
-    run_fit(arguments)
+    fit(read_settings([*job["arguments"], "--run", str(folder.run)]), resume=resume)
 
 
 def _test(folder: JobFolder, job: dict[str, Any]) -> None:
-    arguments = ["--run", str(folder.run), "--ckpt_path", job["checkpoint"]]
     scoring = {option: job["scoring"][option] for option in _TEST_OPTIONS}
     if job["devices"] * job["nodes"] > 1:
+        arguments = ["--run", str(folder.run), "--ckpt_path", job["checkpoint"]]
         _call("test", [*arguments, *(text for option, value in scoring.items() for text in (f"--{option}", value))])
         return
-    from lesslabel.runs.verbs import run_test
+    from lesslabel.runs.testing import test
 
-    run_test(arguments, **scoring)
+    test(folder.run, checkpoint=job["checkpoint"], **scoring)
 
 
 def _call(verb: str, arguments: Sequence[str]) -> None:
     """Run a verb in a process of its own."""
-    code = subprocess.run([sys.executable, "-m", "lesslabel.cli", verb, *arguments], check=False).returncode
+    code = subprocess.run([*python_command("lesslabel.cli"), verb, *arguments], check=False).returncode
     if code:
         raise RunError(f"`lesslabel {verb}` ended with exit code {code}; see above")
 
@@ -184,8 +188,7 @@ def _hardware(folder: JobFolder, job: dict[str, Any]) -> str:
     """What a job was made on: the accelerators, else the processor and the threads that it had."""
     from lesslabel.runs.folder import describe_environment
 
-    noted = folder.run / "environment.json"
-    made_on = read_json(noted, "the environment of a run") if noted.is_file() else describe_environment(job["seed"])
+    made_on = RunFiles(folder.run).environment or describe_environment(job["seed"])
     count = job["devices"] * job["nodes"]
     if made_on["accelerator"] != "none":
         return f"{count} × {made_on['accelerator']}"

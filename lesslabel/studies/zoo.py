@@ -13,11 +13,11 @@ from lesslabel.bundle.contents import CARD, WEIGHTS
 from lesslabel.errors import DataError
 from lesslabel.evaluation import MEAN_OVER_LABELS, summarise
 from lesslabel.files import write_text
+from lesslabel.runs.reading import RunFiles
 from lesslabel.studies.declaration import Study
 from lesslabel.studies.job import Job
 from lesslabel.studies.recipes import closure
 from lesslabel.tables import read_scores
-from lesslabel.tables.results import commit_of
 
 ZOO = "zoo.yaml"
 _REFERENCES = 10
@@ -55,7 +55,7 @@ def add_to_zoo(folder: Path, study: Study, done: Sequence[Job], store: Path) -> 
         entry = _describe(made, job, method, dice[method])
         _require_same_weights(entry["sha256"], entries.get(name), f"{folder / ZOO}: {name}")
         command = command_of(study, job, folder)
-        entries[name] = entry | {"commit": commit_of(run), "command": command, "key": job.key}
+        entries[name] = entry | {"commit": RunFiles(run).commit, "command": command, "key": job.key}
     path = folder / ZOO
     write_text(path, yaml.safe_dump(dict(sorted(entries.items())), sort_keys=False, allow_unicode=True))
     return path

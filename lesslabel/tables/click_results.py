@@ -7,28 +7,24 @@ from typing import Any
 
 import pandas as pd
 
-from lesslabel.clicks.measures import OBJECT, at_clicks, clicks_needed
+from lesslabel.clicks.measure_table import CLICKS_FIRST, SECONDS_CORRECTION, SECONDS_FIRST, click_measures
+from lesslabel.clicks.measures import OBJECT, measure_objects
 from lesslabel.csv_table import read_csv
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_text
 
 KEYS = ["set", "method", "seed", "annotator"]
 _ORDER = [*KEYS, "uid", "label", "slice"]
+_MEASURES = click_measures()
+_FIRST = [_MEASURES[key] for key in ("dice_first", "assd_mm_first")]
+_AT_CLICKS = [_MEASURES[key] for key in ("dice_10", "dice_20", "assd_mm_20")]
+_NEEDED = [_MEASURES[key] for key in ("noc_dice_85", "noc_dice_90")]
 CLICK_RESULT_COLUMNS = (
     *_ORDER,
     "patient",
-    "dice_first",
-    "assd_first_mm",
-    "clicks_first",
-    "seconds_first",
-    "dice_10",
-    "dice_20",
-    "assd_20_mm",
-    "noc_85",
-    "failed_85",
-    "noc_90",
-    "failed_90",
-    "seconds_click",
+    *(measure.column for measure in (*_FIRST, CLICKS_FIRST, SECONDS_FIRST, *_AT_CLICKS)),
+    *(column for measure in _NEEDED for column in (measure.column, measure.failed_column)),
+    SECONDS_CORRECTION.column,
     "commit",
 )
 """Values of one object in one protocol; those that it takes corrections for are empty where there were none."""
@@ -109,19 +105,15 @@ def _rows_of(played: PlayedProtocol) -> pd.DataFrame:
     frame = frame.astype({"clicks": int, "turn": int, "slice": int})
     summary = read_json(played.folder / "summary.json", "the summary of a protocol")
     first, later = frame[frame["turn"] == 1].set_index(OBJECT), frame[frame["turn"] > 1]
-    columns: dict[str, Any] = {
-        "dice_first": first["dice"],
-        "assd_first_mm": first["assd_mm"],
-        "clicks_first": first["clicks"],
-        "seconds_first": first["seconds"],
-    }
+    measured = measure_objects(frame)
+    columns: dict[str, Any] = {measure.column: measured[measure.key].values for measure in _FIRST}
+    columns |= {CLICKS_FIRST.column: first["clicks"], SECONDS_FIRST.column: first["seconds"]}
     if len(later):
-        columns |= {f"dice_{count}": at_clicks(frame, [count])[count] for count in (10, 20)}
-        columns |= {"assd_20_mm": at_clicks(frame, [20], "assd_mm")[20]}
-        for percent in (85, 90):
-            needed = clicks_needed(frame, percent / 100)
-            columns |= {f"noc_{percent}": needed["clicks"], f"failed_{percent}": needed["failed"].astype(int)}
-        columns["seconds_click"] = later.groupby(OBJECT)["seconds"].median()
+        columns |= {measure.column: measured[measure.key].values for measure in (*_AT_CLICKS, *_NEEDED)}
+        for measure in _NEEDED:
+            if (failed := measured[measure.key].failed) is not None:
+                columns[measure.failed_column] = failed.astype(int)
+        columns[SECONDS_CORRECTION.column] = later.groupby(OBJECT)["seconds"].median()
     said = {"set": played.set, "method": played.method, "annotator": played.annotator, "commit": played.commit}
     seed = int(summary["protocol"]["seed"]) if played.seed is None else played.seed
     rows = pd.DataFrame(columns).reset_index().assign(**said, seed=seed)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lesslabel.clicks.measure_table import CLICKS_FIRST, click_measures
 from lesslabel.clicks.measures import OBJECT
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
@@ -23,15 +24,9 @@ from lesslabel.tables.protocol import (
 from lesslabel.tables.results import FIGURE, list_commits
 from lesslabel.tables.table import read_baselines
 
-MEASURES = {
-    "dice_first": "Dice, first",
-    "dice_10": "Dice, 10 clicks",
-    "dice_20": "Dice, 20 clicks",
-    "assd_first_mm": "ASSD, first (mm)",
-    "assd_20_mm": "ASSD, 20 clicks (mm)",
-    "noc_85": "NoC@85",
-    "noc_90": "NoC@90",
-}
+_COMPARED = ("dice_first", "dice_10", "dice_20", "assd_mm_first", "assd_mm_20", "noc_dice_85", "noc_dice_90")
+MEASURES = {measure.column: measure.title for measure in map(click_measures().__getitem__, _COMPARED)}
+"""The columns of ``results.csv`` that the table compares, with their titles."""
 
 
 def write_click_table(folder: Path) -> Path:
@@ -95,7 +90,7 @@ def _is_fair(method: str, baseline: str, patterns: Sequence[str]) -> bool:
 
 def _table_of_set(rows: pd.DataFrame) -> str:
     measures = [name for name in MEASURES if rows[name].notna().any()]
-    counted = ["method", "patients", "objects", "seeds", "clicks, first"]
+    counted = ["method", "patients", "objects", "seeds", CLICKS_FIRST.title]
     lines = []
     for method, of_method in rows.groupby("method"):
         cells = [method, of_method["patient"].nunique(), len(of_method.drop_duplicates(OBJECT))]

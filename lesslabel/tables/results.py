@@ -15,6 +15,7 @@ from lesslabel.csv_table import read_csv
 from lesslabel.errors import DataError, RunError
 from lesslabel.evaluation.metrics import METRICS
 from lesslabel.files import read_json, write_json, write_text
+from lesslabel.runs.reading import RunFiles
 
 _PLACE = ["method", "fold", "seed"]
 RESULT_COLUMNS = ("method", "case", "label", "fold", "seed", "metric", "value", "commit")
@@ -55,41 +56,31 @@ def add_runs(folder: Path, runs: Iterable[ScoredRun]) -> None:
 
     Raises:
         RunError: if a run is not tested on its test part, was scored by other conventions than the experiment's other
-            runs, or does not say its method, seed and commit.
-        DataError: if a file is damaged, and as `add_results`.
+            runs, does not say its method, seed and commit, or describes itself in a damaged file.
+        DataError: if its scores or a file of the experiment are damaged, and as `add_results`.
     """
     _put(folder, [_read_run(folder, run) for run in runs])
 
 
 def _read_run(folder: Path, run: ScoredRun) -> "_Results":
-    metrics_file = run.path / "test" / "metrics.csv"
-    if not metrics_file.is_file():
+    files = RunFiles(run.path)
+    if not files.is_tested:
         raise RunError(f"{run.path}: not tested, test/metrics.csv is missing; run the test first")
-    summary = read_json(run.path / "test" / "summary.json", "the summary of a test")
-    metrics = read_csv(metrics_file, numbers=METRICS)
+    summary = files.summary
+    metrics = read_csv(files.metrics_file, numbers=METRICS)
     try:
         name = str(run.method or summary["method"])
         seed = int(summary["seed"] if run.seed is None else run.seed)
-        commit = commit_of(run.path)
+        commit = files.commit
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(
             f"{run.path}: summary.json lacks method or seed, or environment.json commit; test again"
         ) from error
     fold = run.fold
     if fold is None:
-        fold = str(read_json(run.path / "data.json", "the data of a run").get("fold", ""))
+        fold = "" if files.fold is None else str(files.fold)
     _require_same_scoring(folder, run.path, summary)
     return _arrange(metrics, method=name, fold=fold, seed=seed, commit=commit)
-
-
-def commit_of(run: Path) -> str:
-    """The commit of the code that made a run, shortened; ``-dirty`` if files differed from it.
-
-    Raises:
-        DataError: if the run does not say.
-    """
-    made_by = read_json(run / "environment.json", "the environment of a run")
-    return str(made_by["commit"] or "unknown")[:10] + ("-dirty" if made_by.get("dirty") else "")
 
 
 def list_commits(results: pd.DataFrame) -> str:

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from lesslabel.command_words import read_settings
+
 
 def bundle(given: list[str]) -> int:
     """Export, inspect or verify a bundle."""
@@ -50,10 +52,40 @@ def select(given: list[str]) -> int:
     parser.add_argument("--allow-missing", action="store_true", help="drop patients of the split that are not there")
     parser.add_argument("--centres", nargs="+", default=None, help="choose from these hospitals of the store alone")
     parser.add_argument("--workers", type=int, default=0, help="processes that read")
+    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
     options = parser.parse_args(given)
-    from lesslabel.adaptation.verbs import run_select
+    from lesslabel.adaptation.selecting import LookedAt
+    from lesslabel.adaptation.selecting import select as choose
 
-    return run_select(options)
+    looked_at: list[LookedAt] = []
+    queue = choose(
+        options.bundle,
+        options.store,
+        options.out,
+        budget=options.budget,
+        strategy=options.strategy,
+        unit=options.unit,
+        images=options.images,
+        previous=options.previous,
+        diversity=options.diversity,
+        seed=options.seed,
+        split=options.split,
+        fold=options.fold,
+        allow_missing=options.allow_missing,
+        centres=options.centres,
+        workers=options.workers,
+        skip_damaged=options.skip_damaged,
+        describe=looked_at.append,
+    )
+    (seen,) = looked_at
+    print(f"{options.out}: {len(queue.rows)} {options.unit}s of {len(queue.slices)} cases, chosen by {seen.strategy}")
+    skipped = f"; {seen.left_out} cases left out" if seen.left_out else ""
+    print(f"{seen.images} images looked at, {seen.without_foreground} without predicted foreground{skipped}")
+    print(
+        f"next: annotate, then lesslabel import {options.store} --queue {options.out} --from FOLDER --annotation NAME "
+        "--author WHO"
+    )
+    return 0
 
 
 def adapt(given: list[str]) -> int:
@@ -79,9 +111,23 @@ def adapt(given: list[str]) -> int:
         help="instead of a queue: none, histogram, tent …; a wrong name lists all",
     )
     options, settings = parser.parse_known_args(given)
-    from lesslabel.adaptation.verbs import run_adapt
+    from lesslabel.adaptation.adapting import adapt as adapt_model
 
-    return run_adapt(options, settings)
+    run = adapt_model(
+        options.bundle,
+        options.store,
+        options.out,
+        queue=options.queue,
+        annotation=options.annotation,
+        without_labels=options.without_labels,
+        self_train=options.stages == 3,
+        confidence=options.confidence,
+        restart_from_source=options.restart_from_source,
+        name=options.name,
+        overrides=read_settings(settings),
+    )
+    print(f"adapted: {run.path}\nnext: lesslabel test --run {run.path}")
+    return 0
 
 
 def _handle_bundle(options: argparse.Namespace) -> int:

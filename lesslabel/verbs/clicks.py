@@ -1,11 +1,12 @@
 """``clicks``: how many clicks an interactive method needs."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
+from lesslabel.command_words import read_settings
 from lesslabel.errors import ConfigError
 from lesslabel.printing import print_clicks, show_progress
+from lesslabel.runs.settings import Settings
 
 
 def clicks(given: list[str]) -> int:
@@ -28,16 +29,17 @@ def clicks(given: list[str]) -> int:
     parser.add_argument("--min-voxels", type=int, default=20, help="smaller objects are left out (default 20)")
     parser.add_argument("--slices", type=int, default=None, help="of a case and class at most, evenly spaced")
     parser.add_argument("--seed", type=int, default=0, help="of the robots")
+    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
     other = parser.add_argument_group("another store than the run's")
     other.add_argument("--store", type=Path, default=None, help="its organs may be unseen")
     other.add_argument("--split", default="random")
     other.add_argument("--fold", type=int, default=0)
     other.add_argument("--reference", default=None, help="annotation that holds the objects; default that of the run")
     options, settings = parser.parse_known_args(given)
-    return _play(options, settings)
+    return _play(options, read_settings(settings))
 
 
-def _play(options: argparse.Namespace, settings: Sequence[str]) -> int:
+def _play(options: argparse.Namespace, overrides: Settings) -> int:
     """Run a click protocol and print what it came to."""
     from lesslabel.clicks.player import ClickProtocol
     from lesslabel.clicks.protocol import OtherStore, run_clicks
@@ -66,7 +68,8 @@ def _play(options: argparse.Namespace, settings: Sequence[str]) -> int:
             store=store,
             part=options.part,
             labels=options.labels,
-            settings=settings,
+            overrides=overrides,
+            skip_damaged=options.skip_damaged,
             progress=progress,
         )
     print_clicks(summary)

@@ -5,11 +5,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from lesslabel.printing import show_progress
+from lesslabel.terminal import add_row, lines_cell, make_console, make_table
 
 
 def export(given: list[str]) -> int:
@@ -92,12 +89,12 @@ def _import_label_maps(options: argparse.Namespace) -> int:
         allow_empty=options.allow_empty,
         replace=options.replace,
     )
-    table = Table("case", "slices", "voxels", "problem", show_lines=True)
+    table = make_table("case", "slices", "voxels", "problem", lines=True)
     for case in returned:
         slices = "all" if case.slices is None else ", ".join(map(str, case.slices))
-        voxels = "\n".join(f"{label}: {count}" for label, count in case.voxels.items())
-        table.add_row(*map(Text, (case.uid, slices, voxels, case.problem)))
-    Console().print(table)
+        voxels = lines_cell(f"{label}: {count}" for label, count in case.voxels.items())
+        add_row(table, case.uid, slices, voxels, case.problem)
+    make_console().print(table)
     if refused := sum(bool(case.problem) for case in returned):
         print(f"{options.store}: nothing was added, {refused} of {len(returned)} cases were refused", file=sys.stderr)
         return 1

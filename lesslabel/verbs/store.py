@@ -1,18 +1,16 @@
 """``prepare``, ``verify`` and ``scribble``: a store, from raw data to weak labels."""
 
 import argparse
-import inspect
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from rich.console import Console
-
 from lesslabel.data.sources import SOURCES
-from lesslabel.data.sources.base import Source
+from lesslabel.data.sources.base import Source, source_options
 from lesslabel.files import write_json
 from lesslabel.printing import show_progress
+from lesslabel.terminal import make_console, print_warning
 
 if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
     from lesslabel.data.verify.fix import Change
@@ -77,7 +75,7 @@ def scribble(given: list[str]) -> int:
 
 def _add_source_arguments(parser: argparse.ArgumentParser, source: type[Source]) -> None:
     """Offer a source's constructor arguments as options."""
-    for name, parameter in _options(source).items():
+    for name, parameter in source_options(source).items():
         kinds = get_args(parameter.annotation) or (parameter.annotation,)
         kind = next(kind for kind in kinds if kind is not type(None))
         default = "" if parameter.default is None else f" (default {parameter.default})"
@@ -88,20 +86,27 @@ def _add_source_arguments(parser: argparse.ArgumentParser, source: type[Source])
 
 def _prepare_store(options: argparse.Namespace) -> int:
     """Make a store and say what is in it."""
-    from lesslabel.data.store.prepare import prepare
+    from lesslabel.data.preparing import prepare
+    from lesslabel.data.store.prepare import Skipped
 
-    chosen = SOURCES[options.source]
-    source = chosen(options.raw, **{name: getattr(options, name) for name in _options(chosen)})
     same_grid = [name for name in options.same_grid.split(",") if name]
+    skipped: list[Skipped] = []
+    warnings: list[str] = []
     with show_progress("reading") as progress:
-        store, skipped = prepare(
-            source,
+        store = prepare(
+            options.source,
+            options.raw,
             options.store,
+            options={name: getattr(options, name) for name in source_options(SOURCES[options.source])},
             workers=options.workers,
             skip_damaged=options.skip_damaged,
             same_grid="all" if same_grid == ["all"] else same_grid,
+            skipped=skipped.append,
             progress=progress,
+            warn=warnings.append,
         )
+    for warning in warnings:
+        print_warning(warning)
     for case in skipped:
         print(f"left out {case.uid}: {case.reason}", file=sys.stderr)
     fingerprint = store.fingerprint
@@ -124,10 +129,10 @@ def _verify_store(options: argparse.Namespace) -> int:
     if options.json is not None:
         write_json(options.json, {**describe_store(store, findings), "changes": [vars(change) for change in changes]})
     if options.cases:
-        Console().print(render_cases(store, findings))
+        make_console().print(render_cases(store, findings))
     errors = sum(finding.severity == "error" for finding in findings)
     if findings:
-        Console().print(render_findings(findings))
+        make_console().print(render_findings(findings))
     print(f"{options.store}: {errors} errors, {len(findings) - errors} warnings")
     if options.propose is not None:
         from lesslabel.data.verify.propose import propose_config
@@ -185,9 +190,3 @@ def _draw_scribbles(options: argparse.Namespace) -> int:
         if voxels := dense.get(str(code), 0):
             print(f"  {label}: {drawn.get(str(code), 0)} ({drawn.get(str(code), 0) / voxels:.2%})")
     return 0
-
-
-def _options(source: type[Source]) -> dict[str, inspect.Parameter]:
-    parameters = dict(inspect.signature(source).parameters)
-    parameters.pop("raw")
-    return parameters

@@ -2,6 +2,10 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # seconds that `lesslabel curve --help` need not pay
+    from lesslabel.studies.reproduce import Launching
 
 
 def reproduce(given: list[str]) -> int:
@@ -18,9 +22,17 @@ def reproduce(given: list[str]) -> int:
     parser.add_argument("--table", action="store_true", help="run none; take in what is done")
     parser.add_argument("--zoo", type=Path, default=None, help="also add the models to the zoo in this folder")
     options = parser.parse_args(given)
-    from lesslabel.studies.reproduce import run_reproduce
+    from lesslabel.studies.reproduce import Chosen
+    from lesslabel.studies.reproduce import reproduce as run_study
 
-    return run_reproduce(options)
+    return run_study(
+        options.experiment,
+        chosen=Chosen(options.only, options.folds, options.seeds),
+        launching=_launching(options),
+        dry_run=options.dry_run,
+        table=options.table,
+        zoo=options.zoo,
+    )
 
 
 def curve(given: list[str]) -> int:
@@ -40,9 +52,18 @@ def curve(given: list[str]) -> int:
     )
     _add_study_arguments(parser)
     options = parser.parse_args(given)
-    from lesslabel.studies.budget_study import run_curve
+    from lesslabel.studies.budget_study import Curve, run_curve
 
-    return run_curve(options)
+    declared = Curve(
+        configs=options.config,
+        order=options.order,
+        overlays=options.overlay,
+        budgets=options.budgets,
+        folds=options.folds,
+        seeds=options.seeds,
+        checkpoint=options.checkpoint,
+    )
+    return run_curve(options.experiment, declared, _launching(options))
 
 
 def _add_study_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,3 +76,17 @@ def _add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slurm", nargs="+", default=[], metavar="NAME=VALUE", help="settings of submitit")
     parser.add_argument("--store", type=Path, default=None, help="where the data lie, if not where the study says")
     parser.add_argument("--output", type=Path, default=None, help="folder of the jobs; default runs/NAME")
+
+
+def _launching(options: argparse.Namespace) -> "Launching":
+    from lesslabel.studies.reproduce import Launching
+
+    return Launching(
+        launcher=options.launcher,
+        jobs=options.jobs,
+        devices=options.devices,
+        nodes=options.nodes,
+        slurm=options.slurm,
+        store=options.store,
+        output=options.output,
+    )

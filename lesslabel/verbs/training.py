@@ -3,6 +3,10 @@
 import argparse
 from pathlib import Path
 
+from lesslabel.command_words import read_settings
+from lesslabel.errors import ConfigError
+from lesslabel.runs.settings import Settings
+
 _RUN_SETTINGS = """
 settings, from --config FILE.yaml or one by one (the command line wins):
   --run DIR                  the run folder
@@ -18,9 +22,10 @@ def fit(given: list[str]) -> int:
     if _wants_short_help(given):
         print("usage: lesslabel fit --config FILE.yaml --run DIR [settings]\n\nTrain a method.\n" + _RUN_SETTINGS)
         return 0
-    from lesslabel.runs.verbs import is_main_process, run_fit
+    from lesslabel.runs.fitting import fit as train
+    from lesslabel.runs.fitting import is_main_process
 
-    folder = run_fit(_full_help(given))
+    folder = train(read_settings(_full_help(given)))
     if is_main_process():
         print(f"trained: {folder.path}\nnext: lesslabel test --run {folder.path}")
     return 0
@@ -29,10 +34,13 @@ def fit(given: list[str]) -> int:
 def validate(given: list[str]) -> int:
     """Score a run on its validation part."""
     parser = _run_parser("validate", "Score a run on its validation part.")
-    _, rest = parser.parse_known_args(given)
-    from lesslabel.runs.verbs import run_validate
+    _add_skip_damaged(parser)
+    options, rest = parser.parse_known_args(given)
+    run, checkpoint, overrides = _of_a_run(rest)
+    from lesslabel.runs.testing import validate as score
 
-    for name, value in run_validate(rest).items():
+    scores = score(run, overrides=overrides, checkpoint=checkpoint, skip_damaged=options.skip_damaged)
+    for name, value in scores.items():
         print(f"{name} {value:.4f}")
     return 0
 
@@ -44,11 +52,22 @@ def test(given: list[str]) -> int:
     parser.add_argument("--unit", choices=("mm", "voxel"), default="mm", help="of distances")
     parser.add_argument("--hd95", choices=("pooled", "max-of-directed"), default="pooled")
     parser.add_argument("--empty", choices=("diagonal", "nan", "inf"), default="diagonal", help="empty-mask policy")
+    _add_skip_damaged(parser)
     options, rest = parser.parse_known_args(given)
+    run, checkpoint, overrides = _of_a_run(rest)
     from lesslabel.printing import print_summary
-    from lesslabel.runs.verbs import run_test
+    from lesslabel.runs.testing import test as score
 
-    summary = run_test(rest, part=options.part, unit=options.unit, hd95=options.hd95, empty=options.empty)
+    summary = score(
+        run,
+        overrides=overrides,
+        checkpoint=checkpoint,
+        part=options.part,
+        unit=options.unit,
+        hd95=options.hd95,
+        empty=options.empty,
+        skip_damaged=options.skip_damaged,
+    )
     print_summary(summary, options.unit)
     return 0
 
@@ -62,12 +81,32 @@ def predict(given: list[str]) -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder for the NIfTI files")
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
     parser.add_argument("--probabilities", action="store_true", help="also write class probabilities")
+    _add_skip_damaged(parser)
     options, rest = parser.parse_known_args(given)
-    from lesslabel.runs.verbs import run_predict
+    run, checkpoint, overrides = _of_a_run(rest)
+    from lesslabel.runs.testing import predict as write_predictions
 
-    count = run_predict(rest, output=options.output, part=options.part, probabilities=options.probabilities)
-    print(f"predicted {count} cases: {options.output}")
+    written = write_predictions(
+        run,
+        options.output,
+        overrides=overrides,
+        checkpoint=checkpoint,
+        part=options.part,
+        probabilities=options.probabilities,
+        skip_damaged=options.skip_damaged,
+    )
+    print(f"predicted {len(written)} cases: {options.output}")
     return 0
+
+
+def _of_a_run(words: list[str]) -> tuple[Path, str, Settings]:
+    """The run that words name, the checkpoint, and the settings that override the run's own."""
+    settings = read_settings(words)
+    run = settings.last_of("run")
+    if run is None:
+        raise ConfigError("--run is missing: name the folder of the run")
+    checkpoint = settings.last_of("ckpt_path") or "auto"
+    return Path(run), checkpoint, settings.without("run").without("ckpt_path")
 
 
 def _run_parser(verb: str, description: str) -> argparse.ArgumentParser:
@@ -77,6 +116,10 @@ def _run_parser(verb: str, description: str) -> argparse.ArgumentParser:
         description=description + " The run's own configuration applies; further settings override it.",
         allow_abbrev=False,
     )
+
+
+def _add_skip_damaged(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
 
 
 def _wants_short_help(given: list[str]) -> bool:

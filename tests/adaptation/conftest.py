@@ -9,11 +9,12 @@ from hospitals import REFERENCES, Unlabelled, source_config, write_yaml
 
 from lesslabel.adaptation.choosing import features_of_training_part
 from lesslabel.bundle import Bundle, export_bundle
+from lesslabel.command_words import read_settings
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store.prepare import prepare
 from lesslabel.features import ImageFeatures
-from lesslabel.runs.verbs import run_fit
+from lesslabel.runs.fitting import fit
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +38,7 @@ def bundle(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """What the north hands over; do not write to it."""
     folder = tmp_path_factory.mktemp("north")
     config = write_yaml(folder / "config.yaml", source_config(store))
-    run_fit(["--config", str(config), "--run", str(folder / "run")])
+    fit(read_settings(["--config", str(config), "--run", str(folder / "run")]))
     return export_bundle(folder / "run", folder / "bundle", store, n_references=REFERENCES)
 
 

@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,10 +26,11 @@ from hospitals import (
 from lesslabel.adaptation import pseudo_labels, stages
 from lesslabel.adaptation.folder import begin_adaptation
 from lesslabel.adaptation.pseudo_labels import NAME
-from lesslabel.adaptation.stages import FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN, adapt, adapt_without_labels
+from lesslabel.adaptation.stages import FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN, adapt_with_labels, adapt_without_labels
 from lesslabel.bundle import Bundle
 from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import Kind
 from lesslabel.data.loading.histogram_matching import match_histogram
@@ -37,12 +38,15 @@ from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.loading.sampling import Unit
 from lesslabel.data.queue import write_queue
 from lesslabel.data.store import Store
-from lesslabel.data.view import Shown
+from lesslabel.data.view import VisibleAnnotation
 from lesslabel.errors import ConfigError, LesslabelError, RunError
 from lesslabel.methods import Supervised
+from lesslabel.runs.fitting import fit
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI, parse_run
-from lesslabel.runs.verbs import load_run, run_fit, run_predict
+from lesslabel.runs.reopening import load_run
+from lesslabel.runs.settings import Settings
+from lesslabel.runs.testing import predict
 from lesslabel.runs.weights import describe_weights
 
 LOSSES = Supervised.losses
@@ -79,7 +83,7 @@ def adapted(bundle: Bundle, store: Path, queue: Path, batches, tmp_path_factory:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Supervised, "losses", recorded)
-        run = adapt(bundle, store, queue, "dense", out, settings=SETTINGS)
+        run = adapt_with_labels(bundle, store, queue, "dense", out, overrides=read_settings(SETTINGS))
     assert run.path == out / SELF_TRAIN
     return out
 
@@ -89,9 +93,9 @@ def trained_stages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, dict, Pa
     """Instead of training, note which run would start from which weights."""
     noted = []
 
-    def note(run: Path, config: dict, weights: Path, settings: Sequence[str], verb: object = run_fit) -> RunFolder:
-        assert list(settings) == ["--seed", "1"]
-        assert verb is run_fit
+    def note(run: Path, config: dict, weights: Path, settings: Settings, training: object = fit) -> RunFolder:
+        assert settings.words() == ["--seed", "1"]
+        assert training is fit
         noted.append((run, config, weights))
         return RunFolder(run)
 
@@ -101,7 +105,7 @@ def trained_stages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, dict, Pa
 
 
 def opened(run: Path) -> RunCLI:
-    return parse_run(["--config", str(run / "config.yaml")])
+    return parse_run(read_settings(["--config", str(run / "config.yaml")]))
 
 
 def started_from(run: Path) -> str:
@@ -123,12 +127,12 @@ def test_the_last_stage_learns_from_both(
 ) -> None:
     run = opened(adapted / SELF_TRAIN)
     shown, (first, _), (_, _), (second, _), (third, _) = run.datamodule.shown(), *units
-    assert shown[first] == (Shown("dense", (0, 2)), Shown(NAME, (1,)))
-    assert shown[second] == (Shown("dense", (1,)), Shown(NAME, (0, 2)))
-    assert shown[third] == (Shown("dense"),)
+    assert shown[first] == (VisibleAnnotation("dense", (0, 2)), VisibleAnnotation(NAME, (1,)))
+    assert shown[second] == (VisibleAnnotation("dense", (1,)), VisibleAnnotation(NAME, (0, 2)))
+    assert shown[third] == (VisibleAnnotation("dense"),)
     others = {record.uid for record in target.records("train")} - {first, second, third}
     assert len(others) == 7
-    assert all(shown[uid] == (Shown(NAME),) for uid in others)
+    assert all(shown[uid] == (VisibleAnnotation(NAME),) for uid in others)
     assert not run.datamodule.streams().unlabelled
     last = batches[4:]
     assert len(last) == 4
@@ -138,7 +142,7 @@ def test_the_last_stage_learns_from_both(
 def test_dice_speaks_of_pseudo_labels_in_the_last_stage_alone(adapted: Path, batches: list[Batch]) -> None:
     batch = next(batch for batch in batches if Kind.PSEUDO in batch["kind"].tolist())
     only = {**batch, "kind": torch.full_like(batch["kind"], int(Kind.PSEUDO))}
-    first, last = (load_run(RunFolder(adapted / stage)).model for stage in (FINE_TUNE, SELF_TRAIN))
+    first, last = (load_run(adapted / stage).model for stage in (FINE_TUNE, SELF_TRAIN))
     dense = {**batch, "kind": torch.full_like(batch["kind"], int(Kind.DENSE))}
     with torch.no_grad():
         assert float(first.losses(only)["dice"]) == 0.0
@@ -151,7 +155,7 @@ def test_every_stage_starts_where_the_one_before_ended(adapted: Path, bundle: Bu
     assert started_from(adapted / SELF_TRAIN) == describe_weights(handed_on)["sha256"] != bundle.model_sha256
     provenance = json.loads((adapted / PSEUDO_LABELS / "provenance.json").read_text())
     assert provenance["model_sha256"] == started_from(adapted / SELF_TRAIN)
-    require_equal(safetensors.torch.load_file(handed_on), load_run(RunFolder(adapted / FINE_TUNE)).model.state_dict())
+    require_equal(safetensors.torch.load_file(handed_on), load_run(adapted / FINE_TUNE).model.state_dict())
 
 
 def test_killed_anywhere_it_goes_on_and_ends_the_same(
@@ -160,7 +164,7 @@ def test_killed_anywhere_it_goes_on_and_ends_the_same(
     out = tmp_path / "interrupted"
 
     def go_on() -> RunFolder:
-        return adapt(bundle, store, queue, "dense", out, settings=SETTINGS)
+        return adapt_with_labels(bundle, store, queue, "dense", out, overrides=read_settings(SETTINGS))
 
     def interrupt_training(stage: int, step: int) -> None:
         def interrupted(self: Supervised, batch: Batch) -> object:
@@ -244,35 +248,47 @@ def test_another_adaptation_in_the_folder_is_refused(
     other = replace(bundle, model_sha256="0" * 64)
     longer = [*SETTINGS, "--trainer.max_steps", "6"]
     for what, call in {
-        "queue": lambda: adapt(bundle, store, tmp_path / "other.csv", "dense", adapted, settings=SETTINGS),
-        "annotation": lambda: adapt(bundle, store, queue, "scribble", adapted, settings=SETTINGS),
-        "model_sha256": lambda: adapt(other, store, queue, "dense", adapted, settings=SETTINGS),
-        "settings": lambda: adapt(bundle, store, queue, "dense", adapted, settings=longer),
-        "confidence": lambda: adapt(bundle, store, queue, "dense", adapted, confidence=0.5, settings=SETTINGS),
-        "self_train": lambda: adapt(bundle, store, queue, "dense", adapted, self_train=False, settings=SETTINGS),
-        "without_labels": lambda: adapt_without_labels(bundle, store, "tent", adapted, settings=SETTINGS),
+        "queue": lambda: adapt_with_labels(
+            bundle, store, tmp_path / "other.csv", "dense", adapted, overrides=read_settings(SETTINGS)
+        ),
+        "annotation": lambda: adapt_with_labels(
+            bundle, store, queue, "scribble", adapted, overrides=read_settings(SETTINGS)
+        ),
+        "model_sha256": lambda: adapt_with_labels(
+            other, store, queue, "dense", adapted, overrides=read_settings(SETTINGS)
+        ),
+        "settings": lambda: adapt_with_labels(bundle, store, queue, "dense", adapted, overrides=read_settings(longer)),
+        "confidence": lambda: adapt_with_labels(
+            bundle, store, queue, "dense", adapted, confidence=0.5, overrides=read_settings(SETTINGS)
+        ),
+        "self_train": lambda: adapt_with_labels(
+            bundle, store, queue, "dense", adapted, self_train=False, overrides=read_settings(SETTINGS)
+        ),
+        "without_labels": lambda: adapt_without_labels(
+            bundle, store, "tent", adapted, overrides=read_settings(SETTINGS)
+        ),
     }.items():
         with pytest.raises(RunError, match=f"{adapted}: holds an adaptation with another .*{what}"):
             call()
     with pytest.raises(RunError, match="exists already and is no adaptation"):
-        adapt(bundle, store, queue, "dense", tmp_path, settings=SETTINGS)
+        adapt_with_labels(bundle, store, queue, "dense", tmp_path, overrides=read_settings(SETTINGS))
 
 
 def test_a_mistake_before_any_training_does_not_spoil_the_folder(bundle: Bundle, store: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    begin_adaptation(out, bundle, store, {"annotation": "exprt1"}, [])
-    begin_adaptation(out, bundle, store, {"annotation": "expert1"}, [])
+    begin_adaptation(out, bundle, store, {"annotation": "exprt1"}, Settings())
+    begin_adaptation(out, bundle, store, {"annotation": "expert1"}, Settings())
     (out / FINE_TUNE).mkdir()
-    begin_adaptation(out, bundle, store, {"annotation": "expert1"}, [])
+    begin_adaptation(out, bundle, store, {"annotation": "expert1"}, Settings())
     with pytest.raises(RunError, match="another annotation"):
-        begin_adaptation(out, bundle, store, {"annotation": "exprt1"}, [])
+        begin_adaptation(out, bundle, store, {"annotation": "exprt1"}, Settings())
 
 
 @pytest.mark.parametrize("setting", ["--run", "--weights", "--ckpt_path"])
 def test_what_the_stages_decide_is_refused(bundle: Bundle, store: Path, queue: Path, tmp_path, setting: str) -> None:
     for given in ([setting, "last"], [f"{setting}=last"]):
         with pytest.raises(ConfigError, match=f"{setting} is decided by lesslabel adapt"):
-            adapt(bundle, store, queue, "dense", tmp_path / "out", settings=given)
+            adapt_with_labels(bundle, store, queue, "dense", tmp_path / "out", overrides=read_settings(given))
     assert not (tmp_path / "out").exists()
 
 
@@ -287,11 +303,11 @@ def test_bad_thresholds_and_networks_are_refused_before_training(
     bundle: Bundle, store: Path, queue: Path, tmp_path: Path, trained_stages
 ) -> None:
     with pytest.raises(ConfigError, match="confidence: 2 is no probability"):
-        adapt(bundle, store, queue, "dense", tmp_path / "out", confidence=2)
+        adapt_with_labels(bundle, store, queue, "dense", tmp_path / "out", confidence=2)
     settings = {key: value for key, value in bundle.recipe.method.settings.items() if key != "dice_on_pseudo_labels"}
     branches = replace(bundle, recipe=replace(bundle.recipe, method=MethodRecipe("DMPLS", settings)))
     with pytest.raises(ConfigError, match="DMPLS has other networks than Supervised"):
-        adapt(branches, store, queue, "dense", tmp_path / "out")
+        adapt_with_labels(branches, store, queue, "dense", tmp_path / "out")
     with pytest.raises(ConfigError, match="DMPLS has other networks than Tent"):
         adapt_without_labels(branches, store, "tent", tmp_path / "tent")
     assert not trained_stages
@@ -300,7 +316,9 @@ def test_bad_thresholds_and_networks_are_refused_before_training(
 def test_which_weights_a_stage_starts_from(bundle: Bundle, store: Path, queue: Path, tmp_path, trained_stages) -> None:
     for restart in (False, True):
         out = tmp_path / f"restart-{restart}"
-        run = adapt(bundle, store, queue, "dense", out, restart_from_source=restart, settings=["--seed", "1"])
+        run = adapt_with_labels(
+            bundle, store, queue, "dense", out, restart_from_source=restart, overrides=read_settings(["--seed", "1"])
+        )
         assert run.path == out / SELF_TRAIN
     assert [weights for *_, weights in trained_stages] == [
         bundle.weights,
@@ -311,9 +329,9 @@ def test_which_weights_a_stage_starts_from(bundle: Bundle, store: Path, queue: P
 
 
 def test_stages_by_name(bundle: Bundle, store: Path, queue: Path, tmp_path: Path, trained_stages) -> None:
-    given = {"name": "STDR, 20 %", "settings": ["--seed", "1"]}
-    adapt(bundle, store, queue, "dense", tmp_path / "three", **given)
-    run = adapt(bundle, store, queue, "dense", tmp_path / "one", self_train=False, **given)
+    given = {"name": "STDR, 20 %", "overrides": {"seed": 1}}
+    adapt_with_labels(bundle, store, queue, "dense", tmp_path / "three", **given)
+    run = adapt_with_labels(bundle, store, queue, "dense", tmp_path / "one", self_train=False, **given)
     assert run.path == tmp_path / "one" / FINE_TUNE
     assert [config["name"] for _, config, _ in trained_stages] == ["STDR, 20 %", "STDR, 20 % + semi", "STDR, 20 %"]
 
@@ -322,14 +340,14 @@ def test_nothing_left_to_pseudo_label_ends_after_the_first_stage(
     bundle: Bundle, store: Path, queue: Path, tmp_path: Path, trained_stages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stages, "_label_the_rest", lambda *_: 0)
-    run = adapt(bundle, store, queue, "dense", tmp_path / "all", settings=["--seed", "1"])
+    run = adapt_with_labels(bundle, store, queue, "dense", tmp_path / "all", overrides=read_settings(["--seed", "1"]))
     assert run.path == tmp_path / "all" / FINE_TUNE
     assert len(trained_stages) == 1
 
 
 def test_not_adapting_has_the_weights_of_the_bundle(bundle: Bundle, store: Path, tmp_path: Path) -> None:
     for _ in range(2):  # the second call finds it complete
-        run = adapt_without_labels(bundle, store, "none", tmp_path / "out", settings=SETTINGS)
+        run = adapt_without_labels(bundle, store, "none", tmp_path / "out", overrides=read_settings(SETTINGS))
         require_equal(checkpoint(run.path)["state_dict"], safetensors.torch.load_file(bundle.weights))
         assert checkpoint(run.path)["global_step"] == 0
     assert not opened(run.path).datamodule.shown()
@@ -339,15 +357,15 @@ def test_a_target_without_any_label_can_adapt_and_predict(bundle: Bundle, unlabe
     patients = sorted({record.patient for record in Store(unlabelled_store).records.values()})[:3]
     split = write_yaml(tmp_path / "split.yaml", {"folds": {0: {"train": patients}}})
     settings = [*WITHOUT_LABELS, "--data.split", str(split)]
-    run = adapt_without_labels(bundle, unlabelled_store, "tent", tmp_path / "out", settings=settings)
+    run = adapt_without_labels(bundle, unlabelled_store, "tent", tmp_path / "out", overrides=read_settings(settings))
     assert run.checkpoint("auto").stem == "last"
-    assert run_predict(["--run", str(run.path)], output=tmp_path / "labels", part="all", probabilities=False) == 32
+    assert len(predict(run.path, tmp_path / "labels", part="all")) == 32
 
 
 def test_histograms_are_matched_to_the_quantiles_of_the_bundle(
     bundle: Bundle, store: Path, target: SegmentationDataModule, tmp_path: Path
 ) -> None:
-    run = adapt_without_labels(bundle, store, "histogram", tmp_path / "out", settings=SETTINGS)
+    run = adapt_without_labels(bundle, store, "histogram", tmp_path / "out", overrides=read_settings(SETTINGS))
     require_equal(checkpoint(run.path)["state_dict"], safetensors.torch.load_file(bundle.weights))
     data = opened(run.path).datamodule
     case = target.store.read(target.records("test")[0].uid)
@@ -358,13 +376,13 @@ def test_histograms_are_matched_to_the_quantiles_of_the_bundle(
 
 
 def test_adami_needs_the_class_shares(bundle: Bundle, store: Path, tmp_path: Path, trained_stages) -> None:
-    adapt_without_labels(bundle, store, "adami", tmp_path / "with", settings=["--seed", "1"])
+    adapt_without_labels(bundle, store, "adami", tmp_path / "with", overrides=read_settings(["--seed", "1"]))
     ((_, config, weights),) = trained_stages
     assert config["model"]["init_args"]["class_shares"] == list(bundle.recipe.class_shares)
     assert weights == bundle.weights
     without = replace(bundle, recipe=replace(bundle.recipe, class_shares=()))
     with pytest.raises(ConfigError, match="no class shares, which AdaMI needs"):
-        adapt_without_labels(without, store, "adami", tmp_path / "without", settings=["--seed", "1"])
+        adapt_without_labels(without, store, "adami", tmp_path / "without", overrides=read_settings(["--seed", "1"]))
 
 
 def test_an_unknown_rival_is_refused(bundle: Bundle, store: Path, tmp_path: Path) -> None:

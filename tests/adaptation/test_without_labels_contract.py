@@ -17,6 +17,7 @@ from lesslabel.adaptation.without_labels import ADAPTATIONS
 from lesslabel.bundle import Bundle
 from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
 from lesslabel.runs.folder import RunFolder
@@ -68,7 +69,7 @@ def uninterrupted(bundle: Bundle, store: Path, tmp_path_factory: pytest.TempPath
     def make(name: str) -> RunFolder:
         if name not in made:
             out = tmp_path_factory.mktemp(name) / "out"
-            made[name] = adapt_without_labels(bundle, store, name, out, settings=SETTINGS)
+            made[name] = adapt_without_labels(bundle, store, name, out, overrides=read_settings(SETTINGS))
         return made[name]
 
     return make
@@ -91,7 +92,7 @@ def test_it_is_an_ordinary_run_that_sees_no_label_and_is_tested(row: Row, uninte
 
 @every_adaptation
 def test_the_same_seed_gives_the_same_weights(row: Row, uninterrupted, bundle: Bundle, store: Path, tmp_path) -> None:
-    again = adapt_without_labels(bundle, store, row.name, tmp_path / "out", settings=SETTINGS)
+    again = adapt_without_labels(bundle, store, row.name, tmp_path / "out", overrides=read_settings(SETTINGS))
     require_equal(checkpoint(again.path)["state_dict"], checkpoint(uninterrupted(row.name).path)["state_dict"])
 
 
@@ -103,7 +104,7 @@ def test_a_target_that_has_no_label_gives_the_same_weights(
     split = write_yaml(tmp_path / "split.yaml", {"folds": {0: {"train": patients}}})
     settings = [*WITHOUT_LABELS, "--data.split", str(split)]
     runs = [
-        adapt_without_labels(bundle, target, row.name, tmp_path / target.name, settings=settings)
+        adapt_without_labels(bundle, target, row.name, tmp_path / target.name, overrides=read_settings(settings))
         for target in (store, unlabelled_store)
     ]
     require_equal(*(checkpoint(run.path)["state_dict"] for run in runs))
@@ -127,7 +128,7 @@ def test_interrupted_it_goes_on_and_ends_the_same(
 
         with monkeypatch.context() as patch:
             patch.setattr(Trainer, "save_checkpoint", interrupting)
-            return adapt_without_labels(bundle, store, row.name, tmp_path / "out", settings=SETTINGS)
+            return adapt_without_labels(bundle, store, row.name, tmp_path / "out", overrides=read_settings(SETTINGS))
 
     with pytest.raises(KeyboardInterrupt):
         adapt(0)
@@ -150,7 +151,7 @@ def test_a_bundle_that_lacks_something_costs_a_line(
     name: str, spoil: Callable[[Bundle], Bundle], said: str, bundle: Bundle, store: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=said) as refusal:
-        adapt_without_labels(spoil(bundle), store, name, tmp_path / "out", settings=SETTINGS)
+        adapt_without_labels(spoil(bundle), store, name, tmp_path / "out", overrides=read_settings(SETTINGS))
     assert str(bundle.path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert not (tmp_path / "out" / name).exists()

@@ -11,7 +11,8 @@ from lesslabel.adaptation.pseudo_labels import predict_codes
 from lesslabel.adaptation.stages import adapt_without_labels
 from lesslabel.bundle import Bundle
 from lesslabel.bundle.contents import WEIGHTS, hash_file
-from lesslabel.runs.verbs import load_run
+from lesslabel.command_words import read_settings
+from lesslabel.runs.reopening import load_run
 from lesslabel.runs.weights import save_weights
 
 
@@ -29,7 +30,7 @@ def fresh(bundle: Bundle, tmp_path: Path) -> Bundle:
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", ["none", "histogram", "tent", "adami"])
 def test_weights_and_predictions(name: str, fresh: Bundle, store: Path, tmp_path: Path, golden) -> None:
-    run = adapt_without_labels(fresh, store, name, tmp_path / "out", settings=[*WITHOUT_LABELS, *EAST])
+    run = adapt_without_labels(fresh, store, name, tmp_path / "out", overrides=read_settings([*WITHOUT_LABELS, *EAST]))
     adapted = load_run(run)
     arrays = dict(adapted.model.state_dict())
     uids = [record.uid for record in adapted.datamodule.records("test")]

@@ -7,9 +7,10 @@ import torch
 import yaml
 
 from lesslabel.bundle import Bundle, export_bundle
+from lesslabel.command_words import read_settings
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store.prepare import prepare
-from lesslabel.runs.verbs import run_fit
+from lesslabel.runs.fitting import fit
 
 REFERENCES = 4
 
@@ -50,7 +51,7 @@ def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "trainer": {"accelerator": "cpu", "max_steps": 80, "log_every_n_steps": 10},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    run_fit(["--config", str(folder / "config.yaml"), "--run", str(folder / "run")])
+    fit(read_settings(["--config", str(folder / "config.yaml"), "--run", str(folder / "run")]))
     return folder / "run"
 
 

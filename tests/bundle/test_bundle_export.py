@@ -25,6 +25,7 @@ from lesslabel.errors import ConfigError, DataError, LesslabelError, RunError
 from lesslabel.features import extract_features
 from lesslabel.methods import SegmentationMethod, Supervised
 from lesslabel.runs.reopening import FinishedRun, reopen_with_weights
+from lesslabel.runs.settings import Overrides
 
 NAMES = ["CARD.md", "SHA256SUMS", "bundle.json", "quantiles.npy", "references.npy", "weights.safetensors"]
 
@@ -243,11 +244,11 @@ def test_a_label_that_names_a_case_stops_the_export(
     assert not list(tmp_path.iterdir())
 
 
-def with_records(records: dict[str, CaseRecord]) -> Callable[[list[str]], FinishedRun]:
+def with_records(records: dict[str, CaseRecord]) -> Callable[..., FinishedRun]:
     """`reopen_with_weights` that shows other rows of the table of cases."""
 
-    def reopen(arguments: list[str]) -> FinishedRun:
-        finished = reopen_with_weights(arguments)
+    def reopen(run: Path, overrides: Overrides) -> FinishedRun:
+        finished = reopen_with_weights(run, overrides)
         finished.parsed.datamodule.store.records = records
         return finished
 

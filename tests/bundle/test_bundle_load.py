@@ -73,7 +73,7 @@ def test_loading_and_building_draw_no_random_number(bundle: Bundle) -> None:
 
 
 @given(name=st.sampled_from(NAMES), where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_flipped_bit_is_refused(bundle: Bundle, copy: Path, name: str, where: float, bit: int) -> None:
     content = bytearray((bundle.path / name).read_bytes())
     content[int(where * len(content))] ^= 1 << bit

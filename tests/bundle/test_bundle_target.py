@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from lesslabel.bundle import Bundle
+from lesslabel.command_words import read_settings
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError
 from lesslabel.files import read_json, write_json
@@ -23,7 +24,7 @@ def target(store: Path, folder: Path, labels: dict[str, str], channels: list[str
 
 
 def test_the_source_itself_is_seen_as_the_run_saw_it(bundle: Bundle, run: Path, store: Path) -> None:
-    theirs = parse_run(["--config", str(run / "config.yaml")]).datamodule
+    theirs = parse_run(read_settings(["--config", str(run / "config.yaml")])).datamodule
     ours = bundle.data_module(store)
     assert ours.mapping.names == theirs.mapping.names == bundle.label_names
     assert ours.mapping.codes == theirs.mapping.codes
@@ -73,7 +74,7 @@ def test_the_settings_make_the_same_run_configuration(bundle: Bundle, store: Pat
     }
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
-    run = parse_run(["--config", str(path)])
+    run = parse_run(read_settings(["--config", str(path)]))
     method, ours = bundle.build_method(), bundle.data_module(store, split="groups", workers=1)
     assert (run.model.shape, run.model.optimiser, run.model.inference) == (
         method.shape,

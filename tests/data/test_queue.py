@@ -116,8 +116,8 @@ def test_columns_may_be_added_and_moved(tmp_path: Path, store: Store) -> None:
         (["case0,1,../a.nii.gz,,1,0,,,0,,0\ncase1,1"], "line 2: '../a.nii.gz' is no plain file name; keep the files"),
         (["case0,1,,C:\\a.nii,1,0,,,0,,0\ncase1,1"], "line 2: 'C:\\a.nii' is no plain file name"),
         (["case0,1,a,b,1,far,,,0,,0\ncase1,1"], "line 2: score is 'far', not a number"),
-        (["case0,1,,,1,0,,near, far,0,,0\ncase1,1"], "line 2: not as many cells as columns; quote a cell that holds"),
-        (["case0,1,,,1\ncase1,1"], "line 2: not as many cells as columns"),
+        (["case0,1,,,1,0,,near, far,0,,0\ncase1,1"], "line 2: more cells than columns; quote a cell that holds"),
+        (["case0,1,,,1\ncase1,1"], "line 2: cut short after column rank"),
     ],
 )
 def test_a_faulty_row_is_named_with_its_line(tmp_path: Path, store: Store, rows: list[str], message: str) -> None:
@@ -136,10 +136,10 @@ def test_missing_columns_and_files_are_named(tmp_path: Path) -> None:
     path = write_lines(
         tmp_path / "queue.csv", header=",".join(name for name in COLUMNS if name not in ("seed", "rank"))
     )
-    with pytest.raises(DataError, match=r"queue\.csv, line 1: no column rank, seed; a queue has uid, slice, image"):
+    with pytest.raises(DataError, match=r"queue\.csv, line 1: column rank, seed is missing; expected uid, slice"):
         read_queue(path)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"queue\.csv: not a readable CSV"):
+    with pytest.raises(DataError, match=r"queue\.csv: the table cannot be read"):
         read_queue(path)
     with pytest.raises(DataError, match=r"absent\.csv: no such queue"):
         read_queue(tmp_path / "absent.csv")

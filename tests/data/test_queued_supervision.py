@@ -15,12 +15,12 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.loading.augment import Augmentation
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.data.loading.sampling import SampleKey, Unit
+from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.queue import WHOLE_CASE, Queue, QueueRow, write_queue
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.store.annotation_folder import Provenance, write_annotation
 from lesslabel.data.supervision import assign_supervision
-from lesslabel.data.view import Shown, Supervision, View
+from lesslabel.data.view import Supervision, View, VisibleAnnotation
 from lesslabel.errors import ConfigError, DataError
 
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
@@ -50,14 +50,17 @@ def queue_of(tmp_path: Path) -> Callable[..., str]:
 
 def test_only_queued_units_show_the_annotation(queue_of: Callable[..., str]) -> None:
     view = View([Supervision("dense", queue=queue_of(*UNITS))])
-    assert assign_supervision(view, RECORDS) == {"case0": (Shown("dense", (1, 3)),), "case3": (Shown("dense"),)}
+    assert assign_supervision(view, RECORDS) == {
+        "case0": (VisibleAnnotation("dense", (1, 3)),),
+        "case3": (VisibleAnnotation("dense"),),
+    }
 
 
 def test_a_queue_and_what_the_annotation_speaks_of_intersect(queue_of: Callable[..., str]) -> None:
     covered = {"case0": (0, 3), "case3": (2,), "case1": ()}
     view = View([Supervision("dense", queue=queue_of(*UNITS, ("case1", 0)))])
     shown = assign_supervision(view, RECORDS, lambda uid, _: covered.get(uid))
-    assert shown == {"case0": (Shown("dense", (3,)),), "case3": (Shown("dense", (2,)),)}
+    assert shown == {"case0": (VisibleAnnotation("dense", (3,)),), "case3": (VisibleAnnotation("dense", (2,)),)}
 
 
 def test_later_entries_take_the_slices_that_are_left(queue_of: Callable[..., str]) -> None:
@@ -66,10 +69,14 @@ def test_later_entries_take_the_slices_that_are_left(queue_of: Callable[..., str
         view, RECORDS[:4], lambda uid, name: (0,) if (uid, name) == ("case0", "pseudo") else None
     )
     assert shown == {
-        "case0": (Shown("dense", (1, 3)), Shown("pseudo", (0,)), Shown("scribble", (2,))),
-        "case3": (Shown("dense"),),
-        "case1": (Shown("pseudo"),),
-        "case2": (Shown("pseudo"),),
+        "case0": (
+            VisibleAnnotation("dense", (1, 3)),
+            VisibleAnnotation("pseudo", (0,)),
+            VisibleAnnotation("scribble", (2,)),
+        ),
+        "case3": (VisibleAnnotation("dense"),),
+        "case1": (VisibleAnnotation("pseudo"),),
+        "case2": (VisibleAnnotation("pseudo"),),
     }
 
 
@@ -81,9 +88,9 @@ def test_a_budget_counts_patients_to_whom_an_entry_has_something_to_add(
     queue = queue_of(("case0", 0), ("case3", 0), ("case4", 0))
     view = View([Supervision("dense", 2, order, queue), Supervision("scribble", 1, order)])
     assert assign_supervision(view, RECORDS) == {
-        "case0": (Shown("dense", (0,)), Shown("scribble", (1, 2, 3))),
-        "case3": (Shown("dense", (0,)),),
-        "case1": (Shown("scribble"),),
+        "case0": (VisibleAnnotation("dense", (0,)), VisibleAnnotation("scribble", (1, 2, 3))),
+        "case3": (VisibleAnnotation("dense", (0,)),),
+        "case1": (VisibleAnnotation("scribble"),),
     }
     whole = queue_of(("case0", WHOLE_CASE), ("case1", WHOLE_CASE), name="whole.csv")
     view = View([Supervision("dense", queue=whole), Supervision("scribble", 1, order)])
@@ -138,16 +145,16 @@ def place(tmp_path: Path) -> Workplace:
     return Workplace(tmp_path)
 
 
-def sample(module: SegmentationDataModule, unit: Unit, *, labelled: bool = True) -> Batch:
+def sample(module: SegmentationDataModule, unit: SampleSource, *, labelled: bool = True) -> Batch:
     return module.train_dataloader().dataset[SampleKey(0, 0, unit, labelled)]
 
 
 def test_slices_out_of_the_queue_are_unlabelled_in_2d(place: Workplace, queue_of: Callable[..., str]) -> None:
     module = place.module(View([Supervision("dense", queue=queue_of(*UNITS))]), unlabelled_batch_size=2)
     pools = module.streams()
-    queued = {Unit("case0", 1), Unit("case0", 3), *(Unit("case3", z) for z in range(4))}
+    queued = {SampleSource("case0", 1), SampleSource("case0", 3), *(SampleSource("case3", z) for z in range(4))}
     assert set(pools.labelled) == queued
-    assert set(pools.unlabelled) == {Unit(f"case{n}", z) for n in range(4) for z in range(4)} - queued
+    assert set(pools.unlabelled) == {SampleSource(f"case{n}", z) for n in range(4) for z in range(4)} - queued
     for unit in pools.unlabelled:
         hidden = sample(module, unit, labelled=False)
         assert int(hidden["kind"]) == Kind.NONE
@@ -162,9 +169,9 @@ def test_slices_out_of_the_queue_are_unlabelled_in_2d(place: Workplace, queue_of
 def test_slices_out_of_the_queue_are_unknown_in_3d(place: Workplace, queue_of: Callable[..., str]) -> None:
     module = place.module(View([Supervision("dense", queue=queue_of(*UNITS))]), dimensions=3)
     pools = module.streams()
-    assert pools.labelled == [Unit("case0", None), Unit("case3", None)]
-    assert pools.unlabelled == [Unit("case1", None), Unit("case2", None)]
-    shown = sample(module, Unit("case0", None))
+    assert pools.labelled == [SampleSource("case0", None), SampleSource("case3", None)]
+    assert pools.unlabelled == [SampleSource("case1", None), SampleSource("case2", None)]
+    shown = sample(module, SampleSource("case0", None))
     dense = place.store.read("case0").annotations["dense"].labels
     assert shown["kind"].tolist() == [Kind.NONE, Kind.DENSE, Kind.NONE, Kind.DENSE]
     np.testing.assert_array_equal(shown["target"][[1, 3]].numpy(), dense[[1, 3]])
@@ -190,7 +197,7 @@ def test_the_third_stage_of_adaptation(place: Workplace, queue_of: Callable[...,
             assert int(shown["kind"]) == Kind.PSEUDO
             assert (shown["target"] == 2).all()
             assert (shown["weight"] == 0.5).all()
-    volume = sample(place.module(view, dimensions=3), Unit("case0", None))
+    volume = sample(place.module(view, dimensions=3), SampleSource("case0", None))
     assert volume["kind"].tolist() == [Kind.PSEUDO, Kind.DENSE, Kind.PSEUDO, Kind.DENSE]
     assert (volume["target"][[0, 2]] == 2).all()
     dense = place.store.read("case0").annotations["dense"].labels
@@ -247,10 +254,10 @@ def test_maps_are_derived_from_dense_slices_alone(place: Workplace, queue_of: Ca
         [Supervision("dense", queue=queue_of(("case0", 1))), Supervision("pseudo/stage1")], overlays=[place.predict(0)]
     )
     module = place.module(view)
-    module._recipe = Places  # type: ignore[assignment]  # what the method in training would ask for
+    module._map_derivation = Places  # type: ignore[assignment]  # what the method in training would ask for
     dense = place.store.read("case0").annotations["dense"].labels
-    np.testing.assert_array_equal(sample(module, Unit("case0", 1))["derived"][0].numpy(), dense[1])
-    assert not sample(module, Unit("case0", 0))["derived"].any()
+    np.testing.assert_array_equal(sample(module, SampleSource("case0", 1))["derived"][0].numpy(), dense[1])
+    assert not sample(module, SampleSource("case0", 0))["derived"].any()
 
 
 # Description and refusals -----------------------------------------------------------------------------------------

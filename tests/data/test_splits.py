@@ -263,10 +263,10 @@ def test_a_split_that_draws_cases_leaks_patients(tmp_path: Path) -> None:
     ("text", "match"),
     [
         ("unit: case\ndraw: {train: 20, test: 5}\n", "draws 25 cases, the store has 24"),
-        ("draw: {train: 2}\n", "what is drawn is 'unit: case'"),
-        ("unit: case\ndraw: {train: many}\n", "what is drawn is 'unit: case'"),
-        ("unit: case\ndraw: {training: 3}\n", "what is drawn is 'unit: case'"),
-        ("unit: case\ndraw: [3]\n", "what is drawn is 'unit: case'"),
+        ("draw: {train: 2}\n", "a list of samples holds 'unit: case'"),
+        ("unit: case\ndraw: {train: many}\n", "a list of samples holds 'unit: case'"),
+        ("unit: case\ndraw: {training: 3}\n", "a list of samples holds 'unit: case'"),
+        ("unit: case\ndraw: [3]\n", "a list of samples holds 'unit: case'"),
     ],
 )
 def test_a_drawing_that_cannot_be(tmp_path: Path, text: str, match: str) -> None:

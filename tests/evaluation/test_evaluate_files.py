@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.transform import Rotation
 
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation import evaluate_files, segmentation_metrics
@@ -47,12 +48,12 @@ def test_options_reach_the_metrics(folders, blobs):
     pd.testing.assert_frame_equal(frame.drop(columns="case"), expected)
 
 
-def test_a_file_of_one_slice_is_scored_in_2d(tmp_path, blobs):
-    pred, ref = blobs(0, (1, 12, 14)), blobs(1, (1, 12, 14))
-    frame = evaluate_files(save(tmp_path / "p.nii", pred), save(tmp_path / "r.nii", ref))
-    pd.testing.assert_frame_equal(
-        frame.drop(columns="case"), segmentation_metrics(pred[0], ref[0], spacing=SPACING_ZYX[1:])
-    )
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_file_of_one_slice_is_scored_in_2d(tmp_path, blobs, axis):
+    pred, ref = blobs(0, (12, 14)), blobs(1, (12, 14))
+    files = [save(tmp_path / name, np.expand_dims(labels, axis)) for name, labels in (("p.nii", pred), ("r.nii", ref))]
+    expected = segmentation_metrics(pred, ref, spacing=np.delete(SPACING_ZYX, axis))
+    pd.testing.assert_frame_equal(evaluate_files(*files).drop(columns="case"), expected)
 
 
 def test_whole_numbers_kept_as_float_are_labels(tmp_path, blobs):
@@ -89,8 +90,20 @@ def test_the_grids_must_agree_to_a_tenth_of_a_voxel(tmp_path, blobs, shift_mm, f
     if fits:
         assert len(evaluate_files(pred, ref)) == 3
     else:
-        with pytest.raises(DataError, match=r"p\.nii: affine differs from that of r\.nii by 0\.107 voxels"):
+        with pytest.raises(DataError, match=r"p\.nii: affine differs from that of r\.nii by 0\.107 voxels; resample"):
             evaluate_files(pred, ref)
+
+
+def test_axes_rounded_to_four_decimals_and_made_orthonormal_again_are_one_grid(tmp_path, blobs):
+    """As scanners and anonymisers round direction cosines, and as ITK mends them on writing."""
+    exact = Rotation.from_rotvec([0.2, -0.1, 0.15]).as_matrix()
+    rounded, orthonormal = np.eye(4), np.eye(4)
+    rounded[:3, :3] = np.round(exact, 4) * [0.7, 0.7, 3.0]
+    left, _, right = np.linalg.svd(np.round(exact, 4))
+    orthonormal[:3, :3] = (left @ right) * [0.7, 0.7, 3.0]
+    labels = blobs(0, (40, 128, 128))
+    ref, pred = save(tmp_path / "r.nii", labels, rounded), save(tmp_path / "p.nii", labels, orthonormal)
+    assert (evaluate_files(pred, ref)["dice"] == 1).all()
 
 
 def test_a_mirrored_prediction_is_refused(tmp_path, blobs):
@@ -114,6 +127,20 @@ def test_paths_and_options_that_do_not_fit(folders, tmp_path, blobs):
     save(ref / "a.nii", blobs(0, (5, 9, 12)))
     with pytest.raises(DataError, match=r"is the same case; keep one of them"):
         evaluate_files(pred, ref)
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_reference_that_is_known_nowhere_but_in_the_background_is_refused(tmp_path, extra):
+    labels = np.zeros((5, 9, 12), np.uint8)
+    labels[1:3, 2:5, 3:6] = 1
+    pred = labels.copy()
+    pred[0, 0, :extra] = 1
+    ref = save(tmp_path / "r.nii", labels * np.uint8(255))
+    with pytest.raises(DataError, match=r"r\.nii: known nowhere but in the background \(values 0 and 255;.* 0 and 1"):
+        evaluate_files(save(tmp_path / "p.nii", pred), ref)
+    all_unknown = save(tmp_path / "unknown.nii", np.full_like(labels, 255))
+    with pytest.raises(DataError, match=r"unknown\.nii: known nowhere"):
+        evaluate_files(save(tmp_path / "p.nii", pred), all_unknown)
 
 
 def test_what_is_no_label_map_names_the_file(tmp_path, blobs):

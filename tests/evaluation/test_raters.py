@@ -120,7 +120,9 @@ def test_a_case_of_one_slice_is_scored_in_2d(make_store) -> None:
     a[0, 1:8, 1:8], b[0, 1:8, 1:8] = 1, 1
     b[0, 0, [1, 3, 5]] = 1  # more than 5 % of the voxels of the outlines, less of all voxels
     frame = compare_raters(make_store(make_case("p1", (100.0, 2.0, 1.0), a=a, b=b)))
-    in_2d, in_3d = segmentation_metrics(a[0], b[0], spacing=(2, 1)), segmentation_metrics(a, b, spacing=(100, 2, 1))
+    in_2d = segmentation_metrics(a[0], b[0], spacing=(2, 1))
+    beyond = ((1, 1), (0, 0), (0, 0))
+    in_3d = segmentation_metrics(np.pad(a, beyond), np.pad(b, beyond), spacing=(100, 2, 1))  # every voxel is border
     assert scores(frame, "a", "b") == in_2d[["dice", "hd95"]].to_numpy().tolist()
     assert in_2d["hd95"][0] != in_3d["hd95"][0]
 
@@ -134,6 +136,13 @@ def test_what_is_unknown_to_either_counts_for_neither(make_store) -> None:
     assert scores(compare_raters(store, ["b", "a"]), "b", "a") == [[1.0, 0.0]]
 
 
+def test_a_mask_of_0_and_255_is_refused(make_store) -> None:
+    mask = np.where(bar(0, 4) == 1, np.uint8(IGNORE), np.uint8(0))
+    store = make_store(make_case("p1", a=mask, b=bar(0, 4)))
+    with pytest.raises(DataError, match="annotation 'a' of case p1: known nowhere but in the background"):
+        compare_raters(store)
+
+
 def test_slices_and_labels_that_a_rater_does_not_speak_of(make_store) -> None:
     a, b = bar(0, 4) | bar(6, 8, 2), bar(0, 4) | bar(6, 8, 2)
     b[0] = 1
@@ -145,7 +154,7 @@ def test_slices_and_labels_that_a_rater_does_not_speak_of(make_store) -> None:
 
 def test_raters_who_speak_of_different_labels_have_nothing_in_common(make_store) -> None:
     case = change(make_case("p1", a=bar(0, 4), b=bar(0, 4, 2)), "a", covered_labels=(1,))
-    with pytest.raises(DataError, match="no case has two of the dense annotations that speak of one label"):
+    with pytest.raises(DataError, match="no case has two of the dense annotations that cover one label"):
         compare_raters(make_store(change(case, "b", covered_labels=(2,))))
 
 

@@ -20,8 +20,17 @@ MEDPY = {"dice": binary.dc, "jaccard": binary.jc}
 MEDPY_SURFACE = {"hd95": binary.hd95, "asd": binary.asd, "assd": binary.assd}
 
 
+def in_plane(pred, ref, spacing):
+    """What is scored: a single slice, thin along whichever axis, is one in 2D, which others have to be told."""
+    if pred.ndim == 2 or pred.shape.count(1) != 1:
+        return pred, ref, spacing
+    axis = pred.shape.index(1)
+    return pred.squeeze(axis), ref.squeeze(axis), None if spacing is None else tuple(np.delete(spacing, axis))
+
+
 def require_equal_to_medpy(pred, ref, spacing):
     frame = segmentation_metrics(pred, ref, spacing=spacing).set_index("label")
+    pred, ref, spacing = in_plane(pred, ref, spacing)
     assert set(frame.index) == (set(np.unique(pred)) | set(np.unique(ref))) - {0}
     for label in frame.index:
         p, r = pred == label, ref == label
@@ -69,6 +78,19 @@ def test_equal_to_medpy_on_blobs(blobs, seed, shape):
     require_equal_to_medpy(blobs(seed, shape), np.roll(blobs(seed, shape), 2, axis=-1), None)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("empty", ["diagonal", "nan"])
+def test_a_single_slice_is_scored_in_2d_whichever_axis_is_thin(blobs, axis, empty):
+    pred, ref = blobs(1, (13, 17)), blobs(2, (13, 17))
+    pred[pred == 3] = 0  # of this label only the reference has something
+    spacing = np.insert([0.7, 2.5], axis, 9.0)
+    expected = segmentation_metrics(pred, ref, spacing=(0.7, 2.5), empty=empty)
+    thin = [np.expand_dims(labels, axis) for labels in (pred, ref)]
+    pd.testing.assert_frame_equal(segmentation_metrics(*thin, spacing=spacing, empty=empty), expected)
+    in_voxels = segmentation_metrics(pred, ref, empty=empty)
+    pd.testing.assert_frame_equal(segmentation_metrics(*thin, empty=empty), in_voxels)
+
+
 @pytest.mark.parametrize("corner", [(0, 0, 0), (6, 8, 10), (0, 8, 0)])
 def test_equal_to_medpy_on_single_voxels_far_apart(corner):
     pred, ref = np.zeros((2, 7, 9, 11), np.uint8)
@@ -109,7 +131,8 @@ def test_directed_percentile_and_surface_dice_equal_brute_force(pair, tolerance)
     pred, ref = pred == 1, ref == 1
     if not (pred.any() and ref.any()):
         return
-    pred_border, ref_border = (np.argwhere(mask & ~binary_erosion(mask)) * spacing for mask in (pred, ref))
+    flat_pred, flat_ref, sides = in_plane(pred, ref, spacing)
+    pred_border, ref_border = (np.argwhere(mask & ~binary_erosion(mask)) * sides for mask in (flat_pred, flat_ref))
     apart = cdist(pred_border, ref_border)
     from_pred, from_ref = apart.min(axis=1), apart.min(axis=0)
     row = one_row(pred, ref, spacing=spacing, hd95="max-of-directed", nsd_tolerance=tolerance)

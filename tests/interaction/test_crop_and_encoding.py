@@ -73,7 +73,7 @@ def test_a_crop_is_widened_to_hold_a_far_position():
 def test_on_its_own_grid_a_crop_is_the_image_and_back():
     image = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0))
     crop = whole(SHAPE, SHAPE)
-    assert torch.equal(crop.cut(image), image)
+    assert torch.equal(crop.image_to_grid(image), image)
     np.testing.assert_array_equal(crop.paste(image[0]), image[0].numpy())
 
 
@@ -82,7 +82,7 @@ def test_on_its_own_grid_a_crop_is_the_image_and_back():
 )
 def test_a_constant_stays_constant_and_outside_the_box_all_is_zero(shape, size):
     crop = Crop(tuple(slice(1, length - 1) for length in shape), shape, size)
-    assert torch.allclose(crop.cut(torch.full((1, *shape), 3.0)), torch.tensor(3.0))
+    assert torch.allclose(crop.image_to_grid(torch.full((1, *shape), 3.0)), torch.tensor(3.0))
     pasted = crop.paste(torch.ones(size))
     inside = np.zeros(shape, bool)
     inside[crop.window] = True
@@ -101,7 +101,7 @@ def test_a_seed_falls_into_the_voxel_of_the_grid_that_holds_its_centre(data):
     voxel = data.draw(st.integers(start, start + length - 1))
     seeds = np.zeros((1, 60), bool)
     seeds[0, voxel] = True
-    grid = Crop((slice(0, 1), slice(start, start + length)), (1, 60), (1, side)).cut_seeds(seeds)
+    grid = Crop((slice(0, 1), slice(start, start + length)), (1, 60), (1, side)).seeds_to_grid(seeds)
     (placed,) = np.flatnonzero(grid)
     low, high = placed * length / side, (placed + 1) * length / side
     assert low - 1e-9 <= voxel - start + 0.5 <= high + 1e-9
@@ -110,7 +110,7 @@ def test_a_seed_falls_into_the_voxel_of_the_grid_that_holds_its_centre(data):
 def test_labels_are_cut_without_making_new_ones():
     labels = np.where(disk(), 1, 0).astype(np.uint8)
     labels[:, :3] = IGNORE
-    cut = Crop((slice(5, 35), slice(0, 50)), SHAPE, SIZE).cut_labels(labels)
+    cut = Crop((slice(5, 35), slice(0, 50)), SHAPE, SIZE).labels_to_grid(labels)
     assert cut.shape == SIZE
     assert set(np.unique(cut)) == {0, 1, IGNORE}
 

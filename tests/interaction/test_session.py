@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from toy_model import ToyModel, ToyObject, squares
 
+from lesslabel import interaction
 from lesslabel.errors import DataError
 from lesslabel.interaction.model import History, Segmentation
 from lesslabel.interaction.prompts import Box, Click, InteriorMarginPoints, Prompt, Scribble, Side
 from lesslabel.interaction.session import InteractiveSession, replay
 from lesslabel.interaction.session_log import SessionLog, Turn
-from lesslabel.interaction.session_start import Start
+from lesslabel.interaction.session_start import StartMask
 from lesslabel.interaction.session_steps import KEPT_ANSWERS
 from lesslabel.interaction.session_views import label_map, most_uncertain_voxel
 
@@ -139,7 +140,7 @@ def test_a_model_looks_once_at_an_image(dimensions: int) -> None:
     assert len(model.looked_at) == 3
 
 
-def test_an_image_that_the_model_refuses_to_look_at_changes_nothing() -> None:
+def test_an_image_that_the_model_refuses_to_prepare_changes_nothing() -> None:
     session = InteractiveSession(ToyModel()).set_image(squares(), SPACING[2])
     session.add(FIRST)
     before = state(session)
@@ -229,8 +230,8 @@ class Fussy(ToyModel):
 
     refuses = False
 
-    def look_at(self, *args: Any) -> Any:
-        image = super().look_at(*args)
+    def prepare_image(self, *args: Any) -> Any:
+        image = super().prepare_image(*args)
 
         class FussyObject(ToyObject):
             def answer(this, history: History) -> Segmentation:  # noqa: N805  `self` is the model
@@ -310,7 +311,7 @@ def test_a_start_is_logged_and_replayed(tmp_path: Path) -> None:
     assert written["start"] == {"shape": [12, 14], "runs": [7 * 14 + 8, 6, 8, 6, 8, 6, 8, 6, 14]}
     again = replay(ToyModel(), squares(), SPACING[2], log)
     assert state(again) == state(session)
-    other = replace(log, turns=(Start("1", (2, 2), (1, 3)),))
+    other = replace(log, turns=(StartMask("1", (2, 2), (1, 3)),))
     with pytest.raises(DataError, match=r"turn 1: object '1': start of shape \(2, 2\), the image has \(12, 14\)"):
         replay(ToyModel(), squares(), SPACING[2], other)
 
@@ -323,11 +324,11 @@ def test_a_mask_is_kept_as_its_runs(data: st.DataObject) -> None:
     )
     if not mask.any():
         with pytest.raises(DataError, match="the mask is empty"):
-            Start.of_mask("1", mask)
+            StartMask.of_mask("1", mask)
         return
-    kept = Start.of_mask("1", mask)
+    kept = StartMask.of_mask("1", mask)
     np.testing.assert_array_equal(kept.mask, mask)
-    assert Start.from_json(json.loads(json.dumps(kept.to_json()))) == kept
+    assert StartMask.from_json(json.loads(json.dumps(kept.to_json()))) == kept
 
 
 @pytest.mark.parametrize(
@@ -502,7 +503,7 @@ def test_labels_number_the_objects_in_their_order() -> None:
 @pytest.mark.parametrize("ask", [InteractiveSession.segmentation, InteractiveSession.next_click_suggestion])
 def test_an_unknown_object_is_refused(ask: Callable[[InteractiveSession, str], object]) -> None:
     session = session_on()
-    with pytest.raises(DataError, match="object '1': nothing was said of it; objects are none so far"):
+    with pytest.raises(DataError, match="object '1': no such object; objects are none so far"):
         ask(session, "1")
     session.add(FIRST, object="liver")
     with pytest.raises(DataError, match=r"object 'lever': .* objects are 'liver'"):
@@ -710,3 +711,17 @@ def test_an_undamaged_log_and_one_without_a_clock_are_read(tmp_path: Path) -> No
 def test_an_absent_log_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"absent\.json: no such file; expected a session log"):
         SessionLog.read(tmp_path / "absent.json")
+
+
+def test_a_model_that_still_looks_at_images_works_with_a_warning() -> None:
+    class Old:
+        dimensions, in_channels, look_at = 2, 1, ToyModel().prepare_image
+
+    with pytest.warns(FutureWarning, match="rename it to prepare_image"):
+        session = InteractiveSession(Old()).set_image(squares())  # type: ignore[arg-type]  # the old interface
+    assert session.add(Click((3, 3))).mask[3, 3]
+
+
+def test_the_old_name_of_a_start_mask_works_with_a_warning() -> None:
+    with pytest.warns(FutureWarning, match="is now StartMask"):
+        assert interaction.Start is StartMask

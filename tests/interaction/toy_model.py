@@ -26,7 +26,7 @@ class ToyModel:
     begun: int = 0
     histories: list[History] = field(default_factory=list)
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "ToyImage":
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "ToyImage":
         if not image.any():
             raise DataError("the toy sees nothing in the dark")
         self.looked_at.append((image, tuple(spacing_mm)))

@@ -9,11 +9,12 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage, special
 from skimage.segmentation import find_boundaries
 
+from lesslabel import losses
 from lesslabel.data.case import IGNORE
 from lesslabel.data.loading.derived import make_in_runs
 from lesslabel.errors import ConfigError
 from lesslabel.losses import (
-    LevelSetRecipe,
+    LevelSetDerivation,
     level_set,
     level_set_loss,
     level_set_targets,
@@ -138,17 +139,17 @@ def test_slices_beyond_the_dense_ones_change_no_level_set(before: int, behind: i
 
 def test_slices_of_a_volume_are_taken_one_by_one_in_2d() -> None:
     labels = np.random.default_rng(0).integers(0, 3, (3, 8, 9)).astype(np.uint8)
-    per_slice = LevelSetRecipe(whole=True, dimensions=2).make(labels, 3)
+    per_slice = LevelSetDerivation(whole=True, dimensions=2).make(labels, 3)
     assert per_slice.shape == (2, 3, 8, 9)
     for z in range(3):
         np.testing.assert_array_equal(per_slice[:, z], level_sets(labels[z], 3))
-        np.testing.assert_array_equal(per_slice[:, z], LevelSetRecipe(whole=False, dimensions=2).make(labels[z], 3))
-    np.testing.assert_array_equal(LevelSetRecipe(whole=True, dimensions=3).make(labels, 3), level_sets(labels, 3))
+        np.testing.assert_array_equal(per_slice[:, z], LevelSetDerivation(whole=False, dimensions=2).make(labels[z], 3))
+    np.testing.assert_array_equal(LevelSetDerivation(whole=True, dimensions=3).make(labels, 3), level_sets(labels, 3))
 
 
-def test_a_recipe_without_such_an_empty_class_is_refused() -> None:
+def test_a_derivation_without_such_an_empty_class_is_refused() -> None:
     with pytest.raises(ConfigError, match="empty: 'nan' is not one of 'outside', 'zeros'"):
-        LevelSetRecipe(whole=True, dimensions=3, empty="nan")
+        LevelSetDerivation(whole=True, dimensions=3, empty="nan")
 
 
 def test_the_inverse_is_negative_inside_and_steep() -> None:
@@ -224,3 +225,8 @@ def test_nothing_known_gives_zero_with_zero_gradient(per_sample: bool) -> None:
     loss.backward()
     assert loss.item() == 0.0
     assert not prediction.grad.any()
+
+
+def test_the_old_name_of_the_derivation_works_with_a_warning() -> None:
+    with pytest.warns(FutureWarning, match="is now LevelSetDerivation"):
+        assert losses.LevelSetRecipe is LevelSetDerivation

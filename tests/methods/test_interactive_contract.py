@@ -13,9 +13,19 @@ from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction import PROMPTS, ROBOTS, Box, Click, InteractiveSession, Scribble, SessionLog, Side, replay
 from lesslabel.interaction.encoding import CueName
+from lesslabel.interaction.focus_view import FocusSettings
 from lesslabel.interaction.graph_cut import graph_cut
 from lesslabel.interaction.information_fusion import information_fusion
-from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg
+from lesslabel.methods import (
+    ClickMaps,
+    EdgeFlow,
+    FCANet,
+    FeatureAware,
+    FocusCut,
+    GPInteractive,
+    InteractiveMethod,
+    MIDeepSeg,
+)
 from lesslabel.methods.interactive import mideepseg
 from lesslabel.networks import UNet
 
@@ -33,6 +43,11 @@ class Row:
     network_runs: int = 3
 
 
+MASK_GUIDED = {"form": "gaussian", "previous_mask": True, "own_clicks": 2, "loss": "normalised_focal"}
+NARROW = {"stride": 2, "width": 6, "normalisation": "instance"}
+FLOW = {"stem_channels": 4, "normalisation": "instance"}
+FIRST_CLICK = {"attention_channels": (4, 6), "attention_normalisation": "instance"}
+
 ROWS = [
     Row("mideepseg", MIDeepSeg, 1),
     Row("mideepseg graph cut", lambda **settings: MIDeepSeg(refinement="graph_cut", **settings), 1),
@@ -45,6 +60,20 @@ ROWS = [
     Row("gaussian process egd", lambda **settings: GPInteractive(cue="exponential_geodesic", **settings)),
     Row("gaussian process decoupled", lambda **settings: GPInteractive(engine="decoupled", **settings)),
     Row("gaussian process cnn", lambda **settings: GPInteractive(head="cnn", **settings)),
+    Row("click maps", ClickMaps),
+    Row("click maps guided by the mask", lambda **settings: ClickMaps(**MASK_GUIDED, **settings)),
+    Row("fca-net", lambda **settings: FCANet(**FIRST_CLICK, **settings)),
+    Row("feature aware", lambda **settings: FeatureAware(**NARROW, **settings), 1),
+    Row("feature aware without refinement", lambda **settings: FeatureAware(**NARROW, refine=False, **settings), 1),
+    Row("feature aware, frozen", lambda **settings: FeatureAware(**NARROW, frozen=True, **settings), 1),
+    Row("edge flow", lambda **settings: EdgeFlow(**FLOW, **settings)),
+    Row("edge flow, edge of the mask", lambda **settings: EdgeFlow(edge="mask", **FLOW, **settings)),
+    Row("edge flow, coarse", lambda **settings: EdgeFlow(stage="coarse", late_fusion=False, **FLOW, **settings)),
+    Row("focus cut", FocusCut, 5),
+    Row("focus cut fast", lambda **settings: FocusCut(focus=FocusSettings(progress="fast"), **settings), 5),
+    Row("focus cut standard", lambda **settings: FocusCut(focus=FocusSettings(progress="standard"), **settings), 5),
+    Row("focus cut, global view", lambda **settings: FocusCut(focus=None, **settings)),
+    Row("fca-net base", lambda **settings: FCANet(first_click_attention=False, click_loss=False, **settings)),
 ]
 
 every_method = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -359,7 +388,7 @@ def test_bad_images_and_prompts_are_refused(row):
     image = image_of(2)
     for bad in (image[0], np.concatenate([image, image]), image * np.nan):
         with pytest.raises(DataError, match="image of shape"):
-            method.look_at(bad, SPACING[2])
+            method.prepare_image(bad, SPACING[2])
     session = session_on(method)
     with pytest.raises(DataError, match="no prompt"):
         session.add()
@@ -400,10 +429,12 @@ def test_clicks_at_its_own_errors_change_the_maps_and_nothing_else(row, dimensio
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
+    in_training = method.network.training  # a frozen network never is
     corrected = method.prepare_batch(batch)
     assert torch.equal(torch.rand(1), expected)  # no random number of the step is used up
     assert all(torch.equal(tensor, state[name]) for name, tensor in method.state_dict().items())
-    assert method.network.training
+    assert method.training
+    assert method.network.training == in_training
     assert not norm.training
     del method.network.frozen
     again = method.prepare_batch(batch)

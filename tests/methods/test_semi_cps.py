@@ -46,11 +46,11 @@ def test_each_network_learns_from_labels_and_from_the_other(loss, places, monkey
     target, chosen = batch["target"].numpy(), PLACES[places]
     known = [0.5 * (numpy_partial_cross_entropy(p, target)) for p in (first, second)]
     dice = [0.5 * numpy_dice_loss(p, target) for p in (first, second)]
-    taught = LOSSES[loss](first[chosen], second.argmax(1)[chosen])
-    taught += LOSSES[loss](second[chosen], first.argmax(1)[chosen])
+    expected = LOSSES[loss](first[chosen], second.argmax(1)[chosen])
+    expected += LOSSES[loss](second[chosen], first.argmax(1)[chosen])
     assert float(terms["cross_entropy"]) == pytest.approx(sum(known), rel=1e-5)
     assert float(terms["dice"]) == pytest.approx(sum(dice), rel=1e-5)
-    assert float(terms["pseudo_label"]) == pytest.approx(0.3 * math.exp(-1.25) * taught, rel=1e-5)
+    assert float(terms["pseudo_label"]) == pytest.approx(0.3 * math.exp(-1.25) * expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "dice"])
@@ -59,14 +59,16 @@ def test_no_gradient_flows_through_a_label(loss) -> None:
     batch = batch_of(MIXED)
     method = make(pseudo_label_loss=loss)
     first, second = method.network(batch["image"]), method.second(batch["image"])
-    (unused,) = torch.autograd.grad(method._taught(first, second.max(1).indices, batch), second, allow_unused=True)
+    (unused,) = torch.autograd.grad(
+        method._pseudo_label_loss(first, second.max(1).indices, batch), second, allow_unused=True
+    )
     assert unused is None
     method.losses(batch)["pseudo_label"].backward()
     theirs = next(method.second.parameters()).grad.clone()
     method.second.zero_grad()
     label = method.network(batch["image"]).argmax(1)
     weight = method.pseudo_label_weight * math.exp(-5)
-    (weight * method._taught(method.second(batch["image"]), label, batch)).backward()
+    (weight * method._pseudo_label_loss(method.second(batch["image"]), label, batch)).backward()
     torch.testing.assert_close(theirs, next(method.second.parameters()).grad)
 
 

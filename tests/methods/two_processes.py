@@ -36,7 +36,7 @@ def gradients_over_processes(method: SegmentationMethod, batches: list[Batch], f
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(timeout=300)  # each imports torch, on a machine that may be busy
+        worker.join(timeout=900)  # each imports torch, on a machine that may be busy
         assert worker.exitcode == 0
     found = [torch.load(folder / f"{rank}.pt") for rank in range(len(batches))]
     assert all(torch.equal(found[0][name], other[name]) for other in found for name in other)

@@ -8,7 +8,7 @@ from torch import nn
 
 from lesslabel.errors import ConfigError
 from lesslabel.networks import Network, NetworkShape, UNet, VNet
-from lesslabel.networks.shape import current_form, same_networks, with_current_flags, with_current_network
+from lesslabel.networks.shape import current_form, same_networks, with_current_name, with_current_network
 
 OLD = {
     "dimensions": 3,
@@ -69,10 +69,18 @@ def test_only_networks_are_touched() -> None:
         assert with_current_network(other) == other
 
 
-def test_a_name_on_the_command_line_becomes_a_class() -> None:
-    given = ["--model.network.name", "vnet", "--model.init_args.network.name=unet", "--name", "unet", "--seed", "1"]
-    expected = ["--model.network", "lesslabel.networks.VNet", "--model.init_args.network=lesslabel.networks.UNet"]
-    assert with_current_flags(given) == [*expected, "--name", "unet", "--seed", "1"]
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (("model.network.name", "vnet"), ("model.network", "lesslabel.networks.VNet")),
+        (("model.init_args.network.name", "unet"), ("model.init_args.network", "lesslabel.networks.UNet")),
+        (("name", "unet"), ("name", "unet")),
+        (("model.network.name", "resnet"), ("model.network.name", "resnet")),
+        (("seed", "1"), ("seed", "1")),
+    ],
+)
+def test_a_name_in_a_setting_becomes_a_class(given: tuple[str, str], expected: tuple[str, str]) -> None:
+    assert with_current_name(*given) == expected
 
 
 def test_no_dropout_is_the_same_however_it_is_written() -> None:

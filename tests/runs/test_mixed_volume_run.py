@@ -11,6 +11,7 @@ import yaml
 from running import fit, write_config
 
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.queue import Queue, QueueRow, write_queue
 from lesslabel.data.store import Store
@@ -58,7 +59,7 @@ def terms_of(run: Path) -> dict[str, list[float]]:
 
 def test_a_batch_holds_what_the_expert_and_the_scribbles_say_of_each_slice(store: Path, tmp_path: Path) -> None:
     config = write_mixed(tmp_path / "mixed.yaml", store, class_path="lesslabel.methods.Supervised")
-    batch = next(iter(parse_run(["--config", str(config)]).datamodule.train_dataloader()))
+    batch = next(iter(parse_run(read_settings(["--config", str(config)])).datamodule.train_dataloader()))
     kinds = [Kind.DENSE if z in DENSE else Kind.SCRIBBLE for z in range(DEPTH)]
     assert batch["kind"].tolist() == [kinds, kinds]
     assert batch["annotated_labels"].shape == (2, 4, DEPTH)

@@ -134,6 +134,6 @@ def test_two_processes_alternate_too(adversarial_config: Path, tmp_path: Path, m
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     two = ["--trainer.devices", "2", "--data.batch_size", "2"]  # Lightning's own choice is ddp then
     process = start(["fit", "--config", adversarial_config, "--run", tmp_path / "run", *two], threads=1)
-    _, err = process.communicate(timeout=240)
+    _, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     assert checkpoint(tmp_path / "run")["global_step"] == 12

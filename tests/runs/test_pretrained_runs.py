@@ -14,7 +14,7 @@ from running import fit, one_line, write_config
 from lesslabel.bundle import export_bundle, load_bundle
 from lesslabel.cli import main
 from lesslabel.networks.resnet import ResNetEncoder
-from lesslabel.runs.verbs import load_model
+from lesslabel.runs.reopening import load_model
 
 STAND_STILL = ("--model.init_args.optimiser.learning_rate", "1e-30")
 

@@ -13,7 +13,7 @@ from running import checkpoint, fit
 from lesslabel.errors import RunError
 from lesslabel.runs.callbacks import step_seed
 from lesslabel.runs.curves import CurveLogger
-from lesslabel.runs.folder import RunFolder, flatten, without_folders
+from lesslabel.runs.folder import RunFolder, flatten
 
 
 def test_the_folder_holds_what_the_documentation_says(plain_run: Path, store: Path) -> None:
@@ -57,25 +57,6 @@ def test_the_environment_names_no_person_and_no_machine(plain_run: Path) -> None
     assert socket.gethostname() not in words
     assert str(Path.home()) not in text
     assert not re.search(r'[ "=]/\w', text), "an absolute path"
-
-
-@pytest.mark.parametrize(
-    ("argument", "kept"),
-    [
-        ("/home/jane/hearts.yaml", "hearts.yaml"),
-        ("--data.store=/home/jane/my stores/acdc", "--data.store=acdc"),
-        (
-            "--data.init_args={'store': '/home/jane/stores/acdc', 'fold': 1}",
-            "--data.init_args={'store': 'acdc', 'fold': 1}",
-        ),
-        ("configs/acdc/dmpls.yaml", "configs/acdc/dmpls.yaml"),
-        ("../shared/x.yaml", "../shared/x.yaml"),
-        ("0.5", "0.5"),
-        ("[16, 32]", "[16, 32]"),
-    ],
-)
-def test_absolute_paths_shrink_to_their_last_part(argument: str, kept: str) -> None:
-    assert without_folders(argument) == kept
 
 
 def test_a_checkpoint_is_found_by_name_or_path(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import yaml
 from running import SETTINGS, fit
 
 from lesslabel.cli import main
+from lesslabel.command_words import read_settings
 from lesslabel.runs.config_files import read_config, shared_files
 from lesslabel.runs.parsing import parse_run
 
@@ -28,7 +29,7 @@ def shared(store: Path, tmp_path: Path) -> Path:
 
 
 def data_of(*arguments: str) -> dict[str, Any]:
-    settings: dict[str, Any] = parse_run(arguments).plain_config()["data"]["init_args"]
+    settings: dict[str, Any] = parse_run(read_settings(arguments)).plain_config()["data"]["init_args"]
     return settings
 
 
@@ -52,7 +53,7 @@ def test_single_settings_are_laid_over_a_shared_part(shared: Path, tmp_path: Pat
 def test_a_run_keeps_the_resolved_configuration_and_resumes_by_it(shared: Path, tmp_path: Path) -> None:
     assert fit(shared, tmp_path / "run") == 0
     kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
-    assert kept == parse_run(["--config", str(shared)]).plain_config()
+    assert kept == parse_run(read_settings(["--config", str(shared)])).plain_config()
     assert kept["data"]["init_args"]["store"] == read_config(shared)["data"]["init_args"]["store"]
     for part in (tmp_path / "_data").iterdir():
         part.unlink()
@@ -76,7 +77,7 @@ def test_every_file_that_settings_come_from_is_known(shared: Path, tmp_path: Pat
     assert sorted(files) == sorted(
         [tmp_path / "_data" / "data.yaml", tmp_path / "_data" / "trainer.yaml", tmp_path / "own" / "network.yaml"]
     )
-    network = parse_run(["--config", str(shared)]).plain_config()["model"]["init_args"]["network"]
+    network = parse_run(read_settings(["--config", str(shared)])).plain_config()["model"]["init_args"]["network"]
     assert network["init_args"]["channels"] == [4, 8]
 
 

@@ -21,8 +21,7 @@ from lesslabel.data.store import Store
 from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import RunError
 from lesslabel.evaluation import segmentation_metrics
-from lesslabel.runs.folder import RunFolder
-from lesslabel.runs.verbs import load_model, load_run
+from lesslabel.runs.reopening import load_model, load_run
 
 COLUMNS = ["uid", "patient", "label", "dice", "jaccard", "hd95", "asd", "assd", "nsd"]
 NAMES = {1: "RV", 2: "Myo", 3: "LV"}
@@ -203,7 +202,7 @@ def test_a_model_comes_back_without_its_data(trained_run: Path, tmp_path: Path) 
     config["data"]["init_args"]["store"] = str(tmp_path / "gone")
     (copy / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     model = load_model(copy)
-    expected = load_run(RunFolder(trained_run)).model
+    expected = load_run(trained_run).model
     assert not model.training
     assert model.state_dict().keys() == expected.state_dict().keys()
     assert all(torch.equal(value, expected.state_dict()[name]) for name, value in model.state_dict().items())

@@ -1,6 +1,5 @@
 """`lesslabel curve` declares a study and runs it."""
 
-import argparse
 from pathlib import Path
 
 import pytest
@@ -8,19 +7,22 @@ import yaml
 
 from lesslabel.cli import main
 from lesslabel.studies import Budgets, budget_study, read_study
+from lesslabel.studies.reproduce import Launching
 from lesslabel.tables import read_protocol, read_published
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> list[argparse.Namespace]:
+def run(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, Launching]]:
     """What would have been reproduced."""
-    reproduced: list[argparse.Namespace] = []
-    monkeypatch.setattr(budget_study, "run_reproduce", lambda options: reproduced.append(options) or 0)
+    reproduced: list[tuple[Path, Launching]] = []
+    monkeypatch.setattr(
+        budget_study, "reproduce", lambda experiment, *, launching: reproduced.append((experiment, launching)) or 0
+    )
     return reproduced
 
 
 def test_the_study_is_declared_and_run(
-    config: Path, order: Path, tmp_path: Path, run: list[argparse.Namespace], capsys: pytest.CaptureFixture[str]
+    config: Path, order: Path, tmp_path: Path, run: list[tuple[Path, Launching]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, other = tmp_path / "curve", tmp_path / "other.yaml"
     content = yaml.safe_load(config.read_text())
@@ -35,16 +37,13 @@ def test_the_study_is_declared_and_run(
     assert read_protocol(folder)["checkpoint_rule"] == "last iteration"
     assert read_published(folder).empty
     assert main([*command, "--jobs", "2"]) == 0
-    assert [(options.experiment, options.jobs, options.dry_run) for options in run] == [
-        (folder, 1, False),
-        (folder, 2, False),
-    ]
+    assert [(experiment, launching.jobs) for experiment, launching in run] == [(folder, 1), (folder, 2)]
     assert main([*command, "--seeds", "1"]) == 1
     assert "declares another study" in capsys.readouterr().err
 
 
 def test_methods_of_two_stores_make_no_curve(
-    config: Path, order: Path, tmp_path: Path, run: list[argparse.Namespace], capsys: pytest.CaptureFixture[str]
+    config: Path, order: Path, tmp_path: Path, run: list[tuple[Path, Launching]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = yaml.safe_load(config.read_text())
     content["data"]["init_args"]["store"] = "another"

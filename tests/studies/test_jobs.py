@@ -10,6 +10,7 @@ import yaml
 from safetensors.torch import save_file
 from studying import declare
 
+from lesslabel.command_words import read_settings
 from lesslabel.errors import ConfigError
 from lesslabel.runs.parsing import parse_run
 from lesslabel.studies import read_study
@@ -32,7 +33,7 @@ def test_methods_budgets_folds_and_seeds_multiply(config: Path, store: Path, ord
     assert len({job.key for job in jobs}) == len({job.folder.path for job in jobs}) == 8
     assert {job.series for job in jobs} == {"MT"}
     assert [job.labels.cases for job in jobs] == [4] * 4 + [10] * 4
-    run = parse_run(jobs[3].arguments)
+    run = parse_run(read_settings(jobs[3].arguments))
     assert (run.config["name"], run.config["seed"], run.datamodule.fold) == ("MT, 2 patients", 4, 1)
     assert run.datamodule.view.supervision[0].patients == 2
     assert (run.datamodule.batch_size, run.datamodule.unlabelled_batch_size) == (2, 3)
@@ -42,7 +43,7 @@ def test_with_all_labels_the_unlabelled_places_go_to_the_labelled(
     config: Path, store: Path, order: Path, tmp_path: Path
 ) -> None:
     (job,) = jobs_of(tmp_path, config, store, budgets={"order": str(order), "patients": ["all"]})
-    data = parse_run(job.arguments).datamodule
+    data = parse_run(read_settings(job.arguments)).datamodule
     assert (data.batch_size, data.unlabelled_batch_size) == (5, 0)
     data.streams()
 
@@ -121,7 +122,8 @@ def test_the_key_does_not_know_what_changes_no_number(
     (other,) = jobs_of(tmp_path / "b", config, store, **changes)
     assert other.key == job.key
     assert job.sources == (
-        "lesslabel.runs.verbs",
+        "lesslabel.runs.fitting",
+        "lesslabel.runs.testing",
         "lesslabel.data.PhantomDataModule",
         "lesslabel.methods.MeanTeacher",
         "lesslabel.networks.UNet",
@@ -147,7 +149,7 @@ def test_several_devices_go_to_lightning_and_share_the_batch(config: Path, store
     settings = {"data.batch_size": 16, "data.unlabelled_batch_size": 8}
     (alone,) = jobs_of(tmp_path / "a", config, store, settings=settings)
     (job,) = jobs_of(tmp_path / "b", config, store, Machines(4, 2), settings=settings)
-    run = parse_run(job.arguments)
+    run = parse_run(read_settings(job.arguments))
     trainer = run.config["trainer"]
     assert (int(trainer["devices"]), trainer["num_nodes"], trainer["strategy"]) == (4, 2, "ddp")
     assert (run.datamodule.batch_size, run.datamodule.unlabelled_batch_size) == (2, 1)
@@ -160,7 +162,7 @@ def test_at_the_budget_of_all_several_devices_share_what_the_labelled_take(
     budgets = {"order": str(order), "patients": ["all"]}
     settings = {"data.batch_size": 3, "data.unlabelled_batch_size": 1}
     (job,) = jobs_of(tmp_path, config, store, Machines(2), budgets=budgets, settings=settings)
-    data = parse_run(job.arguments).datamodule
+    data = parse_run(read_settings(job.arguments)).datamodule
     assert (data.batch_size, data.unlabelled_batch_size) == (2, 0)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.store import Store
-from lesslabel.data.view import Shown
+from lesslabel.data.view import VisibleAnnotation
 from lesslabel.studies import Costs
 from lesslabel.studies.labels import LabelCount, LabelCounter
 
@@ -16,9 +16,9 @@ from lesslabel.studies.labels import LabelCount, LabelCounter
 def test_slices_and_patients_are_counted(store: Path) -> None:
     counter = LabelCounter(Store(store))
     shown = {
-        "phantom001_ed": (Shown("dense"),),
-        "phantom001_es": (Shown("dense", (1,)), Shown("scribble", (0, 2))),
-        "phantom002_ed": (Shown("scribble"),),
+        "phantom001_ed": (VisibleAnnotation("dense"),),
+        "phantom001_es": (VisibleAnnotation("dense", (1,)), VisibleAnnotation("scribble", (0, 2))),
+        "phantom002_ed": (VisibleAnnotation("scribble"),),
     }
     assert counter.count(shown) == LabelCount(patients=2, cases=3, dense_slices=4, scribbled_slices=5)
     assert counter.count({}) == LabelCount()
@@ -33,17 +33,17 @@ def test_points_are_clicks_boxes_two_of_them_and_pseudo_labels_are_free(store: P
     for name, labels, kind in (("points", points, Kind.POINTS), ("boxes", boxes, Kind.BOX), ("p", boxes, Kind.PSEUDO)):
         copy.add_annotation("phantom001_ed", name, Annotation(labels, kind))
     counter = LabelCounter(Store(copy.path))
-    assert counter.count({"phantom001_ed": (Shown("points"),)}).clicks == 4
-    assert counter.count({"phantom001_ed": (Shown("points", (0,)),)}).clicks == 3
-    assert counter.count({"phantom001_ed": (Shown("boxes"),)}).clicks == 2
-    assert counter.count({"phantom001_ed": (Shown("p"),)}) == LabelCount(patients=1, cases=1)
+    assert counter.count({"phantom001_ed": (VisibleAnnotation("points"),)}).clicks == 4
+    assert counter.count({"phantom001_ed": (VisibleAnnotation("points", (0,)),)}).clicks == 3
+    assert counter.count({"phantom001_ed": (VisibleAnnotation("boxes"),)}).clicks == 2
+    assert counter.count({"phantom001_ed": (VisibleAnnotation("p"),)}) == LabelCount(patients=1, cases=1)
 
 
 def test_slices_that_nobody_looked_at_cost_nothing(store: Path, tmp_path: Path) -> None:
     copy = Store(shutil.copytree(store, tmp_path / "store"))
     labels = np.zeros(copy.read("phantom001_ed").image.shape[1:], np.uint8)
     copy.add_annotation("phantom001_ed", "some", Annotation(labels, Kind.DENSE, covered_slices=(2,)))
-    assert LabelCounter(Store(copy.path)).count({"phantom001_ed": (Shown("some"),)}).dense_slices == 1
+    assert LabelCounter(Store(copy.path)).count({"phantom001_ed": (VisibleAnnotation("some"),)}).dense_slices == 1
 
 
 def test_minutes_follow_the_prices() -> None:

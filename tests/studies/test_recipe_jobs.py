@@ -8,6 +8,7 @@ import pytest
 import yaml
 from studying import SETTINGS, declare
 
+from lesslabel.command_words import read_settings
 from lesslabel.errors import ConfigError
 from lesslabel.runs.parsing import parse_run
 from lesslabel.studies import read_study
@@ -221,7 +222,7 @@ def test_volumes_of_the_heart_are_not_labelled_as_the_hippocampus(monkeypatch: p
         "configs/hippocampus/mideepseg.yaml",
         *(f"experiments/interactive/{n}_3d.yaml" for n in ("small", "heart")),
     )
-    data = parse_run([text for config in configs for text in ("--config", config)]).datamodule
+    data = parse_run(read_settings([text for config in configs for text in ("--config", config)])).datamodule
     assert (data.source, data.view.labels, data.dimensions) == ("acdc", None, 3)
 
 

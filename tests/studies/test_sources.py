@@ -9,7 +9,9 @@ from types import FrameType
 import pytest
 
 from lesslabel.cli import main
-from lesslabel.runs.verbs import run_fit, run_test
+from lesslabel.command_words import read_settings
+from lesslabel.runs import testing
+from lesslabel.runs.fitting import fit
 from lesslabel.studies.sources import PACKAGE, SILENT, Sources
 
 FILES = {
@@ -17,7 +19,7 @@ FILES = {
     "errors.py": "class Problem(Exception):\n    pass\n",
     "work.py": """
 from lesslabel.methods import Base
-from lesslabel.report import draw
+from lesslabel.reports import draw
 from lesslabel.errors import Problem
 
 def work(count: int = 3) -> int:
@@ -36,7 +38,7 @@ from scipy import ndimage
 class One(Base):
     A = 1
 """,
-    "report/__init__.py": "def draw():\n    return 1\n",
+    "reports/__init__.py": "def draw():\n    return 1\n",
     "lists/__init__.py": "",
     "named.py": "PLACE = 'lesslabel.far.thing'\n",
     "far/__init__.py": "",
@@ -75,7 +77,7 @@ def edit(package: Path, name: str, old: str, new: str) -> None:
         ("work.py", '"few"', 'f"{count} are few"'),
         ("__init__.py", '"1"', '"2"'),
         ("__init__.py", '"""A package."""\n', ""),
-        ("report/__init__.py", "return 1", "return 2"),
+        ("reports/__init__.py", "return 1", "return 2"),
         ("named.py", "far", "near"),
         ("far/thing.py", "1", "2"),
         ("acting/__init__.py", "ignore", "error"),
@@ -144,6 +146,32 @@ def test_the_packages_that_are_imported(package: Path) -> None:
     assert Sources(package).packages(["lesslabel.work"]) == set()
 
 
+LAZY = """
+from lesslabel.lazy import lazy_names
+__getattr__, __dir__ = lazy_names(__name__, {"draw": "lesslabel.reports", "thing": "lesslabel.far.thing"})
+find_moved_modules()
+"""
+
+
+def test_a_package_that_exports_lazily_is_seen_through(package: Path) -> None:
+    """Although it does something: what it offers is not what it needs."""
+    (package / "lazy.py").write_text("def lazy_names(package, homes):\n    return package, homes\n")
+    (package / "__init__.py").write_text(LAZY)
+    reached = Sources(package).reached(["lesslabel.work"])
+    assert {"lesslabel", "lesslabel.lazy"} <= set(reached)
+    assert "lesslabel.far.thing" not in reached
+    before = Sources(package).hash(NAMES)
+    edit(package, "__init__.py", "far.thing", "named")
+    assert Sources(package).hash(NAMES) == before
+
+
+def test_what_the_library_offers_at_its_top_is_no_source_of_a_fit() -> None:
+    reached = Sources().reached(DMPLS)
+    assert "lesslabel" in reached
+    assert not {name for name in reached if name.startswith(("lesslabel.adaptation", "lesslabel.bundle"))}
+    assert "lesslabel.data.preparing" not in reached
+
+
 def test_the_library_imports_by_full_names() -> None:
     """A relative import would be overlooked."""
     assert not [path for path in PACKAGE.rglob("*.py") if re.search(r"^\s*from \.", path.read_text(), re.MULTILINE)]
@@ -156,7 +184,8 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 DMPLS = (
-    "lesslabel.runs.verbs",
+    "lesslabel.runs.fitting",
+    "lesslabel.runs.testing",
     "lesslabel.methods.DMPLS",
     "lesslabel.data.ACDCDataModule",
     "acdc/five_fold",
@@ -166,7 +195,7 @@ DMPLS = (
 def test_the_sources_of_a_fit_in_the_library_itself(copied: Path) -> None:
     before, computing = Sources(copied).hash(DMPLS), Sources(copied).hash(["lesslabel.verbs.clicks"])
     assert Sources().hash(DMPLS) == before  # wherever it lies
-    for path in (copied / "report").glob("*.py"):
+    for path in (copied / "reports").glob("*.py"):
         path.write_text("A = 1\n")
     for name in ("demo.py", "printing.py", "verbs/report.py", "studies/results.py", "runs/messages.py"):
         (copied / name).write_text("A = 1\n")
@@ -183,8 +212,8 @@ def test_the_sources_of_a_fit_in_the_library_itself(copied: Path) -> None:
     for name, old, new in (
         ("methods/weak/dmpls.py", "pseudo_label_weight: float = 0.5", "pseudo_label_weight: float = 0.4"),
         ("losses/rules.py", "return merged", "return merged + 1"),
-        ("data/sampling.py", "(rank + 1) * count", "(rank + 2) * count"),
-        ("evaluation/distances.py", "return distances", "return 2 * distances"),
+        ("data/loading/sampling.py", "(rank + 1) * count", "(rank + 2) * count"),
+        ("kernels/distances.py", "return distances", "return 2 * distances"),
         ("data/lists/acdc/five_fold.yaml", "patient001", "patient002"),
     ):
         text = (copied / name).read_text()
@@ -214,12 +243,15 @@ def test_a_fit_and_its_test_call_nothing_else(config: Path, store: Path, tmp_pat
     arguments = ["--config", str(config), "--data.store", str(store), "--data.unlabelled_batch_size", "0"]
     assert main(["fit", *arguments, "--run", str(tmp_path / "before")]) == 0  # everything is imported
 
+    settings = read_settings(arguments)
+
     def act() -> None:
-        run_fit([*arguments, "--run", str(tmp_path / "run")])
-        run_test(["--run", str(tmp_path / "run")])
+        fit(settings, run=tmp_path / "run")
+        testing.test(tmp_path / "run")
 
     names = [
-        "lesslabel.runs.verbs",
+        "lesslabel.runs.fitting",
+        "lesslabel.runs.testing",
         "lesslabel.methods.MeanTeacher",
         "lesslabel.data.PhantomDataModule",
     ]

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-import lesslabel.verbs
 from lesslabel.errors import RunError
 from lesslabel.studies.step_work import describe_results, make_ready, run_steps
 
@@ -18,7 +17,7 @@ class Verbs:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.called: list[list[str]] = []
         self.fail = ""
-        monkeypatch.setattr(lesslabel.verbs, "run_verb", self)
+        monkeypatch.setattr("lesslabel.studies.step_work.run_verb", self)
 
     def __call__(self, verb: str, words: list[str]) -> int:
         step = [verb, *words]

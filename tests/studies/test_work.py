@@ -43,7 +43,7 @@ def test_a_second_process_waits_for_the_first(tmp_path: Path) -> None:
         thread.start()
         time.sleep(0.1)
         order.append("first")
-    thread.join(10)
+    thread.join()
     assert order == ["first", "second"]
 
 

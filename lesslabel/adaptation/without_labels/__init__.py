@@ -1,4 +1,4 @@
-"""What adapts without a label, one idea a file, each found by its name."""
+"""Adaptations without labels: one class per file, found by name."""
 
 from collections.abc import Mapping
 
@@ -22,14 +22,14 @@ __all__ = [
 ADAPTATIONS: Mapping[str, type[Adaptation]] = {
     adaptation.name: adaptation for adaptation in (NotAdapted, HistogramMatching, TentAdaptation, AdaMIAdaptation)
 }
-"""Every adaptation without labels by what ``--without-labels`` takes."""
+"""All adaptations without labels by their name in ``--without-labels``."""
 
 
 def make_adaptation(name: str) -> Adaptation:
     """Make an adaptation without labels by its name.
 
     Raises:
-        ConfigError: if there is no such adaptation; lists those that there are.
+        ConfigError: if there is no such adaptation; lists all.
     """
     if name not in ADAPTATIONS:
         raise ConfigError(f"--without-labels: '{name}' is not one of {', '.join(ADAPTATIONS)}")

@@ -9,7 +9,7 @@ from lesslabel.errors import ConfigError
 
 
 class AdaMIAdaptation(Adaptation):
-    """Sure predictions that keep the class shares of the source, see `lesslabel.methods.AdaMI`."""
+    """Minimises the entropy and keeps the class shares of the source, see `lesslabel.methods.AdaMI`."""
 
     name = "adami"
     title = "AdaMI"
@@ -17,7 +17,7 @@ class AdaMIAdaptation(Adaptation):
     own_settings: ClassVar[Mapping[str, Any]] = {"class_shares": [0.5, 0.5]}
 
     def settings(self, bundle: Bundle) -> dict[str, Any]:
-        """The class shares, which a bundle of too few dense labels lacks."""
+        """The class shares; a bundle from too few dense labels has none."""
         if not bundle.recipe.class_shares:
             raise ConfigError(
                 f"{bundle.path}: no class shares, which AdaMI needs; export a run whose store has dense labels"

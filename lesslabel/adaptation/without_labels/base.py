@@ -1,4 +1,4 @@
-"""The base of what adapts without a label: an ordinary run that starts from the bundle's weights."""
+"""The base class of adaptations without labels: a run that starts from the weights of a bundle."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,18 +11,18 @@ _BATCH = 8
 
 
 class Adaptation:
-    """A way to adapt a bundle's model to a target of which nothing was annotated.
+    """An adaptation of the model of a bundle to a target without annotations.
 
-    It says which method trains on, if any, and where model or data differ from the bundle's. Training, resuming and
-    testing are those of every run. A subclass is found by its name once it stands in `ADAPTATIONS`.
+    It defines the method that continues training, if any, and how model and data differ from those of the bundle.
+    Training, resuming and testing work as for every run. Add a subclass to `ADAPTATIONS` to find it by name.
 
     Attributes:
-        name: what ``--without-labels`` takes, and the name of the run folder.
+        name: the value of ``--without-labels``, and the name of the run folder.
         title: name of the method in tables.
-        method: the class in `lesslabel.methods` that trains on with the bundle's network; empty if nothing is trained
-            and the bundle's own method keeps its weights.
-        own_settings: of the method, beside those that all methods have. Where `settings` takes them from the bundle,
-            those of some model of two classes: a study checks its steps before any bundle is there.
+        method: the class in `lesslabel.methods` that continues training with the network of the bundle; empty without
+            training, if the method of the bundle keeps its weights.
+        own_settings: settings of the method in addition to those that all methods have. If `settings` reads them from
+            the bundle, example values for two classes: a study checks its steps before a bundle exists.
     """
 
     name: ClassVar[str]
@@ -32,11 +32,11 @@ class Adaptation:
 
     @property
     def trains(self) -> bool:
-        """Whether a training follows, rather than a run that has the bundle's weights."""
+        """Whether it trains; otherwise the run keeps the weights of the bundle."""
         return bool(self.method)
 
     def settings(self, bundle: Bundle) -> dict[str, Any]:  # noqa: ARG002  a subclass may ask for it
-        """Settings of the method beside those that all methods have, which are the bundle's.
+        """Settings of the method in addition to those that all methods have, which come from the bundle.
 
         Raises:
             ConfigError: if the bundle lacks what the method needs.
@@ -44,11 +44,11 @@ class Adaptation:
         return dict(self.own_settings)
 
     def configure_data(self, bundle: Bundle, store: Path, out: Path) -> dict[str, Any]:  # noqa: ARG002  likewise
-        """Settings of the data module: the training part of the target as the bundle's model sees it, without labels.
+        """Settings of the data module: the training part of the target, preprocessed as in the bundle, without labels.
 
         Args:
-            bundle: what the source handed over.
-            store: the target.
+            bundle: the bundle of the source.
+            store: the store of the target.
             out: folder of the adaptation, for files that the run reads.
 
         Raises:
@@ -59,11 +59,11 @@ class Adaptation:
         return data
 
     def configure(self, bundle: Bundle, store: Path, out: Path) -> dict[str, Any]:
-        """The configuration of the run, as `lesslabel fit` takes it.
+        """The configuration of the run for `lesslabel fit`.
 
         Args:
-            bundle: what the source handed over.
-            store: the target.
+            bundle: the bundle of the source.
+            store: the store of the target.
             out: folder of the adaptation, for files that the run reads.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Histogram matching: the model stays, the target's images get the intensities of the source."""
+"""Histogram matching: map the intensities of the target to those of the source; the model does not change."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ _QUANTILES = "quantiles.npy"
 
 
 class HistogramMatching(Adaptation):
-    """Every image of the target gets the intensities of the source, see `match_histogram`; the model stays."""
+    """Maps every image of the target to the intensities of the source, see `match_histogram`, without training."""
 
     name = "histogram"
     title = "Histogram matching"
 
     def configure_data(self, bundle: Bundle, store: Path, out: Path) -> dict[str, Any]:
-        """Match intensities to the bundle's quantiles, of which a copy lies beside the run."""
+        """Match intensities to the quantiles of the bundle; the folder of the run gets a copy."""
         data = super().configure_data(bundle, store, out)
         with written_aside(out / _QUANTILES) as aside, aside.open("wb") as file:
             np.save(file, bundle.quantiles)

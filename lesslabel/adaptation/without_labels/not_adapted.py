@@ -1,10 +1,10 @@
-"""No adaptation: the bundle's model as it is."""
+"""No adaptation: the unchanged model of the bundle."""
 
 from lesslabel.adaptation.without_labels.base import Adaptation
 
 
 class NotAdapted(Adaptation):
-    """The bundle's model as it is: where the shift between the hospitals shows."""
+    """The unchanged model of the bundle, to measure the domain shift between the hospitals."""
 
     name = "none"
     title = "Not adapted"

@@ -4,7 +4,7 @@ from lesslabel.adaptation.without_labels.base import Adaptation
 
 
 class TentAdaptation(Adaptation):
-    """The normalisation layers become sure of the target's images, see `lesslabel.methods.Tent`."""
+    """Minimises the entropy on the images of the target by the normalisation layers, see `lesslabel.methods.Tent`."""
 
     name = "tent"
     title = "Tent"

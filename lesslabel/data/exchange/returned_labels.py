@@ -18,6 +18,7 @@ from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import read_label_map
 from lesslabel.data.formats.seg_nrrd import Overlaps, read_segmentation
+from lesslabel.data.mask_values import require_no_mask
 from lesslabel.data.sources.checks import to_codes
 from lesslabel.data.store import Store
 from lesslabel.errors import DataError
@@ -63,11 +64,13 @@ def read_returned(
             there is a segment ``unknown``.
 
     Raises:
-        DataError: if the file is damaged, on another grid, its labels are not those of the store, or it holds strokes
-            and no unknown voxel.
+        DataError: if the file is damaged, on another grid, its labels are not those of the store, it holds strokes and
+            no unknown voxel, or it holds no strokes and is a mask of 0 and 255, which means unknown.
     """
     read = _read(path, case, store, overlaps, IGNORE if strokes else 0)
-    if strokes and not (read.labels == IGNORE).any():
+    if not strokes:
+        require_no_mask(read.labels, path)
+    elif not (read.labels == IGNORE).any():
         raise DataError(
             f"{path}: every voxel is known, so these are no strokes; set what is not drawn to {IGNORE}, or draw "
             "segments in 3D Slicer, where it is unknown"

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Box
+from lesslabel.data.case import Subvolume
 
 DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError)
 """What h5py and the functions here raise on damaged bytes."""
@@ -30,8 +30,8 @@ def get_own(group: h5py.Group, name: str) -> Any:
     return found
 
 
-def read_array(group: h5py.Group, name: str, box: Box | None = None) -> NDArray[Any]:
-    """Read an array of numbers whole, or a box in its last axes.
+def read_array(group: h5py.Group, name: str, subvolume: Subvolume | None = None) -> NDArray[Any]:
+    """Read an array of numbers whole, or a subvolume in its last axes.
 
     Raises:
         KeyError: if there is nothing of that name.
@@ -46,18 +46,18 @@ def read_array(group: h5py.Group, name: str, box: Box | None = None) -> NDArray[
         raise ValueError(f"'{name}' keeps its numbers in other files")
     if not dataset.size:
         raise ValueError(f"'{name}' is empty, {dataset.shape}")
-    _require_stored(dataset, box)
-    values: NDArray[Any] = np.asarray(dataset[() if box is None else (..., *box)])
+    _require_stored(dataset, subvolume)
+    values: NDArray[Any] = np.asarray(dataset[() if subvolume is None else (..., *subvolume)])
     return values
 
 
-def _require_stored(dataset: h5py.Dataset, box: Box | None) -> None:
+def _require_stored(dataset: h5py.Dataset, subvolume: Subvolume | None) -> None:
     """Refuse an array that declares more than is stored of it, before memory is asked for."""
     if dataset.chunks is not None:
         expected = prod(ceil(side / chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True))
         if (found := dataset.id.get_num_chunks()) != expected:
             raise ValueError(f"'{dataset.name}' has {found} chunks of {expected}")
-    if box is not None:
+    if subvolume is not None:
         return
     stored, ratio = dataset.id.get_storage_size(), 1 if dataset.chunks is None else _LARGEST_RATIO
     if dataset.nbytes > stored * ratio:

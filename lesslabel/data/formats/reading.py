@@ -16,6 +16,7 @@ from lesslabel.data.formats.nrrd import list_segments, read_metadata, read_nrrd_
 from lesslabel.data.formats.pictures import read_picture
 from lesslabel.data.formats.seg_nrrd import read_segmentation
 from lesslabel.data.formats.segments import merge_segments
+from lesslabel.data.mask_values import is_mask_picture
 from lesslabel.errors import DataError
 
 SEGMENTATION = ".seg.nrrd"
@@ -83,7 +84,7 @@ def read_labels(
             )
         return merge_segments(path, _segments(path, image, wanted), codes, image.array.shape[-3:], outside)
     values = lay_on(image, read_label_map(path), same_grid=same_grid).array
-    if set(names) == {1} and path.name.endswith(pictures.ENDINGS) and set(np.unique(values).tolist()) == {0, IGNORE}:
+    if set(names) == {1} and outside != IGNORE and is_mask_picture(path, values):
         return values // IGNORE
     return values
 

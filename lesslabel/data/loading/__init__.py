@@ -1,1 +1,1 @@
-"""From a store to batches: the data modules, samplers, crops, resampling and augmentation."""
+"""Load batches from a store: data modules, samplers, crops, resampling and augmentation."""

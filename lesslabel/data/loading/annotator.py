@@ -1,4 +1,4 @@
-"""What an interactive method makes of a training sample. The data know no more of prompts than this."""
+"""The interface by which an interactive method adds prompts to training samples."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,10 +11,10 @@ from lesslabel.data.batch import Batch
 
 
 class Annotator(Protocol):
-    """Points at one object of a sample, in place of a person."""
+    """Gives prompts for one object of a sample, in place of a person."""
 
     def slice_of(self, labels: NDArray[np.uint8], index: int, generator: np.random.Generator) -> int:
-        """A slice of a case (z, y, x) on which there is something to point at; the given one if it will do."""
+        """Choose a slice of a case (z, y, x) that holds an object; the given one if it does."""
         ...
 
     def make(

@@ -1,4 +1,4 @@
-"""A cache bounded by a stated size in memory."""
+"""A cache with a limited size in memory."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Sized(Protocol):
-    """Anything that knows how many bytes it holds."""
+    """An object that reports its size in bytes."""
 
     @property
     def nbytes(self) -> int:
@@ -18,11 +18,11 @@ Item = TypeVar("Item", bound=Sized)
 
 
 class Cache(Generic[Item]):
-    """Keeps what was loaded, and drops the least recently used beyond a limit.
+    """Keeps loaded items and drops the least recently used ones beyond a limit.
 
     Args:
-        load: makes an item from its key; called when the item is not held.
-        limit_bytes: most bytes to hold; an item larger than that is loaded every time.
+        load: loads an item by its key; called if the item is not in the cache.
+        limit_bytes: largest number of bytes to hold; a larger item is loaded every time.
     """
 
     def __init__(self, load: Callable[[str], Item], limit_bytes: int) -> None:
@@ -37,7 +37,7 @@ class Cache(Generic[Item]):
         return self._held_bytes
 
     def get(self, key: str) -> Item:
-        """The item of this key, loaded if need be."""
+        """Return the item of a key; load it if needed."""
         if key in self._items:
             self._items.move_to_end(key)
             return self._items[key]

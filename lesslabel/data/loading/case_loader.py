@@ -1,4 +1,4 @@
-"""A stored case on the grid and with the intensities that a network sees."""
+"""Load a stored case on the grid and with the intensities of the network input."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,15 @@ from torch import Tensor
 from lesslabel.data.case import Case
 from lesslabel.data.loading.histogram_matching import match_histogram, read_quantiles
 from lesslabel.data.loading.intensity import Intensity, normalise
-from lesslabel.data.loading.resize import Interpolation, Shape, resize_image, target_shape, to_tensor
+from lesslabel.data.loading.resize import Interpolation, VolumeShape, resize_image, target_shape, to_tensor
 from lesslabel.data.store import CaseRecord, Store
+from lesslabel.data.store.finite import require_finite
 from lesslabel.data.view import LabelMapping, View, select_channels
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid on which a network sees a case.
+    """The grid of the network input.
 
     Attributes:
         size_voxel: (height, width) that every slice is resized to; None keeps the size.
@@ -29,18 +30,18 @@ class Grid:
     spacing_mm: tuple[float, float, float] | None = None
     interpolation: Interpolation = "linear"
 
-    def shape_of(self, record: CaseRecord) -> Shape:
+    def shape_of(self, record: CaseRecord) -> VolumeShape:
         """The shape (z, y, x) of a case on this grid."""
         native = (record.depth, record.height, record.width)
         return target_shape(native, record.spacing_mm, self.size_voxel, self.spacing_mm)
 
 
 class CaseLoader:
-    """Reads a case and brings it to the network's grid and intensities.
+    """Reads a case, resamples it to the network's grid and normalises its intensities.
 
     Args:
-        store: where cases lie.
-        view: which channels, and how labels are mapped.
+        store: the store.
+        view: selects the channels and maps the labels.
         mapping: the view's label mapping.
         grid: the network's grid.
         intensity: the network's intensities.
@@ -60,9 +61,9 @@ class CaseLoader:
         """Read a case from the store."""
         return self.store.read(uid)
 
-    def shape_of(self, case: Case) -> Shape:
+    def shape_of(self, case: Case) -> VolumeShape:
         """The case's shape (z, y, x) on the network's grid."""
-        # by the table of cases, as the sampler counts slices: its spacing is rounded, the case's is not
+        # from the table of cases, as the sampler counts slices: its spacing is rounded, that of the case is not
         return self.grid.shape_of(self.store.records[case.uid])
 
     def spacing_of(self, uid: str) -> tuple[float, float, float]:
@@ -76,17 +77,22 @@ class CaseLoader:
         return z, y, x
 
     def on_own_grid(self, uid: str) -> bool:
-        """Whether the network sees the case on the image's own grid."""
+        """Whether the network's grid is the native grid of the case."""
         record = self.store.records[uid]
         return self.grid.shape_of(record) == (record.depth, record.height, record.width)
 
     def select(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The channels of the view."""
+        """Select the channels of the view."""
         return image if self.view.channels is None else image[self.view.channels]
 
     def image(self, case: Case) -> Tensor:
-        """The case's image (C, z, y, x) as the network sees it."""
+        """The image (C, z, y, x) of a case as network input.
+
+        Raises:
+            DataError: if it has voxels that are NaN or infinite.
+        """
         channels = self.select(case.image)
+        require_finite(channels, f"{self.store.case_path(case.uid)}: image", self.store.path)
         if self.quantiles is not None:
             channels = match_histogram(channels, self.quantiles)
         normalised = to_tensor(normalise(channels, self.intensity))
@@ -103,7 +109,7 @@ class TrainingCase:
         kinds: (z,) int64, kind of the target of each slice.
         annotated_labels: (z, C) bool.
         weight: (z, y, x) float32 or None.
-        derived: (K, z, y, x) float32 or None; on the disk until it is looked at.
+        derived: (K, z, y, x) float32 or None; memory-mapped from the disk.
     """
 
     image: Tensor

@@ -1,4 +1,4 @@
-"""From stored cases to training samples and evaluation cases."""
+"""Training samples and evaluation cases from stored cases."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,22 +12,22 @@ from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.loading.annotator import Annotator
 from lesslabel.data.loading.augment import (
     Augmentation,
-    Draw,
+    AugmentationParameters,
     apply_to_derived,
     apply_to_image,
     apply_to_labels,
     apply_to_weight,
-    draw,
+    sample_augmentation,
 )
 from lesslabel.data.loading.cache import Cache
 from lesslabel.data.loading.case_loader import CaseLoader, TrainingCase
-from lesslabel.data.loading.case_parts import CaseParts
-from lesslabel.data.loading.crop import Window, crop, draw_window
-from lesslabel.data.loading.derived import DerivedMaps, Recipe, make_in_runs
+from lesslabel.data.loading.crop import Window, crop, sample_window
+from lesslabel.data.loading.derived import DerivedMaps, MapDerivation, make_in_runs
 from lesslabel.data.loading.merge import labels_of_objects, merge_annotations
-from lesslabel.data.loading.resize import Shape
-from lesslabel.data.loading.sampling import SampleKey, Unit, generator_of
-from lesslabel.data.view import Shown, make_target
+from lesslabel.data.loading.resize import VolumeShape
+from lesslabel.data.loading.sampling import SampleKey, SampleSource, generator_of
+from lesslabel.data.loading.subvolume_reader import SubvolumeReader
+from lesslabel.data.view import VisibleAnnotation, make_target
 
 
 class TrainingSet(Dataset[Batch]):
@@ -35,26 +35,26 @@ class TrainingSet(Dataset[Batch]):
 
     Args:
         loader: reads cases.
-        shown: annotations by uid, for the cases that show any.
-        patch_voxel: crop, ([d,] h, w) in the network's grid; None takes the slice or volume whole.
-        augmentation: how samples vary.
+        shown: supervising annotations by uid, for the labelled cases.
+        patch_voxel: crop, ([d,] h, w) in the network's grid; None uses the whole slice or volume.
+        augmentation: random augmentation of samples.
         seed: of the run.
         cache_bytes: memory that cached cases may take, in each worker.
-        recipe: maps to derive from the labels of dense slices.
+        derivation: maps to derive from the labels of dense slices.
         annotator: makes the sample of an interactive method from an augmented one; None for any other method.
-        in_parts: read of each case what a sample needs, and keep no case, where that is possible: on the image's own
-            grid, without maps of whole cases or matched histograms. Samples are the same.
+        in_parts: read only the region of a case that a sample needs, and cache no case, where possible: on the native
+            grid, without maps of whole cases or matched histograms. The samples are the same.
     """
 
     def __init__(
         self,
         loader: CaseLoader,
-        shown: Mapping[str, Sequence[Shown]],
+        shown: Mapping[str, Sequence[VisibleAnnotation]],
         patch_voxel: tuple[int, ...] | None,
         augmentation: Augmentation,
         seed: int,
         cache_bytes: int,
-        recipe: Recipe | None = None,
+        derivation: MapDerivation | None = None,
         annotator: Annotator | None = None,
         *,
         in_parts: bool = False,
@@ -64,16 +64,16 @@ class TrainingSet(Dataset[Batch]):
         self.patch_voxel = patch_voxel
         self.augmentation = augmentation
         self.seed = seed
-        self.recipe = recipe
+        self.derivation = derivation
         self.annotator = annotator
-        self.maps = DerivedMaps(loader.store.path, recipe) if recipe is not None and recipe.whole else None
+        self.maps = DerivedMaps(loader.store.path, derivation) if derivation is not None and derivation.whole else None
         self.cache: Cache[TrainingCase] = Cache(self._load, cache_bytes)
         whole = self.maps is not None or loader.quantiles is not None
-        self.parts = CaseParts(loader, shown) if in_parts and not whole else None
+        self.parts = SubvolumeReader(loader, shown) if in_parts and not whole else None
 
     def __getitem__(self, key: SampleKey) -> Batch:
         generator = generator_of(self.seed, key.step, key.slot)
-        case, index, window = self._read(key.unit, generator)
+        case, index, window = self._read(key.source, generator)
         where: int | slice = slice(None) if index is None else index
         image = case.image[:, where]
         labels, kinds, annotated = case.target_of(index)
@@ -87,48 +87,50 @@ class TrainingSet(Dataset[Batch]):
             if index is None:
                 kinds, annotated = crop(kinds, window[:1], Kind.NONE), crop(annotated, window[:1], fill=True)
                 dense = _continued(dense, window)
-        drawn = draw(self.augmentation, generator, square=labels.shape[-1] == labels.shape[-2])
-        labels = apply_to_labels(labels, drawn)
-        image = apply_to_image(image, drawn).contiguous()
+        parameters = sample_augmentation(self.augmentation, generator, square=labels.shape[-1] == labels.shape[-2])
+        labels = apply_to_labels(labels, parameters)
+        image = apply_to_image(image, parameters).contiguous()
         if self.annotator is not None:
-            spacing_mm = _turned(self.loader.spacing_of(key.unit.uid), drawn)[-labels.ndim :]
+            spacing_mm = _turned(self.loader.spacing_of(key.source.uid), parameters)[-labels.ndim :]
             objects = labels_of_objects(labels, kinds, annotated) if key.labelled else torch.full_like(labels, IGNORE)
-            return self.annotator.make(image, objects.numpy(), key.unit.uid, spacing_mm, generator)
+            return self.annotator.make(image, objects.numpy(), key.source.uid, spacing_mm, generator)
         sample = Batch(
             image=image,
             target=labels.long(),
             kind=kinds if key.labelled else torch.full_like(kinds, Kind.NONE),
             annotated_labels=annotated if key.labelled else torch.ones_like(annotated),
-            uid=[key.unit.uid],
+            uid=[key.source.uid],
         )
         if weight is not None:
-            sample["weight"] = apply_to_weight(weight, drawn).contiguous()
+            sample["weight"] = apply_to_weight(weight, parameters).contiguous()
         if derived is not None:
-            sample["derived"] = apply_to_derived(derived, drawn).contiguous()
-        elif self.recipe is not None and key.labelled and bool(dense.any()):
-            recipe, classes = self.recipe, len(annotated)
-            maps = make_in_runs(lambda part: recipe.make(part, classes), labels.numpy(), dense.numpy())
+            sample["derived"] = apply_to_derived(derived, parameters).contiguous()
+        elif self.derivation is not None and key.labelled and bool(dense.any()):
+            derivation, classes = self.derivation, len(annotated)
+            maps = make_in_runs(lambda part: derivation.make(part, classes), labels.numpy(), dense.numpy())
             sample["derived"] = torch.from_numpy(maps)
         return sample
 
-    def _read(self, unit: Unit, generator: np.random.Generator) -> tuple[TrainingCase, int | None, Window | None]:
-        """The case or enough of it, which of its slices, and where on that the patch lies."""
-        uid, index = unit
+    def _read(
+        self, source: SampleSource, generator: np.random.Generator
+    ) -> tuple[TrainingCase, int | None, Window | None]:
+        """The case or the needed region of it, the slice, and the window of the patch."""
+        uid, index = source
         shape = self.loader.grid.shape_of(self.loader.store.records[uid])
         chooses_slice = self.annotator is not None and index is not None
         if self.parts is not None and not chooses_slice and self.loader.on_own_grid(uid):
-            window = self._draw_window(shape, index, generator)
+            window = self._sample_window(shape, index, generator)
             part, window = self.parts.read(uid, index, window)
             return part, None if index is None else 0, window
         case = self.cache.get(uid)
         if self.annotator is not None and index is not None:
             index = self.annotator.slice_of(case.labels.numpy(), index, generator)
-        return case, index, self._draw_window(shape, index, generator)
+        return case, index, self._sample_window(shape, index, generator)
 
-    def _draw_window(self, shape: Shape, index: int | None, generator: np.random.Generator) -> Window | None:
+    def _sample_window(self, shape: VolumeShape, index: int | None, generator: np.random.Generator) -> Window | None:
         if self.patch_voxel is None:
             return None
-        return draw_window(shape if index is None else shape[1:], self.patch_voxel, generator)
+        return sample_window(shape if index is None else shape[1:], self.patch_voxel, generator)
 
     def _load(self, uid: str) -> TrainingCase:
         case = self.loader.read(uid)
@@ -187,12 +189,12 @@ class EvaluationSet(Dataset[EvaluationBatch]):
 
 
 def _continued(dense: Tensor, window: Window) -> Tensor:
-    """Which slices of a patch are dense; beyond the volume as at its border, where maps are derived from padding."""
+    """Which slices of a patch are dense; slices beyond the volume are as dense as the border slice they repeat."""
     (start, depth), *_ = window
     return dense[torch.arange(start, start + depth).clamp(0, len(dense) - 1)]
 
 
-def _turned(spacing_mm: tuple[float, float, float], drawn: Draw) -> tuple[float, float, float]:
-    """Voxel size after quarter turns."""
+def _turned(spacing_mm: tuple[float, float, float], parameters: AugmentationParameters) -> tuple[float, float, float]:
+    """Voxel size after rotations by 90°."""
     z, y, x = spacing_mm
-    return (z, x, y) if drawn.quarter_turns % 2 else spacing_mm
+    return (z, x, y) if parameters.quarter_rotations % 2 else spacing_mm

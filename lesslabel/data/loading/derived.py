@@ -1,10 +1,11 @@
-"""Maps that a method derives from the labels of a case, made once and kept beside it."""
+"""Maps that a method derives from the labels of a case; computed once and kept in the store."""
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,34 +13,34 @@ from numpy.typing import NDArray
 from lesslabel.files import written_aside
 
 
-class Recipe(Protocol):
-    """How a method derives maps from a label map. The data know no more of it than this."""
+class MapDerivation(Protocol):
+    """How a method derives maps from a label map; the only thing that the data module knows about it."""
 
     @property
     def whole(self) -> bool:
-        """Whether the maps come from the whole case, once, or from each augmented sample anew."""
+        """True computes the maps once from the whole case, False from each augmented sample."""
         ...
 
     @property
     def name(self) -> str:
-        """Everything that the values depend on besides the labels; fit to name a folder."""
+        """Names everything that the values depend on besides the labels; also the name of a folder."""
         ...
 
     def make(self, labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
-        """Make K maps (K, [D,] H, W) of class indices ([D,] H, W), in which `IGNORE` may occur."""
+        """Compute K maps (K, [D,] H, W) from class indices ([D,] H, W), which may contain `IGNORE`."""
         ...
 
 
 def make_in_runs(
     make: Callable[[NDArray[Any]], NDArray[np.float32]], labels: NDArray[Any], dense: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Make maps of the densely labelled slices alone.
+    """Compute maps of the densely labelled slices only.
 
-    Each run of neighbouring dense slices is a volume of its own: what lies beyond it is as unknown as what lies beyond
-    the image. So further slices without dense labels, before or behind, change nothing.
+    Each run of neighbouring dense slices is treated as a volume: slices beyond it are as unknown as those beyond the
+    image. So adding slices without dense labels before or after it changes nothing.
 
     Args:
-        make: makes maps (K, [D,] H, W) of class indices ([D,] H, W).
+        make: computes maps (K, [D,] H, W) from class indices ([D,] H, W).
         labels: ([D,] H, W) class indices.
         dense: (D,) or, in 2D, () bool; at least one is True.
 
@@ -57,25 +58,33 @@ def make_in_runs(
     return maps
 
 
-class DerivedMaps:
-    """Maps of whole cases in ``STORE/derived/<recipe>``; see docs/formats.md.
+def derivation_of(method: object) -> MapDerivation | None:
+    """The derivation that a method defines; None for none. Its old name, `recipe`, works for one version more."""
+    if hasattr(method, "recipe"):
+        warnings.warn(f"{type(method).__name__}.recipe: rename it to map_derivation", FutureWarning, stacklevel=2)
+        return cast(MapDerivation, method.recipe)
+    return cast(MapDerivation | None, getattr(method, "map_derivation", None))
 
-    A file is found by the hash of the labels that it was made from, on the network's grid and in its classes. So it is
-    never out of date, and may be removed at any time.
+
+class DerivedMaps:
+    """Maps of whole cases in ``STORE/derived/<derivation>``; see docs/formats.md.
+
+    The name of a file is the hash of the labels that it was computed from, on the network's grid. So a file is never
+    out of date and can be removed at any time.
 
     Args:
         store: folder of the store.
-        recipe: how the maps are made.
+        derivation: computes the maps.
     """
 
-    def __init__(self, store: Path, recipe: Recipe) -> None:
-        self.folder = store / "derived" / recipe.name
-        self.recipe = recipe
+    def __init__(self, store: Path, derivation: MapDerivation) -> None:
+        self.folder = store / "derived" / derivation.name
+        self.derivation = derivation
 
     def read(
         self, labels: NDArray[np.uint8], classes: int, dense: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
-        """The maps (K, z, y, x) of a label map, mapped from the disk; made and kept if they are not there.
+        """The maps (K, z, y, x) of a label map, memory-mapped from the disk; they are computed and written if absent.
 
         Args:
             labels: (z, y, x) class indices, `IGNORE` where unknown.
@@ -83,26 +92,26 @@ class DerivedMaps:
             dense: (z,) bool, the slices that are densely labelled, see `make_in_runs`; None means all.
 
         Raises:
-            DataError: if they have to be made and the store cannot be written.
+            DataError: if they are absent and the store cannot be written.
         """
         if dense is None:
             dense = np.ones(len(labels), dtype=np.bool_)
         path = self.folder / f"{self._key(labels, classes, dense)}.npy"
         maps = _mapped(path)
         if maps is None:
-            self._write(path, make_in_runs(lambda part: self.recipe.make(part, classes), labels, dense))
+            self._write(path, make_in_runs(lambda part: self.derivation.make(part, classes), labels, dense))
             maps = np.load(path, mmap_mode="c")
         return maps
 
     def _key(self, labels: NDArray[np.uint8], classes: int, dense: NDArray[np.bool_]) -> str:
-        digest = hashlib.sha256(f"{self.recipe.name} {classes} {labels.shape}".encode())
+        digest = hashlib.sha256(f"{self.derivation.name} {classes} {labels.shape}".encode())
         digest.update(np.ascontiguousarray(labels).data)
         if not dense.all():
             digest.update(dense.tobytes())
         return digest.hexdigest()
 
     def _write(self, path: Path, maps: NDArray[np.float32]) -> None:
-        # under a name of its own first: several loader processes may make the same maps at once
+        # first under a name of this process: several loader processes may write the same maps at once
         own = path.with_name(f"{path.stem}-{os.getpid()}.npy")
         with written_aside(own) as aside, aside.open("wb") as file:
             np.save(file, maps)
@@ -110,7 +119,7 @@ class DerivedMaps:
 
 
 def _mapped(path: Path) -> NDArray[np.float32] | None:
-    """Copy-on-write, since torch asks for memory that it may write to; None if absent or damaged."""
+    """Map a file copy-on-write, since torch requires writable memory; None if absent or damaged."""
     try:
         maps: NDArray[np.float32] = np.load(path, mmap_mode="c")
     except (OSError, ValueError):

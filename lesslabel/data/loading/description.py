@@ -1,4 +1,4 @@
-"""What `data.json` of a run records of its labels: see docs/formats.md."""
+"""The entries of `data.json` of a run about its labels; see docs/formats.md."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,16 +6,16 @@ from typing import Any
 
 from lesslabel.data.queue import read_queue
 from lesslabel.data.store.annotation_folder import AnnotationFolder
-from lesslabel.data.view import Shown, Supervision, View
+from lesslabel.data.view import Supervision, View, VisibleAnnotation
 
 
-def name_annotations(entries: Sequence[Shown]) -> str:
-    """The annotations that a case shows as one text, ``"dense + pseudo/stage1"``."""
+def name_annotations(entries: Sequence[VisibleAnnotation]) -> str:
+    """The supervising annotations of a case as one text, ``"dense + pseudo/stage1"``."""
     return " + ".join(dict.fromkeys(entry.annotation for entry in entries))
 
 
-def list_slices(shown: Mapping[str, Sequence[Shown]]) -> dict[str, dict[str, list[int]]]:
-    """The slices that each annotation supervises, by uid and annotation, for the cases that do not show one whole."""
+def list_slices(shown: Mapping[str, Sequence[VisibleAnnotation]]) -> dict[str, dict[str, list[int]]]:
+    """The slices that each annotation supervises, by uid and annotation, unless one supervises the whole case."""
     slices: dict[str, dict[str, list[int]]] = {}
     for uid, entries in shown.items():
         for entry in entries:

@@ -1,4 +1,4 @@
-"""Histogram matching: the intensities of one hospital as another would have had them."""
+"""Histogram matching: map the intensities of one hospital to the distribution of another."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from lesslabel.errors import ConfigError
 
 
 def match_histogram(image: NDArray[np.float32], quantiles: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give each channel of a volume the distribution of a reference.
+    """Map each channel of a volume to the intensity distribution of a reference.
 
-    A value moves to where the reference has the same share of voxels below: the quantile function of the reference
-    after the distribution function of the channel, both piecewise linear (Gonzalez and Woods, Digital Image
+    A value is mapped to the value with the same share of voxels below it in the reference: the distribution function of
+    the channel, then the quantile function of the reference, both piecewise linear (Gonzalez and Woods, Digital Image
     Processing, histogram specification).
 
     Args:
@@ -27,7 +27,7 @@ def match_histogram(image: NDArray[np.float32], quantiles: NDArray[np.float32]) 
     matched = np.empty_like(image)
     for index, (channel, reference) in enumerate(zip(image, quantiles, strict=True)):
         _, first, counts = np.unique(channel, return_inverse=True, return_counts=True)
-        # the middle of the voxels that share a value, so that the lowest and the highest are treated alike
+        # the middle rank of the voxels with one value, so that lowest and highest are treated alike
         below = (np.cumsum(counts) - 0.5 * counts) / channel.size
         matched[index] = np.interp(below, levels, reference)[first].reshape(channel.shape)
     return matched

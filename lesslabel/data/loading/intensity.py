@@ -1,4 +1,4 @@
-"""Intensities as a network sees them."""
+"""Normalisation of intensities for the network input."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from lesslabel.errors import ConfigError
 
 @dataclass(frozen=True)
 class Intensity:
-    """How each channel of a volume is normalised, by the volume's own statistics.
+    """Normalisation of each channel of a volume by its own statistics.
 
     Attributes:
         name: ``percentile`` clips at an upper percentile and scales to [0, 1], as the scribble benchmark does for ACDC;
             ``zscore`` gives zero mean and unit variance; ``window`` clips to `window` and scales to [0, 1]; ``none``
-            leaves values alone.
+            keeps the values.
         upper_percentile: for ``percentile``, in (0, 100]; the limit is a value of the volume that at least this share
-            of its voxels does not exceed. On a volume that was clipped there before it changes nothing.
+            of its voxels does not exceed. Clipping a second time changes nothing.
         window: for ``window``, lower and upper value (−150, 250 HU for the abdomen).
-        match: file of quantiles, such as those of a bundle, to whose distribution each channel is brought before
-            anything else; None leaves the image's own.
+        match: file of quantiles, such as those of a bundle; each channel is first mapped to their distribution. None
+            keeps the intensities of the image.
     """
 
     name: Literal["percentile", "zscore", "window", "none"] = "percentile"
@@ -39,7 +39,7 @@ class Intensity:
 
 @dataclass(frozen=True)
 class Scaling:
-    """What normalises a channel: clip to `lower` and `upper`, take `offset` away, divide by `width`."""
+    """Normalisation of a channel: clip to `lower` and `upper`, subtract `offset`, divide by `width`."""
 
     lower: float
     upper: float
@@ -53,14 +53,14 @@ def normalise(image: NDArray[np.float32], intensity: Intensity) -> NDArray[np.fl
 
 
 def measure_scalings(image: NDArray[np.float32], intensity: Intensity) -> list[Scaling] | None:
-    """What normalises each channel of a whole volume (C, z, y, x); None leaves it alone."""
+    """Compute the normalisation of each channel of a whole volume (C, z, y, x); None for no normalisation."""
     if intensity.name == "none":
         return None
     return [_measure(channel, intensity) for channel in image]
 
 
 def apply_scalings(image: NDArray[np.float32], scalings: Sequence[Scaling] | None) -> NDArray[np.float32]:
-    """Normalise a volume (C, z, y, x), or a part of one, by what was measured on the whole."""
+    """Normalise a volume (C, z, y, x), or a region of one, with the values of the whole volume."""
     if scalings is None:
         return image
     normalised = np.array(image, dtype=np.float32)
@@ -76,10 +76,10 @@ def _measure(channel: NDArray[np.float32], intensity: Intensity) -> Scaling:
     if intensity.name == "window" and intensity.window is not None:
         low, high = intensity.window
     else:
-        # a value that occurs, not one between two: clipping a second time then finds the same one
+        # a value of the volume, not one between two, so that clipping a second time finds the same value
         low, high = float(channel.min()), float(np.percentile(channel, intensity.upper_percentile, method="higher"))
         if high == low:
-            high = float(channel.max())  # nearly all voxels share one value; the others still count
+            high = float(channel.max())  # nearly all voxels have one value; the others still count
     return Scaling(low, high, low, high - low)
 
 
@@ -88,5 +88,5 @@ def _apply(channel: NDArray[np.float32], scaling: Scaling) -> None:
     if not np.isinf(scaling.upper):
         np.clip(channel, scaling.lower, scaling.upper, out=channel)
     channel -= np.float32(scaling.offset)
-    # a width that float32 cannot tell from 0 is that of a constant channel
+    # a channel whose width is 0 in float32 is constant
     channel /= np.float32(scaling.width) or np.float32(1.0)

@@ -1,4 +1,4 @@
-"""From the annotations that a case shows to one target on the network's grid, slice by slice."""
+"""Merge the supervising annotations of a case to one target on the network's grid, slice by slice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,21 @@ import torch
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Case, Kind
-from lesslabel.data.loading.resize import Shape, resize_image, resize_labels, to_tensor
-from lesslabel.data.view import LabelMapping, Shown, make_target
+from lesslabel.data.loading.resize import VolumeShape, resize_image, resize_labels, to_tensor
+from lesslabel.data.store.finite import count_not_finite
+from lesslabel.data.view import LabelMapping, VisibleAnnotation, make_target
+from lesslabel.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
 class GridTarget:
-    """What supervises a case on the network's grid.
+    """The supervising label map of a case on the network's grid.
 
     Attributes:
         labels: (z, y, x) uint8 class indices, `IGNORE` where unknown.
-        kinds: (z,) int64, the `Kind` of each slice, `Kind.NONE` where no annotation speaks of it.
-        annotated_labels: (z, C) bool, the classes that the annotation of each slice speaks of; all where there is none.
-        weight: (z, y, x) float32, the confidence, 1 where an annotation has none; None if none has.
+        kinds: (z,) int64, the `Kind` of each slice, `Kind.NONE` where no annotation covers it.
+        annotated_labels: (z, C) bool, the classes that the annotation of each slice covers; all where there is none.
+        weight: (z, y, x) float32 confidence, 1 for annotations without one; None if no annotation has one.
     """
 
     labels: NDArray[np.uint8]
@@ -29,14 +31,19 @@ class GridTarget:
     weight: NDArray[np.float32] | None = None
 
 
-def merge_annotations(case: Case, shown: Sequence[Shown], mapping: LabelMapping, shape: Shape) -> GridTarget:
-    """Bring the annotations that a case shows to the network's grid; each slice takes the first that speaks of it.
+def merge_annotations(
+    case: Case, shown: Sequence[VisibleAnnotation], mapping: LabelMapping, shape: VolumeShape
+) -> GridTarget:
+    """Resample the supervising annotations of a case to the network's grid; each slice uses the first that covers it.
 
     Args:
         case: the case.
-        shown: its annotations, best first; none makes everything unknown.
+        shown: its supervising annotations, best first; without any, everything is unknown.
         mapping: from label codes to classes.
         shape: (z, y, x) of the grid.
+
+    Raises:
+        DataError: if a confidence is not finite.
     """
     labels = np.full(shape, IGNORE, dtype=np.uint8)
     kinds = np.full(shape[0], int(Kind.NONE), dtype=np.int64)
@@ -49,13 +56,18 @@ def merge_annotations(case: Case, shown: Sequence[Shown], mapping: LabelMapping,
         kinds[fresh] = int(target.kind)
         annotated[fresh] = target.annotated_labels
         if target.confidence is not None:
+            if strange := count_not_finite(target.confidence):
+                raise DataError(
+                    f"case {case.uid}: the confidence of annotation '{entry.annotation}' has {strange} voxels that are "
+                    "NaN or infinite; write it again, in [0, 1]"
+                )
             weight = np.ones(shape, dtype=np.float32) if weight is None else weight
             weight[fresh] = resize_image(to_tensor(target.confidence)[None], shape)[0].numpy()[fresh]
     return GridTarget(labels, kinds, annotated, weight)
 
 
 def slices_on_grid(slices: Sequence[int] | None, depth: int, grid_depth: int) -> NDArray[np.bool_]:
-    """Which slices of the grid hold something of some slices of the image.
+    """Which slices of the grid overlap some slices of the image.
 
     Args:
         slices: z indices in the image; None means all.
@@ -64,17 +76,17 @@ def slices_on_grid(slices: Sequence[int] | None, depth: int, grid_depth: int) ->
     """
     if slices is None:
         return np.ones(grid_depth, dtype=np.bool_)
-    # resampled as labels are, so that a slice is known exactly where its target is
+    # resampled like labels, so that a slice is known exactly if its target is
     column = np.where(np.isin(np.arange(depth), slices), 0, IGNORE).astype(np.uint8)
     known: NDArray[np.bool_] = resize_labels(column[:, None, None], (grid_depth, 1, 1))[:, 0, 0] != IGNORE
     return known
 
 
 def labels_of_objects(labels: torch.Tensor, kinds: torch.Tensor, annotated_labels: torch.Tensor) -> torch.Tensor:
-    """Keep the labels from which whole objects can be taken: those of dense slices.
+    """Keep the labels that contain whole objects: those of dense slices.
 
-    A class that only some dense slices of a volume speak of becomes background, since elsewhere its objects may hide
-    in what is labelled background; as background of the other classes it is right everywhere.
+    A class that only some dense slices of a volume cover becomes background, since its objects may be labelled as
+    background elsewhere; it is correct as background of the other classes.
 
     Args:
         labels: ([z,] y, x) class indices.
@@ -85,8 +97,8 @@ def labels_of_objects(labels: torch.Tensor, kinds: torch.Tensor, annotated_label
         Labels of the same shape, `IGNORE` in slices that are not dense.
     """
     dense = kinds == int(Kind.DENSE)
-    told = annotated_labels[..., dense]  # C × the number of dense slices
-    merged = told.any(dim=1) & ~told.all(dim=1)
+    annotated = annotated_labels[..., dense]  # C × the number of dense slices
+    merged = annotated.any(dim=1) & ~annotated.all(dim=1)
     if merged.any():
         classes = torch.arange(IGNORE + 1, dtype=labels.dtype)
         classes[: len(merged)][merged] = 0

@@ -1,4 +1,4 @@
-"""The one data module that every data set shares."""
+"""The data module that all data sets share."""
 
 from math import prod
 from pathlib import Path
@@ -12,10 +12,10 @@ from lesslabel.data.loading.annotator import Annotator
 from lesslabel.data.loading.augment import Augmentation
 from lesslabel.data.loading.case_loader import CaseLoader, Grid
 from lesslabel.data.loading.datasets import EvaluationSet, TrainingSet
-from lesslabel.data.loading.derived import Recipe
+from lesslabel.data.loading.derived import MapDerivation, derivation_of
 from lesslabel.data.loading.description import describe_overlays, describe_view, list_slices, name_annotations
 from lesslabel.data.loading.intensity import Intensity
-from lesslabel.data.loading.pools import divide_units
+from lesslabel.data.loading.pools import divide_labelled
 from lesslabel.data.loading.resize import Interpolation
 from lesslabel.data.loading.sampling import StepSampler, Streams
 from lesslabel.data.loading.settings import check_settings
@@ -24,7 +24,7 @@ from lesslabel.data.splits import Partition, keep_centres, partition
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.store.overlaid_store import OverlaidStore
 from lesslabel.data.supervision import assign_supervision
-from lesslabel.data.view import LabelMapping, Shown, View, map_labels, require_reference, select_channels
+from lesslabel.data.view import LabelMapping, View, VisibleAnnotation, map_labels, require_reference, select_channels
 from lesslabel.errors import ConfigError
 
 _GIB = 1024**3
@@ -39,28 +39,28 @@ class SegmentationDataModule(pl.LightningDataModule):
         split: committed list, YAML file, ``groups``, ``random`` or ``random_by_centre``; see
             `lesslabel.data.splits.partition`.
         fold: fold of the split.
-        allow_missing: drop patients that the split names and the store does not have; the run's tables say so.
+        allow_missing: drop patients of the split that the store does not have; the tables of the run report it.
         centres: use only the cases of these centres; the split is that of the whole store. None uses all.
-        test_centres: the same for the test part alone; None takes `centres`.
-        view: which annotations, labels and channels the experiment sees.
+        test_centres: the same for the test part; None uses `centres`.
+        view: the annotations, labels and channels that the experiment may use.
         dimensions: 2 trains on slices, 3 on volumes.
         size_voxel: (height, width) that every slice is resized to.
         spacing_mm: (z, y, x) that volumes are resampled to, where no size is given.
         patch_voxel: random crop for training, (h, w) or (d, h, w) on the network's grid.
         interpolation: of the image when resized.
         intensity: normalisation of the image.
-        augmentation: how training samples vary.
-        batch_size: labelled samples per batch and process; 0 where only unlabelled ones are wanted.
+        augmentation: random augmentation of training samples.
+        batch_size: labelled samples per batch and process; 0 for only unlabelled samples.
         unlabelled_batch_size: unlabelled samples per batch and process.
         steps_per_epoch: batches in an epoch; validation and checkpoints happen once an epoch.
         workers: loader processes; 0 loads in the training process.
-        cache_gib: memory that cached training cases may take, in each worker. Where they need more, patches and slices
-            on the image's own grid are read without their case; other cases are read anew once they were dropped.
-        seed: of sampling, cropping and augmentation; the command line sets it to the run's seed.
+        cache_gib: memory for cached training cases, in each worker. If they need more, patches and slices on the native
+            grid are read without their case; other cases are read again after they were dropped.
+        seed: random seed of sampling, cropping and augmentation; the command line sets it to the seed of the run.
     """
 
     source: ClassVar[str | None] = None
-    """Source that the store must come from; None takes any."""
+    """Source that the store must come from; None allows any."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         """The store, opened when first needed.
 
         Raises:
-            ConfigError: if it was prepared from another source than this module is for.
+            ConfigError: if it was prepared from another source than that of this module.
         """
         if self._store is None:
             store = Store(self.store_path)
@@ -125,7 +125,7 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     @property
     def training_store(self) -> OverlaidStore:
-        """The store with the annotation folders of the view laid over it; training alone sees them.
+        """The store with the annotation folders of the view; only training uses them.
 
         Raises:
             DataError: if a folder does not fit the store.
@@ -141,11 +141,11 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     @property
     def in_channels(self) -> int:
-        """Number of image channels that the network sees."""
+        """Number of input channels of the network."""
         return len(select_channels(self.view, self.store.channels))
 
     def divide(self) -> Partition:
-        """The store's cases by part, those of other centres left out."""
+        """The cases of the store by part, without those of excluded centres."""
         records = list(self.store.records.values())
         divided = partition(records, self.split, fold=self.fold, allow_missing=self.allow_missing)
         return keep_centres(divided, records, self.centres)
@@ -156,25 +156,25 @@ class SegmentationDataModule(pl.LightningDataModule):
             return list(self.store.records.values())
         return [self.store.records[uid] for uid in self.divide().cases[part]]
 
-    def shown(self) -> dict[str, tuple[Shown, ...]]:
-        """Annotations by uid, best first, with their slices, for the training cases that show any."""
+    def shown(self) -> dict[str, tuple[VisibleAnnotation, ...]]:
+        """Supervising annotations by uid, best first, with their slices, for the labelled training cases."""
         store = self.training_store
         records = [store.records[uid] for uid in self.divide().cases["train"]]
         return assign_supervision(self.view, records, store.covered_slices)
 
     def supervision(self) -> dict[str, str]:
-        """Annotation by uid, for the training cases that show one; several names are joined by " + "."""
+        """Supervising annotation by uid, for the labelled training cases; several names are joined by " + "."""
         return {uid: name_annotations(entries) for uid, entries in self.shown().items()}
 
     def loader(self, store: Store | None = None) -> CaseLoader:
-        """What reads a case, of this store or another, and brings it to the network's grid."""
+        """Build the loader that reads a case of this or another store and resamples it to the network's grid."""
         return CaseLoader(store or self.store, self.view, self.mapping, self.grid, self.intensity)
 
     def describe(self) -> dict[str, Any]:
-        """What the run folder records of the data: `data.json` in docs/formats.md.
+        """The content of `data.json` in the run folder; see docs/formats.md.
 
         Raises:
-            LesslabelError: if the store cannot show what the split and the view ask for.
+            LesslabelError: if the store does not have what the split and the view require.
         """
         divided = self.divide()
         select_channels(self.view, self.store.channels)
@@ -203,9 +203,9 @@ class SegmentationDataModule(pl.LightningDataModule):
         """The pools of labelled and unlabelled slices or volumes.
 
         Raises:
-            ConfigError: if a pool that the batch draws from is empty.
+            ConfigError: if a pool that the batch samples from is empty.
         """
-        labelled, unlabelled = divide_units(self.records("train"), self.shown(), self.grid, self.dimensions)
+        labelled, unlabelled = divide_labelled(self.records("train"), self.shown(), self.grid, self.dimensions)
         for pool, count, setting, kind in (
             (labelled, self.batch_size, "batch_size", "labelled"),
             (unlabelled, self.unlabelled_batch_size, "unlabelled_batch_size", "unlabelled"),
@@ -215,7 +215,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         return Streams(labelled, unlabelled, self.batch_size, self.unlabelled_batch_size)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Endless batches, cut into epochs of `steps_per_epoch`."""
+        """Training batches in epochs of `steps_per_epoch` batches."""
         training = TrainingSet(
             self.loader(self.training_store),
             self.shown(),
@@ -223,7 +223,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             self.augmentation,
             self.seed,
             self.cache_bytes,
-            self._recipe(),
+            self._map_derivation(),
             self._annotator(),
             in_parts=self._size_of_training_cases() > self.cache_bytes,
         )
@@ -248,8 +248,8 @@ class SegmentationDataModule(pl.LightningDataModule):
         return self.evaluation_loader(self.divide().cases["test"])
 
     def evaluation_loader(self, uids: tuple[str, ...], *, with_reference: bool = True) -> DataLoader[EvaluationBatch]:
-        """Whole cases in a fixed order; over several processes each takes every n-th."""
-        # a process without a case would not join the others where they meet, so it repeats one
+        """Whole cases in a fixed order; of n processes each takes every n-th case."""
+        # a process without a case would block the others at synchronisation, so it repeats one
         mine = uids[self._rank() :: self._world()] or uids[:1]
         cases = EvaluationSet(self.loader(), mine, self.view.reference if with_reference else None)
         return DataLoader(
@@ -266,19 +266,19 @@ class SegmentationDataModule(pl.LightningDataModule):
         return voxels * (_IMAGE_BYTES * self.in_channels + 1)
 
     def _batches_seen(self) -> int:
-        """Batches that training has seen, so that a resumed run draws what an uninterrupted one would."""
+        """Number of batches used so far, so that a resumed run gets the same batches as an uninterrupted one."""
         if self.trainer is None:
             return 0
-        # not global_step: that counts updates, of which accumulated gradients need fewer and two optimisers more
+        # not global_step, which counts updates: fewer with accumulated gradients, more with two optimisers
         progress = self.trainer.fit_loop.epoch_loop.batch_progress.total
         return int(progress.processed)  # type: ignore[attr-defined]  # Lightning annotates its base class
 
-    def _recipe(self) -> Recipe | None:
-        """The maps that the method in training wants derived from dense labels."""
-        return None if self.trainer is None else getattr(self.trainer.lightning_module, "recipe", None)
+    def _map_derivation(self) -> MapDerivation | None:
+        """How the method in training derives maps from dense labels."""
+        return None if self.trainer is None else derivation_of(self.trainer.lightning_module)
 
     def _annotator(self) -> Annotator | None:
-        """What points at the objects of training samples, where the method in training is interactive."""
+        """The source of prompts for training samples, if the method in training is interactive."""
         return None if self.trainer is None else getattr(self.trainer.lightning_module, "annotator", None)
 
     def _rank(self) -> int:

@@ -1,4 +1,4 @@
-"""Thin data modules: each ties the shared one to a source. Settings live in `configs/`."""
+"""Data modules of single sources. Their settings are in `configs/`."""
 
 from lesslabel.data.loading.module import SegmentationDataModule
 
@@ -58,7 +58,7 @@ class BTCVDataModule(SegmentationDataModule):
 
 
 class CHAOSDataModule(SegmentationDataModule):
-    """Healthy abdomens: CT with the liver, or one of two MR sequences with four organs."""
+    """Abdomen of healthy people: CT with the liver, or one of two MR sequences with four organs."""
 
     source = "chaos"
 

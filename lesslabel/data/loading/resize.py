@@ -10,18 +10,18 @@ from torch import Tensor
 
 from lesslabel.data.case import IGNORE
 
-Shape = tuple[int, int, int]
+VolumeShape = tuple[int, int, int]
 Interpolation = Literal["linear", "nearest"]
 
 
-def resize_image(image: Tensor, shape: Shape, interpolation: Interpolation = "linear") -> Tensor:
+def resize_image(image: Tensor, shape: VolumeShape, interpolation: Interpolation = "linear") -> Tensor:
     """Resample (C, z, y, x) to another grid over the same field of view.
 
     Args:
         image: float tensor.
         shape: (z, y, x) in voxels.
-        interpolation: ``linear`` filters against aliasing within the slice when it shrinks; ``nearest`` is what the
-            published scribble benchmark does.
+        interpolation: ``linear`` with antialiasing within the slice when it shrinks; ``nearest`` as in the published
+            scribble benchmark.
     """
     if tuple(image.shape[1:]) == shape:
         return image
@@ -29,26 +29,26 @@ def resize_image(image: Tensor, shape: Shape, interpolation: Interpolation = "li
         return F.interpolate(image[None], shape, mode="nearest-exact")[0]
     depth, height, width = shape
     if tuple(image.shape[2:]) != (height, width):
-        # (C, z) are the batch and channels of a 2D resize, which alone knows antialiasing
+        # (C, z) are the batch and channels of a 2D resize, since only that has antialiasing
         image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
     if image.shape[1] != depth:
         image = F.interpolate(image[None], shape, mode="trilinear")[0]
     return image
 
 
-def resize_probabilities(probabilities: Tensor, shape: Shape) -> Tensor:
-    """Bring class probabilities (C, z, y, x) to another grid; they still sum to 1."""
+def resize_probabilities(probabilities: Tensor, shape: VolumeShape) -> Tensor:
+    """Resample class probabilities (C, z, y, x) to another grid; they still sum to 1."""
     if tuple(probabilities.shape[1:]) == shape:
         return probabilities
     return F.interpolate(probabilities[None], shape, mode="trilinear")[0]
 
 
-def resize_labels(labels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
+def resize_labels(labels: NDArray[np.uint8], shape: VolumeShape) -> NDArray[np.uint8]:
     """Resample a label map (z, y, x).
 
-    An axis that grows repeats its nearest voxel. An axis that shrinks gathers: a voxel is known if any of its source
-    voxels was, and takes the majority of the known labels, ties going to the rarer class. A stroke one pixel wide thus
-    survives any reduction, where nearest-neighbour sampling erases it.
+    An axis that grows repeats its nearest voxel. Along an axis that shrinks, a voxel is known if any of its
+    source voxels was, and gets the most frequent of the known labels, of equally frequent ones the rarer class. A
+    stroke one pixel wide thus survives any reduction, where nearest-neighbour sampling erases it.
     """
     if labels.shape == shape:
         return labels
@@ -69,12 +69,12 @@ def resize_labels(labels: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
 
 
 def target_shape(
-    shape: Shape,
+    shape: VolumeShape,
     spacing_mm: tuple[float, float, float],
     size: tuple[int, int] | None,
     new_spacing_mm: tuple[float, float, float] | None,
-) -> Shape:
-    """The grid a network sees: slices of a fixed size, or a fixed spacing, or the image's own."""
+) -> VolumeShape:
+    """The shape of the network's grid: slices of a fixed size, a fixed spacing, or the native grid."""
     if size is not None:
         return shape[0], size[0], size[1]
     if new_spacing_mm is not None:
@@ -87,7 +87,7 @@ def target_shape(
 
 
 def to_tensor(array: NDArray[np.float32]) -> Tensor:
-    """A tensor over the array's own memory."""
+    """Make a tensor that shares the memory of the array."""
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
@@ -95,13 +95,13 @@ def _nearest_index(old: int, new: int) -> NDArray[np.int64]:
     return np.minimum(((np.arange(new) + 0.5) * old / new).astype(np.int64), old - 1)
 
 
-def _gather(mask: NDArray[np.bool_], shape: Shape) -> NDArray[np.int64]:
+def _gather(mask: NDArray[np.bool_], shape: VolumeShape) -> NDArray[np.int64]:
     """Count, for every target voxel, the True source voxels whose centres fall into it."""
     count = mask.astype(np.int64)
     for axis, size in enumerate(shape):
         if count.shape[axis] != size:
             old = count.shape[axis]
-            # the first source index j with (j + ½) / old ≥ i / size, in integers so that no tie is left to rounding
+            # the first source index j with (j + ½) / old ≥ i / size, in integers, so that rounding decides no tie
             starts = -((size - 2 * old * np.arange(size)) // (2 * size))
             count = np.add.reduceat(count, starts, axis=axis)
     return count

@@ -1,4 +1,4 @@
-"""Which sample goes where: a pure function of (seed, step, slot), so that a run can be resumed or replayed exactly."""
+"""Each batch is a deterministic function of (seed, step, slot), so a run can be resumed or replayed exactly."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,35 +12,35 @@ from torch.utils.data import Sampler
 _LABELLED, _UNLABELLED = 0, 1
 
 
-class Unit(NamedTuple):
-    """What is drawn: a slice of a case, or the whole case (slice None)."""
+class SampleSource(NamedTuple):
+    """Where a sample comes from: a slice of a case, or the whole case (slice None)."""
 
     uid: str
     slice: int | None
 
 
 class SampleKey(NamedTuple):
-    """One place in one batch of one step, and the unit that fills it."""
+    """One slot in the batch of one step, and the source of its sample."""
 
     step: int
     slot: int
-    unit: Unit
+    source: SampleSource
     labelled: bool
 
 
 @dataclass(frozen=True)
 class Streams:
-    """The two pools that a batch draws from, and how many samples of each per process.
+    """The two pools that a batch samples from, and the number of samples of each per process.
 
     Attributes:
-        labelled: units that show an annotation.
-        unlabelled: units that do not.
+        labelled: sources of labelled samples.
+        unlabelled: sources of unlabelled samples.
         labelled_batch: labelled samples per batch.
-        unlabelled_batch: unlabelled samples per batch; 0 leaves the second pool alone.
+        unlabelled_batch: unlabelled samples per batch; 0 does not use the second pool.
     """
 
-    labelled: Sequence[Unit]
-    unlabelled: Sequence[Unit]
+    labelled: Sequence[SampleSource]
+    unlabelled: Sequence[SampleSource]
     labelled_batch: int
     unlabelled_batch: int = 0
 
@@ -53,8 +53,9 @@ class Streams:
 def keys_of_step(streams: Streams, seed: int, step: int, rank: int = 0, world: int = 1) -> list[SampleKey]:
     """The batch of one process at one step.
 
-    Within each stream every unit is drawn once before any is drawn again; over several processes the batches of a step
-    are disjoint parts of one global batch, so that n processes with batch b see what one process with batch n·b sees.
+    In each stream every source is sampled once before any is sampled again. With several processes, the batches of a
+    step are disjoint parts of one global batch: n processes with batch size b get together the same samples as one
+    process with batch size n·b.
 
     Args:
         streams: pools and batch sizes per process.
@@ -70,20 +71,20 @@ def keys_of_step(streams: Streams, seed: int, step: int, rank: int = 0, world: i
         (_UNLABELLED, streams.unlabelled, streams.unlabelled_batch),
     ):
         for index in range(rank * count, (rank + 1) * count):
-            unit = pool[_permuted(seed, stream, step * world * count + index, len(pool))]
-            keys.append(SampleKey(step, first_slot + index, unit, labelled=stream == _LABELLED))
+            source = pool[_permuted(seed, stream, step * world * count + index, len(pool))]
+            keys.append(SampleKey(step, first_slot + index, source, labelled=stream == _LABELLED))
         first_slot += world * count
     return keys
 
 
 class StepSampler(Sampler[list[SampleKey]]):
-    """Batches from the present step to the end of the epoch, for `DataLoader(batch_sampler=…)`.
+    """Batches from the current step to the end of the epoch, for `DataLoader(batch_sampler=…)`.
 
     Args:
         streams: pools and batch sizes.
         seed: of the run.
         steps_per_epoch: length of an epoch in batches, however large the data set is.
-        first_step: called at the start of an epoch; returns the number of batches that training has seen.
+        first_step: called at the start of an epoch; returns the number of batches used so far.
         rank: this process.
         world: number of processes.
     """
@@ -115,7 +116,7 @@ class StepSampler(Sampler[list[SampleKey]]):
 
 
 def generator_of(seed: int, step: int, slot: int) -> np.random.Generator:
-    """The random numbers of one sample: crop and augmentation."""
+    """The random number generator of one sample, for crop and augmentation."""
     return np.random.default_rng([seed, step, slot])
 
 

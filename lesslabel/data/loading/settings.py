@@ -1,4 +1,4 @@
-"""Are the settings of a data module within their ranges?"""
+"""Check the ranges of the settings of a data module."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def check_settings(data: "SegmentationDataModule") -> None:
-    """Check what needs no store.
+    """Check the settings that can be checked without the store.
 
     Raises:
         ConfigError: names the setting and its value.

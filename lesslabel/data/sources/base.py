@@ -1,5 +1,6 @@
 """What every source offers: a list of its cases, cheap to make, and a way to read each."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class Source(ABC):
     labels: Mapping[int, str]
     """Label codes and names, background (0) left out."""
     channels: Sequence[str] = ("image",)
+    dense_unknown: int | None = None
+    """The value of an unknown voxel in whole label maps; None, as in most layouts, where every voxel is known."""
     withdrawn: Mapping[str, str] = MappingProxyType({})
     """Patients that the publisher took back since they repeat another one, and that one; `verify` looks for them."""
 
@@ -68,3 +71,10 @@ class Source(ABC):
         Raises:
             DataError: if a file is damaged or its parts do not fit; the message names the file.
         """
+
+
+def source_options(source: type[Source]) -> dict[str, inspect.Parameter]:
+    """The arguments of a source beside its raw data, by name."""
+    parameters = dict(inspect.signature(source).parameters)
+    parameters.pop("raw")
+    return parameters

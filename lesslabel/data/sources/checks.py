@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from lesslabel.data.case import IGNORE
 from lesslabel.data.sources.base import RawCase
 from lesslabel.errors import DataError
+from lesslabel.plain_text import is_one_line
 
 _SHOWN = 5
 _LONGEST_NAME = 1000
 _FIX = "correct the file, or name the value among the labels"
+_FIX_OF_UNKNOWN = f"every voxel is known here; save a mask of 0 and {IGNORE} as 0 and 1"
+_RENUMBER = "label codes are whole numbers of 1 to 254; give the labels such codes in the file, and prepare it again"
 
 
 def to_codes(
@@ -41,12 +44,20 @@ def to_codes(
     if strange:
         shown = ", ".join(f"{value:g}" for value in strange[:_SHOWN]) + (" …" if len(strange) > _SHOWN else "")
         expected = ", ".join(str(code) for code in sorted(allowed - {unknown}))
+        fix = _FIX if all(is_label_code(value) for value in strange) else _RENUMBER
+        if IGNORE in strange:
+            fix = _FIX_OF_UNKNOWN
         also = "" if unknown is None else f" and {unknown} = unknown"
-        raise DataError(f"{where}: label value {shown} is not known; expected {expected}{also}; {_FIX}")
+        raise DataError(f"{where}: label value {shown} is not known; expected {expected}{also}; {fix}")
     result = values.astype(np.uint8)
     if unknown is not None:
         result[values == unknown] = IGNORE
     return result
+
+
+def is_label_code(value: float) -> bool:
+    """Whether a raw value can be the code of a label: a whole number of 1 to 254."""
+    return 0 < value < IGNORE and value == int(value)
 
 
 def is_code(text: str) -> bool:
@@ -56,7 +67,7 @@ def is_code(text: str) -> bool:
 
 def is_name(value: object) -> bool:
     """Whether a value can name a label or channel: text on one line, not too long, that every file can hold."""
-    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and is_one_line(value)
 
 
 def require_within(cases: Iterable[RawCase], folder: Path, where: Path) -> None:

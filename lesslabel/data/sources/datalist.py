@@ -39,7 +39,8 @@ class Datalist(Listed):
         fold: entries of ``training`` with this ``fold`` (a number or text) are the group ``validation``; every entry of
             ``training`` must have one then, and one this.
         labels: codes and names, ``"1=RV,2=Myo"``; comes before what the list says.
-        unknown: the value of an unannotated voxel in the scribbles, 255 by default.
+        unknown: the value of an unannotated voxel: in the scribbles 255 by default; in ``label``, where a list of MONAI
+            knows every voxel, none.
 
     Raises:
         DataError: if the list or a file in it is at fault; the message names the entry.
@@ -57,6 +58,7 @@ class Datalist(Listed):
         unknown: int | None = None,
         within: Path | None = None,
     ) -> None:
+        self.dense_unknown = unknown
         path = self._require_raw(raw)
         content = read_json(path, "a data list of MONAI")
         if not isinstance(content, dict):

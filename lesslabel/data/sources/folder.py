@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lesslabel.data.case import IGNORE
 from lesslabel.data.sources.listed import Listed, parse_labels
 from lesslabel.data.sources.table import list_table, name_channels
 
@@ -11,7 +12,8 @@ __all__ = ["Folder", "parse_labels"]
 class Folder(Listed):
     """Images listed in a CSV with the column ``image`` and, all optional, these others.
 
-    - ``label``: dense label map; 255 is unknown.
+    - ``label``: dense label map; 255 is unknown, and a map of nothing but 0 and 255 is refused, unless it is a picture
+      (PNG, TIFF) and there is but one label: then it is a mask of that label.
     - ``label_<rater>``: the same by one of several raters, as many columns as there are raters; an empty cell says that
       this one did not annotate the case. The annotation has the rater's name, ``rater1`` for ``label_1``.
     - ``scribble``: label map of which only strokes are known.
@@ -37,6 +39,7 @@ class Folder(Listed):
     """
 
     name = "folder"
+    dense_unknown = IGNORE
 
     def __init__(self, raw: Path, labels: str | None = None, unknown: int | None = None) -> None:
         cases = list_table(self._require_raw(raw), parts=True)

@@ -4,7 +4,6 @@ Van den Heuvel et al., "Automated measurement of fetal head circumference using 
 data: doi 10.5281/zenodo.1322001.
 """
 
-import csv
 import math
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from lesslabel.csv_table import read_rows
 from lesslabel.data.case import Annotation, Case, Kind
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique
@@ -76,9 +76,8 @@ class HC18(Source):
 def _read_pixel_sizes(table: Path) -> dict[str, float]:
     """Side of a pixel in mm by file name."""
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            return {row[_NAME]: float(row[_SIZE]) for row in csv.DictReader(file)}
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+        return {row.cells[_NAME]: float(row.cells[_SIZE]) for row in read_rows(table, fix="copy it again").rows}
+    except (KeyError, ValueError) as error:
         raise DataError(f"{table}: not a table with '{_NAME}' and '{_SIZE}' ({error}); copy it again") from error
 
 

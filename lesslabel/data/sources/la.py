@@ -132,7 +132,9 @@ class LA(Source):
         label = lay_on(image, read_nrrd(raw.files["dense"]), same_grid=raw.same_grid)
         # 255 is the cavity there, and would mean unknown here
         if strange := sorted(set(np.unique(label.array).tolist()) - {0, _CAVITY}):
-            raise DataError(f"{label.path}: label value {strange[0]:g} is not known; expected 0 and {_CAVITY}")
+            raise DataError(
+                f"{label.path}: label value {strange[0]:g} is not known; expected 0 and {_CAVITY}; copy it again"
+            )
         cavity = label.array == _CAVITY
         if not cavity.any():
             raise DataError(f"{label.path}: no voxel is {_CAVITY}, the cavity that the image is cropped to; correct it")

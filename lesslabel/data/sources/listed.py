@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from lesslabel.data.case import IGNORE, Case
-from lesslabel.data.formats import pictures
 from lesslabel.data.formats.reading import has_segments, list_names, read_label_map
+from lesslabel.data.mask_values import is_mask_picture
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import is_code, is_name
 from lesslabel.data.sources.nifti_case import label_roles, read_case, read_channels
@@ -71,11 +71,13 @@ class Listed(Source):
         count = len(read_channels(self._cases[0]).array)
         return ["image"] if count == 1 else [f"image {index + 1}" for index in range(count)]
 
-    def _label_files(self) -> Iterator[tuple[Path, int]]:
+    def _label_files(self) -> Iterator[tuple[Path, int | None]]:
         """The dense label files and the value of unknown, or the scribbles where there are no dense ones."""
         paths = [case.files[role] for case in self._cases for role in label_roles(case)]
         scribbles = [case.files["scribble"] for case in self._cases if "scribble" in case.files]
-        yield from ((path, IGNORE) for path in paths) if paths else ((path, self.unknown) for path in scribbles)
+        yield from (
+            ((path, self.dense_unknown) for path in paths) if paths else ((path, self.unknown) for path in scribbles)
+        )
 
     def _find_labels(self) -> dict[int, str]:
         """Every value of plain label maps, or the names of segments in the order of the alphabet."""
@@ -127,12 +129,16 @@ def parse_labels(text: str) -> dict[int, str]:
     return labels
 
 
-def _values_of(path: Path, unknown: int) -> set[int]:
+def _values_of(path: Path, unknown: int | None) -> set[int]:
     """The label values of a plain label map; of a picture of 0 and 255 alone, which is a mask, 1."""
-    values: set[int] = set(np.unique(read_label_map(path).array).tolist())
-    if unknown == IGNORE and values == {0, IGNORE} and path.name.endswith(pictures.ENDINGS):
+    label_map = read_label_map(path).array
+    if unknown in (None, IGNORE) and is_mask_picture(path, label_map):
         return {1}
+    values: set[int] = set(np.unique(label_map).tolist())
     values -= {0, unknown}
     if strange := sorted(value for value in values if not 0 < value < IGNORE):
-        raise DataError(f"{path}: label value {strange[0]} is not within 1 to 254; correct the file or pass LABELS")
+        raise DataError(
+            f"{path}: label value {strange[0]} is not within 1 to 254, the codes that labels can have; give the labels "
+            "such codes in the file, and prepare it again"
+        )
     return values

@@ -10,6 +10,7 @@ from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import has_segments, list_names, read_image, read_labels
+from lesslabel.data.mask_values import require_no_mask
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import to_codes
 from lesslabel.errors import DataError
@@ -77,14 +78,14 @@ def read_channels(raw: RawCase) -> NiftiVolume:
     return replace(first, array=np.concatenate([volume.array for volume in laid]))
 
 
-def read_case(raw: RawCase, source: Source, unknown: int = IGNORE, dense_unknown: int = IGNORE) -> Case:
+def read_case(raw: RawCase, source: Source, unknown: int = IGNORE) -> Case:
     """Read one case: its channels, ``"scribble"``, and every other role as a dense annotation of that name.
 
     Args:
         raw: the files by role.
-        source: whose labels and channels the case must keep to.
+        source: whose labels and channels the case must keep to, and which knows the value of an unknown voxel in whole
+            label maps, if any.
         unknown: the value of an unknown voxel in scribbles.
-        dense_unknown: the value of an unknown voxel in whole label maps.
 
     Raises:
         DataError: if a file is damaged, holds another label, lies on another grid, or channels are missing.
@@ -95,7 +96,7 @@ def read_case(raw: RawCase, source: Source, unknown: int = IGNORE, dense_unknown
             f"{image.path}: case {raw.uid} has {len(image.array)} channels, not {len(source.channels)} "
             f"({', '.join(source.channels)}); every case needs the same ones in the same order"
         )
-    annotations = {role: _dense(raw, role, image, source, dense_unknown) for role in label_roles(raw)}
+    annotations = {role: _dense(raw, role, image, source) for role in label_roles(raw)}
     if "scribble" in raw.files:
         annotations["scribble"] = _scribble(raw, image, source, unknown)
     return Case(
@@ -116,10 +117,12 @@ def _is_image(role: str) -> bool:
     return role.partition(" ")[0] == "image"
 
 
-def _dense(raw: RawCase, role: str, image: NiftiVolume, source: Source, unknown: int) -> Annotation:
+def _dense(raw: RawCase, role: str, image: NiftiVolume, source: Source) -> Annotation:
     path = raw.files[role]
     values = read_labels(path, image, source.labels, same_grid=raw.same_grid)
-    labels = to_codes(values, source.labels, path, unknown)
+    labels = to_codes(values, source.labels, path, source.dense_unknown)
+    if source.dense_unknown == IGNORE:  # where it is another value, the layout has declared it
+        require_no_mask(labels, path)
     covered = None
     if has_segments(path):  # nobody said anything of a segment that is not there
         names = set(list_names(path))

@@ -58,7 +58,7 @@ class NNUNet(Listed):
         path = self._require_raw(raw) / DESCRIPTION
         description = _read_object(path, "dataset.json of nnU-Net")
         labels, ignored = _read_labels(description, path)
-        self.ignored = IGNORE if ignored is None else ignored
+        self.dense_unknown = ignored
         cases = _list_cases(Path(raw), description, path)
         require_within(cases, raw if within is None else within, path)
         if splits is not None:
@@ -69,7 +69,7 @@ class NNUNet(Listed):
 
     def read(self, raw: RawCase) -> Case:
         """Read one case; see `Source.read`."""
-        case = read_case(raw, self, dense_unknown=self.ignored)
+        case = read_case(raw, self)
         dense = case.annotations.get("dense")
         if dense is None or not (dense.labels == IGNORE).any():
             return case

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from lesslabel.data.case import Case
+from lesslabel.data.case import IGNORE, Case
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique
 from lesslabel.data.sources.nifti_case import label_roles, name_annotation, nifti_in, read_case, without_ending
@@ -38,13 +38,15 @@ class NPC(Source):
     unlabelled case; one that only some raters of its centre annotated is refused, since nothing says that it is meant.
 
     A table has the columns of `Folder`, of which ``centre`` is required; names are taken as they stand there, and an
-    empty cell says that a rater did not annotate the case. Other codes than 0, 1 and 255 (unknown) are refused.
+    empty cell says that a rater did not annotate the case. Other codes than 0, 1 and 255 (unknown) are
+    refused, and so are maps of nothing but 0 and 255.
 
     Args:
         raw: folder of centres, or the CSV.
     """
 
     name = "npc"
+    dense_unknown = IGNORE
     labels: Mapping[int, str] = MappingProxyType({1: "GTV"})
 
     def list_cases(self) -> list[RawCase]:

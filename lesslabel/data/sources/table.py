@@ -1,18 +1,19 @@
 """Cases listed in a CSV: where the files of each lie."""
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from lesslabel.csv_table import read_rows
 from lesslabel.data.formats.reading import ENDINGS, without_ending
 from lesslabel.data.sources.base import RawCase
 from lesslabel.data.sources.nifti_case import name_annotation
 from lesslabel.data.splits import GROUP_PARTS
 from lesslabel.errors import DataError
 from lesslabel.files import is_file, is_folder
+from lesslabel.plain_text import is_one_line, visible
 
 COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality", "case", "same_grid")
 """The columns that are read, with ``image_<channel>`` and ``label_<rater>``; others are left aside."""
@@ -85,8 +86,8 @@ def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
         DataError: if a file is absent or of a format that is not read, or a name cannot be one.
     """
     for column, cell in cells.items():
-        if not cell.isprintable() or len(cell) > _LONGEST_CELL:
-            raise DataError(f"{where}: '{column}' is {cell[:60]!r}; use one short line of text")
+        if not is_one_line(cell) or len(cell) > _LONGEST_CELL:
+            raise DataError(f"{where}: '{column}' is '{visible(cell[:60])}'; use one short line of text")
     images = _list_images(cells, where)
     files = {"image" if index == 0 else f"image {index + 1}": folder / name for index, name in enumerate(images)}
     for column, cell in cells.items():
@@ -121,23 +122,15 @@ def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
     """Rows with their line number in the file; the header is row 1."""
     if table.is_dir():
         raise DataError(f"{table}: a folder; name the table in it, such as {table / 'table.csv'}")
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restkey="", strict=True)
-            columns = _check_header(table, reader.fieldnames or [], required)
-            rows = []
-            for cells in reader:
-                if "" in cells:
-                    raise DataError(
-                        f"{table}, row {reader.line_num}: more cells than columns; quote a cell that holds a comma"
-                    )
-                known = {column: (cells.get(column) or "").strip() for column in columns}
-                if empty := [column for column in required if column != "image" and not known[column]]:
-                    raise DataError(f"{table}, row {reader.line_num}: no {empty[0]}; fill in column '{empty[0]}'")
-                rows.append(_Row(reader.line_num, known))
-            return rows
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table}: not a readable CSV ({error}); save it as comma separated UTF-8") from error
+    content = read_rows(table)
+    columns = _check_header(table, content.columns, required)
+    rows = []
+    for row in content.rows:
+        known = {column: row.cells.get(column, "").strip() for column in columns}
+        if empty := [column for column in required if column != "image" and not known[column]]:
+            raise DataError(f"{table}, row {row.line}: no {empty[0]}; fill in column '{empty[0]}'")
+        rows.append(_Row(row.line, known))
+    return rows
 
 
 def _check_header(table: Path, header: Iterable[str], required: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The prepared store on disk: its table, its case files, and how it is made and changed."""
+"""The prepared store on disk: its table and case files, and the code that writes and changes them."""
 
 from lesslabel.data.store.records import CaseRecord
 from lesslabel.data.store.store import Store

@@ -1,4 +1,4 @@
-"""Annotations added to the cases of a store: to all of them or to none."""
+"""Add annotations to cases of a store: to all of them or to none."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace as changed
@@ -23,7 +23,7 @@ from lesslabel.errors import DataError
 
 
 def add_annotations(path: Path, name: str, annotations: Iterable[tuple[str, Annotation]], *, replace: bool) -> None:
-    """Do what `Store.add_annotations` says."""
+    """Add annotations; see `Store.add_annotations`."""
     with update(path) as aside:
         fingerprint = read_fingerprint(path / FINGERPRINT)
         before_update = {record.uid: record for record in read_table(path / TABLE)}
@@ -44,12 +44,12 @@ def add_annotations(path: Path, name: str, annotations: Iterable[tuple[str, Anno
 
 
 def _read_sound(store: Path, records: Mapping[str, CaseRecord], uid: str) -> Case:
-    """Read a case, and refuse it if a new hash would hide that it is not the one the table speaks of."""
+    """Read a case and check its hash against the table; a new hash would hide a damaged case."""
     if uid not in records:
         raise DataError(f"{store / TABLE}: no case '{uid}'")
     case = read_case(case_path(store, uid))
     if CaseRecord.of(case, content_hash(case)) != records[uid]:
-        raise DataError(f"{case_path(store, uid)}: not what the table of cases says; run `lesslabel verify {store}`")
+        raise DataError(f"{case_path(store, uid)}: differs from the table of cases; run `lesslabel verify {store}`")
     return case
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with the annotations of one prepared case."""
+"""Checks of the annotations of one prepared case."""
 
 from collections.abc import Collection, Iterator
 
@@ -7,20 +7,21 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.findings import PREPARE_AGAIN, Finding
+from lesslabel.data.mask_values import is_mask
 
 SCRIBBLE_TOLERANCE = 0.01
-"""Share of a scribble's known voxels that may disagree with the dense label: people draw over edges."""
+"""Allowed share of known voxels of a scribble that differ from the dense label, since people draw over edges."""
 
 _STROKES = (Kind.SCRIBBLE, Kind.POINTS)
 
 
 def check_annotation(case: Case, name: str, codes: Collection[int]) -> Iterator[Finding]:
-    """Does an annotation keep to the store's labels, to what it covers and to [0, 1], and does it say anything?"""
+    """Check labels, coverage and confidence of an annotation, and that it is not empty."""
     annotation = case.annotations[name]
     yield from _check_labels(case.uid, name, annotation, codes)
     yield from _check_coverage(case.uid, name, annotation, codes)
     confidence = annotation.confidence
-    # not (a <= x <= b) is also true for NaN
+    # `not (a <= x <= b)` is also true for NaN
     if confidence is not None and not ((confidence >= 0.0) & (confidence <= 1.0)).all():
         problem = f"confidence of '{name}' is not within [0, 1]"
         fix = f"store probabilities and {PREPARE_AGAIN}"
@@ -28,7 +29,7 @@ def check_annotation(case: Case, name: str, codes: Collection[int]) -> Iterator[
 
 
 def check_scribbles(case: Case) -> Iterator[Finding]:
-    """Do strokes and points agree with the dense labels of the same case?"""
+    """Check that strokes and points agree with the dense labels of the same case."""
     for stroke_name, stroke in case.annotations.items():
         if stroke.kind not in _STROKES:
             continue
@@ -42,7 +43,7 @@ def check_scribbles(case: Case) -> Iterator[Finding]:
 
 
 def measure_disagreement(stroke: Annotation, dense: Annotation) -> float:
-    """Share of the voxels known to both annotations, in what both cover, on which their labels differ; 0 if none."""
+    """Share of the voxels known and covered in both annotations whose labels differ; 0 if there are none."""
     known = _known(stroke) & _known(dense)
     first, second = stroke.labels[known], dense.labels[known]
     for covered in (stroke.covered_labels, dense.covered_labels):
@@ -62,6 +63,10 @@ def _check_labels(uid: str, name: str, annotation: Annotation, codes: Collection
     if not known.size:
         fix = f"annotate it, or leave the annotation out, and {PREPARE_AGAIN}"
         yield Finding.error(uid, f"every voxel of '{name}' is unknown", "an empty file was exported", fix)
+    elif annotation.kind is Kind.DENSE and is_mask(annotation.labels):
+        problem = f"'{name}' holds nothing but 0 and {IGNORE}, which is background and unknown"
+        fix = f"save the mask as 0 and 1, or leave the annotation out, and {PREPARE_AGAIN}"
+        yield Finding.error(uid, problem, f"a mask of 0 and {IGNORE} was taken for a label map", fix)
     elif annotation.kind is Kind.DENSE and not known.any():
         cause = "an empty label map was exported, or the organ is outside the image"
         fix = "look at the image: nothing to do if no organ is visible, otherwise export the label again"
@@ -84,7 +89,7 @@ def _check_coverage(uid: str, name: str, annotation: Annotation, codes: Collecti
         yield Finding.error(uid, problem, "another coding of the labels", f"correct covered_labels and {PREPARE_AGAIN}")
     uncovered = {code for code in codes if code not in covered and (annotation.labels == code).any()}
     if uncovered:
-        problem = f"'{name}' holds label {_codes(uncovered)}, which it says it does not cover"
+        problem = f"'{name}' holds label {_codes(uncovered)}, which is not in its covered labels"
         cause = "the list of annotated labels is incomplete"
         yield Finding.error(uid, problem, cause, f"correct covered_labels and {PREPARE_AGAIN}")
 

@@ -1,4 +1,4 @@
-"""Annotations that lie beside a store, such as pseudo-labels: one folder, one annotation, made in one way."""
+"""Annotations outside a store, such as pseudo-labels: one folder holds one annotation with one provenance."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,14 +23,16 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Provenance:
-    """How the annotations of a folder came to be.
+    """How the annotations of a folder were made.
 
     Attributes:
-        annotation: the name under which a view shows them (``"pseudo/stage1"``); no case of the store may have it.
-        stage: the step of the work that made them.
-        model_sha256: of the weights that predicted them; empty if no model did.
-        queue_sha256: `lesslabel.data.queue.Queue.sha256` of what the model had learnt from; empty if there was none.
-        thresholds: what was kept and what became unknown, by name.
+        annotation: the name that views use (``"pseudo/stage1"``); no case of the store may have an annotation of this
+            name.
+        stage: the stage that made them.
+        model_sha256: of the weights that predicted them; empty without a model.
+        queue_sha256: `lesslabel.data.queue.Queue.sha256` of the queue that the model was trained on; empty without a
+            queue.
+        thresholds: the thresholds between kept and unknown voxels, by name.
         time: when, ISO 8601, or empty.
     """
 
@@ -43,15 +45,15 @@ class Provenance:
 
 
 def write_annotation(folder: Path, uid: str, annotation: Annotation, provenance: Provenance) -> None:
-    """Write the annotation of one case into a folder, which is made if need be; a case that is there is replaced.
+    """Write the annotation of one case into a folder; create the folder if needed and replace an existing file.
 
-    Write a whole set into `lesslabel.files.written_aside`, so that a folder that was begun is never taken for complete.
+    Write a whole set inside `lesslabel.files.written_aside`, so that no incomplete folder remains.
 
     Args:
         folder: the annotation folder.
         uid: the case of the store.
-        annotation: its labels in the store's codes.
-        provenance: the same for every case of the folder; the time is that of the first.
+        annotation: its labels are codes of the store.
+        provenance: the same for every case of the folder; the time of the first case is kept.
 
     Raises:
         DataError: if the folder holds annotations made in another way, or cannot be written.
@@ -72,13 +74,13 @@ def read_annotation(folder: Path, uid: str) -> Annotation:
     """Read the annotation of one case.
 
     Raises:
-        DataError: if the folder has none for it, or its file is damaged or was changed.
+        DataError: if the folder has none for the case, or its file is damaged or was changed.
     """
     return read_annotation_file(_path(folder, uid))
 
 
 def read_provenance(folder: Path) -> Provenance:
-    """Read how the annotations of a folder came to be.
+    """Read how the annotations of a folder were made.
 
     Raises:
         DataError: if there is no annotation folder, or its description is damaged.
@@ -97,12 +99,12 @@ def read_provenance(folder: Path) -> Provenance:
 
 @dataclass(frozen=True)
 class AnnotationFolder:
-    """An annotation folder as it was when it was opened.
+    """An annotation folder at the time when it was opened.
 
     Attributes:
         path: the folder.
-        provenance: how its annotations came to be.
-        headers: what each annotation says of itself, by uid in order.
+        provenance: how its annotations were made.
+        headers: header of each annotation, sorted by uid.
     """
 
     path: Path
@@ -111,7 +113,7 @@ class AnnotationFolder:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash over the content of all annotations; when and where they were made is left out."""
+        """Hash over the content of all annotations, without the time and place of their making."""
         lines = [f"{uid} {header.name} {header.sha256}" for uid, header in self.headers.items()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -119,11 +121,11 @@ class AnnotationFolder:
         """Read an annotation.
 
         Raises:
-            DataError: if it is gone, damaged or another than when the folder was opened.
+            DataError: if it was removed, damaged or changed since the folder was opened.
         """
         annotation = read_annotation(self.path, uid)
         if read_annotation_header(_path(self.path, uid)) != self.headers[uid]:
-            raise DataError(f"{_path(self.path, uid)}: written anew while it was in use; start again")
+            raise DataError(f"{_path(self.path, uid)}: changed while it was in use; start again")
         return annotation
 
 

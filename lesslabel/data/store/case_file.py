@@ -1,4 +1,4 @@
-"""One case as one HDF5 file: `docs/formats.md`."""
+"""Read and write one case as one HDF5 file; format: `docs/formats.md`."""
 
 import hashlib
 from collections.abc import Collection
@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Annotation, Box, Case
+from lesslabel.data.case import Annotation, Case, Subvolume
 from lesslabel.data.formats.hdf5 import DAMAGE, get_own
 from lesslabel.data.store.case_layout import (
     bytes_of,
@@ -30,20 +30,21 @@ from lesslabel.data.store.case_layout import (
 )
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular, written_aside
+from lesslabel.plain_text import is_one_line, visible
 
 _DAMAGE = (*DAMAGE, DataError)
-"""What damaged bytes raise; `Case` adds its own `DataError`."""
+"""The errors that damaged files raise; `Case` raises `DataError` as well."""
 
 
 @dataclass(frozen=True)
 class AnnotationHeader:
-    """What an annotation that lies in a file of its own says of itself.
+    """The header of an annotation file.
 
     Attributes:
         uid: the case it belongs to.
         name: its name.
         shape: of its labels, (z, y, x).
-        covered_slices: the z indices it speaks of; None means all.
+        covered_slices: the z indices that it covers; None means all.
         sha256: of its labels, kind, coverage and confidence.
     """
 
@@ -55,10 +56,10 @@ class AnnotationHeader:
 
 
 def write_case(path: Path, case: Case) -> str:
-    """Write a case in one step.
+    """Write a case atomically.
 
     Returns:
-        sha256 of its content (voxels, labels, geometry), the same wherever and whenever the case is prepared.
+        sha256 of its content (voxels, labels, geometry), independent of the time and place of preparation.
 
     Raises:
         DataError: if an annotation has no usable name or is not uint8, or the disk refuses.
@@ -78,25 +79,25 @@ def read_case(path: Path) -> Case:
     return _read_case(path, None, None)
 
 
-def read_box(path: Path, box: Box, annotations: Collection[str]) -> Case:
-    """Read a part of a case, and little of its file beyond it.
+def read_subvolume(path: Path, subvolume: Subvolume, annotations: Collection[str]) -> Case:
+    """Read a region of a case, without reading the whole file.
 
     Args:
         path: the file.
-        box: the part.
-        annotations: names of those that are read.
+        subvolume: the region.
+        annotations: names of the annotations to read.
 
     Returns:
-        A case of the size of the part, without an affine.
+        A case of the size of the region, without an affine.
 
     Raises:
-        DataError: as `read_case`, or if an annotation is not there.
+        DataError: as `read_case`, or if an annotation is absent.
     """
-    return _read_case(path, box, annotations)
+    return _read_case(path, subvolume, annotations)
 
 
 def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
-    """The slices that an annotation speaks of, without reading a voxel; None means all.
+    """Read which slices an annotation covers, without reading voxels; None means all.
 
     Raises:
         DataError: if the file or the annotation cannot be read.
@@ -111,8 +112,22 @@ def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
         ) from error
 
 
+def read_affine(path: Path) -> NDArray[np.float64] | None:
+    """The affine of a case without a voxel of it; None if the case has none.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    require_regular(path)
+    try:
+        with h5py.File(path, "r") as file:
+            return np.asarray(file.attrs["affine"], np.float64) if "affine" in file.attrs else None
+    except _DAMAGE as error:
+        raise DataError(f"{path}: cannot be read ({_one_line(error)}); run lesslabel verify") from error
+
+
 def write_annotation_file(path: Path, uid: str, name: str, annotation: Annotation) -> None:
-    """Write one annotation without its image, laid out as in a case file, in one step.
+    """Write one annotation without its image, in the layout of a case file, atomically.
 
     Raises:
         DataError: if the annotation has no usable name or is not uint8, or the disk refuses.
@@ -128,10 +143,10 @@ def write_annotation_file(path: Path, uid: str, name: str, annotation: Annotatio
 
 
 def read_annotation_file(path: Path) -> Annotation:
-    """Read the annotation of a file that `write_annotation_file` wrote.
+    """Read a file of `write_annotation_file`.
 
     Raises:
-        DataError: if the file is absent, damaged, or was changed since.
+        DataError: if the file is absent, damaged, or was changed.
     """
     require_regular(path)
     try:
@@ -147,7 +162,7 @@ def read_annotation_file(path: Path) -> Annotation:
 
 
 def read_annotation_header(path: Path) -> AnnotationHeader:
-    """Read what an annotation file says of itself, without a voxel.
+    """Read the header of an annotation file, without its voxels.
 
     Raises:
         DataError: if the file is absent or damaged.
@@ -169,12 +184,12 @@ def read_annotation_header(path: Path) -> AnnotationHeader:
 
 
 def content_hash(case: Case) -> str:
-    """The sha256 of a case's image, geometry and annotations; who made them and when is left out."""
+    """The sha256 of image, geometry and annotations of a case, without authors and times."""
     digest = hashlib.sha256()
     _digest_array(digest, case.image, np.float32)
     _digest_array(digest, np.round(case.spacing_mm, 6), np.float64)
     if case.affine is not None:
-        # adding 0 turns -0 into 0
+        # adding 0 changes -0 to 0
         _digest_array(digest, np.round(case.affine, 6) + 0.0, np.float64)
     if case.qform is not None:
         _digest_array(digest, np.round(case.qform.affine, 6) + 0.0, np.float64)
@@ -213,16 +228,18 @@ def _to_bytes(case: Case) -> bytes:
 
 
 def _require_writable(uid: str, name: str, annotation: Annotation) -> None:
-    if name in ("", ".") or "|" in name or not name.isprintable():
-        raise DataError(f"case {uid}: an annotation cannot be named {name!r}; use printable characters without '|'")
+    if name in ("", ".") or "|" in name or not is_one_line(name):
+        raise DataError(
+            f"case {uid}: an annotation cannot be named '{visible(name)}'; use one line of text without '|'"
+        )
     if annotation.labels.dtype != np.uint8:
         raise DataError(
             f"case {uid}: annotation '{name}' is {annotation.labels.dtype}; label maps are uint8, unknown is 255"
         )
 
 
-def _read_case(path: Path, box: Box | None, names: Collection[str] | None) -> Case:
-    """A case, or a part of it; all annotations, or those of some names."""
+def _read_case(path: Path, subvolume: Subvolume | None, names: Collection[str] | None) -> Case:
+    """Read a case, or a region of it, with all annotations or those of some names."""
     require_regular(path)
     try:
         with h5py.File(path, "r") as file:
@@ -231,14 +248,18 @@ def _read_case(path: Path, box: Box | None, names: Collection[str] | None) -> Ca
             return Case(
                 uid=read_text_attribute(file, "uid"),
                 patient=read_text_attribute(file, "patient"),
-                image=read_voxels(file, "image", (np.float32, np.int16), box).astype(np.float32, copy=False),
+                image=read_voxels(file, "image", (np.float32, np.int16), subvolume).astype(np.float32, copy=False),
                 spacing_mm=read_spacing(file),
-                affine=np.asarray(file.attrs["affine"], np.float64) if box is None and "affine" in file.attrs else None,
-                qform=read_qform(file) if box is None else None,
+                affine=(
+                    np.asarray(file.attrs["affine"], np.float64)
+                    if subvolume is None and "affine" in file.attrs
+                    else None
+                ),
+                qform=read_qform(file) if subvolume is None else None,
                 centre=read_text_attribute(file, "centre"),
                 modality=read_text_attribute(file, "modality"),
                 group=read_text_attribute(file, "group"),
-                annotations={decode_name(key): read_annotation(get_own(stored, key), box) for key in keys},
+                annotations={decode_name(key): read_annotation(get_own(stored, key), subvolume) for key in keys},
             )
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such case file; run `lesslabel verify` on its store") from error

@@ -1,4 +1,4 @@
-"""What an HDF5 file holds of a case and its annotations: `docs/formats.md`."""
+"""The layout of a case and its annotations in an HDF5 file: `docs/formats.md`."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,33 +7,33 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Annotation, Box, Case, Kind, Qform, cut_slices
+from lesslabel.data.case import Annotation, Case, Kind, Qform, Subvolume, crop_slices
 from lesslabel.data.formats.hdf5 import get_own, read_array
 
-# HDF5 1.10 is the first version that keeps a checksum of everything but the voxels; fletcher32 is that of the voxels
+# HDF5 1.10 is the first version with checksums of the metadata; fletcher32 is the checksum of the voxels
 _VERSION = ("v110", "v110")
 _LARGEST_CHUNK = (16, 32, 32)
 _VOXELS = {"compression": "lzf", "fletcher32": True}
 
 
 def encode_name(name: str) -> str:
-    """A name as it can name a file or an HDF5 group: it never leads elsewhere."""
+    """Encode a name as a safe name of a file or HDF5 group, which never leads to another folder."""
     return name.replace("%", "%25").replace("/", "%2F")
 
 
 def decode_name(name: str) -> str:
-    """The name that `encode_name` encoded."""
+    """Decode a name of `encode_name`."""
     return name.replace("%2F", "/").replace("%25", "%")
 
 
 def file_in_memory(name: str) -> h5py.File:
-    """An empty file that is written at once, when it is whole."""
+    """Make an empty file in memory, to be written to disk when complete."""
     # in memory first: HDF5 crashes the process when the disk is full
     return h5py.File(name, "w", driver="core", backing_store=False, libver=_VERSION)
 
 
 def bytes_of(file: h5py.File) -> bytes:
-    """All that a file in memory holds."""
+    """The content of a file in memory."""
     file.flush()
     content: bytes = file.id.get_file_image()
     return content
@@ -54,10 +54,10 @@ def write_image(file: h5py.File, case: Case) -> None:
 
 
 def _compact(image: NDArray[np.float32]) -> NDArray[np.float32] | NDArray[np.int16]:
-    """The image in int16 where that loses no bit, as with CT: half as much to inflate and to check when it is read."""
-    with np.errstate(invalid="ignore"):  # what does not fit is not the same afterwards
+    """The image as int16 if that is exact, as for CT: half the data to decompress and check on reading."""
+    with np.errstate(invalid="ignore"):  # values that do not fit differ afterwards
         short = image.astype(np.int16)
-    # bit by bit, since -0 equals 0, and the hash of a case knows them apart
+    # compared bit by bit, since -0 equals 0 but gives another hash
     return short if np.array_equal(short.astype(np.float32).view(np.uint32), image.view(np.uint32)) else image
 
 
@@ -77,13 +77,13 @@ def write_annotation(file: h5py.File, name: str, annotation: Annotation) -> None
 
 
 def _chunk(shape: Sequence[int]) -> tuple[int, ...]:
-    """Sides (z, y, x) of what is read at once: small, so that a patch reads little beyond itself."""
+    """Chunk size (z, y, x): small, so that reading a patch reads few other voxels."""
     return tuple(min(side, limit) for side, limit in zip(shape, _LARGEST_CHUNK, strict=True))
 
 
 def write_text_attribute(group: h5py.Group, key: str, text: str) -> None:
     """Write a text."""
-    # of fixed length: HDF5 keeps strings of variable length in a heap that has no checksum
+    # with fixed length: HDF5 keeps strings of variable length in a heap without checksum
     group.attrs[key] = np.bytes_(text.encode("utf-8"))
 
 
@@ -94,43 +94,43 @@ def read_text_attribute(group: h5py.Group, key: str) -> str:
 
 
 def read_voxels(
-    group: h5py.Group, name: str, dtypes: Sequence[type[np.generic]], box: Box | None = None
+    group: h5py.Group, name: str, dtypes: Sequence[type[np.generic]], subvolume: Subvolume | None = None
 ) -> NDArray[Any]:
-    """Read an array whole, or a box in its last axes."""
+    """Read an array, or a region in its last axes."""
     dataset = get_own(group, name)
     if not dataset.shape:
         raise ValueError(f"'{dataset.name}' is no array")
     if dataset.dtype not in dtypes or dataset.chunks is None:
         raise ValueError(f"'{dataset.name}' is {dataset.dtype}, or has no checksums")
-    voxels = read_array(group, name, box)
-    if box is not None and voxels.shape[-3:] != (expected := tuple(part.stop - part.start for part in box)):
+    voxels = read_array(group, name, subvolume)
+    if subvolume is not None and voxels.shape[-3:] != (expected := tuple(part.stop - part.start for part in subvolume)):
         raise ValueError(
-            f"'{dataset.name}' gives {voxels.shape} for a part of {expected}: it is smaller than its table says"
+            f"'{dataset.name}' gives {voxels.shape} for a part of {expected}: it is smaller than in the table of cases"
         )
     return voxels
 
 
-def read_annotation(group: h5py.Group, box: Box | None = None) -> Annotation:
-    """Read one annotation, whole or a part."""
+def read_annotation(group: h5py.Group, subvolume: Subvolume | None = None) -> Annotation:
+    """Read one annotation, or a region of it."""
     slices = read_covered(group, "covered_slices")
     return Annotation(
-        labels=read_voxels(group, "labels", (np.uint8,), box),
+        labels=read_voxels(group, "labels", (np.uint8,), subvolume),
         kind=Kind[read_text_attribute(group, "kind").upper()],
         author=read_text_attribute(group, "author"),
         time=read_text_attribute(group, "time"),
         covered_labels=read_covered(group, "covered_labels"),
-        covered_slices=slices if box is None else cut_slices(slices, box),
-        confidence=read_voxels(group, "confidence", (np.float32,), box) if "confidence" in group else None,
+        covered_slices=slices if subvolume is None else crop_slices(slices, subvolume),
+        confidence=read_voxels(group, "confidence", (np.float32,), subvolume) if "confidence" in group else None,
     )
 
 
 def read_covered(group: h5py.Group, key: str) -> tuple[int, ...] | None:
-    """Read which labels or slices an annotation speaks of; None means all."""
+    """Read which labels or slices an annotation covers; None means all."""
     return plain_numbers(group.attrs.get(key))
 
 
 def plain_numbers(values: Iterable[Any] | None) -> tuple[int, ...] | None:
-    """Integers as Python knows them; None stays None."""
+    """Convert to Python integers; None stays None."""
     return None if values is None else tuple(int(value) for value in values)
 
 

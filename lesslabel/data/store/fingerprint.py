@@ -1,4 +1,4 @@
-"""What a data set looks like, in numbers: per case on reading, then for the whole set."""
+"""Statistics of a data set: of each case when it is read, then of the whole set."""
 
 import hashlib
 from collections import Counter
@@ -83,12 +83,12 @@ def hash_records(records: Sequence[CaseRecord]) -> str:
 
 
 def retotal_annotations(totals: Mapping[str, Any], before: Case, after: Case) -> dict[str, Any]:
-    """Bring the totals of annotations up to date when one case of the store changes.
+    """Update the totals of annotations when one case of the store changes.
 
     Args:
         totals: the entry ``annotations`` of `fingerprint.json`.
-        before: the case as it was counted.
-        after: the case as it will be.
+        before: the old case.
+        after: the new case.
     """
     cases = Counter({name: entry["cases"] for name, entry in totals.items()})
     voxels = {name: Counter(entry["voxels"]) for name, entry in totals.items()}
@@ -110,7 +110,7 @@ def _key(code: int) -> str:
 
 
 def _deviation(channel: np.ndarray[Any, np.dtype[np.float32]], mean: float) -> float:
-    """Standard deviation in double precision, of which numpy would make a copy of the channel."""
+    """Standard deviation in double precision, without numpy's copy of the channel."""
     total = 0.0
     for first in range(0, channel.size, _BLOCK_VOXELS):
         away = channel[first : first + _BLOCK_VOXELS].astype(np.float64) - mean
@@ -122,7 +122,7 @@ def _count(labels: np.ndarray[Any, np.dtype[np.uint8]]) -> dict[int, int]:
     flat = np.ascontiguousarray(labels).reshape(-1)
     even = flat.size & ~1
     counts = np.bincount(flat[even:], minlength=IGNORE + 1)
-    # two voxels at once, and a block of them: numpy makes eight bytes of each number that it counts
+    # two voxels at once, block by block, since numpy converts each counted number to eight bytes
     pairs = flat[:even].view(np.uint16)
     for first in range(0, pairs.size, _BLOCK_VOXELS):
         both = np.bincount(pairs[first : first + _BLOCK_VOXELS], minlength=(IGNORE + 1) ** 2)

@@ -1,10 +1,12 @@
-"""A store as a view sees it: annotation folders laid over it. On disk the store stays as it is."""
+"""A store with the annotation folders of a view; the store on disk does not change."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lesslabel.data.case import Annotation, Box, Case
+import numpy as np
+
+from lesslabel.data.case import IGNORE, Annotation, Case, Subvolume
 from lesslabel.data.store.annotation_folder import AnnotationFolder, open_annotations
 from lesslabel.data.store.records import CaseRecord
 from lesslabel.data.store.store import Store
@@ -12,7 +14,7 @@ from lesslabel.errors import DataError
 
 
 class OverlaidStore(Store):
-    """A store whose cases also have the annotations of some folders.
+    """A store whose cases have in addition the annotations of some folders.
 
     A folder need not have an annotation for every case. `data_hash` is that of the store alone.
 
@@ -30,7 +32,7 @@ class OverlaidStore(Store):
         self.overlays = [open_annotations(Path(folder)) for folder in folders]
 
     def list_records(self) -> list[CaseRecord]:
-        """Rows of the table of cases, with the names of the annotations that lie over them."""
+        """Rows of the table of cases, with the names of the added annotations."""
         records = {record.uid: record for record in super().list_records()}
         for overlay in self.overlays:
             for uid in overlay.headers:
@@ -38,22 +40,34 @@ class OverlaidStore(Store):
         return list(records.values())
 
     def read(self, uid: str) -> Case:
-        """Read one case with the annotations that lie over it."""
+        """Read one case with the added annotations."""
         case = super().read(uid)
         laid_over: dict[str, Annotation] = {
-            overlay.provenance.annotation: overlay.read(uid) for overlay in self.overlays if uid in overlay.headers
+            overlay.provenance.annotation: self._read_overlay(overlay, uid)
+            for overlay in self.overlays
+            if uid in overlay.headers
         }
         return replace(case, annotations={**case.annotations, **laid_over})
 
-    def read_box(self, uid: str, box: Box, annotations: Collection[str]) -> Case:
-        """Read a part of one case; annotations that lie over it are read whole, since their hash is of the whole."""
+    def read_subvolume(self, uid: str, subvolume: Subvolume, annotations: Collection[str]) -> Case:
+        """Read a region of one case; added annotations are read whole, to check their hash."""
         over = {overlay.provenance.annotation: overlay for overlay in self.overlays if uid in overlay.headers}
-        case = super().read_box(uid, box, [name for name in annotations if name not in over])
-        laid_over = {name: over[name].read(uid).cut(box) for name in annotations if name in over}
+        case = super().read_subvolume(uid, subvolume, [name for name in annotations if name not in over])
+        laid_over = {name: self._read_overlay(over[name], uid).crop(subvolume) for name in annotations if name in over}
         return replace(case, annotations={**case.annotations, **laid_over})
 
+    def _read_overlay(self, overlay: AnnotationFolder, uid: str) -> Annotation:
+        annotation = overlay.read(uid)
+        there = set(np.flatnonzero(np.bincount(annotation.labels.reshape(-1), minlength=IGNORE + 1)).tolist())
+        if strange := sorted(there - {0, IGNORE, *self.labels}):
+            raise DataError(
+                f"{overlay.path}: '{overlay.provenance.annotation}' of case '{uid}' has label value {strange[0]}; the "
+                f"store knows {', '.join(map(str, self.labels))}; write it again in these codes"
+            )
+        return annotation
+
     def covered_slices(self, uid: str, annotation: str) -> tuple[int, ...] | None:
-        """The slices that an annotation of a case speaks of; None means all."""
+        """The slices that an annotation of a case covers; None means all."""
         for overlay in self.overlays:
             if uid in overlay.headers and overlay.provenance.annotation == annotation:
                 return overlay.headers[uid].covered_slices

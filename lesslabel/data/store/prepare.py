@@ -1,4 +1,4 @@
-"""From a source's raw files to a store."""
+"""Prepare a store from the raw files of a source."""
 
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
@@ -11,6 +11,8 @@ from typing import Literal
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.store.case_file import write_case
 from lesslabel.data.store.fingerprint import CaseNumbers, measure_case, summarise_store
+from lesslabel.data.store.finite import count_not_finite
+from lesslabel.data.store.names import require_names_of_case, require_names_of_store
 from lesslabel.data.store.records import FINGERPRINT, TABLE, CaseRecord, case_path, write_fingerprint, write_table
 from lesslabel.data.store.store import Store
 from lesslabel.errors import DataError
@@ -30,6 +32,7 @@ class Skipped:
 class _Prepared:
     record: CaseRecord
     numbers: CaseNumbers
+    not_finite: int
 
 
 def prepare(
@@ -40,6 +43,7 @@ def prepare(
     skip_damaged: bool = False,
     same_grid: Collection[str] | Literal["all"] = (),
     progress: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> tuple[Store, list[Skipped]]:
     """Read every case of a source and write a store.
 
@@ -53,15 +57,19 @@ def prepare(
         same_grid: cases whose label maps are taken in the image's order of voxels, whatever their header says, or
             ``"all"``; the shape must be the image's. The fingerprint names them.
         progress: called with (cases done, cases in all).
+        warn: called with a line for every case that is prepared but cannot be trained on or predicted as it is: its
+            image has voxels that are NaN or infinite.
 
     Raises:
-        DataError: if the folder exists, a case is damaged, two cases share a uid, or one of `same_grid` is not there.
+        DataError: if the folder exists, a case is damaged, two cases share a uid, a name cannot be used later, or
+            one of `same_grid` is not there.
     """
     if store.exists():
         raise DataError(f"{store}: exists already; choose another folder or remove it first")
     raw_cases = source.list_cases()
     _require_unique(raw_cases)
     raw_cases = _mark_same_grid(raw_cases, same_grid)
+    require_names_of_store(source.labels, source.channels, source.raw)
     # closed before the folder is removed: no worker may write into it any more
     with written_aside(store) as aside, closing(_run(source, raw_cases, aside, workers)) as results:
         (aside / "cases").mkdir(parents=True)
@@ -74,6 +82,8 @@ def prepare(
                 skipped.append(result)
             else:
                 prepared.append(result)
+                if result.not_finite and warn is not None:
+                    warn(_describe_not_finite(result))
             if progress is not None:
                 progress(done, len(raw_cases))
         if not prepared:
@@ -108,7 +118,7 @@ def _mark_same_grid(raw_cases: Sequence[RawCase], same_grid: Collection[str] | L
 def _run(
     source: Source, raw_cases: Sequence[RawCase], store: Path, workers: int | None
 ) -> Generator[_Prepared | Skipped, None, None]:
-    # cases of one file, as slices are, go to one process, which need not read it again
+    # cases of one file go to one process, which reads the file only once
     groups = [list(group) for _, group in groupby(raw_cases, lambda raw: raw.files or raw.uid)]
     with closing(share_out(partial(_prepare_cases, source, store), groups, workers, store)) as results:
         for prepared in results:
@@ -126,5 +136,13 @@ def _prepare_case(source: Source, raw: RawCase, store: Path) -> _Prepared | Skip
         return Skipped(raw.uid, f"case '{raw.uid}': {error}" if isinstance(error, OSError) else str(error))
     if case.uid != raw.uid:
         raise DataError(f"source '{source.name}' lists case '{raw.uid}' and reads it as '{case.uid}'; names must agree")
+    require_names_of_case(case)
     sha256 = write_case(case_path(store, case.uid), case)
-    return _Prepared(CaseRecord.of(case, sha256), measure_case(case))
+    return _Prepared(CaseRecord.of(case, sha256), measure_case(case), count_not_finite(case.image))
+
+
+def _describe_not_finite(prepared: _Prepared) -> str:
+    return (
+        f"warning: case '{prepared.record.uid}': {prepared.not_finite} voxels of the image are NaN or infinite, and no "
+        "network takes them; replace them in the raw data (0 is usual) and prepare the store again"
+    )

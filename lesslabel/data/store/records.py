@@ -1,4 +1,4 @@
-"""The files of a prepared store beside its cases: the readable table of cases and the fingerprint."""
+"""The files of a prepared store other than its cases: the table of cases and the fingerprint."""
 
 import csv
 import re
@@ -7,23 +7,24 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from lesslabel.csv_table import read_rows
 from lesslabel.data.case import Case
 from lesslabel.data.store.case_layout import encode_name
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_json, written_aside
 
 FORMAT = 1
+_FIX = "prepare the store again"
 _CODE = re.compile("[0-9]{1,3}")
 TABLE = "cases.csv"
 FINGERPRINT = "fingerprint.json"
 UPDATE = "update"
-"""Folder of files that are decided and on their way into the store; it is there only while, or if killed when, that
-happens."""
+"""Folder of the files of a decided update; it exists only during the update, or after a killed one."""
 
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """One row of the table of cases: everything but the voxels."""
+    """One row of the table of cases: everything except the voxels."""
 
     uid: str
     patient: str
@@ -74,7 +75,7 @@ class CaseRecord:
 
 
 def case_path(store: Path, uid: str) -> Path:
-    """Where a store keeps a case; a uid never leads out of the store."""
+    """Path of a case in a store; no uid leads out of the store."""
     return store / "cases" / f"{encode_name(uid)}.h5"
 
 
@@ -86,9 +87,17 @@ def read_table(path: Path) -> list[CaseRecord]:
     """
     types: Mapping[str, type] = {field.name: field.type for field in fields(CaseRecord) if isinstance(field.type, type)}
     records: dict[str, CaseRecord] = {}
-    for line, row in enumerate(_read_rows(path), start=2):
+    table = read_rows(
+        path,
+        what="the table of cases",
+        fix=_FIX,
+        absent=f"the table of cases cannot be read (no such file); {_FIX}",
+        whole=True,
+    )
+    for row in table.rows:
+        line = row.line
         try:
-            record = CaseRecord(**{name: _parse(of_type, row[name]) for name, of_type in types.items()})
+            record = CaseRecord(**{name: of_type(row.cells[name]) for name, of_type in types.items()})
         except (KeyError, ValueError) as error:
             raise DataError(f"{path}: line {line} is not a row of the table of cases ({error!r})") from error
         if record.uid in records:
@@ -98,7 +107,7 @@ def read_table(path: Path) -> list[CaseRecord]:
 
 
 def write_table(path: Path, records: Sequence[CaseRecord]) -> None:
-    """Write `cases.csv` in one step."""
+    """Write `cases.csv` atomically."""
     with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(CaseRecord)])
         writer.writeheader()
@@ -106,7 +115,7 @@ def write_table(path: Path, records: Sequence[CaseRecord]) -> None:
 
 
 def write_fingerprint(path: Path, fingerprint: Mapping[str, Any]) -> None:
-    """Write `fingerprint.json` in one step."""
+    """Write `fingerprint.json` atomically."""
     write_json(path, fingerprint)
 
 
@@ -127,17 +136,3 @@ def read_fingerprint(path: Path) -> dict[str, Any]:
     if damaged:
         raise DataError(f"{path}: {', '.join(damaged)} missing or damaged; prepare the store again")
     return dict(content)
-
-
-def _read_rows(path: Path) -> list[dict[str, str | None]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: the table of cases cannot be read ({error}); prepare the store again") from error
-
-
-def _parse(of_type: type, text: str | None) -> Any:
-    if text is None:
-        raise ValueError("the line is cut short")
-    return of_type(text)

@@ -1,13 +1,15 @@
-"""The prepared store: HDF5 per case, one readable table of cases, one fingerprint."""
+"""The prepared store: one HDF5 file per case, a table of cases and a fingerprint."""
 
+import warnings
 from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lesslabel.data.case import Annotation, Box, Case
+from lesslabel.data.case import Annotation, Case, Subvolume
+from lesslabel.data.geometry import axis_codes
 from lesslabel.data.store.additions import add_annotations
-from lesslabel.data.store.case_file import read_box, read_case, read_covered_slices
+from lesslabel.data.store.case_file import read_affine, read_case, read_covered_slices, read_subvolume
 from lesslabel.data.store.records import FINGERPRINT, TABLE, UPDATE, CaseRecord, case_path, read_fingerprint, read_table
 from lesslabel.data.store.update import finish_update
 from lesslabel.errors import DataError
@@ -16,10 +18,10 @@ from lesslabel.errors import DataError
 class Store:
     """A prepared data set on disk.
 
-    An addition of annotations that was killed midway is finished first, so that what is opened is always whole.
+    A killed addition of annotations is finished first, so an opened store is always complete.
 
     Args:
-        path: the folder that `lesslabel prepare` made.
+        path: the folder of `lesslabel prepare`.
 
     Raises:
         DataError: if the folder is no store, or was written by a newer format.
@@ -47,7 +49,7 @@ class Store:
 
     @cached_property
     def labels(self) -> dict[int, str]:
-        """Label codes and names, background left out."""
+        """Label codes and names, without background."""
         return {int(code): str(name) for code, name in self.fingerprint["labels"].items()}
 
     @cached_property
@@ -69,7 +71,7 @@ class Store:
         return read_table(self.path / TABLE)
 
     def case_path(self, uid: str) -> Path:
-        """Where a case lies."""
+        """Path of a case file."""
         return case_path(self.path, uid)
 
     def read(self, uid: str) -> Case:
@@ -80,21 +82,34 @@ class Store:
         """
         return read_case(self._known_path(uid))
 
-    def read_box(self, uid: str, box: Box, annotations: Collection[str]) -> Case:
-        """Read a part of one case with some of its annotations; see `lesslabel.data.store.case_file.read_box`.
+    def read_subvolume(self, uid: str, subvolume: Subvolume, annotations: Collection[str]) -> Case:
+        """Read a region of one case with some of its annotations; see `lesslabel.data.store.case_file.read_subvolume`.
 
         Raises:
             DataError: as `read`, or if the case has no such annotation.
         """
-        return read_box(self._known_path(uid), box, annotations)
+        return read_subvolume(self._known_path(uid), subvolume, annotations)
+
+    def read_box(self, uid: str, box: Subvolume, annotations: Collection[str]) -> Case:
+        """The old name of `read_subvolume`."""
+        warnings.warn("Store.read_box is now read_subvolume; the old name will go", FutureWarning, stacklevel=2)
+        return self.read_subvolume(uid, box, annotations)
 
     def _known_path(self, uid: str) -> Path:
         if uid not in self.records:
             raise DataError(f"{self.path / TABLE}: no case '{uid}'")
         return self.case_path(uid)
 
+    def axis_codes(self, uid: str) -> str:
+        """Which way the axes (z, y, x) of a case run, see `lesslabel.data.geometry`; no voxel is read.
+
+        Raises:
+            DataError: if the store has no such case, or its file cannot be read.
+        """
+        return axis_codes(read_affine(self._known_path(uid)))
+
     def covered_slices(self, uid: str, annotation: str) -> tuple[int, ...] | None:
-        """The slices that an annotation of a case speaks of, without reading a voxel; None means all.
+        """The slices that an annotation of a case covers, without reading voxels; None means all.
 
         Raises:
             DataError: if the file or the annotation cannot be read.
@@ -108,19 +123,19 @@ class Store:
     def add_annotations(
         self, name: str, annotations: Iterable[tuple[str, Annotation]], *, replace: bool = False
     ) -> None:
-        """Add an annotation of one name to several cases: to all of them or, whatever happens, to none.
+        """Add an annotation of one name to several cases: to all of them or, after any error, to none.
 
-        Case files, table and fingerprint change together. A process that is killed meanwhile leaves the store as it was
-        or as it was to be, as soon as it is opened again. Runs that are training should end first.
+        Case files, table and fingerprint change together. If the process is killed, the store is in its old or in its
+        new state as soon as it is opened again. Do not add annotations while runs train on the store.
 
         Args:
             name: of the annotation.
-            annotations: uid and annotation of each case; taken one at a time, so that they need not fit into memory.
-            replace: where a case has an annotation of that name, keep it under ``<name>@1``, ``@2`` … and take the new
-                one; otherwise such a case is refused.
+            annotations: uid and annotation of each case; read one at a time, so they need not fit into memory.
+            replace: if a case has an annotation of that name, keep it as ``<name>@1``, ``@2`` … and add the new one;
+                otherwise such a case is an error.
 
         Raises:
-            DataError: if another process is adding, a case is unknown, not what the table says or has such an
+            DataError: if another process is adding, a case is unknown, differs from the table or has such an
                 annotation already, or an annotation does not fit its case or the store's labels.
         """
         add_annotations(self.path, name, annotations, replace=replace)

@@ -1,8 +1,8 @@
-"""Changing a store that exists: wholly or not at all, whatever is killed when, one writer at a time.
+"""Change an existing store atomically, even if a process is killed; one writer at a time.
 
-What changes is first written beside the store's own files. A folder `update` then appears in one step, and from there
-on the change is decided: its files are moved into place, and whoever opens the store next goes on where a killed
-process stopped.
+The changed files are first written beside the files of the store. Then a folder `update` appears in one step, and the
+change is decided: its files are moved into place, and the next process that opens the store continues after a killed
+one.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ _LOCK = ".lock"
 
 @contextmanager
 def update(path: Path) -> Iterator[Path]:
-    """Change a store: what the block writes takes the place of the store's own files once the block ends well.
+    """Change a store: the files that the block writes replace those of the store if the block succeeds.
 
     Args:
         path: the store.
@@ -40,7 +40,7 @@ def update(path: Path) -> Iterator[Path]:
 
 
 def finish_update(path: Path) -> None:
-    """Finish a change that was decided; if another process is at it, wait for its end.
+    """Finish a decided change; if another process does it, wait for its end.
 
     Raises:
         DataError: if the store cannot be written.
@@ -50,10 +50,13 @@ def finish_update(path: Path) -> None:
 
 
 def _move_into_place(path: Path) -> None:
-    """Move the files of a decided addition; may be killed and called again at any point."""
+    """Move the files of a decided change; safe to kill and to call again at any point."""
     update = path / UPDATE
     if not update.is_dir():
         return
+    for folder in (update, update / "cases"):
+        if folder.is_symlink():
+            raise DataError(f"{folder}: a link, and a change of a store lies in the store itself; remove the link")
     for source in (*sorted((update / "cases").glob("*.h5")), update / TABLE, update / FINGERPRINT):
         if source.exists():
             source.replace(path / source.relative_to(update))
@@ -62,7 +65,7 @@ def _move_into_place(path: Path) -> None:
 
 @contextmanager
 def _locked(path: Path, *, wait: bool = False) -> Iterator[None]:
-    """Keep other writers out; the system lifts the lock when a process ends, however it ends."""
+    """Lock out other writers; the system releases the lock when the process ends, also after a crash."""
     try:
         with (path / _LOCK).open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,6 +14,8 @@ from lesslabel.data.formats.tolerance import displacement_voxel
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.store.annotation_checks import check_annotation, check_scribbles
 from lesslabel.data.store.case_file import content_hash, read_case
+from lesslabel.data.store.finite import count_not_finite, is_within_float32
+from lesslabel.data.verify.cohort import Look, look_at
 from lesslabel.data.verify.number_types import find_wrong_types
 from lesslabel.errors import DataError
 
@@ -40,11 +42,13 @@ class CaseReport:
         uid: the case.
         findings: empty if nothing is wrong.
         image_digest: hash of shape and voxels of the image, empty if it cannot be read.
+        look: what is compared with other cases; None if the case cannot be read.
     """
 
     uid: str
     findings: tuple[Finding, ...]
     image_digest: str = ""
+    look: Look | None = None
 
 
 def check_case(path: Path, record: CaseRecord, codes: Collection[int], channels: Sequence[str]) -> CaseReport:
@@ -77,7 +81,7 @@ def check_case(path: Path, record: CaseRecord, codes: Collection[int], channels:
         *(finding for name in case.annotations for finding in check_annotation(case, name, codes)),
         *check_scribbles(case),
     ]
-    return CaseReport(uid, tuple(findings), _digest_image(case))
+    return CaseReport(uid, tuple(findings), _digest_image(case), look_at(case))
 
 
 def check_record(case: Case, record: CaseRecord) -> Iterator[Finding]:
@@ -157,22 +161,27 @@ def check_qform(case: Case) -> Iterator[Finding]:
 
 
 def check_image(case: Case, channels: Sequence[str]) -> Iterator[Finding]:
-    """Are all channels there, finite and not empty?"""
+    """Are all channels there and finite, and is there something in them?"""
     if len(case.image) != len(channels):
         problem = f"{len(case.image)} image channels, the store has {len(channels)} ({', '.join(channels)})"
         fix = f"give every case the same channels and {PREPARE_AGAIN}"
         yield Finding.error(case.uid, problem, "a channel is missing from the raw data of this case", fix)
     for index, channel in enumerate(case.image):
         name = f"'{channels[index]}'" if index < len(channels) else str(index)
-        strange = channel.size - np.count_nonzero(np.isfinite(channel))
-        if strange:
+        if strange := count_not_finite(channel):
             problem = f"channel {name} has {strange} voxels that are NaN or infinite"
             fix = f"replace them in the raw data (0 is usual) and {PREPARE_AGAIN}"
             yield Finding.error(case.uid, problem, "a division by zero or a failed resampling made the raw data", fix)
+        elif not is_within_float32(channel):
+            problem = (
+                f"channel {name} reaches from {channel.min():g} to {channel.max():g}, too far for single precision"
+            )
+            fix = f"correct the values in the raw data and {PREPARE_AGAIN}"
+            yield Finding.error(case.uid, problem, "the raw data mark voxels by the largest number there is", fix)
         elif channel.min() == channel.max():
             problem = f"channel {name} is {channel.min():g} everywhere"
-            fix = f"export the image again, or leave the case out, and {PREPARE_AGAIN}"
-            yield Finding.error(case.uid, problem, "the export wrote an empty image", fix)
+            fix = f"nothing if the channel may be empty; otherwise export the image again and {PREPARE_AGAIN}"
+            yield Finding.warning(case.uid, problem, "the export wrote an empty image", fix)
 
 
 def _retyped(uid: str, file: str, array: str, found: str, expected: str) -> Finding:

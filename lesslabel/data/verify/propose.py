@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Kind
+from lesslabel.data.geometry import scanner_axes
 from lesslabel.data.splits import Partition, partition
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.errors import ConfigError, DataError
@@ -35,6 +36,7 @@ _CASES = 40
 _SAMPLE = 50_000
 _WINDOW_PERCENT = (0.5, 99.5)
 _AIR_HU = -500.0
+_SHOWN = 5
 _SPREAD = 0.01
 """Relative difference of spacings that counts as none."""
 
@@ -66,6 +68,7 @@ def propose_config(store: Store, path: Path) -> str:
     split, divided = _choose_split(store, records)
     annotation, kind = _choose_annotation(store, divided)
     training = [store.records[uid] for uid in divided.cases["train"]]
+    _require_one_plane(store, training)
     shape = _propose_shape(training)
     method = "Supervised" if kind is Kind.DENSE else "PartialCrossEntropy"
     lines = [
@@ -120,6 +123,23 @@ def _choose_annotation(store: Store, divided: Partition) -> tuple[str, Kind]:
     name = "dense" if count["dense"] else min(count, key=lambda name: (-count[name], name))
     uid = next(uid for uid in divided.cases["train"] if name in store.records[uid].annotation_names)
     return name, store.read(uid).annotations[name].kind
+
+
+def _require_one_plane(store: Store, records: Sequence[CaseRecord]) -> None:
+    """Refuse to take medians over axes that run differently: a median of slice distances and pixel sizes is neither."""
+    by_plane: dict[str, list[str]] = {}
+    for record in records:
+        if codes := store.axis_codes(record.uid):
+            by_plane.setdefault(scanner_axes(codes), []).append(record.uid)
+    if len(by_plane) > 1:
+        usual = max(by_plane, key=lambda axes: len(by_plane[axes]))
+        others = [uid for axes, uids in by_plane.items() if axes != usual for uid in uids]
+        shown = ", ".join(others[:_SHOWN]) + (" …" if len(others) > _SHOWN else "")
+        raise ConfigError(
+            f"{store.path}: the axes of {len(others)} training cases ({shown}) run otherwise than those of the other "
+            f"{len(by_plane[usual])}, and a median of both fits neither; bring all images to one orientation "
+            "(nibabel.as_closest_canonical) and prepare them again, or propose for a store of one group"
+        )
 
 
 def _propose_shape(records: Sequence[CaseRecord]) -> _Shape:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from lesslabel.data.findings import Finding
 from lesslabel.data.store import Store
 from lesslabel.data.verify.store_check import findings_to_json
+from lesslabel.terminal import add_row, cell, make_table
 
 _SOUND = "sound"
 _STYLES = {"error": "red", "warning": "yellow", _SOUND: "green"}
@@ -16,13 +16,11 @@ _STYLES = {"error": "red", "warning": "yellow", _SOUND: "green"}
 
 def render_cases(store: Store, findings: Sequence[Finding]) -> Table:
     """Lay the cases out as a table for the terminal, one row each: what is stored of it, and the worst finding."""
-    table = Table("case", "patient", "shape (z, y, x)", "spacing (mm)", "annotations", "state")
+    table = make_table("case", "patient", "shape (z, y, x)", "spacing (mm)", "annotations", "state")
     for case in _describe_cases(store, findings):
         shape, spacing = (" × ".join(f"{side:g}" for side in case[key]) for key in ("shape_voxel", "spacing_mm"))
-        state = Text(case["state"], _STYLES[case["state"]])
-        table.add_row(
-            Text(case["case"]), Text(case["patient"]), shape, spacing, Text(", ".join(case["annotations"])), state
-        )
+        state = cell(case["state"], _STYLES[case["state"]])
+        add_row(table, case["case"], case["patient"], shape, spacing, ", ".join(case["annotations"]), state)
     return table
 
 

@@ -3,29 +3,30 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-from lesslabel.data.findings import PREPARE_AGAIN, Finding
+from lesslabel.data.findings import Finding
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.splits import divide_patients, find_overlaps
 from lesslabel.data.store import CaseRecord, Store
-from lesslabel.data.store.fingerprint import hash_records
-from lesslabel.data.store.records import FINGERPRINT, UPDATE
-from lesslabel.data.verify.case_checks import CaseReport, check_case
-from lesslabel.processes import share_out
+from lesslabel.data.store.records import UPDATE
+from lesslabel.data.verify.cohort import Look, check_cohort
+from lesslabel.data.verify.soundness import check_cases, check_data_hash
+from lesslabel.terminal import add_row, cell, make_table
 
 __all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
 
 _SHOWN = 5
+_OF_GEOMETRY = ("spacing", "pixels", "affine", "axes")
+"""How findings begin that say already that a case lies otherwise than it should; it is not compared with others."""
 _STYLES = {"error": "red", "warning": "yellow"}
 
 
 def verify_store(
-    path: Path,
+    path: str | Path,
     *,
     split: str | None = None,
     fold: int = 0,
@@ -52,14 +53,16 @@ def verify_store(
     parts = {} if split is None else divide_patients(records, split, fold)
     findings: list[Finding] = []
     digests: dict[str, str] = {}
-    check = partial(_check_case, frozenset(store.labels), store.channels)
-    cases = [(store.case_path(record.uid), record) for record in records]
-    with closing(share_out(check, cases, workers, store.path)) as reports:
+    looks: list[Look] = []
+    with closing(check_cases(store, list(store.records), workers)) as reports:
         for done, report in enumerate(reports, start=1):
             findings.extend(report.findings)
             digests[report.uid] = report.image_digest
+            if report.look is not None and not any(found.problem.startswith(_OF_GEOMETRY) for found in report.findings):
+                looks.append(report.look)
             if progress is not None:
                 progress(done, len(records))
+    findings.extend(check_cohort(looks, store.channels))
     findings.extend(check_unnamed_files(store))
     findings.extend(check_data_hash(store))
     findings.extend(check_duplicates(records, digests, parts))
@@ -84,14 +87,6 @@ def check_unnamed_files(store: Store) -> Iterator[Finding]:
         cause = "a process that was adding was killed, or is at it now"
         fix = "remove it if no process is adding, then add them again: nothing of it is in the store"
         yield Finding.warning(undecided, "annotations that were never added", cause, fix)
-
-
-def check_data_hash(store: Store) -> Iterator[Finding]:
-    """Is the table the one that the fingerprint was made from?"""
-    if hash_records(list(store.records.values())) != store.data_hash:
-        problem = "data_hash is not that of the table of cases"
-        cause = "rows were removed, added or edited after preparation"
-        yield Finding.error(FINGERPRINT, problem, cause, PREPARE_AGAIN)
 
 
 def check_duplicates(
@@ -176,21 +171,16 @@ def check_split(records: Sequence[CaseRecord], parts: Mapping[str, Sequence[str]
 
 def render_findings(findings: Sequence[Finding]) -> Table:
     """Lay findings out as a table for the terminal: case, problem, cause, fix; the problem begins with its severity."""
-    table = Table("case", "problem", "cause", "fix", show_lines=True)
+    table = make_table("case", "problem", "cause", "fix", lines=True)
     for finding in findings:
-        problem = Text.assemble((finding.severity, _STYLES[finding.severity]), f": {finding.problem}")
-        # as Text: square brackets in a name are no markup
-        table.add_row(Text(finding.case), problem, Text(finding.cause), Text(finding.fix))
+        problem = Text.assemble(cell(finding.severity, _STYLES[finding.severity]), cell(f": {finding.problem}"))
+        add_row(table, finding.case, problem, finding.cause, finding.fix)
     return table
 
 
 def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
     """Turn findings into what JSON can hold: objects with case, problem, severity, cause and fix."""
     return [asdict(finding) for finding in findings]
-
-
-def _check_case(codes: frozenset[int], channels: Sequence[str], case: tuple[Path, CaseRecord]) -> CaseReport:
-    return check_case(*case, codes, channels)
 
 
 def _shorten(patients: set[str]) -> str:

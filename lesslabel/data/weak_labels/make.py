@@ -1,7 +1,7 @@
-"""A weak annotation for every case of a store, drawn from its dense labels.
+"""Make a weak annotation for every case of a store from its dense labels.
 
-So that any dense set becomes a benchmark of weak supervision. How sparse the result is beside what people drew: shares
-of the voxels of each label that are known, over 40 volumes (381 slices) of ACDC, defaults unless said.
+Any dense data set thus becomes a benchmark of weak supervision. Known share of the voxels of each label, compared with
+scribbles of people, over 40 volumes (381 slices) of ACDC, with defaults unless noted:
 
 ===================== ========== ===== ===== =====
 drawn                 background RV    Myo   LV
@@ -44,20 +44,20 @@ def draw_store(
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Draw on every case that has a dense annotation and add the result to the store: to all of them or to none.
+    """Make a weak annotation for every densely annotated case and add it to the store: to all cases or to none.
 
     Args:
         store: the store; it changes.
         source: name of the dense annotation.
         name: of the new annotation.
-        drawing: what to draw and how.
-        seed: every slice is drawn from the seed, the case and its place alone, whatever the workers.
+        drawing: settings of the weak labels.
+        seed: random seed; each slice is a deterministic function of (seed, case, slice), whatever the workers.
         time: when, ISO 8601, or empty.
-        workers: processes that draw slices; 0 draws in this one.
-        progress: called with (cases done, cases in all).
+        workers: number of processes; 0 uses this process.
+        progress: called with (finished cases, all cases).
 
     Returns:
-        How many cases got the annotation; cases without `source` are left as they are.
+        Number of cases that got the annotation; cases without `source` do not change.
 
     Raises:
         DataError: if no case has `source`, it is not dense, or a case has an annotation of the new name already.
@@ -95,14 +95,14 @@ def choose_slices(
     rng: np.random.Generator,
     minimum_area_voxel: int = 1,
 ) -> tuple[int, ...]:
-    """Choose slices evenly through a stack, from a random start; a label that they miss adds that of its largest part.
+    """Choose evenly spaced slices from a random start; for a missed label add the slice of its largest component.
 
     Args:
         labels: (z, y, x) uint8.
         covered: the z indices to choose from; None means all.
-        share: of them, in (0, 1]; at least one is chosen.
-        rng: draws the start.
-        minimum_area_voxel: a label whose parts are all smaller than this on the chosen slices is missed too.
+        share: share of them to choose, in (0, 1]; at least one is chosen.
+        rng: random number generator for the start.
+        minimum_area_voxel: a label whose components on the chosen slices are all smaller counts as missed too.
     """
     candidates = np.arange(len(labels)) if covered is None else np.sort(np.asarray(covered, dtype=np.int64))
     count = max(round(share * len(candidates)), 1)
@@ -118,7 +118,7 @@ def choose_slices(
 def _draw_case(
     dense: Annotation, drawing: Drawing, seed: Sequence[int], pool: Executor | None
 ) -> tuple[NDArray[np.uint8], tuple[int, ...] | None]:
-    """The sparse labels of a case, and the slices they speak of; None means all."""
+    """The sparse labels of a case, and the slices that they cover; None means all."""
     chosen = choose_slices(
         dense.labels, dense.covered_slices, drawing.slices, np.random.default_rng(seed), drawing.minimum_area_voxel
     )

@@ -1,8 +1,8 @@
-"""Scribbles as a person would draw them, made from dense labels: one stroke in every structure, a loop around them all.
+"""Simulate scribbles of people from dense labels: one stroke in every structure, one loop around all structures.
 
 Shape and coverage follow the scribbles that people drew on cine cardiac MR (Valvano et al., "Learning to segment from
-scribbles using multi-scale adversarial attention gates", IEEE TMI 2021): open rings and arcs one pixel wide, inside the
-structure, and one or two loops of background at some distance around the heart.
+scribbles using multi-scale adversarial attention gates", IEEE TMI 2021): open rings and arcs, one pixel wide, inside
+the structure, and one or two background loops around the heart at some distance.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from lesslabel.data.case import IGNORE
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _ELONGATED = 3.0
-"""Area over that of the largest inscribed disc, above which a structure is drawn along its middle line."""
+"""Ratio of area to that of the largest inscribed disc above which the stroke follows the middle line."""
 
 Mask = NDArray[np.bool_]
 
@@ -31,16 +31,16 @@ def scribble_from_labels(
     """Draw scribbles on every slice of a dense label map.
 
     No stroke leaves its structure, so known voxels always agree with `labels`. Voxels that are unknown in `labels` stay
-    unknown. Each slice is drawn on its own, as a person pages through a stack.
+    unknown. Each slice is drawn independently, as by a person who goes through a stack.
 
     Args:
         labels: (z, y, x) uint8, 0 is background, `IGNORE` is unknown.
-        rng: where the randomness comes from.
+        rng: random number generator.
         thickness_voxel: width of a stroke in voxels, at least 1.
-        gap: the mean share of a stroke's length that the pen skips, in [0, 1).
+        gap: mean share of the length of a stroke that is left out, in [0, 1).
         omission: probability that a structure of a slice gets no stroke, in [0, 1].
         second_background: probability of a second, farther background loop, in [0, 1].
-        minimum_area_voxel: connected parts smaller than this are not drawn on.
+        minimum_area_voxel: smaller connected components get no stroke.
 
     Returns:
         (z, y, x) uint8: label codes on strokes, `IGNORE` everywhere else.
@@ -57,7 +57,7 @@ def scribble_from_labels(
 
 
 def _structure_stroke(mask: Mask, rng: np.random.Generator, gap: float, minimum_area_voxel: int) -> Mask:
-    """One stroke in every connected part of a structure (y, x) that is large enough."""
+    """One stroke in every connected component of a structure (y, x) that is large enough."""
     stroke = np.zeros_like(mask)
     parts, _ = ndimage.label(mask, _EIGHT_NEIGHBOURS)
     for index, window in enumerate(ndimage.find_objects(parts), start=1):
@@ -68,8 +68,8 @@ def _structure_stroke(mask: Mask, rng: np.random.Generator, gap: float, minimum_
 
 
 def _part_stroke(part: Mask, rng: np.random.Generator, gap: float) -> Mask:
-    """Along the middle line of a long part, on a loop half-way to the border of a round one."""
-    from skimage.morphology import skeletonize  # slow to import, needed only to draw
+    """A stroke along the middle line of a long component, or a loop half-way to the border of a round one."""
+    from skimage.morphology import skeletonize  # slow to import
 
     depth = ndimage.distance_transform_edt(part)
     unevenness = _smooth_noise(part.shape, rng)
@@ -85,7 +85,7 @@ def _part_stroke(part: Mask, rng: np.random.Generator, gap: float) -> Mask:
 
 
 def _background_stroke(plane: NDArray[np.uint8], rng: np.random.Generator, gap: float, second: float) -> Mask:
-    """A loop around all structures of a slice (y, x); around a random spot where there are none."""
+    """A loop around all structures of a slice (y, x); around a random position if there are none."""
     foreground = (plane != 0) & (plane != IGNORE)
     if not foreground.any():
         foreground[tuple(int(rng.uniform(0.3, 0.7) * side) for side in plane.shape)] = True
@@ -116,7 +116,7 @@ def _lift_pen(stroke: Mask, rng: np.random.Generator, gap: float) -> Mask:
 
 
 def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator, knots: int = 5) -> NDArray[np.float64]:
-    """(y, x) noise in [-1, 1] that changes over about a fifth of the shape."""
+    """(y, x) noise in [-1, 1] with a correlation length of about a fifth of the shape."""
     coarse = rng.uniform(-1.0, 1.0, size=(knots, knots))
     rows, columns = (_interpolation(side, knots) for side in shape)
     return np.asarray(rows @ coarse @ columns.T)

@@ -1,4 +1,4 @@
-"""Scribbles, points and boxes on one slice, made from its dense labels."""
+"""Make scribbles, points and boxes on one slice from its dense labels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,26 +23,26 @@ Plane = NDArray[np.uint8]
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _NEIGHBOURS_WITHIN_VOXEL = 1.5  # 1 over edges, √2 over corners
 _CENTRAL = 0.5
-"""Share of a part's largest depth from which on a voxel counts as central."""
+"""Share of the largest depth of a component from which a voxel counts as central."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """How dense labels become sparse ones.
+    """Settings of sparse labels made from dense ones.
 
-    A part is a connected part of one label, or of the background, within a slice.
+    A part is a connected component of one label, or of the background, in a slice.
 
     Attributes:
-        form: what is drawn: strokes; single points; or boxes around the parts of every label.
+        form: ``scribble`` (strokes), ``points``, or ``box`` (boxes around the parts of every label).
         style: of strokes. ``skeleton`` follows the middle line of every part, as the scribbles of WORD do (Luo et al.,
             "WORD: A large scale dataset, benchmark and clinical applicable study for abdominal organ segmentation from
             CT image", Medical Image Analysis 2022). ``loop`` draws rings inside the labels and loops around all of
             them, as people did on ACDC (`lesslabel.data.weak_labels.scribbles`).
-        slices: share of a case's axial slices that are drawn on, in (0, 1].
+        slices: share of the axial slices of a case that are annotated, in (0, 1].
         length: share of a middle line that a stroke keeps, in (0, 1].
-        points: how many points each part gets.
+        points: number of points in each part.
         thickness_voxel: width of strokes and points.
-        minimum_area_voxel: parts smaller than this are not drawn on.
+        minimum_area_voxel: smaller parts are not annotated.
 
     Raises:
         ConfigError: if a value is out of its range.
@@ -73,16 +73,16 @@ class Drawing:
 
 
 def draw_slice(plane: Plane, drawing: Drawing, rng: np.random.Generator) -> Plane:
-    """Draw on one slice.
+    """Make the sparse labels of one slice.
 
-    Strokes and points agree with `plane` wherever they are known. A box is filled with its label, a smaller one over a
-    larger, as Khoreva et al. ("Simple does it", CVPR 2017) put it; outside all boxes is background. Voxels that are
-    unknown in `plane` stay unknown.
+    Strokes and points agree with `plane` wherever they are known. A box is filled with its label, smaller boxes over
+    larger ones, as in Khoreva et al. ("Simple does it", CVPR 2017); voxels outside all boxes are background. Voxels
+    that are unknown in `plane` stay unknown.
 
     Args:
         plane: (y, x) uint8, 0 is background, `IGNORE` is unknown.
-        drawing: what to draw and how.
-        rng: where the randomness comes from.
+        drawing: the settings.
+        rng: random number generator.
 
     Returns:
         (y, x) uint8: label codes where something is known, `IGNORE` everywhere else.
@@ -102,7 +102,7 @@ def draw_slice(plane: Plane, drawing: Drawing, rng: np.random.Generator) -> Plan
 
 
 def measure_largest_part(mask: Mask) -> int:
-    """Voxels of the largest connected part of a slice's mask (y, x); 0 if it is empty."""
+    """Number of voxels of the largest connected component of a mask (y, x); 0 if it is empty."""
     if not mask.any():
         return 0
     parts, _ = ndimage.label(mask, _EIGHT_NEIGHBOURS)
@@ -130,7 +130,7 @@ def _draw_boxes(plane: Plane, minimum_area_voxel: int) -> Plane:
 
 
 def _draw_points(part: Mask, count: int, rng: np.random.Generator) -> Mask:
-    """Distinct voxels well inside a part, as many as there are at most."""
+    """Distinct voxels well inside a part, at most as many as it has."""
     depth = _depth(part)
     central = np.argwhere(depth >= _CENTRAL * depth.max())
     chosen = rng.choice(len(central), min(count, len(central)), replace=False)
@@ -140,11 +140,11 @@ def _draw_points(part: Mask, count: int, rng: np.random.Generator) -> Mask:
 
 
 def _draw_stroke(part: Mask, length: float, rng: np.random.Generator) -> Mask:
-    """A piece of the middle line; where that is short, since the part is round, a chord through its deepest voxel."""
+    """A piece of the middle line; in a round part, where it is short, a chord through the deepest voxel."""
     from skimage.morphology import skeletonize  # slow to import
 
     path = _longest_path(np.argwhere(skeletonize(np.pad(part, 1))[1:-1, 1:-1]))
-    # no disc in the part is larger than the part, which spares most parts their depth
+    # no disc in the part is larger than the part, so most parts need no distance map
     if len(path) <= np.sqrt(np.count_nonzero(part) / np.pi) + 1.0 and len(path) < (depth := _depth(part)).max():
         path = _chord(part, depth, rng)
     kept = max(round(length * len(path)), 1)
@@ -155,7 +155,7 @@ def _draw_stroke(part: Mask, length: float, rng: np.random.Generator) -> Mask:
 
 
 def _longest_path(line: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The pixels (N, 2) of a skeleton between its two farthest ends; with rings in it, nearly the farthest."""
+    """The pixels (N, 2) of a skeleton between its two farthest ends; approximate if it has rings."""
     if len(line) < 2:
         return line
     pairs = cKDTree(line).query_pairs(_NEIGHBOURS_WITHIN_VOXEL, output_type="ndarray")
@@ -184,7 +184,7 @@ def _chord(part: Mask, depth: NDArray[np.float64], rng: np.random.Generator) -> 
 
 
 def _depth(part: Mask) -> NDArray[np.float64]:
-    """Distance of every voxel of a part to the nearest outside it; outside the window is outside too."""
+    """Distance of every voxel of a part to the nearest voxel outside it; beyond the window counts as outside."""
     return np.asarray(ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1])
 
 

@@ -1,4 +1,4 @@
-"""Prompts: what a person gives on an image, kept in voxels, drawn as seed masks, written as JSON."""
+"""Prompts: what a person gives on an image; stored in voxels, rasterised to seed masks, written as JSON."""
 
 from lesslabel.interaction.prompts.base import Prompt, rasterise
 from lesslabel.interaction.prompts.clicks import CentreEdgePoints, Click, ExtremePoints, InteriorMarginPoints

@@ -1,4 +1,4 @@
-"""What every prompt shares."""
+"""The base class of prompts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ from lesslabel.interaction.prompts.positions import Position, checked_spacing, r
 from lesslabel.interaction.prompts.seeds import Mask, Seeds, Shape
 
 SCHEMA_VERSION = 1
-"""Of the JSON form; raised when a reader of the old form would misread the new one."""
+"""Version of the JSON format; increased if a reader of the old format would misread the new one."""
 
 
 @dataclass(frozen=True)
 class Prompt(ABC):
-    """What a person gives on an image, or a robot in their place.
+    """What a person or a robot gives on an image.
 
-    Positions are voxel indices (y, x) or (z, y, x) that may lie between voxels, see `positions`. A prompt knows no
-    image; it is checked against one in `validate` and drawn on one in `rasterise`. It never changes, so what was
-    sampled once can be kept and applied again.
+    Positions are voxel indices (y, x) or (z, y, x) that may lie between voxels, see `positions`. A prompt
+    holds no image; `validate` checks it against one and `rasterise` draws it on one. It is immutable, so a sampled
+    prompt can be kept and applied again.
 
-    A kind of prompt is a frozen dataclass with a `name`, its `points`, and how it speaks of voxels in `mark`. What else
-    a kind is stands on its class, so that nothing asks for the class itself.
+    A subclass is a frozen dataclass with a `name`, its `points`, and `mark`, which marks voxels. Other code uses only
+    the attributes of a class and never checks for the class itself.
 
     Attributes:
-        locates: whether the box of its points covers the object, or nearly.
-        drawn: whether it speaks of many voxels at once, as strokes and enclosures do, and not of single points.
+        locates: whether the bounding box of its points covers the object, or nearly.
+        drawn: whether it marks many voxels, like strokes, boxes and polygons, and not single points.
     """
 
     name: ClassVar[str]
@@ -42,28 +42,28 @@ class Prompt(ABC):
 
     @property
     def clicks(self) -> int:
-        """How many clicks it costs: one for each point; what is drawn in one go, a stroke or a line, is one."""
+        """The number of clicks that it costs: one for each point, one for each scribble or line."""
         return len(self.points)
 
     @property
     def clicked(self) -> tuple[Position, ...]:
-        """Positions that were clicked in the object, in order; empty for what is drawn or says something else."""
+        """Positions that were clicked in the object, in order; empty for all other prompts."""
         return ()
 
     @abstractmethod
     def mark(self, seeds: Seeds) -> None:
-        """Mark in seeds what this prompt says of voxels; a prompt inside the image is presumed."""
+        """Mark the voxels of this prompt in seeds; the prompt must lie inside the image."""
 
     def line(self, shape: Shape) -> Mask | None:  # noqa: ARG002  for prompts that have one
-        """Draw the line of a prompt that cuts, bool of that shape; None of any other."""
+        """Draw the line of a cut line, bool of that shape; None for other prompts."""
         return None
 
     def inside(self, shape: Shape) -> Mask | None:  # noqa: ARG002  for prompts that have one
-        """Fill what a prompt encloses, bool of that shape; None of a prompt that encloses nothing."""
+        """Fill the inside of a box or polygon, bool of that shape; None for other prompts."""
         return None
 
     def validate(self, shape: Shape) -> None:
-        """Refuse an image that this prompt does not fit.
+        """Raise an error if the prompt does not fit an image.
 
         Args:
             shape: of the image, ([z,] y, x) in voxels.
@@ -85,7 +85,7 @@ class Prompt(ABC):
         return rasterise([self], shape)
 
     def to_mm(self, spacing_mm: Sequence[float]) -> NDArray[np.float64]:
-        """Place the positions in mm from the centre of the first voxel.
+        """Convert the positions to mm from the centre of the first voxel.
 
         Args:
             spacing_mm: voxel size ([z,] y, x) in mm.
@@ -94,7 +94,7 @@ class Prompt(ABC):
             (N, axes) float64.
 
         Raises:
-            DataError: if the spacing is no voxel size of as many axes.
+            DataError: if the spacing is not a voxel size with the same number of axes.
         """
         points = self.points
         return points * checked_spacing(spacing_mm, points.shape[1])
@@ -106,7 +106,7 @@ class Prompt(ABC):
 
 
 def rasterise(prompts: Sequence[Prompt], shape: Shape) -> Seeds:
-    """Draw prompts on an image, one after the other; where two contradict each other the later one counts.
+    """Draw prompts on an image, one after the other; if two contradict each other, the later one counts.
 
     Args:
         prompts: in the order in which they were given.
@@ -123,7 +123,7 @@ def rasterise(prompts: Sequence[Prompt], shape: Shape) -> Seeds:
 
 
 def set_checked(prompt: Prompt, field: str, value: object) -> None:
-    """Complete a frozen prompt while it is made."""
+    """Set a field of a frozen prompt during its construction."""
     object.__setattr__(prompt, field, value)
 
 

@@ -23,8 +23,8 @@ class Click(Prompt):
     """One click: in the object (positive), outside it (negative), or on its edge.
 
     Attributes:
-        position: where.
-        side: what is there.
+        position: the position.
+        side: the side of the voxel.
     """
 
     name: ClassVar[str] = "click"
@@ -89,7 +89,7 @@ class CentreEdgePoints(Prompt):
 
     Attributes:
         centre: at least one position in the object.
-        edge: positions outside it; empty only where the object leaves no room.
+        edge: positions outside it; empty only if the object leaves no room.
     """
 
     name: ClassVar[str] = "centre-edge-points"
@@ -114,7 +114,7 @@ class CentreEdgePoints(Prompt):
         return self.centre
 
     def mark(self, seeds: Seeds) -> None:
-        """Mark the edge as background, then the centre as foreground, which counts where both lie in one voxel."""
+        """Mark the edge as background, then the centre as foreground, which wins in a shared voxel."""
         _mark_points(seeds, Side.BACKGROUND, self.edge)
         _mark_points(seeds, Side.FOREGROUND, self.centre)
 

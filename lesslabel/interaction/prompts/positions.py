@@ -1,4 +1,4 @@
-"""Positions in an image: checked when they arrive, rounded to voxels when they are drawn.
+"""Positions in an image: checked on construction, rounded to voxels when drawn.
 
 A position is a voxel index (y, x) or (z, y, x) and may lie between voxels: voxel i reaches from i − ½ to i + ½, so an
 axis of n voxels reaches from −½ to n − ½.
@@ -19,14 +19,14 @@ _AXES = {2: "(y, x)", 3: "(z, y, x)"}
 
 
 def checked_positions(given: ArrayLike, what: str) -> tuple[Position, ...]:
-    """Check positions and bring them into the form in which prompts keep them.
+    """Check positions and convert them to the form that prompts store.
 
     Args:
         given: (N, 2) or (N, 3) numbers in voxels.
-        what: what to call them in an error.
+        what: their name in an error.
 
     Raises:
-        DataError: if there are none, they are not laid out so, or one is not finite.
+        DataError: if there are none, their shape is wrong, or one is not finite.
     """
     try:
         array = np.asarray(given)
@@ -50,7 +50,7 @@ def checked_side(given: object, what: str) -> Side:
 
     Args:
         given: the name.
-        what: what to call it in an error.
+        what: its name in an error.
 
     Raises:
         DataError: if there is no such side.
@@ -83,7 +83,7 @@ def checked_spacing(spacing_mm: Sequence[float], axes: int) -> NDArray[np.float6
 
 
 def require_one_dimension(what: str, *groups: tuple[Position, ...]) -> None:
-    """Refuse a prompt that is partly in 2D and partly in 3D.
+    """Raise an error for a prompt that is partly in 2D and partly in 3D.
 
     Raises:
         DataError: if so.
@@ -93,7 +93,7 @@ def require_one_dimension(what: str, *groups: tuple[Position, ...]) -> None:
 
 
 def require_inside(what: str, points: NDArray[np.float64], shape: Shape) -> None:
-    """Refuse positions that are not in an image.
+    """Raise an error for positions outside an image.
 
     Args:
         what: what to call them in an error.
@@ -113,7 +113,7 @@ def require_inside(what: str, points: NDArray[np.float64], shape: Shape) -> None
 
 
 def nearest_voxels(points: NDArray[np.float64], shape: Shape) -> NDArray[np.int64]:
-    """Round positions to voxels, halves up, and those beyond the border of the image to the last voxel before it.
+    """Round positions to voxels, halves up; positions beyond the last voxel are clipped to it.
 
     Args:
         points: (N, axes).
@@ -143,6 +143,6 @@ def line_voxels(points: NDArray[np.float64], shape: Shape) -> NDArray[np.int64]:
 
 
 def _without_gaps(line: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Fill the voxel that is missed where two positions one voxel apart lie, by rounding, on both sides of a border."""
+    """Fill the gap that rounding makes between two positions on both sides of a voxel border."""
     gaps = np.flatnonzero(np.abs(np.diff(line, axis=0)).max(axis=1, initial=0) > 1)
     return np.insert(line, gaps + 1, (line[gaps] + line[gaps + 1]) // 2, axis=0)

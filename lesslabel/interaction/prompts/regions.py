@@ -1,4 +1,4 @@
-"""Prompts that enclose the object: what lies outside them is background."""
+"""Prompts that enclose the object; everything outside them is background."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -18,7 +18,7 @@ class Box(Prompt):
 
     Attributes:
         low: its corner nearest to the first voxel.
-        high: the opposite corner; the voxel there still belongs to the box.
+        high: the opposite corner; its voxel belongs to the box.
     """
 
     name: ClassVar[str] = "box"
@@ -46,10 +46,10 @@ class Box(Prompt):
         return np.array([self.low, self.high])
 
     def grown(self, margin_voxel: float, shape: Shape) -> Self:
-        """Move every side outward, but not out of the image.
+        """Move every side outward, clipped to the image.
 
         Args:
-            margin_voxel: how far, 0 or more.
+            margin_voxel: the distance, 0 or more.
             shape: of the image, ([z,] y, x) in voxels.
 
         Raises:
@@ -65,7 +65,7 @@ class Box(Prompt):
         )
 
     def window(self, shape: Shape) -> tuple[slice, ...]:
-        """Slices that cut the box out of an array.
+        """Slices that index the box in an array.
 
         Args:
             shape: of the image, ([z,] y, x) in voxels.
@@ -98,10 +98,10 @@ class Box(Prompt):
 
 @dataclass(frozen=True)
 class Polygon(Prompt):
-    """A closed line around the object; in 3D drawn on one slice along any axis, and speaking of that slice only.
+    """A closed line around the object; in 3D it lies on one slice along any axis and marks only that slice.
 
     Attributes:
-        vertices: three or more, in order; the last is joined to the first. In 3D their voxels share one index.
+        vertices: three or more, in order; the last connects to the first. In 3D their voxels share one index.
     """
 
     name: ClassVar[str] = "polygon"
@@ -144,9 +144,9 @@ class Polygon(Prompt):
     def mark(self, seeds: Seeds) -> None:
         """Mark everything outside the polygon as background, in 3D on its slice."""
         shape = seeds.foreground.shape
-        spoken_of = np.zeros(shape, np.bool_)
-        spoken_of[self._slice(shape)] = True
-        seeds.mark(Side.BACKGROUND, spoken_of & ~self.inside(shape))
+        in_slice = np.zeros(shape, np.bool_)
+        in_slice[self._slice(shape)] = True
+        seeds.mark(Side.BACKGROUND, in_slice & ~self.inside(shape))
 
     @property
     def _normal(self) -> int | None:
@@ -158,6 +158,6 @@ class Polygon(Prompt):
         return int(flat_axes[0]) if len(flat_axes) else None
 
     def _slice(self, shape: Shape) -> tuple[slice | int, ...]:
-        """What cuts the polygon's slice out of an array."""
+        """Slices that index the slice of the polygon in an array."""
         voxel = nearest_voxels(self.points[:1], shape)[0].tolist()
         return tuple(voxel[axis] if axis == self._normal else slice(None) for axis in range(len(shape)))

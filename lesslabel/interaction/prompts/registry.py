@@ -1,4 +1,4 @@
-"""Every kind of prompt by its name, and the way back from JSON."""
+"""All prompt classes by name, and their construction from JSON."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -23,7 +23,7 @@ def prompt_from_json(content: Any) -> Prompt:
         content: the JSON object: ``type``, ``version``, and exactly the fields of that type.
 
     Raises:
-        DataError: if it is no prompt of this version, or a value is not allowed.
+        DataError: if it is not a prompt of this version, or a value is not allowed.
     """
     if not isinstance(content, dict):
         raise DataError(f"prompt: {type(content).__name__}; give a JSON object with a 'type'")

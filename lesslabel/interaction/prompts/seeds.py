@@ -1,4 +1,4 @@
-"""Seed masks: the voxels of which a prompt says what they are."""
+"""Seed masks: the voxels that prompts mark as foreground, background or boundary."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 
 class Side(StrEnum):
-    """What a voxel is said to be: in the object, outside it, or on its edge."""
+    """The mark of a voxel: in the object, outside it, or on its edge."""
 
     FOREGROUND = "foreground"
     BACKGROUND = "background"
@@ -23,12 +23,12 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Seeds:
-    """What is known of an image from prompts; no voxel is in two of the masks.
+    """The voxels of an image that prompts mark; no voxel is in two of the masks.
 
     Attributes:
-        foreground: ([z,] y, x) bool, said to be in the object.
-        background: the same shape, said to be outside it.
-        boundary: the same shape, said to be on its edge, on either side.
+        foreground: ([z,] y, x) bool, voxels in the object.
+        background: the same shape, voxels outside it.
+        boundary: the same shape, voxels on its edge, on either side.
     """
 
     foreground: Mask
@@ -37,34 +37,34 @@ class Seeds:
 
     @classmethod
     def empty(cls, shape: Shape) -> Self:
-        """Seeds of which nothing is known yet.
+        """Make seeds without marked voxels.
 
         Args:
             shape: of the image, ([z,] y, x) in voxels.
 
         Raises:
-            DataError: if it is no shape of an image.
+            DataError: if it is not the shape of an image.
         """
         check_shape(shape)
         return cls(np.zeros(shape, np.bool_), np.zeros(shape, np.bool_), np.zeros(shape, np.bool_))
 
     def copy(self) -> Self:
-        """The same seeds in masks of their own."""
+        """Copy the masks."""
         return type(self)(self.foreground.copy(), self.background.copy(), self.boundary.copy())
 
     def mark(self, side: Side, voxels: Any) -> None:
-        """Say what voxels are; what was said of them before is forgotten.
+        """Mark voxels and remove their earlier marks.
 
         Args:
-            side: what they are.
-            voxels: what indexes the masks: a bool mask, or one int array for each axis.
+            side: the mark.
+            voxels: index of the masks: a bool mask, or one int array for each axis.
         """
         for each in Side:
             getattr(self, each)[voxels] = each is side
 
 
 def check_shape(shape: Shape) -> None:
-    """Refuse what is no shape of an image.
+    """Raise an error if a shape is not that of an image.
 
     Raises:
         DataError: if it has not two or three axes of at least one voxel.

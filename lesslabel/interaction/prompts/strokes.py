@@ -21,11 +21,11 @@ from lesslabel.interaction.prompts.seeds import Mask, Seeds, Shape, Side
 
 @dataclass(frozen=True)
 class Scribble(Prompt):
-    """Strokes one voxel wide; a thick brush is kept as many of them, see `from_mask`.
+    """Strokes one voxel wide; a thick brush becomes many of them, see `from_mask`.
 
     Attributes:
-        strokes: at least one; each a line through its positions, or a dot if it has one only.
-        side: what lies under them.
+        strokes: at least one; each a line through its positions, or a dot if it has only one.
+        side: the mark of their voxels.
     """
 
     name: ClassVar[str] = "scribble"
@@ -43,11 +43,11 @@ class Scribble(Prompt):
 
     @classmethod
     def from_mask(cls, mask: Mask, side: Side = Side.FOREGROUND) -> Self:
-        """Keep painted voxels exactly: each run of them along the last axis becomes a stroke.
+        """Convert painted voxels exactly: each run of them along the last axis becomes a stroke.
 
         Args:
-            mask: ([z,] y, x) bool, what was painted.
-            side: what lies under the paint.
+            mask: ([z,] y, x) bool, the painted voxels.
+            side: the mark of these voxels.
 
         Raises:
             DataError: if nothing is painted.
@@ -82,7 +82,7 @@ class Scribble(Prompt):
 class CutLine(Prompt):
     """A straight line across a thin part that is wrongly segmented, from outside it to outside it.
 
-    It crosses object and background, so it says of no voxel which it is: networks take its `line`. Lin et al.,
+    It crosses object and background, so it marks no voxels; networks use its `line`. Lin et al.,
     "KnifeCut: Refining thin part segmentation with cutting lines", ACM Multimedia 2022.
 
     Attributes:
@@ -108,7 +108,7 @@ class CutLine(Prompt):
 
     @property
     def clicks(self) -> int:
-        """One: it is drawn in one go."""
+        """One."""
         return 1
 
     def mark(self, seeds: Seeds) -> None:

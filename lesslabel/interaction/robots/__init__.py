@@ -1,4 +1,4 @@
-"""Robots: simulated annotators for training and tests, and the scribbles that people drew."""
+"""Robots: simulated annotators for training and tests, and recorded scribbles of people."""
 
 from lesslabel.interaction.robots.base import Robot
 from lesslabel.interaction.robots.centre_edge import CentreEdgeRobot

@@ -1,4 +1,4 @@
-"""What every robot shares."""
+"""The base class of robots."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,18 +16,19 @@ from lesslabel.interaction.robots.scene import Scene
 
 
 class Robot(ABC):
-    """A simulated annotator that knows the truth and answers with prompts of one kind.
+    """A simulated annotator that knows the truth and gives prompts of one kind.
 
-    What is random comes from the generator alone: the same state and masks give the same prompts, which can be kept as
-    JSON and drawn again. A robot gives its `name`, and answers in `respond`.
+    Prompts are a deterministic function of the generator's state and the masks; they can be stored as JSON and drawn
+    again. A subclass defines `name` and `respond`.
 
     Attributes:
-        corrects: whether its prompts correct what is segmented; else they only locate the object.
-        role: of the map that a network needs to take its prompts; empty where seeds say them to any model.
+        corrects: whether its prompts correct a segmentation; otherwise they only locate the object.
+        role: role of the cue that a network needs for its prompts; empty if the prompts mark seeds, which any model
+            uses.
 
     Args:
-        jitter_voxel: how much the hand slips: standard deviation in voxels along the finest axes, correspondingly less
-            along coarser ones, never more than twice that, and never across the edge that it aims beside.
+        jitter_voxel: standard deviation of random displacements in voxels along the finest axes, fewer voxels along
+            coarser ones; at most twice that, and never across the nearby edge.
 
     Raises:
         ConfigError: if an argument is out of range.
@@ -49,18 +50,17 @@ class Robot(ABC):
         prediction: Mask | None = None,
         spacing_mm: Sequence[float] | None = None,
     ) -> tuple[Prompt, ...]:
-        """Look at an image and answer.
+        """Give prompts for an object.
 
         Args:
-            truth: ([z,] y, x) bool, the object; voxels that nobody knows are better left out of it and of the
-                prediction.
-            rng: where the randomness comes from.
-            prediction: the same shape, what is segmented so far; None if nothing is. Robots that only locate an object
-                do not look at it.
-            spacing_mm: voxel size in the order of the axes; None takes them as equal.
+            truth: ([z,] y, x) bool, the object; leave unknown voxels out of it and of the prediction.
+            rng: random number generator.
+            prediction: the same shape, the current segmentation; None without one. Robots that only locate an object
+                ignore it.
+            spacing_mm: voxel size in the order of the axes; None for equal axes.
 
         Returns:
-            Prompts inside the image; none where there is nothing to say: no object to locate, or no error to correct.
+            Prompts inside the image; none without an object to locate or an error to correct.
 
         Raises:
             DataError: if the masks are not bool of one shape, or the spacing does not fit them.
@@ -69,21 +69,21 @@ class Robot(ABC):
 
     @abstractmethod
     def respond(self, scene: Scene, rng: np.random.Generator) -> tuple[Prompt, ...]:
-        """Answer to what is seen.
+        """Give prompts for a scene.
 
         Args:
-            scene: the image.
-            rng: where the randomness comes from.
+            scene: truth and prediction.
+            rng: random number generator.
         """
 
     def _aim(self, voxel: NDArray[np.int64], allowed: Mask, scene: Scene, rng: np.random.Generator) -> Position:
-        """Put the hand on an allowed voxel (axes,); it may slip to another allowed one."""
+        """Displace an allowed voxel (axes,) at random to an allowed one."""
         offset = slips(rng, 1, self.jitter_voxel, scene.scale)
         return tuple(slipped(voxel[None].astype(np.float64), offset, allowed)[0].tolist())
 
 
 def require_at_least(least: float, name: str, value: float) -> None:
-    """Refuse an argument that is too small or NaN.
+    """Raise an error for an argument that is too small or not finite.
 
     Raises:
         ConfigError: if it is.

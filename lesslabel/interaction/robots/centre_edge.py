@@ -10,7 +10,7 @@ from lesslabel.interaction.prompts.positions import Position
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.interaction.robots.base import Robot, require_at_least
 from lesslabel.interaction.robots.scene import Scene
-from lesslabel.interaction.robots.shapes import bounding_window, depth, largest_parts, outer_edge
+from lesslabel.interaction.robots.shapes import bounding_window, depth, largest_components, outer_edge
 
 _NEAR_CENTRE = 0.75
 """Share of the largest depth above which a voxel is near the centre."""
@@ -20,14 +20,14 @@ class CentreEdgeRobot(Robot):
     """Foreground points near the object's centre, background points just outside its edge; their box covers the object.
 
     Interactive medical image segmentation with improved geodesic encoding and hybrid Gaussian process classification:
-    "near-centre and outer-edge points". The largest part of the object gets the first centre point, the next largest
-    the next, and so on in turn. Each end of each axis gets one edge point; where the object touches the border of the
-    image, it lies beside the object in the outermost row, and where it leaves no room there, there is none.
+    "near-centre and outer-edge points". The largest component of the object gets the first centre point, the next
+    largest the next, and so on. Each end of each axis gets one edge point; if the object touches the border of the
+    image, the point lies beside the object in the outermost row; if there is no room, there is no point.
 
     Args:
-        centre_points: how many near the centre.
-        gap_voxel: how far outside the edge an edge point may lie, in voxels of the finest axes; a voxel beside the
-            object is always near enough.
+        centre_points: number of points near the centre.
+        gap_voxel: largest distance of an edge point from the object, in voxels of the finest axes; a voxel beside the
+            object is always allowed.
         jitter_voxel: see `Robot`.
 
     Raises:
@@ -51,7 +51,7 @@ class CentreEdgeRobot(Robot):
 
     def _centre(self, scene: Scene, rng: np.random.Generator) -> tuple[Position, ...]:
         cores = []
-        for part in largest_parts(scene.truth, self.centre_points):
+        for part in largest_components(scene.truth, self.centre_points):
             depths = depth(part, scene.scale)
             cores.append(depths >= _NEAR_CENTRE * depths.max())
         positions = []
@@ -79,7 +79,7 @@ class CentreEdgeRobot(Robot):
 
 
 def _ring(scene: Scene, gap_voxel: float) -> Mask:
-    """Voxels outside the object within a distance of it, and those beside it, however coarse the axis."""
+    """Voxels outside the object within a distance of it, and all voxels beside it."""
     window = bounding_window(scene.truth, np.ceil(gap_voxel / scene.scale).astype(np.int64))
     away = ndimage.distance_transform_edt(~scene.truth[window], sampling=scene.scale)
     ring = np.zeros_like(scene.truth)

@@ -1,8 +1,8 @@
-"""Boxes and polygons around the object, loosened as by the users of multi-mode interaction.
+"""Boxes and polygons around the object with a margin, as in multi-mode interaction.
 
-Lin et al., "Multi-Mode Interactive Image Segmentation", ACM Multimedia 2022. The loosening ξ is at most
+Lin et al., "Multi-Mode Interactive Image Segmentation", ACM Multimedia 2022. The margin ξ is at most
 ``γ·|G|^(1/axes)·ln(|I|/|G|)`` voxels for an object of |G| voxels in an image of |I|: the published formula for two
-axes, with the logarithm's argument turned over, as printed it is negative.
+axes, with the argument of the logarithm inverted, since the printed one is negative.
 """
 
 from typing import ClassVar
@@ -21,12 +21,12 @@ _CORNERS = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]])  # of 
 
 
 class _EnclosingRobot(Robot):
-    """Draws around the object, with some room.
+    """Encloses the object with a margin.
 
     Args:
-        looseness: γ, 0 for no room.
-        random: draw ξ from [0, its largest value], as in training; else half of it, as in tests.
-        jitter_voxel: see `Robot`; the hand slips outward only.
+        looseness: γ, 0 for no margin.
+        random: True samples ξ from [0, its largest value], as in training; False takes half of it, as in tests.
+        jitter_voxel: see `Robot`; displacements are outward only.
 
     Raises:
         ConfigError: if an argument is out of range.
@@ -115,7 +115,7 @@ class PolygonRobot(_EnclosingRobot):
 
 
 def loosening_voxel(region: Mask, looseness: float) -> float:
-    """The largest loosening of an enclosure in voxels of the finest axes: 0 for an object that fills the image.
+    """The largest margin ξ in voxels of the finest axes: 0 for an object that fills the image.
 
     Args:
         region: bool, the object; at least one voxel.

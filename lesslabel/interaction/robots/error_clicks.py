@@ -1,4 +1,4 @@
-"""Clicks that correct the error that is worst: the users of click protocols."""
+"""Clicks that correct the largest error, as in click protocols."""
 
 from typing import ClassVar
 
@@ -12,15 +12,15 @@ from lesslabel.interaction.robots.shapes import bounding_window, depth, inner_ed
 
 
 class ErrorCentreRobot(Robot):
-    """One click at the centre of the largest error; on the object itself as long as nothing is segmented.
+    """One click at the centre of the largest error; in the object if nothing is segmented yet.
 
     The protocol of "Deep Interactive Object Selection" (Xu et al., CVPR 2016) and its successors. An error is a
-    connected part of what is missed or of what is spilled; its centre is the voxel farthest from its outside in mm, the
-    first in raster order; outside the image is outside. The click is positive on what is missed, negative on what is
-    spilled.
+    connected component of the false negatives or of the false positives; its centre is the voxel farthest from its
+    outside in mm, the first in raster order; beyond the image counts as outside. The click is positive on false
+    negatives, negative on false positives.
 
     Args:
-        jitter_voxel: see `Robot`; the hand stays in the error.
+        jitter_voxel: see `Robot`; the click stays in the error.
 
     Raises:
         ConfigError: if it is out of range.
@@ -43,8 +43,8 @@ class ErrorCentreRobot(Robot):
 class BoundaryClickRobot(Robot):
     """One click on the object's edge where it is farthest from the edge of the prediction.
 
-    Lin et al., "Multi-Mode Interactive Image Segmentation", ACM Multimedia 2022. As long as nothing is segmented the
-    click is drawn from the whole edge. A hand that slips stays on the edge, on either side of it.
+    Lin et al., "Multi-Mode Interactive Image Segmentation", ACM Multimedia 2022. If nothing is segmented yet, the
+    click is a random voxel of the edge. A displaced click stays on the edge, on either side of it.
 
     Args:
         jitter_voxel: see `Robot`.
@@ -57,7 +57,7 @@ class BoundaryClickRobot(Robot):
     corrects: ClassVar[bool] = True
 
     def respond(self, scene: Scene, rng: np.random.Generator) -> tuple[Click, ...]:
-        """Give one click; none without an object, or where its edge is segmented as it is."""
+        """Give one click; none without an object, or if its edge is segmented correctly."""
         if not scene.truth.any():
             return ()
         edge = inner_edge(scene.truth)

@@ -12,9 +12,9 @@ from lesslabel.interaction.robots.shapes import inner_edge, outer_edge
 
 
 class ExtremePointsRobot(Robot):
-    """One point at both ends of the object along each axis, drawn from the voxels that lie there.
+    """One point at both ends of the object along each axis, sampled from the outermost voxels.
 
-    Maninis et al., "Deep Extreme Cut: From extreme points to object segmentation", CVPR 2018. A hand that slips stays
+    Maninis et al., "Deep Extreme Cut: From extreme points to object segmentation", CVPR 2018. A displaced point stays
     on the edge: on the outermost voxels of the object or on those beside them.
 
     Args:

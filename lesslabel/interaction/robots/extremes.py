@@ -3,15 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.interaction.robots.shapes import Scale
+from lesslabel.interaction.robots.shapes import RelativeSpacing
 
 
-def near_extremes(voxels: NDArray[np.int64], slack_voxel: float, scale: Scale) -> list[NDArray[np.bool_]]:
-    """For both ends of every axis, which voxels lie near it.
+def near_extremes(voxels: NDArray[np.int64], slack_voxel: float, scale: RelativeSpacing) -> list[NDArray[np.bool_]]:
+    """Find the voxels near both ends of every axis.
 
     Args:
         voxels: (N, axes), N ≥ 1.
-        slack_voxel: how far from the end is near: along the finest axes, less along coarser ones.
+        slack_voxel: largest distance from the end, in voxels along the finest axes, less along coarser ones.
         scale: of the axes.
 
     Returns:

@@ -1,25 +1,25 @@
-"""A human hand: it slips, but not across the edge that it aims beside."""
+"""Random displacements of points that do not cross the nearby edge."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.interaction.prompts.positions import line_voxels
 from lesslabel.interaction.prompts.seeds import Mask
-from lesslabel.interaction.robots.shapes import Scale
+from lesslabel.interaction.robots.shapes import RelativeSpacing
 
 REACH = 2.0
-"""No slip is longer along an axis than this many standard deviations."""
+"""Largest displacement along an axis, in standard deviations."""
 
 _CORRECTIONS = 6
 
 
-def slips(rng: np.random.Generator, count: int, jitter_voxel: float, scale: Scale) -> NDArray[np.float64]:
-    """Draw slips in voxels.
+def slips(rng: np.random.Generator, count: int, jitter_voxel: float, scale: RelativeSpacing) -> NDArray[np.float64]:
+    """Sample displacements in voxels.
 
     Args:
-        rng: where they come from.
-        count: how many.
-        jitter_voxel: standard deviation along the finest axes; smaller along others, since a hand moves in mm.
+        rng: random number generator.
+        count: number of displacements.
+        jitter_voxel: standard deviation along the finest axes; smaller along coarser ones, since a hand moves in mm.
         scale: of the axes, see `shapes`.
 
     Returns:
@@ -30,15 +30,15 @@ def slips(rng: np.random.Generator, count: int, jitter_voxel: float, scale: Scal
 
 
 def slipped(aimed: NDArray[np.float64], offsets: NDArray[np.float64], allowed: Mask) -> NDArray[np.float64]:
-    """Let a hand slip from where it aims, and draw it back half-way until all it draws rests where it may.
+    """Displace positions; halve the displacements until all voxels of the line are allowed.
 
     Args:
         aimed: (N, axes), positions of a line through allowed voxels; a dot if there is one.
-        offsets: (N, axes), by how much it slips.
+        offsets: (N, axes), the displacements.
         allowed: ([z,] y, x) bool.
 
     Returns:
-        (N, axes) positions of a line through allowed voxels: `aimed` if the hand finds no rest.
+        (N, axes) positions of a line through allowed voxels; `aimed` if no displacement is allowed.
     """
     for _ in range(_CORRECTIONS):
         moved = aimed + offsets

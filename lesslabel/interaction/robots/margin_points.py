@@ -19,14 +19,14 @@ class InteriorMarginRobot(Robot):
     """Points in the object close to its edge; their box, grown by `reach_voxel`, covers the object.
 
     Luo et al., "MIDeepSeg: Minimally interactive segmentation of unseen objects from medical images using deep
-    learning", Medical Image Analysis 2021: (1) 3–4 (2D) or 5–6 (3D) voxels of the edge near the extremes, so that their
-    box covers the object, and n ∈ {0…5} more at random; (2) all of them moved inward by a few voxels. A voxel that is
-    near two extremes serves both; an object with fewer voxels at its edge gets fewer points.
+    learning", Medical Image Analysis 2021: (1) take 3–4 (2D) or 5–6 (3D) voxels of the edge near the extremes, so that
+    their box covers the object, and n ∈ {0…5} random ones; (2) move all of them inward by a few voxels. A voxel near
+    two extremes counts for both; an object with fewer edge voxels gets fewer points.
 
     Args:
-        extra: the most random points.
-        slack_voxel: how far from an extreme is still near it.
-        inward_voxel: how far points move inward at most, in voxels of the finest axes; each draws its own way.
+        extra: largest number of random points.
+        slack_voxel: largest distance from an extreme.
+        inward_voxel: largest distance that points move inward, in voxels of the finest axes, sampled for each point.
         jitter_voxel: see `Robot`.
 
     Raises:
@@ -48,7 +48,7 @@ class InteriorMarginRobot(Robot):
 
     @property
     def reach_voxel(self) -> float:
-        """By how much the box of the points must grow at most to cover the object."""
+        """Largest margin by which the box of the points must grow to cover the object."""
         return self.slack_voxel + self.inward_voxel + REACH * self.jitter_voxel
 
     def respond(self, scene: Scene, rng: np.random.Generator) -> tuple[InteriorMarginPoints, ...]:
@@ -64,7 +64,7 @@ class InteriorMarginRobot(Robot):
         return (InteriorMarginPoints(tuple(dict.fromkeys(positions))),)
 
     def _choose(self, edge: NDArray[np.int64], scene: Scene, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Rows of the edge to point at."""
+        """Choose rows of the edge for the points."""
         ends = near_extremes(edge, self.slack_voxel, scene.scale)
         chosen: list[int] = []
         for end in rng.permutation(len(ends)):
@@ -82,7 +82,7 @@ def _moved_inward(
 ) -> NDArray[np.int64]:
     """The deepest voxel of the object within a distance (in finest voxels) of one of its voxels; the nearest of equals.
 
-    A thin wall is not crossed: only voxels connected to the first one within the distance are looked at.
+    It does not cross a thin wall: only voxels connected to the first one within the distance are used.
     """
     reach = np.floor(distance_voxel / scene.scale).astype(np.int64)
     low = np.maximum(voxel - reach, 0)

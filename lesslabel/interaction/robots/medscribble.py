@@ -1,4 +1,4 @@
-"""MedScribble: scribbles that people drew, as prompts (`lesslabel.data.formats.medscribble` reads the files)."""
+"""MedScribble: scribbles of people as prompts (`lesslabel.data.formats.medscribble` reads the files)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from lesslabel.interaction.prompts.seeds import Mask
 
 @dataclass(frozen=True, eq=False)
 class MedScribbleExample:
-    """One image with what people drew on it.
+    """One image with scribbles of people.
 
     Attributes:
         uid: the example's folder below the root, with ``/``.
         image: (y, x) float32.
         truth: (y, x) bool; None if the example comes without it.
-        scribbles: for each annotator in order of their number, the positive scribble and the negative one; a side on
-            which they drew nothing is left out.
+        scribbles: for each annotator in order of their number, the positive scribble and the negative one; a side
+            without a scribble is absent.
     """
 
     uid: str

@@ -12,7 +12,7 @@ _NEIGHBOURS_WITHIN = 1.5  # 1 over edges, √2 over corners
 
 
 def middle_line(region: Mask) -> NDArray[np.int64]:
-    """Pixels of the skeleton of a connected region (y, x) that has some: (N, 2) in raster order."""
+    """Pixels of the skeleton of a connected region (y, x) that is not empty: (N, 2) in raster order."""
     from skimage.morphology import skeletonize  # slow to import
 
     line = np.argwhere(skeletonize(region))
@@ -22,12 +22,12 @@ def middle_line(region: Mask) -> NDArray[np.int64]:
 def path_along(line: NDArray[np.int64], rng: np.random.Generator | None = None) -> NDArray[np.int64]:
     """A shortest path along a middle line from one of its ends to another.
 
-    An end has at most one neighbour. A line without two ends, such as a ring, is walked from one pixel to any other.
+    An end has at most one neighbour. In a line without two ends, such as a ring, any pixel can be an end.
 
     Args:
         line: (N, 2), connected over edges or corners.
-        rng: draws the ends; None takes the two that are farthest from each other along the line, in a ring the first
-            pixel and the one farthest from it.
+        rng: random number generator for the ends; None takes the two ends that are farthest from each other along the
+            line, in a ring the first pixel and the one farthest from it.
 
     Returns:
         (M, 2) pixels, neighbours in order.

@@ -1,4 +1,4 @@
-"""Random clicks, as networks for clicks are trained with."""
+"""Random clicks, as used to train networks for clicks."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -16,25 +16,25 @@ from lesslabel.interaction.robots.shapes import bounding_window, depth
 
 
 class RandomClicksRobot(Robot):
-    """Clicks in and around the object, apart from its edge and from one another.
+    """Random clicks in and around the object, away from its edge and from each other.
 
     Lin et al., "Interactive Image Segmentation with First Click Attention", CVPR 2020, after "Deep Interactive
     Object Selection" (Xu et al., CVPR 2016). Positive clicks lie deeper in the object than a margin, negative ones
     around it, farther than a margin and nearer than `reach_voxel`; all are farther from earlier clicks than
-    `apart_voxel`. Of several margins one is drawn each time. Where an object is too thin for its margin, its deepest
-    voxel is clicked. Once something is segmented, positive clicks are drawn from all that is missed and negative ones
-    from all that is spilled instead. Where there is no more room, fewer clicks are given. Distances are in voxels of
-    the finest axes.
+    `apart_voxel`. Of several margins one is sampled each time. If the object is too thin for its margin, its deepest
+    voxel is clicked. If there is a segmentation, positive clicks are sampled from the false negatives and negative ones
+    from the false positives instead. Without enough room there are fewer clicks. Distances are in voxels of the finest
+    axes.
 
     Args:
-        positive: the fewest and the most positive clicks.
-        negative: the same of negative ones.
+        positive: smallest and largest number of positive clicks.
+        negative: the same for negative clicks.
         positive_margin_voxel: margins of positive clicks.
         negative_margin_voxel: margins of negative clicks.
-        reach_voxel: how far around the object negative clicks lie.
-        positive_apart_voxel: distances between a positive click and those before it.
-        negative_apart_voxel: the same of negative ones.
-        jitter_voxel: see `Robot`; the hand stays where clicks are drawn from.
+        reach_voxel: largest distance of negative clicks from the object.
+        positive_apart_voxel: distances between a positive click and earlier ones.
+        negative_apart_voxel: the same for negative clicks.
+        jitter_voxel: see `Robot`; a click stays in the region that it was sampled from.
 
     Raises:
         ConfigError: if an argument is out of range.
@@ -116,7 +116,7 @@ class RandomClicksRobot(Robot):
         scene: Scene,
         rng: np.random.Generator,
     ) -> None:
-        """Add clicks of one side, up to the number that is wanted."""
+        """Add clicks of one side, up to the required number."""
         free = np.argwhere(region)
         for click in clicks:
             free = _far_from(click, free, apart_voxel, scene)

@@ -1,4 +1,4 @@
-"""What a robot sees: the truth, what is predicted so far, and where they differ."""
+"""The input of a robot: the truth, the prediction, and their differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ import numpy as np
 from lesslabel.errors import DataError
 from lesslabel.interaction.prompts.positions import checked_spacing
 from lesslabel.interaction.prompts.seeds import Mask, Side, check_shape
-from lesslabel.interaction.robots.shapes import Scale, largest_parts
+from lesslabel.interaction.robots.shapes import RelativeSpacing, largest_components
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One image in front of an annotator.
+    """Truth and prediction of one object of an image.
 
     Attributes:
-        truth: ([z,] y, x) bool, the object they have in mind.
-        prediction: the same shape, what is segmented so far.
+        truth: ([z,] y, x) bool, the object.
+        prediction: the same shape, the current segmentation.
         has_prediction: whether there is a prediction yet; without one `prediction` is empty.
         scale: voxel size divided by its smallest side, for each axis; axes of one voxel do not count as the smallest.
     """
@@ -27,16 +27,16 @@ class Scene:
     truth: Mask
     prediction: Mask
     has_prediction: bool
-    scale: Scale
+    scale: RelativeSpacing
 
     @classmethod
     def of(cls, truth: Mask, prediction: Mask | None = None, spacing_mm: Sequence[float] | None = None) -> Self:
-        """Put an image in front of an annotator.
+        """Check masks and spacing and make a scene.
 
         Args:
             truth: ([z,] y, x) bool.
-            prediction: the same shape; None if nothing is segmented yet.
-            spacing_mm: voxel size in the order of the axes; None takes them as equal.
+            prediction: the same shape; None without one.
+            spacing_mm: voxel size in the order of the axes; None for equal axes.
 
         Raises:
             DataError: if the masks are not bool of one shape, or the spacing does not fit them.
@@ -54,23 +54,23 @@ class Scene:
 
     @cached_property
     def missed(self) -> Mask:
-        """Voxels of the object that are not segmented."""
+        """False negatives: voxels of the object that are not segmented."""
         return np.asarray(self.truth & ~self.prediction)
 
     @cached_property
     def spilled(self) -> Mask:
-        """Voxels that are segmented but not of the object."""
+        """False positives: segmented voxels outside the object."""
         return np.asarray(self.prediction & ~self.truth)
 
     def largest_error(self) -> tuple[Mask, Side] | None:
-        """The largest connected part of what is missed or of what is spilled.
+        """The largest connected component of the false negatives or of the false positives.
 
         Returns:
-            Its voxels and the side they truly are on; what is missed counts first among equals. None without an error.
+            Its voxels and their true side; of equal ones the false negatives first. None without an error.
         """
         errors = [
             (part, side)
             for region, side in ((self.missed, Side.FOREGROUND), (self.spilled, Side.BACKGROUND))
-            for part in largest_parts(region)
+            for part in largest_components(region)
         ]
         return max(errors, key=lambda error: np.count_nonzero(error[0]), default=None)

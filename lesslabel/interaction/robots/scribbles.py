@@ -1,4 +1,4 @@
-"""Scribbles along the middle of what is to be corrected."""
+"""Scribbles along the middle line of errors."""
 
 from typing import ClassVar
 
@@ -12,23 +12,29 @@ from lesslabel.interaction.robots.base import Robot
 from lesslabel.interaction.robots.hand import slipped, slips
 from lesslabel.interaction.robots.paths import middle_line, path_along
 from lesslabel.interaction.robots.scene import Scene
-from lesslabel.interaction.robots.shapes import Scale, drawing_slice, in_volume, largest_parts, plane_scale
+from lesslabel.interaction.robots.shapes import (
+    RelativeSpacing,
+    drawing_slice,
+    in_volume,
+    largest_components,
+    plane_scale,
+)
 
 _STEADY_VOXEL = 8
-"""How far a hand moves along a stroke before it slips anew."""
+"""Distance along a stroke between two random displacements."""
 
 
 class ScribbleRobot(Robot):
-    """One stroke along the middle line of the largest error; of the object itself as long as nothing is segmented.
+    """One stroke along the middle line of the largest error; of the object if nothing is segmented yet.
 
     Lin et al., "Multi-Mode Interactive Image Segmentation", ACM Multimedia 2022: the middle part of the shortest path
-    between two ends of the skeleton. In 3D it is drawn on the error's largest slice across the coarsest axis. The
-    stroke never leaves the error. It is positive on what is missed, negative on what is spilled; for a scribble on the
-    background of an image, pass the background as the truth.
+    between two ends of the skeleton. In 3D it is drawn on the largest slice of the error across the coarsest axis.
+    The stroke never leaves the error. It is positive on false negatives, negative on false positives; for a scribble on
+    the background of an image, pass the background as the truth.
 
     Args:
-        random: draw the two ends, as in training; else those farthest apart, as in tests.
-        share: of the path that is kept, around its middle, in (0, 1].
+        random: True samples the two ends, as in training; False takes those farthest apart, as in tests.
+        share: share of the path that is kept, around its middle, in (0, 1].
         jitter_voxel: see `Robot`.
 
     Raises:
@@ -52,7 +58,7 @@ class ScribbleRobot(Robot):
             return ()
         region, side = error
         cut = drawing_slice(region, scene.scale)
-        part = largest_parts(region[cut])[0]
+        part = largest_components(region[cut])[0]
         path = path_along(middle_line(part), rng if self.random else None)
         kept = max(round(self.share * len(path)), 1)
         first = (len(path) - kept) // 2
@@ -60,9 +66,9 @@ class ScribbleRobot(Robot):
         return (Scribble((tuple(map(tuple, stroke.tolist())),), side),)
 
     def _wobbled(
-        self, path: NDArray[np.int64], part: Mask, scale: Scale, rng: np.random.Generator
+        self, path: NDArray[np.int64], part: Mask, scale: RelativeSpacing, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """The path as a hand follows it, all of it in the part."""
+        """The path with random displacements, all of it in the component."""
         knots = np.arange(0, len(path) + _STEADY_VOXEL, _STEADY_VOXEL)
         at_knots = slips(rng, len(knots), self.jitter_voxel, scale)
         offsets = [np.interp(np.arange(len(path)), knots, at_knots[:, axis]) for axis in range(2)]

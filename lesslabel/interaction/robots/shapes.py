@@ -1,6 +1,6 @@
-"""Shapes of masks as a robot looks at them: parts, depths, edges, slices.
+"""Geometry of masks for robots: components, depths, edges, slices.
 
-An axis of one voxel has no neighbours: a 2D image kept as one slice is looked at as 2D. Distances are in units of the
+An axis of one voxel has no neighbours: a 2D image kept as one slice is treated as 2D. Distances are in units of the
 finest voxel side: `scale` is the voxel size divided by its smallest side, 1 along the finest axes.
 """
 
@@ -10,18 +10,18 @@ from scipy import ndimage
 
 from lesslabel.interaction.prompts.seeds import Mask
 
-Scale = NDArray[np.float64]
+RelativeSpacing = NDArray[np.float64]
 
 
-def largest_parts(region: Mask, count: int = 1) -> list[Mask]:
-    """The largest connected parts of a region, the largest first, equals in raster order.
+def largest_components(region: Mask, count: int = 1) -> list[Mask]:
+    """The largest connected components of a region, the largest first, equals in raster order.
 
     Args:
         region: ([z,] y, x) bool; voxels are connected over faces, edges or corners.
-        count: how many at most.
+        count: largest number of components.
 
     Returns:
-        Masks of the region's shape; fewer if there are fewer parts.
+        Masks of the region's shape; fewer if there are fewer components.
     """
     if not region.any():
         return []
@@ -36,10 +36,10 @@ def largest_parts(region: Mask, count: int = 1) -> list[Mask]:
     return parts
 
 
-def depth(region: Mask, scale: Scale) -> NDArray[np.float64]:
-    """Distance of every voxel of a region to the nearest outside it, 0 elsewhere; outside the image is outside too.
+def depth(region: Mask, scale: RelativeSpacing) -> NDArray[np.float64]:
+    """Distance of every voxel of a region to the nearest outside it, 0 elsewhere; beyond the image counts as outside.
 
-    A region that fills an image of one voxel has no outside: 1.
+    A region that fills an image of one voxel has the depth 1.
 
     Args:
         region: ([z,] y, x) bool.
@@ -57,9 +57,9 @@ def depth(region: Mask, scale: Scale) -> NDArray[np.float64]:
 
 
 def inner_edge(region: Mask) -> Mask:
-    """Voxels of a region with a face neighbour outside it; outside the image is outside too.
+    """Voxels of a region with a face neighbour outside it; beyond the image counts as outside.
 
-    A region that fills an image of one voxel is all edge.
+    In an image of one voxel the whole region is edge.
     """
     padded, inner = _padded(region, region.shape)
     edge = region & ~ndimage.binary_erosion(padded, border_value=True)[inner]
@@ -72,7 +72,7 @@ def outer_edge(region: Mask) -> Mask:
 
 
 def bounding_window(region: Mask, margin_voxel: NDArray[np.int64] | int = 0) -> tuple[slice, ...]:
-    """Slices around all voxels of a region that has some, widened by a margin where the image allows it."""
+    """Slices around all voxels of a non-empty region, widened by a margin, clipped to the image."""
     margins = np.broadcast_to(margin_voxel, region.ndim).tolist()
     window = []
     for axis, (size, margin) in enumerate(zip(region.shape, margins, strict=True)):
@@ -82,12 +82,12 @@ def bounding_window(region: Mask, margin_voxel: NDArray[np.int64] | int = 0) -> 
     return tuple(window)
 
 
-def drawing_slice(region: Mask, scale: Scale) -> tuple[slice | int, ...]:
-    """What cuts out the slice on which a person would draw: across the coarsest axis, where the region is largest.
+def drawing_slice(region: Mask, scale: RelativeSpacing) -> tuple[slice | int, ...]:
+    """Index of the slice on which a person would draw: across the coarsest axis, where the region is largest.
 
     Args:
         region: ([z,] y, x) bool with at least one voxel.
-        scale: of the axes; the first of equally coarse ones is taken.
+        scale: of the axes; of equally coarse ones the first is used.
 
     Returns:
         Slices and one index; slices alone in 2D.
@@ -101,13 +101,13 @@ def drawing_slice(region: Mask, scale: Scale) -> tuple[slice | int, ...]:
     return tuple(whole)
 
 
-def plane_scale(scale: Scale, cut: tuple[slice | int, ...]) -> Scale:
-    """The scale of the two axes of a slice; the finest of them may be coarser than the finest of the volume."""
+def plane_scale(scale: RelativeSpacing, cut: tuple[slice | int, ...]) -> RelativeSpacing:
+    """The relative spacing of the two axes of a slice, whose finest axis may be coarser than that of the volume."""
     return scale[[isinstance(part, slice) for part in cut]]
 
 
 def in_volume(points: NDArray[np.float64], cut: tuple[slice | int, ...]) -> NDArray[np.float64]:
-    """Bring positions on a slice back into the volume it was cut from: (N, 2) to (N, 2 or 3)."""
+    """Convert positions on a slice to positions in its volume: (N, 2) to (N, 2 or 3)."""
     for axis, index in enumerate(cut):
         if isinstance(index, int):
             points = np.insert(points, axis, index, axis=1)
@@ -115,6 +115,6 @@ def in_volume(points: NDArray[np.float64], cut: tuple[slice | int, ...]) -> NDAr
 
 
 def _padded(region: Mask, image_shape: tuple[int, ...]) -> tuple[Mask, tuple[slice, ...]]:
-    """A region with a rim of outside along every axis that has neighbours, and what cuts the rim off."""
+    """A region padded with False along every axis of several voxels, and the slices that remove the padding."""
     rim = [int(size > 1) for size in image_shape]
     return np.pad(region, [(width, width) for width in rim]), tuple(slice(w, -w or None) for w in rim)

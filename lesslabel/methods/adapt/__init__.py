@@ -1,1 +1,1 @@
-"""Adapting a trained network to images without labels."""
+"""Methods that adapt a trained network to unlabelled images."""

@@ -1,4 +1,4 @@
-"""AdaMI: sure predictions whose share of each class is that of the source."""
+"""AdaMI: minimise the entropy and keep the class shares of the source."""
 
 import math
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from lesslabel.networks import Network, UNet
 
 
 class AdaMI(SegmentationMethod):
-    """Low entropy in every voxel, and a share of each class that stays near what the source knew.
+    """Minimise the entropy of every voxel and keep the share of each class near that of the source.
 
     After "Source-free domain adaptation for image segmentation" (Bateson et al., Medical Image Analysis 2022,
     arXiv:2108.03152): ``L = H_ν(y) + λ·KL(τ̂ ‖ τ)``. H_ν weights the entropy of class k by 1/τ_k, normalised; τ̂ is the
-    mean prediction, τ the class shares of the source. The paper takes τ̂ of each image and needs to be told which
-    classes an image holds; here τ̂ is that of the batch, which needs no such tag. No label is used.
+    mean prediction, τ the class shares of the source. The paper computes τ̂ for each image and needs to know which
+    classes an image holds; here τ̂ is the mean over the batch, which does not need that. No label is used.
 
     Start from a trained network (`lesslabel fit --weights`, `lesslabel adapt`).
 

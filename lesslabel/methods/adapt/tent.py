@@ -1,4 +1,4 @@
-"""Tent: a trained network becomes sure of itself on new images by its normalisation layers alone."""
+"""Tent: minimise the entropy on new images by training only the normalisation layers."""
 
 from collections.abc import Mapping
 
@@ -16,15 +16,15 @@ _DROPOUTS = (nn.modules.dropout._DropoutNd,)
 
 
 class Tent(SegmentationMethod):
-    """Entropy minimisation by the scale and shift of the normalisation layers; every other weight keeps its value.
+    """Minimise the entropy by the scale and shift of the normalisation layers; all other weights stay fixed.
 
     From "Tent: Fully Test-Time Adaptation by Entropy Minimization" (Wang et al., ICLR 2021, arXiv:2006.10726):
-    ``L = mean H(y)``, with batch normalisation on the statistics of the new images. The paper adapts on the very images
-    that it predicts; here the unlabelled images of the target's training part adapt, and running statistics move to
-    them, so that the test images are not looked at. No label is used, whatever a batch holds. Dropout is off.
+    ``L = mean H(y)``, with batch normalisation on the statistics of the new images. The paper adapts on the images
+    that it predicts; here the network and its running statistics adapt to the unlabelled images of the training part of
+    the target domain, so the test images are not used. No label is used, whatever a batch holds. Dropout is off.
 
-    Start from a trained network (`lesslabel fit --weights`, `lesslabel adapt`): from random weights it only becomes
-    sure of nonsense.
+    Start from a trained network (`lesslabel fit --weights`, `lesslabel adapt`): from random weights the result
+    is meaningless.
 
     Args:
         num_classes: classes, background included.
@@ -53,7 +53,7 @@ class Tent(SegmentationMethod):
                 module.requires_grad_(True)
 
     def train(self, mode: bool = True) -> "Tent":
-        """Set the mode of every layer but dropout, which stays off."""
+        """Set the mode of every layer except dropout, which stays off."""
         super().train(mode)
         for module in self.network.modules():
             if isinstance(module, _DROPOUTS):

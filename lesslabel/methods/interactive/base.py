@@ -1,4 +1,4 @@
-"""What the interactive methods share: they train on objects that robots point at, and answer to turns."""
+"""Base class of the interactive methods: training with simulated prompts, and prediction turn by turn."""
 
 import zlib
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from lesslabel.data.batch import Batch, EvaluationBatch
 from lesslabel.data.loading.resize import resize_labels, resize_probabilities
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction.encoding import Encoding
+from lesslabel.interaction.model import ImageModel, Segmentation
 from lesslabel.interaction.robots import ErrorCentreRobot, Robot
 from lesslabel.interaction.session import InteractiveSession
 from lesslabel.interaction.training_objects import TrainingObjects
@@ -22,8 +23,8 @@ from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference, keep_largest_components
 from lesslabel.methods.interactive.own_clicks import with_own_clicks
-from lesslabel.methods.interactive.seen import SeenImage
-from lesslabel.methods.interactive.situation import Situation
+from lesslabel.methods.interactive.prepared import PreparedImage
+from lesslabel.methods.interactive.turn_input import TurnInput
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet
 
@@ -32,56 +33,58 @@ Slice = tuple[int | slice, ...]
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a method says of an object on the grid of its crop.
+    """The prediction of a method for one object, on the grid of its crop.
 
     Attributes:
         probability: (*size) float32 in [0, 1].
         uncertainty: (*size) float32, at least 0.
         mask: (*size) bool.
+        memory: (*size) float32, what the next turn sees instead of the probability; None for the probability.
     """
 
     probability: Tensor
     uncertainty: Tensor
     mask: Tensor
+    memory: Tensor | None = None
 
     @classmethod
-    def of_probability(cls, probability: Tensor) -> "Answer":
-        """The object where it is more probable than not; uncertainty is 4p(1 − p), in [0, 1]."""
-        return cls(probability, 4 * probability * (1 - probability), probability > 0.5)
+    def of_probability(cls, probability: Tensor, memory: Tensor | None = None) -> "Answer":
+        """The mask is p > 0.5; the uncertainty is 4p(1 − p), in [0, 1]."""
+        return cls(probability, 4 * probability * (1 - probability), probability > 0.5, memory)
 
 
 class InteractiveMethod(SegmentationMethod):
-    """A method that segments the one object it is pointed at, of any class.
+    """A method that segments the one object that prompts mark, of any class.
 
-    It trains on samples of two classes, background and object: the object is drawn from the classes of the sample, and
-    `first_robot` points at it. Beyond the losses a method may say four things, each with a default: what depends on an
-    image alone (`image_features`, once an image), what depends on the object's place (`object_features`, once a crop),
-    how it answers a turn (`answer`), and the probability of the object in a training batch (`object_probability`).
+    It trains on samples of two classes, background and object: one object of the sample is chosen at random, and
+    `first_robot` gives prompts for it. A method defines its losses and may define four functions, each with a default:
+    `image_features` (depends on the image alone, called once per image), `object_features` (depends on the crop, called
+    once per crop), `answer` (called at each turn) and `object_probability` (of a training batch).
 
-    **Clicks of its own.** With `own_clicks` the later prompts of training are drawn from the network's own error, as in
+    **Own clicks.** With `own_clicks` the later prompts in training are sampled from the error of the network, as in
     "Reviving Iterative Training with Mask Guidance for Interactive Segmentation" (Sofiiuk et al., ICIP 2022): inside
-    the step, without gradient, the network answers, `own_robot` points at what is wrong, and the maps are drawn anew.
-    What is random follows from the seed, the step and the slot in the batch.
+    the training step, without gradient, the network predicts, `own_robot` corrects, and the cues are computed again.
+    These prompts are a deterministic function of (seed, step, slot).
 
-    Without a person, `lesslabel validate` and `lesslabel test` let the first robot point once at every object of the
-    reference, slice by slice in 2D: the first segmentation, before any correction.
+    `lesslabel validate` and `lesslabel test` need no person: the first robot gives prompts once for every object of the
+    reference, slice by slice in 2D. They score this first segmentation, without corrections.
 
     Attributes:
-        hard_clicks: whether what was said counts in any case, once there are corrections.
-        takes_start: whether the method itself works on from a mask that a session starts from, as every one does that
-            has a map of the ``previous`` answer; else `first_robot` points at that mask as if it were the object.
+        hard_clicks: whether marked voxels always keep their label, once there are corrections.
+        takes_start: whether the method uses the mask that a session starts from. It is True for every method with a
+            cue of the ``previous`` answer; otherwise `first_robot` gives prompts for that mask.
 
     Args:
-        encoding: what the network sees of an object.
-        first_robot: points at an object for the first time.
-        later_robot: gives further prompts in training without an answer to look at; None gives none.
-        margin_jitter_voxel: in training the crop reaches up to this much farther.
-        own_clicks: at most so many turns of a training sample are drawn from the network's own error.
-        own_robot: points at that error.
+        encoding: how an object and its prompts become the input of the network.
+        first_robot: gives the first prompts of an object.
+        later_robot: gives further prompts in training, without a prediction; None gives none.
+        margin_jitter_voxel: in training the margin of the crop grows by up to this much.
+        own_clicks: largest number of turns of a training sample that correct the error of the network.
+        own_robot: gives prompts for that error.
         in_channels: channels of the image.
         network: description of the network.
         optimiser: optimiser and learning rate.
-        inference: only `largest_component` matters.
+        inference: only `largest_component` is used.
     """
 
     hard_clicks: bool = False
@@ -119,40 +122,61 @@ class InteractiveMethod(SegmentationMethod):
         """2 for images (y, x), 3 for volumes (z, y, x)."""
         return self.shape.dimensions
 
-    # What a method may say ------------------------------------------------------------------------------------------
+    # What a method may define -----------------------------------------------------------------------------------------
 
     def image_features(self, image: Tensor, spacing_mm: tuple[float, ...]) -> Any:  # noqa: ARG002  for subclasses
-        """Compute what depends on the image (C, [z,] y, x) alone: once an image, for all objects and turns."""
+        """Compute features of the image (C, [z,] y, x) alone: once per image, for all objects and turns."""
         return None
 
-    def object_features(self, situation: Situation) -> Any:  # noqa: ARG002  for subclasses
-        """Compute what depends on the object's place: once a crop, from `situation.first` and never from `now`."""
+    def object_features(self, turn_input: TurnInput) -> Any:  # noqa: ARG002  for subclasses
+        """Compute features of the crop: once per crop, from `turn_input.first` and never from `now`."""
         return None
 
-    def answer(self, features: Any, situation: Situation) -> Answer:  # noqa: ARG002  for subclasses
+    def answer(self, features: Any, turn_input: TurnInput) -> Answer:  # noqa: ARG002  for subclasses
         """Segment an object after a turn.
 
         Args:
             features: what `object_features` returned.
-            situation: the object, everything that was said of it, and the method's own previous answer.
+            turn_input: the object, all its prompts, and the previous answer of the method.
         """
-        now = situation.now
+        now = turn_input.now
         logits = self.object_logits(now.image[None].to(self.device), now.cues[None].to(self.device))
         return Answer.of_probability(logits.float().softmax(dim=1)[0, 1])
 
     def object_logits(self, image: Tensor, cues: Tensor) -> Tensor:
-        """Predict background and object, (B, 2, *size), from crops (B, C, *size) and their maps (B, K, *size)."""
+        """Predict background and object, (B, 2, *size), from crops (B, C, *size) and their cues (B, K, *size)."""
         logits: Tensor = self.network(torch.cat([standardise(image), cues], dim=1))
         return logits
 
     def object_probability(self, batch: Batch) -> Tensor:
-        """Predict the probability (B, *size) of the object of each training sample, where `own_clicks` asks for it."""
+        """Predict the probability (B, *size) of the object of each training sample; needed for `own_clicks`."""
         return self.object_logits(batch["image"], batch["cues"]).float().softmax(dim=1)[:, 1]
 
-    # What is the same for all -----------------------------------------------------------------------------------------
+    def object_answer(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Predict the object of each training sample, and the map that the next turn uses; needed for `own_clicks`.
 
-    def look_at(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> SeenImage:
-        """Look at an image; see `lesslabel.interaction.model.InteractiveModel`.
+        Returns:
+            Two tensors (B, *size): the probability, and the map of the ``previous`` answer.
+        """
+        probability = self.object_probability(batch)
+        return probability, probability
+
+    def previous_map(self, before: Segmentation) -> NDArray[np.float32]:
+        """The map ([z,] y, x) of the previous answer, or of the start mask, that a turn uses."""
+        return before.probability if before.memory is None else before.memory
+
+    # The same for all methods -----------------------------------------------------------------------------------------
+
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
+        """Compute what depends on an image alone; see `lesslabel.interaction.model.InteractiveModel`.
+
+        Raises:
+            DataError: if it has other axes or channels, or values that are not finite.
+        """
+        return PreparedImage(self, self.checked_image(image), tuple(spacing_mm))
+
+    def checked_image(self, image: NDArray[np.float32]) -> Tensor:
+        """An image (C, [z,] y, x) as a tensor.
 
         Raises:
             DataError: if it has other axes or channels, or values that are not finite.
@@ -161,14 +185,14 @@ class InteractiveMethod(SegmentationMethod):
             raise DataError(
                 f"image of shape {image.shape}; give ({self.in_channels}, {'z, ' * (self.dimensions == 3)}y, x), finite"
             )
-        return SeenImage(self, torch.from_numpy(np.ascontiguousarray(image)), tuple(spacing_mm))
+        return torch.from_numpy(np.ascontiguousarray(image))
 
     def prepare_batch(self, batch: Batch) -> Batch:
-        """Add clicks at the network's own errors, where the settings ask for them."""
+        """Add clicks at the errors of the network, if `own_clicks` is set."""
         return with_own_clicks(self, batch)
 
     def predict_case(self, batch: EvaluationBatch) -> tuple[Tensor, Tensor]:
-        """Predict a whole case from what the first robot says of each object of the reference.
+        """Predict a whole case from the prompts of the first robot for each object of the reference.
 
         Returns:
             Class probabilities (C, z, y, x) and labels (z, y, x) uint8, both on the native grid.
@@ -178,8 +202,8 @@ class InteractiveMethod(SegmentationMethod):
         """
         if "reference" not in batch:
             raise DataError(
-                f"case {batch['uid']}: {type(self).__name__} segments what it is pointed at, and without a reference "
-                "no robot can point; use an InteractiveSession"
+                f"case {batch['uid']}: {type(self).__name__} needs prompts, and without a reference no robot can give "
+                "them; use an InteractiveSession"
             )
         image = batch["image"][0].cpu().float()
         z, y, x = image.shape[1:]
@@ -194,7 +218,7 @@ class InteractiveMethod(SegmentationMethod):
             session = InteractiveSession(self)
             session.set_image(image[(slice(None), *where)].numpy(), spacing[-self.dimensions :])
             for index in np.unique(here[(here > 0) & (here < len(objects))]).tolist():
-                objects[(index, *where)] = self._pointed_at(session, here == index, batch["uid"], index, where)
+                objects[(index, *where)] = self._first_probability(session, here == index, batch["uid"], index, where)
         objects[0] = 1 - objects[1:].amax(dim=0)  # a voxel belongs to the most probable object, if that is above ½
         probabilities = resize_probabilities(objects / objects.sum(dim=0), batch["native_shape"])
         labels = hard_label(probabilities[None])[0].to(torch.uint8)
@@ -203,7 +227,7 @@ class InteractiveMethod(SegmentationMethod):
         return probabilities, labels
 
     def require_data(self, class_names: Sequence[str], in_channels: int, dimensions: int) -> None:
-        """Refuse data of other channels or dimensions; any classes will do, since objects have none.
+        """Raise an error for other channels or dimensions; the classes of the data do not matter.
 
         Raises:
             ConfigError: names the setting to change.
@@ -211,15 +235,15 @@ class InteractiveMethod(SegmentationMethod):
         super().require_data(class_names[: self.num_classes], in_channels, dimensions)
 
     def _places(self, truth: NDArray[np.bool_]) -> list[Slice]:
-        """Where the objects of a volume are looked at: on every slice that holds one, or in the whole volume."""
+        """Index of each image to segment: every slice that holds an object, or the whole volume."""
         if self.dimensions == 3:
             return [(slice(None),)] if truth.any() else []
         return [(int(index),) for index in np.flatnonzero(truth.any(axis=(1, 2)))]
 
-    def _pointed_at(
+    def _first_probability(
         self, session: InteractiveSession, truth: NDArray[np.bool_], uid: str, index: int, where: Slice
     ) -> Tensor:
-        """The probability of an object from its first prompts; the same each time."""
+        """Predict the probability of an object from its first prompts; deterministic."""
         place = where[0] if isinstance(where[0], int) else 0
         rng = np.random.default_rng([zlib.crc32(uid.encode()), index, place])
         prompts = self.first_robot.annotate(truth, rng, spacing_mm=session.image.spacing_mm)
@@ -227,7 +251,7 @@ class InteractiveMethod(SegmentationMethod):
 
 
 def standardise(image: Tensor) -> Tensor:
-    """Bring each channel (B, C, …) to mean 0 and standard deviation 1; one of a single value becomes 0."""
+    """Bring each channel (B, C, …) to mean 0 and standard deviation 1; a constant channel becomes 0."""
     axes = tuple(range(2, image.ndim))
     centred = image - image.mean(dim=axes, keepdim=True)
     return centred / centred.square().mean(dim=axes, keepdim=True).sqrt().clamp_min(1e-6)

@@ -1,4 +1,4 @@
-"""MIDeepSeg: a few points inside the margin, a network that sees their geodesic cue, a graph cut that corrects it."""
+"""MIDeepSeg: interior margin points, a network with their geodesic cue as input, and a graph cut for corrections."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -17,45 +17,46 @@ from lesslabel.losses import dice_loss
 from lesslabel.methods.checks import require_choice
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod
-from lesslabel.methods.interactive.situation import Situation
+from lesslabel.methods.interactive.turn_input import TurnInput
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet
 
 Refinement = Literal["information_fusion", "graph_cut"]
 
 _CERTAINTY = 0.9
-"""How sure stage 2 takes a mask to be that somebody started from: clicks nearby outweigh it."""
+"""Probability that stage 2 gives to the start mask; clicks nearby outweigh it."""
 
 
 class MIDeepSeg(InteractiveMethod):
-    """Interior margin points become a cue beside the crop; later clicks are fused in and cut, without training.
+    """Segment from interior margin points with a network; later clicks correct by fusion and a graph cut, untrained.
 
     Luo et al., "MIDeepSeg: Minimally interactive segmentation of unseen objects from medical images using deep
     learning", Medical Image Analysis 2021, and chapter 3 of its author's thesis. Stage 1: points just inside the
     boundary give the crop and the exponentialised geodesic cue (EGD); a U-Net segments crop and cue, trained with Dice.
     Stage 2: `information_fusion` of the network's probability with the clicks, then an exact `graph_cut` in which
-    clicks are hard. A mask that a session starts from stands in the place of stage 1, with probability 0.9 inside and
-    0.1 outside.
+    the clicks are hard constraints. The start mask of a session replaces stage 1, with probability 0.9 inside and 0.1
+    outside.
 
     Args:
         in_channels: channels of the image.
         size_voxel: grid of the crop, (h, w) or (d, h, w); the public code has 96×96, the thesis 64×64 and 64×96×96.
-        cue: the encoding of the points; ``exponential_geodesic`` is the method, the others are its rivals.
-        cue_weight: of the distances of ``exponential_geodesic``; 1 is as printed, and nearly flat in a crop.
-        margin_voxel: by how much the crop is larger than the box of the points.
-        margin_jitter_voxel: by how much more, at most, in training.
-        inward_voxel: how far at most the points lie inside the boundary, see `InteriorMarginRobot`.
-        jitter_voxel: how much the hand slips.
-        refinement: of the probability by later clicks: fused first (IF-GC) or cut as it is (GC).
-        fusion_weight: of the distances that clicks are fused by, see `information_fusion`. The text has 1, with which
-            corrections made segmentations worse: Dice 0.905 before, 0.67 after six, against 0.94 with 20 (4 validation
+        cue: the encoding of the points; ``exponential_geodesic`` is the method, the others are for comparison.
+        cue_weight: of the distances of ``exponential_geodesic``; 1 is as published, and gives a nearly constant cue in
+            a crop.
+        margin_voxel: margin of the crop around the box of the points.
+        margin_jitter_voxel: in training the margin grows by up to this much.
+        inward_voxel: largest distance of the points from the boundary, see `InteriorMarginRobot`.
+        jitter_voxel: standard deviation of the position of a click, see `Robot`.
+        refinement: of the probability by later clicks: fusion and graph cut (IF-GC) or graph cut alone (GC).
+        fusion_weight: of the distances in the fusion, see `information_fusion`. The text has 1, with which corrections
+            made segmentations worse: Dice 0.905 before, 0.67 after six, against 0.94 with 20 (4 validation
             patients of ACDC; 10 and 40 are within 0.01 of that).
         smoothness: λ of the cut.
         smoothness_sigma: σ of the cut, intensities in [0, 1].
         network: description of the network; the published U-Net has a quarter of the usual widths and instance
             normalisation.
         optimiser: optimiser and learning rate.
-        inference: only `largest_component` matters.
+        inference: only `largest_component` is used.
     """
 
     hard_clicks = True
@@ -105,21 +106,21 @@ class MIDeepSeg(InteractiveMethod):
         logits = self.object_logits(batch["image"], batch["cues"])
         return {"dice": dice_loss(logits.float().softmax(dim=1), batch["target"])}
 
-    def object_features(self, situation: Situation) -> Tensor:
-        """Run stage 1, once a crop: the probability (*size) of the object by the first points, or by the start."""
-        start = situation.history.start
+    def object_features(self, turn_input: TurnInput) -> Tensor:
+        """Run stage 1, once per crop: the probability (*size) from the first points, or from the start mask."""
+        start = turn_input.history.start
         if start is not None:
-            inside = situation.crop.cut(torch.from_numpy(start[None].astype("float32")))[0]
+            inside = turn_input.crop.image_to_grid(torch.from_numpy(start[None].astype("float32")))[0]
             return 1 - _CERTAINTY + (2 * _CERTAINTY - 1) * inside
-        first = situation.first
+        first = turn_input.first
         logits = self.object_logits(first.image[None].to(self.device), first.cues[None].to(self.device))
         return logits.float().softmax(dim=1)[0, 1].cpu()
 
-    def answer(self, features: Tensor, situation: Situation) -> Answer:
-        """Give stage 1 as it is, and stage 2 once there are corrections. Uncertainty is 4p(1 − p), in [0, 1]."""
-        if not situation.history.corrected:
+    def answer(self, features: Tensor, turn_input: TurnInput) -> Answer:
+        """Return stage 1, or stage 2 once there are corrections. The uncertainty is 4p(1 − p), in [0, 1]."""
+        if not turn_input.history.corrected:
             return Answer.of_probability(features)
-        now = situation.now
+        now = turn_input.now
         seeds, image, values = now.placed.seeds, now.image.numpy(), features.numpy()
         if self.refinement == "information_fusion":
             values = information_fusion(

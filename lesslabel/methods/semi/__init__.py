@@ -1,1 +1,1 @@
-"""Learning from few labelled and many unlabelled cases."""
+"""Semi-supervised methods: few labelled and many unlabelled cases."""

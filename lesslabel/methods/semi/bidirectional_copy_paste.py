@@ -1,4 +1,4 @@
-"""BCP: labelled into unlabelled, unlabelled into labelled."""
+"""BCP: paste labelled into unlabelled images and the reverse."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,21 +18,22 @@ from lesslabel.networks import Network, UNet
 
 
 class BidirectionalCopyPaste(TeacherMethod):
-    """A box of a labelled image is pasted into an unlabelled one, and the other way round (BCP).
+    """Paste a box of a labelled image into an unlabelled one, and the reverse (BCP).
 
     From "Bidirectional Copy-Paste for Semi-Supervised Medical Image Segmentation" (Bai et al., CVPR 2023,
-    arXiv:2305.00673). Inside and outside of the box each image is supervised by what it came from: the annotation with
-    weight 1, the teacher's pseudo label with weight α. Each part is ½·(cross-entropy + Dice) over its own voxels.
+    arXiv:2305.00673). Inside and outside the box, each mixed image is supervised by the label of its source: the
+    annotation with weight 1, the teacher's pseudo label with weight α. Each part is ½·(cross-entropy + Dice) over its
+    own voxels.
 
     For the first `pretrain_iterations` labelled samples are pasted into each other, and the teacher is a copy of the
-    student. From then on it is the exponential average, and labels the unlabelled samples: their most probable class,
+    student. After that it is the exponential average, and labels the unlabelled samples: their most probable class,
     of each class the largest connected component.
 
-    Labelled and unlabelled samples are paired in order, the first half of the pairs one way, the second the other; the
-    smaller group is used in turn, so odd and unequal numbers work. The two directions pass apart, as in the published
-    code; the teacher sees all unlabelled samples at once. A batch without unlabelled samples is treated as in
-    pre-training; one without labelled samples has nothing to learn from. A volume with a labelled slice is a labelled
-    one; each voxel keeps the kind of the slice that it was cut from, and unknown ones teach nothing.
+    Labelled and unlabelled samples are paired in order, the first half of the pairs in one direction, the second in the
+    other; samples of the smaller group repeat, so odd and unequal numbers work. Each direction has its own forward
+    pass, as in the published code; the teacher labels all unlabelled samples in one. A batch without unlabelled samples
+    is treated as in pre-training; one without labelled samples gives no loss. A volume with a labelled slice counts as
+    labelled; each voxel keeps the kind of its slice, and unknown voxels are ignored.
 
     Args:
         num_classes: classes, background included.
@@ -85,15 +86,15 @@ class BidirectionalCopyPaste(TeacherMethod):
 
     @property
     def is_pretraining(self) -> bool:
-        """Whether the unlabelled samples still wait."""
+        """Whether only labelled samples are used so far."""
         return self.iteration < self.pretrain_iterations
 
     def after_update(self) -> None:
-        """Move the teacher; in pre-training it stays a copy."""
+        """Update the teacher; in pre-training it stays a copy."""
         self.teacher.update(self.network, 0.0 if self.is_pretraining else self.teacher_decay)
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Paste, predict, and compare each part with what it came from."""
+        """Paste, predict, and supervise each region by the label of its source."""
         is_unlabelled = unlabelled_samples(batch)
         labelled = take_samples(batch, (~is_unlabelled).nonzero()[:, 0])
         image = batch["image"][is_unlabelled]
@@ -124,19 +125,19 @@ class BidirectionalCopyPaste(TeacherMethod):
     def _learn_from_both(self, labelled: Batch, image: Tensor, pseudo: Tensor, inside: Tensor) -> dict[str, Tensor]:
         pairs = torch.arange(max(len(labelled["image"]), len(image), 2))
         terms = []
-        # first half: labelled boxes in unlabelled images; second half: the other way round
+        # first half: labelled boxes in unlabelled images; second half: the reverse
         for chosen, is_labelled in zip(pairs.tensor_split(2), (inside, ~inside), strict=True):
             ours, theirs = take_samples(labelled, chosen), chosen % len(image)
             logits = self.network(torch.where(is_labelled, ours["image"], image[theirs]))
             label = torch.where(is_labelled, IGNORE, pseudo[theirs])
-            taught = partial_cross_entropy(logits, label) + dice_loss(logits.float().softmax(dim=1), label)
+            loss = partial_cross_entropy(logits, label) + dice_loss(logits.float().softmax(dim=1), label)
             terms.append(supervised_terms(logits, within(ours, is_labelled)))
-            terms[-1]["pseudo_label"] = 0.5 * self.pseudo_label_weight * taught
+            terms[-1]["pseudo_label"] = 0.5 * self.pseudo_label_weight * loss
         return _sums(terms)
 
 
 def random_box(shape: Sequence[int], share: float) -> Tensor:
-    """Draw a box at a random place inside a grid.
+    """Sample a box at a random position in a grid.
 
     Args:
         shape: of the grid, ([D,] H, W) in voxels.

@@ -1,4 +1,4 @@
-"""CPS: two networks that label for each other."""
+"""CPS: two networks that supervise each other."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -27,12 +27,12 @@ class CrossPseudoSupervision(SegmentationMethod):
 
     From "Semi-Supervised Semantic Segmentation with Cross Pseudo Supervision" (Chen et al., CVPR 2021,
     arXiv:2106.01226). Each network has the loss ``½·(L_CE + L_Dice) + λ(t)·L(y, label of the other)``; the terms are
-    the sums over both. No gradient flows through a label. Labelled and unlabelled samples pass jointly.
+    the sums over both. No gradient flows through a label. Labelled and unlabelled samples share one forward pass.
 
     Args:
         num_classes: classes, background included.
         in_channels: channels of the image.
-        pseudo_label_weight: λ, where the ramp ends.
+        pseudo_label_weight: λ, the value at the end of the ramp.
         ramp_iterations: T, after which λ(t) = λ·exp(−5·(1 − t/T)²) stays; None is the length of the run.
         pseudo_label_loss: ``cross_entropy`` as published, or ``dice``.
         pseudo_label_on: ``all`` samples as in the paper, or the ``unlabelled`` ones as in the published code of the
@@ -73,12 +73,14 @@ class CrossPseudoSupervision(SegmentationMethod):
         self.predict_with = predict_with
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Compute the supervised terms of both networks and what they teach each other."""
+        """Compute the supervised terms of both networks and the loss on each other's pseudo labels."""
         first, second = self.network(batch["image"]), self.second(batch["image"])
         known = [supervised_terms(logits, batch) for logits in (first, second)]
-        taught = self._taught(first, hard_label(second), batch) + self._taught(second, hard_label(first), batch)
+        pseudo = self._pseudo_label_loss(first, hard_label(second), batch) + self._pseudo_label_loss(
+            second, hard_label(first), batch
+        )
         weight = self.pseudo_label_weight * self.ramp_up(self.ramp_iterations)
-        return {name: known[0][name] + known[1][name] for name in known[0]} | {"pseudo_label": weight * taught}
+        return {name: known[0][name] + known[1][name] for name in known[0]} | {"pseudo_label": weight * pseudo}
 
     def logits(self, image: Tensor) -> Tensor:
         """Predict with the first network, or with both."""
@@ -89,7 +91,7 @@ class CrossPseudoSupervision(SegmentationMethod):
         # the softmax of the result is the mean probability
         return torch.logaddexp(first.float().log_softmax(dim=1), second.float().log_softmax(dim=1))
 
-    def _taught(self, logits: Tensor, label: Tensor, batch: Batch) -> Tensor:
+    def _pseudo_label_loss(self, logits: Tensor, label: Tensor, batch: Batch) -> Tensor:
         if self.pseudo_label_on == "unlabelled":
             label = torch.where(over_grid(unlabelled_samples(batch), label), label, IGNORE)
         if self.pseudo_label_loss == "dice":

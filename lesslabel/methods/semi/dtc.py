@@ -1,4 +1,4 @@
-"""Dual-task consistency: a segmentation and a level set that must agree, also where nothing is labelled."""
+"""Dual-task consistency: a segmentation and a level set that must agree, also on unlabelled samples."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -10,7 +10,7 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import Kind
 from lesslabel.errors import ConfigError
 from lesslabel.losses import (
-    LevelSetRecipe,
+    LevelSetDerivation,
     consistency_loss,
     dice_loss,
     level_set_loss,
@@ -31,8 +31,8 @@ class DTC(SegmentationMethod):
     From "Semi-supervised Medical Image Segmentation through Dual-task Consistency" (Luo et al., AAAI 2021,
     arXiv:2009.04448). ``L = L_Dice + β·L_LSF + λ(t)·L_DTC``: Dice and the squared error of the level set on dense
     labels, and on every sample, labelled or not, the squared difference of the first head and T⁻¹ of the second. All
-    samples of a batch pass the network together, so batch normalisation sees both streams. Where only some slices of a
-    volume are dense, the level sets are those of each run of neighbouring dense slices, as if it were a volume.
+    samples of a batch share one forward pass, so batch normalisation uses both streams. If only some slices of a volume
+    are dense, the level sets are computed for each run of neighbouring dense slices, as if it were a volume.
 
     Two classes: one channel for each head, as published. More: one softmax channel per class and one level set per
     foreground class, each compared with the probability of its class. The ablations are weights of 0: Seg (β = λ = 0),
@@ -47,12 +47,12 @@ class DTC(SegmentationMethod):
         ramp_iterations: T; None is the length of the run. The public code has 6000, its length.
         ramp_every: iterations between two changes of λ; 1 is a smooth ramp, the public code has 150.
         steepness: k of T⁻¹(z) = sigmoid(−k·z).
-        level_set: targets of the whole case (``volume``, the thesis; made once and kept in the store) or of what the
-            sample shows (``patch``, the public code; made anew for every sample).
+        level_set: targets of the whole case (``volume``, the thesis; computed once and kept in the store) or of the
+            patch (``patch``, the public code; computed for every sample).
         empty: target of a class that is absent: +1 everywhere (``outside``), or ``zeros`` as in the public code.
         squared_dice: squared sums in the denominator of Dice, as in the public code; the thesis has plain ones.
         per_sample: average both supervised losses over samples instead of the batch, so that several processes with
-            small batches learn what one with a large batch does.
+            small batches compute the same loss as one with a large batch.
         predict_with: the head that predicts; with ``level_set`` a voxel belongs to the class whose value is lowest and
             below 0.
         network: description of the segmentation network.
@@ -97,15 +97,15 @@ class DTC(SegmentationMethod):
         self.ramp_iterations = ramp_iterations
         self.ramp_every = ramp_every
         self.steepness = steepness
-        self._recipe = LevelSetRecipe(level_set == "volume", network.dimensions, empty)
+        self._derivation = LevelSetDerivation(level_set == "volume", network.dimensions, empty)
         self.squared_dice = squared_dice
         self.per_sample = per_sample
         self.predict_with = predict_with
 
     @property
-    def recipe(self) -> LevelSetRecipe:
-        """The level sets that the data module hands over in ``batch["derived"]``."""
-        return self._recipe
+    def map_derivation(self) -> LevelSetDerivation:
+        """The level sets that the data module puts into ``batch["derived"]``."""
+        return self._derivation
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the supervised losses of both heads and their agreement on every sample."""
@@ -133,7 +133,7 @@ class DTC(SegmentationMethod):
         }
 
     def logits(self, image: Tensor) -> Tensor:
-        """Predict with the head that the settings name."""
+        """Predict with the head of `predict_with`."""
         segmentation, signed = self._heads(image)
         return segmentation if self.predict_with == "segmentation" else _after_background(-self.steepness * signed)
 
@@ -145,13 +145,13 @@ class DTC(SegmentationMethod):
         return segmentation, torch.tanh(level_sets.float())
 
     def _level_sets(self, batch: Batch, target: Tensor) -> Tensor:
-        """Those of the batch; without a data module they are made here, from what the samples show."""
+        """The level sets of the batch; without a data module they are computed here, from the patches."""
         if "derived" in batch:
             return batch["derived"]
         dense = batch["kind"] == int(Kind.DENSE)
-        if self._recipe.whole and bool(dense.any()):
+        if self._derivation.whole and bool(dense.any()):
             raise ConfigError("model.level_set is volume, but the batch has no level sets; train with a data module")
-        return level_set_targets(target, self.num_classes, self._recipe.empty, dense)
+        return level_set_targets(target, self.num_classes, self._derivation.empty, dense)
 
     def _check(self, steepness: float, ramp_iterations: int | None, ramp_every: int) -> None:
         require_not_negative(**self.weights, ramp_iterations=ramp_iterations)

@@ -1,4 +1,4 @@
-"""Entropy minimisation: be sure everywhere."""
+"""Entropy minimisation on all samples."""
 
 from collections.abc import Mapping
 
@@ -18,13 +18,13 @@ class EntropyMinimisation(SegmentationMethod):
     """Supervised learning plus a low entropy of the prediction in every voxel, labelled or not.
 
     After "Semi-supervised Learning by Entropy Minimization" (Grandvalet and Bengio, NeurIPS 2004), with the normalised
-    entropy of ADVENT (Vu et al., CVPR 2019), as the semi-supervised segmentation benchmarks have it:
-    ``L = ½·(L_CE + L_Dice) + λ(t)·mean H(y) / ln C``. All samples pass jointly.
+    entropy of ADVENT (Vu et al., CVPR 2019), as in the semi-supervised segmentation benchmarks:
+    ``L = ½·(L_CE + L_Dice) + λ(t)·mean H(y) / ln C``. All samples share one forward pass.
 
     Args:
         num_classes: classes, background included.
         in_channels: channels of the image.
-        entropy_weight: λ, where the ramp ends.
+        entropy_weight: λ, the value at the end of the ramp.
         ramp_iterations: T, after which λ(t) = λ·exp(−5·(1 − t/T)²) stays; None is the length of the run.
         network: description of the segmentation network.
         optimiser: optimiser and learning rate.

@@ -1,4 +1,4 @@
-"""Mean Teacher: agree with the average of one's own past."""
+"""Mean Teacher: consistency with the exponential moving average of the network."""
 
 from collections.abc import Mapping
 
@@ -19,17 +19,17 @@ class MeanTeacher(TeacherMethod):
     """A student that learns from labels, and from a teacher that is the exponential average of its weights.
 
     From "Mean teachers are better role models: weight-averaged consistency targets improve semi-supervised deep
-    learning results" (Tarvainen and Valpola, NeurIPS 2017, arXiv:1703.01780), as the semi-supervised segmentation
-    benchmarks have it: ``L = ½·(L_CE + L_Dice) + λ(t)·mean (y − y')²``. The student sees labelled and unlabelled
-    samples in one forward pass, the teacher sees the unlabelled ones with noise, and the last term is over those.
+    learning results" (Tarvainen and Valpola, NeurIPS 2017, arXiv:1703.01780), as in the semi-supervised segmentation
+    benchmarks: ``L = ½·(L_CE + L_Dice) + λ(t)·mean (y − y')²``. The student predicts labelled and unlabelled samples
+    in one forward pass, the teacher predicts the unlabelled ones with noise, and the last term is over those.
 
     Args:
         num_classes: classes, background included.
         in_channels: channels of the image.
-        consistency_weight: λ, where the ramp ends.
+        consistency_weight: λ, the value at the end of the ramp.
         ramp_iterations: T, after which λ(t) = λ·exp(−5·(1 − t/T)²) stays; None is the length of the run.
-        noise: standard deviation of what is added to the teacher's image, in units of the normalised image; clipped at
-            two deviations.
+        noise: standard deviation of the noise on the teacher's image, in units of the normalised image; clipped at two
+            standard deviations.
         teacher_decay: of the exponential average.
         running_statistics: the teacher's policy for buffers, see `Teacher`.
         predict_with: which network predicts; the published code takes the student.
@@ -84,14 +84,14 @@ class MeanTeacher(TeacherMethod):
 
         Args:
             student: probabilities of the student, B×C×[D×]H×W.
-            image: what it saw, B×C×[D×]H×W, without the teacher's noise.
+            image: its input, B×C×[D×]H×W, without the teacher's noise.
 
         Returns:
             Scalar.
         """
-        return consistency_loss(student, self.taught(image))
+        return consistency_loss(student, self.teacher_probabilities(image))
 
-    def taught(self, image: Tensor) -> Tensor:
+    def teacher_probabilities(self, image: Tensor) -> Tensor:
         """Predict the probabilities of the teacher for an image with fresh noise."""
         noise = (self.noise * torch.randn_like(image)).clamp(-2 * self.noise, 2 * self.noise)
         logits: Tensor = self.teacher(image + noise)

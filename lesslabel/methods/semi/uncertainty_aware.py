@@ -1,4 +1,4 @@
-"""UA-MT: a Mean Teacher that is heard only where it is sure."""
+"""UA-MT: a Mean Teacher whose consistency loss uses only certain voxels."""
 
 import math
 
@@ -18,19 +18,21 @@ class UncertaintyAwareMeanTeacher(MeanTeacher):
     """Mean Teacher (UA-MT) with the consistency restricted to voxels where repeated predictions of the teacher agree.
 
     From "Uncertainty-Aware Self-ensembling Model for Semi-supervised 3D Left Atrium Segmentation" (Yu et al., MICCAI
-    2019, arXiv:1907.07034). The teacher predicts `passes` times with fresh noise and dropout; a voxel counts where the
+    2019, arXiv:1907.07034). The teacher predicts `passes` times with fresh noise and dropout; a voxel counts if the
     entropy of the mean prediction is below a threshold that rises from ¾ to 1 of `largest_entropy` over the run. The
-    student sees labelled and unlabelled samples in one forward pass, the teacher the unlabelled ones.
+    student predicts labelled and unlabelled samples in one forward pass, the teacher the unlabelled ones.
 
     Args:
         num_classes: classes, background included.
         in_channels: channels of the image.
-        passes: stochastic forward passes of the teacher that measure its uncertainty, beside the one that teaches.
-        largest_entropy: where the threshold ends, in nats; the published code takes ln 2 for any number of classes.
-        consistency_weight: λ, where the ramp ends.
+        passes: stochastic forward passes of the teacher that measure its uncertainty, in addition to the one for the
+            target.
+        largest_entropy: value of the threshold at the end of the run, in nats; the published code takes ln 2 for any
+            number of classes.
+        consistency_weight: λ, the value at the end of the ramp.
         ramp_iterations: T, after which λ(t) = λ·exp(−5·(1 − t/T)²) stays; None is the length of the run.
-        noise: standard deviation of what is added to the teacher's image, in units of the normalised image; clipped at
-            two deviations.
+        noise: standard deviation of the noise on the teacher's image, in units of the normalised image; clipped at two
+            standard deviations.
         teacher_decay: of the exponential average.
         running_statistics: the teacher's policy for buffers, see `Teacher`.
         predict_with: which network predicts; the published code takes the student.
@@ -75,10 +77,10 @@ class UncertaintyAwareMeanTeacher(MeanTeacher):
         self.largest_entropy = largest_entropy
 
     def consistency(self, student: Tensor, image: Tensor) -> Tensor:
-        """Compare the student with the teacher where the teacher is sure."""
-        teacher = self.taught(image)
+        """Compare the student with the teacher on certain voxels."""
+        teacher = self.teacher_probabilities(image)
         mean = torch.zeros_like(teacher)
         for _ in range(self.passes):
-            mean += self.taught(image) / self.passes
+            mean += self.teacher_probabilities(image) / self.passes
         certain = certain_voxels(mean, certainty_threshold(self.progress, self.largest_entropy))
         return certain_consistency_loss(student, teacher, certain)

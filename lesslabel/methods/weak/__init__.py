@@ -1,1 +1,1 @@
-"""Learning from weak labels: scribbles, points, boxes."""
+"""Weakly supervised methods: scribbles, points and boxes."""

@@ -24,19 +24,19 @@ Agreement = Literal["mixed", "cross", "consistency"]
 
 
 class DMPLS(SegmentationMethod):
-    """One encoder, two decoders that see different features, each taught by a random mixture of both.
+    """One encoder, two decoders with different dropout, each supervised by a random mixture of both predictions.
 
     From "Scribble-Supervised Medical Image Segmentation via Dual-Branch Network and Dynamically Mixed Pseudo Labels
     Supervision" (Luo et al., MICCAI 2022, arXiv:2203.02106). ``L = ½·(pCE(y₁, s) + pCE(y₂, s)) + λ·L_PLS`` (eq. 4-4).
-    Inference runs the main branch alone. The ablations are `agreement` and `alpha`.
+    Inference runs only the main branch. The ablations are `agreement` and `alpha`.
 
     Args:
         num_classes: classes, background included.
         in_channels: channels of the image.
         pseudo_label_weight: λ.
-        agreement: how the branches teach each other: ``mixed`` pseudo labels (the method), ``cross`` pseudo supervision
-            (CPS) or ``consistency`` regularisation (CR).
-        alpha: share of the main branch in the mixture; None draws it from U(0, 1) in every iteration.
+        agreement: how the branches supervise each other: ``mixed`` pseudo labels (the method), ``cross`` pseudo
+            supervision (CPS) or ``consistency`` regularisation (CR).
+        alpha: share of the main branch in the mixture; None samples it from U(0, 1) in every iteration.
         dropout: probability of dropout before the auxiliary decoder.
         dropout_at: ``bottleneck`` as in the thesis, ``all`` maps as in the published code.
         dropout_element: ``voxel`` as in the thesis, ``channel`` as in the published code.
@@ -76,7 +76,7 @@ class DMPLS(SegmentationMethod):
         self.alpha = alpha
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Compute pCE of both branches and what they teach each other."""
+        """Compute pCE of both branches and the agreement loss."""
         main, auxiliary = self.network(batch["image"])
         known = [
             partial_cross_entropy(

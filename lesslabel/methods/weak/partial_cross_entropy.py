@@ -14,7 +14,7 @@ from lesslabel.networks import Network, UNet
 
 
 class PartialCrossEntropy(SegmentationMethod):
-    """Cross-entropy on scribbled voxels only (pCE), and optionally a single branch that learns from itself.
+    """Cross-entropy on scribbled voxels only (pCE), and optionally self-supervision of the single branch.
 
     With ``pseudo_label_weight`` > 0 the network's own hard prediction supervises it by Dice over the whole image: the
     single-branch counterpart of DMPLS, an ablation.

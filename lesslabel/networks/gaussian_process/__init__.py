@@ -1,4 +1,4 @@
-"""Classification of pixels by a Gaussian process whose training set is the clicks on that very image."""
+"""Classification of the pixels of an image by a Gaussian process trained on the clicks on that image."""
 
 from lesslabel.networks.gaussian_process.decoupled import DecoupledEngine, DecoupledPosterior, decoupled_posterior
 from lesslabel.networks.gaussian_process.head import GaussianProcessHead, GaussianProcessPrediction
@@ -6,7 +6,7 @@ from lesslabel.networks.gaussian_process.kernel import HybridKernel, Pixels
 from lesslabel.networks.gaussian_process.laplace import LaplaceEngine, LaplacePosterior, laplace_posterior
 from lesslabel.networks.gaussian_process.logistic_normal import expected_sigmoid
 from lesslabel.networks.gaussian_process.loss import gaussian_process_loss
-from lesslabel.networks.gaussian_process.prior_function import PriorFunction, draw_prior_function
+from lesslabel.networks.gaussian_process.prior_function import PriorFunction, sample_prior_function
 
 __all__ = [
     "DecoupledEngine",
@@ -19,8 +19,8 @@ __all__ = [
     "Pixels",
     "PriorFunction",
     "decoupled_posterior",
-    "draw_prior_function",
     "expected_sigmoid",
     "gaussian_process_loss",
     "laplace_posterior",
+    "sample_prior_function",
 ]

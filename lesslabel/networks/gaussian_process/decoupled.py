@@ -1,8 +1,8 @@
-"""Decoupled inference: a network says what the clicks mean, and functions are drawn along their paths.
+"""Decoupled inference: a network predicts the posterior at the clicks, and functions are sampled from it.
 
 After GPCIS (Zhou et al., "Interactive segmentation as Gaussian process classification", CVPR 2023): the posterior at
 the clicks is amortised, that is, predicted and not solved for, and a function of the posterior is one of the prior,
-drawn in weight space, plus an update in function space that takes it to the clicks (eq. 11 there; Wilson et al.,
+sampled in weight space, plus an update in function space towards the clicks (eq. 11 there; Wilson et al.,
 "Efficiently sampling functions from Gaussian process posteriors", ICML 2020).
 """
 
@@ -14,12 +14,12 @@ from torch.nn import functional as F
 
 from lesslabel.errors import ConfigError
 from lesslabel.networks.gaussian_process.kernel import HybridKernel, Pixels
-from lesslabel.networks.gaussian_process.prior_function import PriorFunction, draw_prior_function
+from lesslabel.networks.gaussian_process.prior_function import PriorFunction, sample_prior_function
 
 
 @dataclass(frozen=True)
 class DecoupledPosterior:
-    """q(u) = N(m, S) of the values u = f + ε that c clicks show of a function f; prior N(0, K) of f, ε of N(0, jitter).
+    """q(u) = N(m, S) of the noisy values u = f + ε of a function f at c clicks; prior N(0, K) of f, ε of N(0, jitter).
 
     Attributes:
         labels: c, 1 for foreground and 0 for background.
@@ -45,13 +45,13 @@ class DecoupledPosterior:
         return self.root.square().sum(dim=1)
 
     def explained(self, covariance: Tensor) -> Tensor:
-        """Compute by how much the clicks lower the variance of n pixels: the diagonal of k(A − ASA)kᵀ, A = (K + …)⁻¹.
+        """Compute the reduction of the variance of n pixels by the clicks: the diagonal of k(A − ASA)kᵀ, A = (K + …)⁻¹.
 
         Args:
             covariance: c×n, of clicks and pixels.
 
         Returns:
-            n; negative where q is less certain than the prior.
+            n values; negative if q is less certain than the prior.
         """
         whitened = self.inverse_factor.to(covariance.dtype) @ covariance
         spread = (self.inverse_factor @ self.root).T.to(covariance.dtype) @ whitened
@@ -61,20 +61,20 @@ class DecoupledPosterior:
 def decoupled_posterior(
     covariance: Tensor, labels: Tensor, mean: Tensor, root: Tensor, jitter: float
 ) -> DecoupledPosterior:
-    """Prepare what predictions need of N(m, S).
+    """Compute from N(m, S) what predictions need.
 
     Args:
         covariance: c×c, K, positive semidefinite; float64, as c is small.
         labels: c, 1 or 0.
         mean: c, m.
         root: c×c, lower triangular with a positive diagonal, the root of S.
-        jitter: variance of the noise between the function and what clicks show of it; positive if clicks may coincide.
+        jitter: variance of the noise of the values at the clicks; positive if clicks may coincide.
 
     Returns:
-        The posterior; NaN where the covariance is.
+        The posterior; NaN if the covariance is NaN.
     """
     identity = torch.eye(len(mean), dtype=covariance.dtype, device=covariance.device)
-    # cholesky_ex hands NaN on where cholesky raises: the run's own check of the loss can then name the cases.
+    # cholesky_ex returns NaN where cholesky raises, so that the check of the loss in training can name the cases.
     factor = torch.linalg.cholesky_ex(covariance + jitter * identity).L
     inverse_factor = torch.linalg.solve_triangular(factor, identity, upper=False)
     whitened = inverse_factor @ mean
@@ -85,10 +85,10 @@ def decoupled_posterior(
 
 @dataclass(frozen=True)
 class PosteriorFunction:
-    """A function drawn from the posterior.
+    """A function sampled from the posterior.
 
     Attributes:
-        prior: the function of the prior that it began as.
+        prior: the sampled function of the prior.
         clicked: the c clicked pixels.
         weights: c, of the kernel around each of them.
     """
@@ -98,28 +98,28 @@ class PosteriorFunction:
     weights: Tensor
 
     def __call__(self, kernel: HybridKernel, pixels: Pixels) -> Tensor:
-        """Evaluate the function at n pixels, in their precision, with the kernel that it was drawn with."""
+        """Evaluate the function at n pixels, in their precision, with the kernel that it was sampled with."""
         covariance = kernel(Pixels(*(values.to(pixels.features.dtype) for values in self.clicked)), pixels)
         value: Tensor = self.prior(pixels) + self.weights.to(covariance.dtype) @ covariance
         return value
 
 
 class DecoupledEngine(nn.Module):
-    """Predicts the posterior at the clicks from what they look like, and draws functions from it.
+    """Predicts the posterior at the clicks from their features, and samples functions from it.
 
     The mean at a click is ``±softplus(·)``, with the sign of its label, and its standard deviation a share of the
     prior's, ``sigmoid(·)``, both from a network of one hidden layer on the click's features and intensities. In q the
     clicks are independent, as in GPCIS. Three things differ from its published code. There the standard deviation is
-    0.01 and not predicted. There the waves of the prior and the mean of their weights are learned, so that they are no
-    sample of the kernel; here they are, and the update conditions exactly. And there the jitter is 0.01 in training and
-    1e-7 afterwards; here it stays, so that what is trained is what is used.
+    0.01 and not predicted. There the waves of the prior and the mean of their weights are learned, so they are not a
+    sample of the kernel; here they are, and the update conditions exactly. There the jitter is 0.01 in training and
+    1e-7 afterwards; here it is always the same.
 
     Args:
         channels: features and intensities of a pixel together.
         hidden: width of the hidden layer.
-        waves: for either part of the kernel, of a function of the prior: what drawing costs for each pixel.
-        jitter: variance of the noise between function and click: so little that a click holds at its pixel, enough for
-            clicks that look alike.
+        waves: number of waves of a function of the prior, for each part of the kernel; sets the cost per pixel.
+        jitter: variance of the noise between function and click: small enough that a click holds at its pixel, large
+            enough for clicks with similar features.
 
     Raises:
         ConfigError: if a number is not positive.
@@ -151,7 +151,7 @@ class DecoupledEngine(nn.Module):
     def draw(
         self, kernel: HybridKernel, posterior: DecoupledPosterior, clicked: Pixels, generator: torch.Generator | None
     ) -> PosteriorFunction:
-        """Draw a function: all that is random is drawn here, and its values anywhere are then fixed.
+        """Sample a function: all randomness is here; after that its values are fixed everywhere.
 
         f = g + k·(K + jitter·1)⁻¹(u − g(clicks) − ε) with g of the prior and u of q (Matheron's rule).
 
@@ -159,9 +159,9 @@ class DecoupledEngine(nn.Module):
             kernel: of the prior.
             posterior: of the clicks.
             clicked: the c pixels, in float64.
-            generator: where the randomness comes from, on the CPU; None for PyTorch's.
+            generator: random number generator on the CPU; None for PyTorch's.
         """
-        prior = draw_prior_function(kernel, clicked, self.waves, generator)
+        prior = sample_prior_function(kernel, clicked, self.waves, generator)
         noise = torch.randn(2, len(posterior.mean), generator=generator, dtype=torch.float64).to(posterior.mean)
         values = posterior.mean + posterior.root @ noise[0]
         missing = values - prior(clicked) - posterior.jitter**0.5 * noise[1]

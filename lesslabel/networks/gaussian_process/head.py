@@ -19,14 +19,14 @@ ClickPosterior = LaplacePosterior | DecoupledPosterior
 
 @dataclass(frozen=True)
 class GaussianProcessPrediction:
-    """What the head says of a batch.
+    """The prediction of the head for a batch.
 
     Attributes:
-        mean: B×1×[D×]H×W, mean of the latent value, 0 far from every click; of a drawn function its value.
-        variance: B×1×[D×]H×W, its variance, α₁ + α₂ far from every click: where the next click would teach most; of a
-            drawn function 0.
+        mean: B×1×[D×]H×W, mean of the latent value, 0 far from every click; the value of a sampled function.
+        variance: B×1×[D×]H×W, its variance, α₁ + α₂ far from every click; 0 for a sampled function. The next click
+            helps most where it is large.
         probability: B×1×[D×]H×W in [0, 1], of foreground.
-        posteriors: one per sample, what the clicks said of themselves; for `gaussian_process_loss`.
+        posteriors: one per sample, the posterior at its clicks; for `gaussian_process_loss`.
     """
 
     mean: Tensor
@@ -36,9 +36,9 @@ class GaussianProcessPrediction:
 
     @property
     def logits(self) -> Tensor:
-        """Compute log-probabilities of background and foreground, B×2×[D×]H×W, for losses that take logits.
+        """Compute log-probabilities of background and foreground, B×2×[D×]H×W, for losses on logits.
 
-        Both keep their digits, where log(1 − p) of a p close to 1 has none.
+        Both are precise, whereas log(1 − p) is not for p close to 1.
         """
         mean = torch.cat([-self.mean, self.mean], dim=1)
         probability = expected_sigmoid(mean, self.variance)
@@ -46,29 +46,29 @@ class GaussianProcessPrediction:
 
 
 class GaussianProcessHead(nn.Module):
-    """Binary Gaussian process classification of pixels, trained anew on the clicks of every image.
+    """Binary Gaussian process classification of pixels, trained on the clicks of each image.
 
-    After the pixel classification of what its authors call "基于改良测地线距离编码和混合高斯过程分类的医学图像交互式分
-    割方法" (a method of interactive segmentation with improved geodesic encoding and hybrid Gaussian process
-    classification), which follows GPCIS (Zhou et al., "Interactive segmentation as Gaussian process classification",
-    CVPR 2023). The clicked pixels with their labels are the training set; all pixels, the clicked ones too, are the
-    test set.
+    After the pixel classification in "基于改良测地线距离编码和混合高斯过程分类的医学图像交互式分割方法" (a method of
+    interactive segmentation with improved geodesic encoding and hybrid Gaussian process classification), which follows
+    GPCIS (Zhou et al., "Interactive segmentation as Gaussian process classification", CVPR 2023). The clicked pixels
+    with their labels are the training set; all pixels, the clicked ones too, are the test set.
 
-    The posterior at the clicks is Laplace's approximation (eq. 9), or what another engine says. A pixel u has the
+    The posterior at the clicks is Laplace's approximation (eq. 9), or that of another engine. A pixel u has the
     latent mean ``K_uc K_cc⁻¹ f̂`` (eq. 11) and, as variance, its element of the diagonal of eq. 12; its probability is
     the mean of the sigmoid over both. Gradients reach the features, the intensities and the parameters of the
     `HybridKernel`, through the mode f̂ as well.
 
-    Time is O(c³ + N·c²) for c clicks and N pixels. Pixels are taken in blocks, which the backward pass computes anew:
-    no N×c matrix is ever held, and memory is that of features, maps and their gradients. The solves over clicks are in
+    Time is O(c³ + N·c²) for c clicks and N pixels. Pixels are processed in blocks, which the backward pass computes
+    again: no N×c matrix is stored, and memory is that of features, maps and their gradients. The solves over clicks are
+        in
     float64.
 
     Args:
-        intensity_weight: α₁ of the kernel, where learning begins, as are the others.
+        intensity_weight: initial α₁ of the kernel; the next three are initial values too.
         feature_weight: α₂.
         intensity_scale: τ, in units of intensity; images are expected in [0, 1].
         feature_scale: ℓ, in units of the features.
-        block_pixels: how many pixels are taken at once; changes no result.
+        block_pixels: number of pixels in a block; does not change results.
         engine: finds the posterior at the clicks; None for `LaplaceEngine`, or a `DecoupledEngine` as in GPCIS.
 
     Raises:
@@ -104,13 +104,14 @@ class GaussianProcessHead(nn.Module):
             features: B×F×[D×]H×W, of any network.
             intensities: B×C×[D×]H×W, the image.
             clicks: B×[D×]H×W int64, 1 where foreground was clicked, 0 where background was, `IGNORE` elsewhere.
-            generator: on the CPU; if given, the prediction is one function for every sample, drawn from the posterior.
+            generator: on the CPU; if given, the prediction is one function for every sample, sampled from the
+                posterior.
 
         Returns:
             Maps in float32, or float64 for float64 features, also under autocast.
 
         Raises:
-            ConfigError: if the shapes do not fit, clicks hold another value, or the engine draws no functions.
+            ConfigError: if the shapes do not fit, clicks hold another value, or the engine cannot sample functions.
         """
         _check(features, intensities, clicks)
         dtype = torch.promote_types(torch.promote_types(features.dtype, intensities.dtype), torch.float32)
@@ -132,7 +133,7 @@ class GaussianProcessHead(nn.Module):
     def _sample(
         self, pixels: Pixels, clicks: Tensor, generator: torch.Generator | None
     ) -> tuple[Tensor, ClickPosterior]:
-        """Give the maps of one sample, 3×N (mean, variance, probability), and the posterior at its clicks."""
+        """Compute the maps of one sample, 3×N (mean, variance, probability), and the posterior at its clicks."""
         place = (clicks != IGNORE).nonzero()[:, 0]
         labels = clicks[place]
         if not ((labels == 0) | (labels == 1)).all():
@@ -143,7 +144,7 @@ class GaussianProcessHead(nn.Module):
         wide = Pixels(*(values.double() for values in clicked))
         posterior: ClickPosterior = self.engine(self.kernel(wide, wide), labels.double(), wide)
         function = None if generator is None else self._draw(posterior, wide, generator)
-        # Split once: every slice on its own would have a gradient of the size of the whole.
+        # Split once: separate slices would each have a gradient of the size of the whole.
         parts = (torch.split(values, self.block_pixels, dim=1) for values in pixels)
         blocks = [
             checkpoint(
@@ -161,7 +162,7 @@ class GaussianProcessHead(nn.Module):
 
     def _draw(self, posterior: ClickPosterior, clicked: Pixels, generator: torch.Generator) -> PosteriorFunction:
         if not isinstance(self.engine, DecoupledEngine) or not isinstance(posterior, DecoupledPosterior):
-            raise ConfigError("generator: only a DecoupledEngine draws functions; give the head one, or no generator")
+            raise ConfigError("generator: only a DecoupledEngine samples functions; pass one, or no generator")
         return self.engine.draw(self.kernel, posterior, clicked, generator)
 
     def _block(

@@ -1,4 +1,4 @@
-"""The hybrid kernel: how alike two pixels are, by intensity and by deep features."""
+"""The hybrid kernel: similarity of two pixels by intensity and by deep features."""
 
 import math
 from typing import Any, NamedTuple
@@ -11,11 +11,11 @@ from lesslabel.errors import ConfigError
 
 
 class Pixels(NamedTuple):
-    """Pixels of one image without their places; column n of both tensors is pixel n.
+    """Pixels of one image without their positions; column n of both tensors is pixel n.
 
     Attributes:
-        features: D×N, what the network says of them.
-        intensities: C×N, what the image shows.
+        features: D×N, from the network.
+        intensities: C×N, from the image.
     """
 
     features: Tensor
@@ -23,15 +23,15 @@ class Pixels(NamedTuple):
 
 
 class HybridKernel(nn.Module):
-    """A radial basis function of the intensities plus a Matérn 5/2 function of the features, with learnt parameters.
+    """A radial basis function of the intensities plus a Matérn 5/2 function of the features, with learned parameters.
 
     ``k(i, j) = α₁·exp(−‖Iᵢ − Iⱼ‖² / 2τ²) + α₂·(1 + √5 d/ℓ + 5d²/3ℓ²)·exp(−√5 d/ℓ)`` with d = ‖xᵢ − xⱼ‖ the distance of
     the features: eq. 13 of the method that `GaussianProcessHead` cites, with the Matérn function as in Rasmussen and
-    Williams, "Gaussian Processes for Machine Learning" (MIT Press 2006, eq. 4.17), since the print garbles it. The
-    parameters are kept as logarithms, so that they stay positive; weight decay would draw them to 1.
+    Williams, "Gaussian Processes for Machine Learning" (MIT Press 2006, eq. 4.17), since the print has an error. The
+    parameters are stored as logarithms, so they stay positive; weight decay would pull them to 1.
 
     Args:
-        intensity_weight: α₁, where learning begins, as are the others.
+        intensity_weight: initial α₁; the next three are initial values too.
         feature_weight: α₂.
         intensity_scale: τ, in units of intensity.
         feature_scale: ℓ, in units of the features.
@@ -55,13 +55,14 @@ class HybridKernel(nn.Module):
 
     @property
     def variance(self) -> Tensor:
-        """Compute what the kernel gives for a pixel and itself, α₁ + α₂; a scalar."""
+        """Compute the kernel of a pixel with itself, α₁ + α₂; a scalar."""
         return self.log_intensity_weight.exp() + self.log_feature_weight.exp()
 
     def forward(self, first: Pixels, second: Pixels) -> Tensor:
         """Compute the kernel of every pair.
 
-        The gradient is finite and right where pixels coincide. It can be taken once; a second time raises.
+        The gradient is finite and correct if pixels coincide. It can be computed once; a second derivative raises an
+        error.
 
         Args:
             first: n pixels.
@@ -96,7 +97,7 @@ def squared_distances(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         n×m, not negative.
     """
-    # ‖a‖² + ‖b‖² − 2ab loses digits to an offset that all columns share; distances do not depend on it.
+    # ‖a‖² + ‖b‖² − 2ab is imprecise with an offset that all columns share; distances do not depend on it.
     centre = first.detach().sum(dim=1, keepdim=True) / max(first.shape[1], 1)
     first, second = first - centre, second - centre
     squares = first.square().sum(dim=0)[:, None] + second.square().sum(dim=0)

@@ -1,8 +1,8 @@
 """Laplace's approximation of a binary Gaussian process classifier, differentiable.
 
 After Rasmussen and Williams, "Gaussian Processes for Machine Learning" (MIT Press 2006), algorithms 3.1 and 3.2. The
-covariance K of the clicks is singular where two of them look alike, so it is never inverted, nor helped with jitter:
-all goes through B = I + W^½ K W^½, whose eigenvalues are at least 1.
+covariance K of the clicks is singular if two of them have equal features, so it is never inverted and gets no jitter:
+all computations use B = I + W^½ K W^½, whose eigenvalues are at least 1.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _TOLERANCE = 1e-8
 
 @dataclass(frozen=True)
 class LaplacePosterior:
-    """N(f̂, H⁻¹), what c clicks say of the latent values f under them; prior N(0, K), H = K⁻¹ + W.
+    """N(f̂, H⁻¹), the posterior of the latent values f at c clicks; prior N(0, K), H = K⁻¹ + W.
 
     Attributes:
         labels: c, 1 for foreground and 0 for background.
@@ -39,7 +39,7 @@ class LaplacePosterior:
 
     @property
     def mean(self) -> Tensor:
-        """The c means, which are the mode of a normal distribution."""
+        """The c means; for a normal distribution they are the mode."""
         return self.mode
 
     @property
@@ -48,7 +48,7 @@ class LaplacePosterior:
         return (self.covariance.diagonal() - self.explained(self.covariance)).clamp_min(0)
 
     def explained(self, covariance: Tensor) -> Tensor:
-        """Compute by how much the clicks lower the variance of n pixels: the diagonal of k(K + W⁻¹)⁻¹kᵀ.
+        """Compute the reduction of the variance of n pixels by the clicks: the diagonal of k(K + W⁻¹)⁻¹kᵀ.
 
         Args:
             covariance: c×n, of clicks and pixels.
@@ -60,7 +60,7 @@ class LaplacePosterior:
 
 
 class LaplaceEngine(nn.Module):
-    """Solves for the posterior at the clicks, with nothing to learn of its own."""
+    """Solves for the posterior at the clicks; it has no parameters."""
 
     def forward(self, covariance: Tensor, labels: Tensor, clicked: Pixels) -> LaplacePosterior:  # noqa: ARG002  K says it all
         """Approximate the posterior; see `laplace_posterior`."""
@@ -70,19 +70,19 @@ class LaplaceEngine(nn.Module):
 def laplace_posterior(covariance: Tensor, labels: Tensor) -> LaplacePosterior:
     """Approximate the posterior of the latent values at the clicks, prior mean 0, logistic likelihood.
 
-    Gradients reach the covariance once, not twice. Without a click everything is empty and the divergence 0.
+    The covariance has first but no second derivatives. Without a click everything is empty and the divergence is 0.
 
     Args:
         covariance: c×c, K, positive semidefinite; float64, as c is small.
         labels: c, of the same type, 1 or 0.
 
     Returns:
-        The posterior; NaN where the covariance is.
+        The posterior; NaN if the covariance is NaN.
     """
     with torch.no_grad():
         mode = _mode(covariance, labels)
     # The mode solves f = K·∇ log p(labels | f). One more Newton step from there, with only K differentiable, does not
-    # move it, and its derivative (I + KW)⁻¹ dK ∇ is that of the implicit function theorem.
+    # change it, and its derivative (I + KW)⁻¹ dK ∇ is that of the implicit function theorem.
     mode = covariance @ _newton_step(covariance, labels, mode)
     root_weight = _root_weight(mode)
     factor = _factor(covariance, root_weight)
@@ -126,13 +126,13 @@ def _score(labels: Tensor, latent: Tensor) -> Tensor:
 
 
 def _root_weight(latent: Tensor) -> Tensor:
-    """W^½, the root of −∇∇ log p = sigmoid(f)·sigmoid(−f), in a form whose gradient stays finite where W vanishes."""
+    """W^½, the root of −∇∇ log p = sigmoid(f)·sigmoid(−f), in a form whose gradient is finite for W = 0."""
     return (0.5 * (F.logsigmoid(latent) + F.logsigmoid(-latent))).exp()
 
 
 def _factor(covariance: Tensor, root_weight: Tensor) -> Tensor:
     scaled = root_weight[:, None] * covariance * root_weight
-    # cholesky_ex hands NaN on where cholesky raises: the run's own check of the loss can then name the cases.
+    # cholesky_ex returns NaN where cholesky raises, so that the check of the loss in training can name the cases.
     factor: Tensor = torch.linalg.cholesky_ex(scaled + _identity_like(scaled)).L
     return factor
 

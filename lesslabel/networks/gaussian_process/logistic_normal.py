@@ -1,9 +1,9 @@
-"""The mean of a sigmoid under a normal distribution: from a latent mean and variance to a probability."""
+"""The expected sigmoid of a normal variable: a probability from a latent mean and variance."""
 
 import torch
 from torch import Tensor
 
-# sigmoid(f) ≈ Σ weight·Φ(f / scale), largest error 2.8e-9 over all f: fitted to the smallest largest error.
+# sigmoid(f) ≈ Σ weight·Φ(f / scale), largest error 2.8e-9 over all f: fitted to minimise the largest error.
 _WEIGHTS_AND_SCALES = (
     (0.0035291142326, 0.7362392478778),
     (0.0542667848114, 0.9497123878950),
@@ -19,20 +19,20 @@ _WEIGHTS_AND_SCALES = (
 def expected_sigmoid(mean: Tensor, variance: Tensor) -> Tensor:
     """Compute E[sigmoid(f)] for f normally distributed.
 
-    The logistic distribution is a scale mixture of normal ones, and eight of them come within 3e-9 of it (Monahan and
+    The logistic distribution is a scale mixture of normal ones; eight of them approximate it within 3e-9 (Monahan and
     Stefanski, in "Handbook of the Logistic Distribution", Dekker 1992). Since E[Φ(f / s)] = Φ(mean / √(s² + variance))
-    exactly, the result is as close for every mean and variance, where a quadrature of Gauss and Hermite needs more
-    nodes the larger the variance. Derivatives have no pole at variance 0.
+    exactly, the result is equally precise for every mean and variance, whereas Gauss-Hermite quadrature needs more
+    nodes for larger variances. Derivatives have no pole at variance 0.
 
     Args:
         mean: any shape.
         variance: same shape or one that broadcasts to it, not negative.
 
     Returns:
-        Same shape as the mean, in [0, 1]; what lies far below 3e-9 comes out too small, but not negative.
+        Same shape as the mean, in [0, 1]; values far below 3e-9 are too small, but not negative.
     """
     result = torch.zeros_like(mean)
     for weight, scale in _WEIGHTS_AND_SCALES:
-        # erfc and not 1 + erf, which is 0 where the probability is below the precision.
+        # erfc and not 1 + erf, which is 0 for probabilities below the precision.
         result = result + 0.5 * weight * torch.erfc(-mean * (2 * (scale**2 + variance)).rsqrt())
     return result

@@ -1,4 +1,4 @@
-"""What a Gaussian process head adds to the loss of a segmentation."""
+"""The additional loss terms of a Gaussian process head."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def gaussian_process_loss(
 
     L_Pred is the negative logarithm of the probability that the posterior gives to the label of a click, the mean over
     the clicks of a sample; L_Reg is the posterior's divergence from the prior at the clicks. Both are averaged over the
-    samples that have a click; where there is none they are 0 with zero gradient.
+    samples that have a click; without clicks they are 0 with zero gradient.
 
     Args:
         posteriors: one per sample, from `GaussianProcessPrediction`.

@@ -1,4 +1,4 @@
-"""Functions drawn from the prior of the hybrid kernel, as sums of random waves."""
+"""Functions sampled from the prior of the hybrid kernel, as sums of random waves."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _MATERN_DEGREES_OF_FREEDOM = 5  # 2ν of the Matérn function
 
 @dataclass(frozen=True)
 class PriorFunction:
-    """A function of a pixel's intensities and features: L waves of either.
+    """A function of a pixel's intensities and features: L waves for each.
 
     Attributes:
         intensity_frequencies: L×C, radians per unit of intensity.
@@ -41,25 +41,25 @@ class PriorFunction:
         )
 
 
-def draw_prior_function(
+def sample_prior_function(
     kernel: HybridKernel, like: Pixels, waves: int, generator: torch.Generator | None
 ) -> PriorFunction:
-    """Draw a function whose covariance is the kernel, from the frequencies that the kernel is made of.
+    """Sample a function whose covariance is the kernel, from the spectral density of the kernel.
 
     Random Fourier features (Rahimi and Recht, "Random features for large-scale kernel machines", NIPS 2007) for both
     parts of the kernel. A radial basis function of scale τ has normal frequencies of scale 1/τ; a Matérn 5/2 function
     of scale ℓ has those of a Student distribution with five degrees of freedom and scale 1/ℓ (Rasmussen and Williams,
-    "Gaussian Processes for Machine Learning", eq. 4.15). A Rayleigh amplitude and a uniform phase make of one cosine
-    what independent normal weights make of a cosine and a sine.
+    "Gaussian Processes for Machine Learning", eq. 4.15). One cosine with a Rayleigh
+    amplitude and a uniform phase is equivalent to a cosine and a sine with independent normal weights.
 
-    Over all that is drawn, mean 0 and the covariance are exact for any number of waves, and so is the normal
-    distribution of a single value; that of several values together is approached as waves become many.
+    Over all samples, mean 0 and the covariance are exact for any number of waves, and so is the normal distribution of
+    a single value; the joint distribution of several values becomes normal with many waves.
 
     Args:
         kernel: gradients reach its parameters through the function.
         like: any pixels, for the numbers of features and channels, and for the device.
-        waves: L, for either part.
-        generator: where the randomness comes from, on the CPU, so that every device gets the same; None for PyTorch's.
+        waves: L, for each part.
+        generator: random number generator on the CPU, so that all devices get the same function; None for PyTorch's.
 
     Returns:
         The function, in float64.

@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from lesslabel.processes import python_command
 from lesslabel.studies.work import JobFolder
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -57,7 +57,7 @@ def start_worker(
         environment: further variables.
     """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_CLUSTER)}
-    command = [sys.executable, "-m", "lesslabel.studies.work", str(folder.path), "--attempt", attempt]
+    command = [*python_command("lesslabel.studies.work"), str(folder.path), "--attempt", attempt]
     with _log_of(folder.log, node).open("ab") as log:
         return subprocess.Popen(
             [*command, "--node", str(node)],

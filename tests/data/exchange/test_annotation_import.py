@@ -201,12 +201,30 @@ def fill(value: float, where: Any = ...) -> Callable[[Path], None]:
     return change
 
 
+def to_mask(path: Path) -> None:
+    image = nib.load(path)
+    nib.Nifti1Image(np.where(np.asarray(image.dataobj) > 0, np.uint8(255), np.uint8(0)), image.affine).to_filename(path)
+
+
+@pytest.mark.parametrize("allow_empty", [False, True])
+def test_a_mask_of_0_and_255_is_no_annotation(desk: Desk, allow_empty: bool) -> None:
+    desk.draw("case0", np.where(desk.truth("case0") > 0, np.uint8(255), np.uint8(0)))
+    desk.draw("case2")
+    returned = desk.bring_back(allow_empty=allow_empty)
+    assert "save it as 0 and 1" in returned["case0"].problem
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
         (shift, "affine differs from that of case0.h5 by"),
         (crop, "shape (z, y, x) is (4, 11, 10), that of case0.h5 is (4, 12, 10)"),
         (fill(7.0), "label value 7 is not known; expected 0, 1, 2, 3 and 255 = unknown"),
+        (
+            to_mask,
+            "known nowhere but in the background (values 0 and 255; 255 = unknown); if it is a mask of 0 and 255, ",
+        ),
+        (fill(255.0), "known nowhere but in the background (values 255; 255 = unknown)"),
         (fill(0.5), "label values must be whole numbers; was it resampled with interpolation?"),
         (fill(0.0), "no label on slice 1, 3; draw it, or pass --allow-empty"),
         (fill(0.0, np.s_[..., 3]), "no label on slice 3; draw it"),

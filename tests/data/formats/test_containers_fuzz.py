@@ -41,7 +41,7 @@ def read_parts(folder: Path) -> None:
     store = Store(folder / "store")
     for record in store.records.values():
         box = (slice(0, record.depth), slice(0, record.height), slice(0, record.width))
-        part = store.read_box(record.uid, box, record.annotation_names)
+        part = store.read_subvolume(record.uid, box, record.annotation_names)
         assert part.shape == (record.depth, record.height, record.width)
         for name in record.annotation_names:
             store.covered_slices(record.uid, name)
@@ -79,16 +79,18 @@ def outcome(wreck: Wreck, folder: Path, sound: list[Case]) -> str:
 
 @contextmanager
 def no_longer_than(seconds: float) -> Iterator[None]:
+    """Stop a block that has taken so much time of the processor; a busy machine takes longer, and nothing is wrong."""
+
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -100,13 +102,13 @@ def test_no_wreck_is_a_crash_a_hang_a_flood_or_silently_wrong(container: str, tm
     tracemalloc.start()
     for index, wreck in enumerate(one for one in wrecks() if one.container == container):
         tracemalloc.reset_peak()
-        start = time.monotonic()
+        start = time.process_time()
         try:
             with no_longer_than(LONGEST_SECONDS):
                 found = outcome(wreck, tmp_path / str(index), sound)
         except Exception as error:  # any that is none of ours is what is looked for
             found = f"{type(error).__name__}: {str(error)[:200]}"
-        peak, seconds = tracemalloc.get_traced_memory()[1], time.monotonic() - start
+        peak, seconds = tracemalloc.get_traced_memory()[1], time.process_time() - start
         if found not in GOOD or peak > PEAK_BYTES or seconds > LONGEST_SECONDS:
             wrong.append((wreck, found, peak, seconds))
     tracemalloc.stop()

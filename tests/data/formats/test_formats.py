@@ -44,7 +44,7 @@ class TestAgainstSimpleITK:
         assert volume.spacing_mm == pytest.approx(replicas.SPACING_MM, rel=1e-6)
 
     @pytest.mark.parametrize("ending", FORMATS)
-    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
     @given(
         turns=st.tuples(*[st.floats(-3.0, 3.0)] * 3),
         mirrored=st.booleans(),

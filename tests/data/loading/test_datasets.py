@@ -14,13 +14,13 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.loading.augment import Augmentation
 from lesslabel.data.loading.case_loader import CaseLoader, Grid
-from lesslabel.data.loading.crop import crop, draw_window
+from lesslabel.data.loading.crop import crop, sample_window
 from lesslabel.data.loading.datasets import EvaluationSet, TrainingSet
 from lesslabel.data.loading.intensity import Intensity, normalise
 from lesslabel.data.loading.resize import Interpolation, resize_labels
-from lesslabel.data.loading.sampling import SampleKey, Unit
+from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
-from lesslabel.data.view import Shown, View, map_labels
+from lesslabel.data.view import View, VisibleAnnotation, map_labels
 
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
 AS_IT_IS = Intensity("none")
@@ -62,12 +62,12 @@ def training_set(
 ) -> TrainingSet:
     view = view or View()
     loader = CaseLoader(store, view, map_labels(view, store.labels), grid or Grid(), intensity)
-    entries = {uid: (Shown(name),) for uid, name in shown.items()}
+    entries = {uid: (VisibleAnnotation(name),) for uid, name in shown.items()}
     return TrainingSet(loader, entries, patch, augmentation, 0, cache_bytes)
 
 
 def key(uid: str, index: int | None, *, step: int = 0, slot: int = 0, labelled: bool = True) -> SampleKey:
-    return SampleKey(step, slot, Unit(uid, index), labelled)
+    return SampleKey(step, slot, SampleSource(uid, index), labelled)
 
 
 def assert_equal_samples(first: Batch, second: Batch) -> None:
@@ -258,7 +258,7 @@ def test_data_set_can_be_sent_to_a_worker(store: Store) -> None:
 def test_crop_is_a_window_of_the_padded_array(
     data: st.DataObject, shape: tuple[int, int, int], patch: tuple[int, int, int]
 ) -> None:
-    window = draw_window(shape, patch, np.random.default_rng(data.draw(st.integers(0, 99))))
+    window = sample_window(shape, patch, np.random.default_rng(data.draw(st.integers(0, 99))))
     array = np.arange(2 * np.prod(shape), dtype=np.int64).reshape(2, *shape)
     padded = np.pad(array, [(0, 0)] + [(8, 8)] * 3, constant_values=-1)
     cut = padded[(slice(None), *(slice(start + 8, start + 8 + side) for start, side in window))]
@@ -270,7 +270,7 @@ def test_crop_is_a_window_of_the_padded_array(
 
 def test_every_place_of_a_patch_is_equally_likely() -> None:
     generator = np.random.default_rng(0)
-    starts = Counter(draw_window((10,), (7,), generator)[0][0] for _ in range(2000))
+    starts = Counter(sample_window((10,), (7,), generator)[0][0] for _ in range(2000))
     assert sorted(starts) == [0, 1, 2, 3]
     assert sum((count - 500) ** 2 / 500 for count in starts.values()) < 16.3  # 99.9 % of chi-square, 3 degrees
 

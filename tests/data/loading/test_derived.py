@@ -15,19 +15,19 @@ from lesslabel.data.case import IGNORE
 from lesslabel.data.loading.augment import Augmentation
 from lesslabel.data.loading.case_loader import CaseLoader, Grid
 from lesslabel.data.loading.datasets import TrainingSet
-from lesslabel.data.loading.derived import DerivedMaps, Recipe
+from lesslabel.data.loading.derived import DerivedMaps, MapDerivation, derivation_of
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.data.loading.sampling import SampleKey, Unit
+from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
 from lesslabel.data.verify.store_check import verify_store
-from lesslabel.data.view import Shown, View, map_labels
+from lesslabel.data.view import View, VisibleAnnotation, map_labels
 from lesslabel.errors import DataError
-from lesslabel.losses import LevelSetRecipe, level_sets
+from lesslabel.losses import LevelSetDerivation, level_sets
 
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
 TURNED = Augmentation(turn_flip_probability=1.0, noise=5.0)
-SHOWN = {"case0": (Shown("dense"),), "case1": (Shown("scribble"),)}
+SHOWN = {"case0": (VisibleAnnotation("dense"),), "case1": (VisibleAnnotation("scribble"),)}
 
 
 @dataclass
@@ -50,14 +50,14 @@ def store(tmp_path: Path) -> Store:
 
 
 def training_set(
-    store: Store, recipe: Recipe, augmentation: Augmentation = PLAIN, patch: tuple[int, ...] | None = None
+    store: Store, derivation: MapDerivation, augmentation: Augmentation = PLAIN, patch: tuple[int, ...] | None = None
 ) -> TrainingSet:
     loader = CaseLoader(store, View(), map_labels(View(), store.labels), Grid(), Intensity("none"))
-    return TrainingSet(loader, SHOWN, patch, augmentation, 0, 10**6, recipe)
+    return TrainingSet(loader, SHOWN, patch, augmentation, 0, 10**6, derivation)
 
 
 def sample(samples: TrainingSet, uid: str = "case0", index: int | None = None, step: int = 0) -> Batch:
-    return samples[SampleKey(step, 0, Unit(uid, index), labelled=uid in SHOWN)]
+    return samples[SampleKey(step, 0, SampleSource(uid, index), labelled=uid in SHOWN)]
 
 
 def cached_files(store: Store) -> list[Path]:
@@ -66,10 +66,10 @@ def cached_files(store: Store) -> list[Path]:
 
 def test_maps_are_made_once_and_read_back_alike(store: Store) -> None:
     labels = make_case(0).annotations["dense"].labels
-    recipe = Places()
-    first = DerivedMaps(store.path, recipe).read(labels, 4)
-    again = DerivedMaps(store.path, recipe).read(labels, 4)
-    assert recipe.made == 1
+    derivation = Places()
+    first = DerivedMaps(store.path, derivation).read(labels, 4)
+    again = DerivedMaps(store.path, derivation).read(labels, 4)
+    assert derivation.made == 1
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(again, Places().make(labels, 4))
     assert len(cached_files(store)) == 1
@@ -77,12 +77,12 @@ def test_maps_are_made_once_and_read_back_alike(store: Store) -> None:
 
 def test_cached_level_sets_are_those_computed_anew(store: Store) -> None:
     labels = make_case(0).annotations["dense"].labels
-    recipe = LevelSetRecipe(whole=True, dimensions=3)
-    DerivedMaps(store.path, recipe).read(labels, 4)
-    np.testing.assert_array_equal(DerivedMaps(store.path, recipe).read(labels, 4), level_sets(labels, 4))
+    derivation = LevelSetDerivation(whole=True, dimensions=3)
+    DerivedMaps(store.path, derivation).read(labels, 4)
+    np.testing.assert_array_equal(DerivedMaps(store.path, derivation).read(labels, 4), level_sets(labels, 4))
 
 
-def test_other_labels_classes_shapes_and_recipes_are_kept_apart(store: Store) -> None:
+def test_other_labels_classes_shapes_and_derivations_are_kept_apart(store: Store) -> None:
     labels = make_case(0).annotations["dense"].labels
     changed = labels.copy()
     changed[0, 0, 0] = IGNORE
@@ -97,7 +97,7 @@ def test_maps_of_other_dense_slices_are_kept_apart(store: Store) -> None:
     """The labels are the same: a dense slice of which nothing is known, or one that is not dense."""
     labels = make_case(0).annotations["dense"].labels.copy()
     labels[0], labels[2] = labels[1], IGNORE
-    maps, everything = DerivedMaps(store.path, LevelSetRecipe(True, 3)), np.ones(len(labels), np.bool_)
+    maps, everything = DerivedMaps(store.path, LevelSetDerivation(True, 3)), np.ones(len(labels), np.bool_)
     apart = everything.copy()
     apart[2] = False
     whole, runs = maps.read(labels, 4), maps.read(labels, 4, apart)
@@ -146,11 +146,11 @@ def test_maps_are_cut_and_turned_with_the_labels(
 
 
 def test_a_case_is_asked_for_once_however_often_it_is_drawn(store: Store) -> None:
-    recipe = Places()
-    samples = training_set(store, recipe, patch=(2, 5, 5))
+    derivation = Places()
+    samples = training_set(store, derivation, patch=(2, 5, 5))
     for step in range(5):
         sample(samples, step=step)
-    assert recipe.made == 1
+    assert derivation.made == 1
 
 
 def test_beyond_the_image_the_border_is_repeated_and_the_target_unknown(store: Store) -> None:
@@ -162,7 +162,7 @@ def test_beyond_the_image_the_border_is_repeated_and_the_target_unknown(store: S
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_maps_of_samples_are_made_from_what_they_show(store: Store, dimensions: int) -> None:
     index, patch = (2, (7, 7)) if dimensions == 2 else (None, (3, 7, 7))
-    samples = training_set(store, LevelSetRecipe(whole=False, dimensions=dimensions), TURNED, patch)
+    samples = training_set(store, LevelSetDerivation(whole=False, dimensions=dimensions), TURNED, patch)
     for step in range(4):
         drawn = sample(samples, index=index, step=step)
         np.testing.assert_array_equal(drawn["derived"].numpy(), level_sets(drawn["target"].numpy(), 4))
@@ -170,7 +170,7 @@ def test_maps_of_samples_are_made_from_what_they_show(store: Store, dimensions: 
 
 
 def test_whole_level_sets_turn_as_those_of_the_turned_labels(store: Store) -> None:
-    samples = training_set(store, LevelSetRecipe(whole=True, dimensions=3), TURNED)
+    samples = training_set(store, LevelSetDerivation(whole=True, dimensions=3), TURNED)
     for step in range(8):
         drawn = sample(samples, step=step)
         np.testing.assert_allclose(drawn["derived"].numpy(), level_sets(drawn["target"].numpy(), 4), atol=1e-6)
@@ -190,12 +190,12 @@ def test_only_dense_labels_are_derived_from(store: Store, whole: bool) -> None:
     assert "derived" not in collate([scribble, unlabelled])
 
 
-def test_the_data_module_follows_the_recipe_of_the_method_in_training(store: Store) -> None:
+def test_the_data_module_follows_the_derivation_of_the_method_in_training(store: Store) -> None:
     data = SegmentationDataModule(str(store.path), split="groups", dimensions=3, batch_size=1, steps_per_epoch=1)
     assert "derived" not in next(iter(data.train_dataloader()))
     progress = SimpleNamespace(batch_progress=SimpleNamespace(total=SimpleNamespace(processed=0)))
     data.trainer = SimpleNamespace(
-        lightning_module=SimpleNamespace(recipe=Places()),
+        lightning_module=SimpleNamespace(map_derivation=Places()),
         fit_loop=SimpleNamespace(epoch_loop=progress),
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
         global_rank=0,
@@ -211,7 +211,7 @@ class Absent:
     whole: bool = True
     name: str = "absent"
 
-    def make(self, labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:  # noqa: ARG002  as every recipe
+    def make(self, labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:  # noqa: ARG002  as every derivation
         return np.ones((1, *labels.shape), dtype=np.float32)
 
 
@@ -225,3 +225,10 @@ def test_nothing_from_outside_pulls_a_known_voxel_towards_a_boundary(store: Stor
         known = drawn["target"] != IGNORE
         assert known.any()
         torch.testing.assert_close(drawn["derived"][0][known], torch.ones(int(known.sum())))
+
+
+def test_a_method_that_still_names_its_derivation_recipe_works_with_a_warning() -> None:
+    places = Places()
+    assert derivation_of(SimpleNamespace(map_derivation=places)) is places
+    with pytest.warns(FutureWarning, match="rename it to map_derivation"):
+        assert derivation_of(SimpleNamespace(recipe=places)) is places

@@ -14,7 +14,7 @@ from lesslabel.data.batch import Batch, collate
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.loading.augment import (
     Augmentation,
-    Draw,
+    AugmentationParameters,
     apply_to_derived,
     apply_to_image,
     apply_to_labels,
@@ -24,19 +24,19 @@ from lesslabel.data.loading.case_loader import CaseLoader, Grid
 from lesslabel.data.loading.datasets import TrainingSet
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.merge import merge_annotations
-from lesslabel.data.loading.sampling import SampleKey, Unit
+from lesslabel.data.loading.sampling import SampleKey, SampleSource
 from lesslabel.data.store import Store
-from lesslabel.data.view import Shown, View, map_labels
+from lesslabel.data.view import View, VisibleAnnotation, map_labels
 from lesslabel.interaction import Side
 from lesslabel.interaction.encoding import Encoding, cues_of_sides
 from lesslabel.interaction.robots import InteriorMarginRobot
 from lesslabel.interaction.training_objects import TrainingObjects
-from lesslabel.losses import LevelSetRecipe, level_sets
+from lesslabel.losses import LevelSetDerivation, level_sets
 
 NONE, DENSE, SCRIBBLE = (int(kind) for kind in (Kind.NONE, Kind.DENSE, Kind.SCRIBBLE))
 PLAIN = Augmentation(turn_flip_probability=0.0, rotation_probability=0.0)
 TURNED = Augmentation(turn_flip_probability=0.5, rotation_probability=1.0)
-SHOWN = (Shown("some"), Shown("scribble", (0, 3, 4)))
+SHOWN = (VisibleAnnotation("some"), VisibleAnnotation("scribble", (0, 3, 4)))
 KINDS = [SCRIBBLE, DENSE, DENSE, SCRIBBLE, SCRIBBLE, NONE]
 DEPTH = len(KINDS)
 MAPPING = map_labels(View(), {1: "RV", 2: "Myo", 3: "LV"})
@@ -66,16 +66,16 @@ def samples_of(
     store: Store,
     patch: tuple[int, ...] | None = None,
     augmentation: Augmentation = PLAIN,
-    recipe: LevelSetRecipe | None = None,
+    derivation: LevelSetDerivation | None = None,
     annotator: TrainingObjects | None = None,
-    shown: Sequence[Shown] = SHOWN,
+    shown: Sequence[VisibleAnnotation] = SHOWN,
 ) -> TrainingSet:
     loader = CaseLoader(store, View(), MAPPING, Grid(), Intensity("none"))
-    return TrainingSet(loader, {"case0": shown}, patch, augmentation, 0, 10**6, recipe, annotator)
+    return TrainingSet(loader, {"case0": shown}, patch, augmentation, 0, 10**6, derivation, annotator)
 
 
 def volume(samples: TrainingSet, step: int = 0, *, labelled: bool = True) -> Batch:
-    return samples[SampleKey(step, 0, Unit("case0", None), labelled)]
+    return samples[SampleKey(step, 0, SampleSource("case0", None), labelled)]
 
 
 def test_a_volume_says_it_for_each_slice(store: Store) -> None:
@@ -124,7 +124,7 @@ def test_kinds_are_cut_with_the_voxels_and_padding_is_nobodys(
 )
 def test_augmentation_never_mixes_slices(turns: int, flip: int | None, degrees: float, seed: int) -> None:
     """So that what is said of a slice stays true: a volume is augmented as its slices would be, one by one."""
-    drawn = Draw(turns, flip, degrees)
+    drawn = AugmentationParameters(turns, flip, degrees)
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, 4, (3, 8, 8), generator=generator, dtype=torch.uint8)
     weight = torch.rand(3, 8, 8, generator=generator)
@@ -149,7 +149,9 @@ def test_resampling_never_makes_a_scribbled_voxel_dense(dense: set[int], drawn: 
         "scribble": Annotation(np.full(shape, 2, np.uint8), Kind.SCRIBBLE, covered_slices=tuple(sorted(drawn))),
     }
     case = Case("a", "a", np.zeros((1, *shape), np.float32), (1.0, 1.0, 1.0), annotations=annotations)
-    target = merge_annotations(case, (Shown("dense"), Shown("scribble")), MAPPING, (depth, 4, 5))
+    target = merge_annotations(
+        case, (VisibleAnnotation("dense"), VisibleAnnotation("scribble")), MAPPING, (depth, 4, 5)
+    )
     value = {NONE: IGNORE, DENSE: 1, SCRIBBLE: 2}
     for labels, kind in zip(target.labels, target.kinds.tolist(), strict=True):
         assert (labels == value[kind]).all()
@@ -163,7 +165,7 @@ def test_a_batch_stacks_volumes_and_keeps_their_slices(store: Store) -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_level_sets_are_those_of_each_run_of_dense_slices(store: Store, whole: bool) -> None:
-    sample = volume(samples_of(store, recipe=LevelSetRecipe(whole, dimensions=3)))
+    sample = volume(samples_of(store, derivation=LevelSetDerivation(whole, dimensions=3)))
     dense = striped_case().annotations["some"].labels[1:3]
     np.testing.assert_array_equal(sample["derived"][:, 1:3].numpy(), level_sets(dense, 4))
     assert not sample["derived"][:, [0, 3, 4, 5]].any()
@@ -171,8 +173,8 @@ def test_level_sets_are_those_of_each_run_of_dense_slices(store: Store, whole: b
 
 def test_padding_of_a_dense_volume_is_outside_of_every_class_as_within_its_slices(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store", [make_case(0)])
-    recipe = LevelSetRecipe(whole=False, dimensions=3)
-    sample = volume(samples_of(store, (6, 14, 12), recipe=recipe, shown=(Shown("dense"),)))
+    derivation = LevelSetDerivation(whole=False, dimensions=3)
+    sample = volume(samples_of(store, (6, 14, 12), derivation=derivation, shown=(VisibleAnnotation("dense"),)))
     assert sample["kind"].tolist() == [NONE, *[DENSE] * 4, NONE]
     labels = sample["target"].numpy()
     assert (labels[:, 0] == IGNORE).all()
@@ -190,6 +192,6 @@ def test_objects_are_pointed_at_in_dense_slices_and_unknown_elsewhere(store: Sto
     assert not known.all()
     assert torch.equal(sample["kind"] == DENSE, known)
     assert torch.equal(sample["kind"] == NONE, ~known)
-    nothing = volume(samples_of(store, annotator=annotator, shown=(Shown("scribble"),)))
+    nothing = volume(samples_of(store, annotator=annotator, shown=(VisibleAnnotation("scribble"),)))
     assert nothing["kind"].tolist() == [NONE] * 6
     assert (nothing["target"] == IGNORE).all()

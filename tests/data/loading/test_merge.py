@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.loading.merge import labels_of_objects, merge_annotations, slices_on_grid
 from lesslabel.data.loading.resize import resize_labels
-from lesslabel.data.view import Shown, View, make_target, map_labels
+from lesslabel.data.view import View, VisibleAnnotation, make_target, map_labels
 
 MAPPING = map_labels(View(), {1: "RV", 2: "Myo", 3: "LV"})
 NONE, DENSE, SCRIBBLE, PSEUDO = (int(kind) for kind in (Kind.NONE, Kind.DENSE, Kind.SCRIBBLE, Kind.PSEUDO))
@@ -25,7 +25,7 @@ def case() -> Case:
 
 
 def test_each_slice_takes_the_first_annotation_that_speaks_of_it() -> None:
-    shown = (Shown("dense", (1, 3)), Shown("pseudo", (0, 1)))
+    shown = (VisibleAnnotation("dense", (1, 3)), VisibleAnnotation("pseudo", (0, 1)))
     target = merge_annotations(case(), shown, MAPPING, SHAPE)
     dense = case().annotations["dense"].labels
     np.testing.assert_array_equal(target.labels[[1, 3]], dense[[1, 3]])
@@ -40,7 +40,7 @@ def test_an_annotation_speaks_only_where_it_says_so() -> None:
     made = case()
     dense = replace(made.annotations["dense"], covered_slices=(2,))
     made = replace(made, annotations={**made.annotations, "dense": dense})
-    target = merge_annotations(made, (Shown("dense"), Shown("scribble")), MAPPING, SHAPE)
+    target = merge_annotations(made, (VisibleAnnotation("dense"), VisibleAnnotation("scribble")), MAPPING, SHAPE)
     assert target.kinds.tolist() == [SCRIBBLE, SCRIBBLE, DENSE, SCRIBBLE]
     assert target.weight is None
 
@@ -56,7 +56,7 @@ def test_without_annotations_everything_is_unknown() -> None:
 @pytest.mark.parametrize("depth", [2, 3, 4, 7])
 def test_one_annotation_is_resampled_as_it_always_was(depth: int) -> None:
     shape = (depth, 6, 10)
-    target = merge_annotations(case(), (Shown("scribble"),), MAPPING, shape)
+    target = merge_annotations(case(), (VisibleAnnotation("scribble"),), MAPPING, shape)
     np.testing.assert_array_equal(target.labels, resize_labels(case().annotations["scribble"].labels, shape))
 
 
@@ -68,7 +68,7 @@ def test_slices_of_the_grid_follow_those_of_the_image(owners: list[str | None], 
     """On any grid: known exactly where an annotation speaks, with the labels of the first that does."""
     shape = (depth, 5, 7)
     names = ("dense", "pseudo", "scribble")
-    shown = [Shown(name, tuple(z for z in range(4) if owners[z] == name)) for name in names]
+    shown = [VisibleAnnotation(name, tuple(z for z in range(4) if owners[z] == name)) for name in names]
     target = merge_annotations(case(), shown, MAPPING, shape)
     spoken = {entry.annotation: slices_on_grid(entry.slices, 4, depth) for entry in shown}
     for z in range(depth):
@@ -85,7 +85,7 @@ def test_slices_of_the_grid_follow_those_of_the_image(owners: list[str | None], 
 
 def test_hidden_slices_never_reach_the_grid() -> None:
     """Whatever lies in slices that are not shown, even where slices are blended: labels and confidence are the same."""
-    shown = (Shown("dense", (1,)), Shown("pseudo", (3,)))
+    shown = (VisibleAnnotation("dense", (1,)), VisibleAnnotation("pseudo", (3,)))
     made, noise = case(), np.random.default_rng(0)
     altered = dict(made.annotations)
     for name, visible in (("dense", 1), ("pseudo", 3)):

@@ -183,7 +183,7 @@ def test_slice_is_labelled_exactly_where_its_target_is_known(
 # What the experiment must not see ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(seed=st.integers(0, 10**6), dimensions=st.sampled_from([2, 3]))
 def test_hidden_annotations_never_reach_a_batch(
     tmp_path_factory: pytest.TempPathFactory, seed: int, dimensions: int
@@ -316,7 +316,7 @@ def test_epochs_follow_each_other_and_resume(phantom: Store, lists: Path, tmp_pa
     seen = listen(module(), tmp_path, accumulate)
     streams = module().streams()
     keys = [keys_of_step(streams, 7, step) for step in range(15)]
-    assert [batch["uid"] for batch in seen] == [[key.unit.uid for key in step] for step in keys]
+    assert [batch["uid"] for batch in seen] == [[key.source.uid for key in step] for step in keys]
     resumed = listen(module(), tmp_path, accumulate, ckpt_path=tmp_path / "epoch=0.ckpt")
     assert_equal_batches(resumed, seen[5:])
     in_the_middle = tmp_path / f"step={4 if accumulate == 1 else 2}.ckpt"  # after four batches of five

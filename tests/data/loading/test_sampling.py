@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesslabel.data.loading.sampling import SampleKey, StepSampler, Streams, Unit, generator_of, keys_of_step
+from lesslabel.data.loading.sampling import SampleKey, SampleSource, StepSampler, Streams, generator_of, keys_of_step
 
 
-def units(name: str, count: int) -> list[Unit]:
-    return [Unit(f"{name}{number}", number % 3) for number in range(count)]
+def units(name: str, count: int) -> list[SampleSource]:
+    return [SampleSource(f"{name}{number}", number % 3) for number in range(count)]
 
 
 def streams(labelled: int = 5, unlabelled: int = 7, labelled_batch: int = 2, unlabelled_batch: int = 3) -> Streams:
@@ -35,7 +35,7 @@ def test_as_many_of_each_stream_as_asked_for(pools: Streams, seed: int, step: in
     assert [key.slot for key in keys] == list(range(pools.batch))
     assert {key.step for key in keys} == {step}
     for key in keys:
-        assert key.unit in (pools.labelled if key.labelled else pools.unlabelled)
+        assert key.source in (pools.labelled if key.labelled else pools.unlabelled)
 
 
 @given(pools=STREAMS, seed=SEEDS, laps=st.integers(1, 3), world=st.integers(1, 3))
@@ -47,7 +47,7 @@ def test_every_unit_once_a_lap(pools: Streams, seed: int, laps: int, world: int)
         (False, pools.unlabelled, pools.unlabelled_batch),
     ):
         drawn = [
-            key.unit
+            key.source
             for step in range(steps)
             for rank in range(world)
             for key in keys_of_step(pools, seed, step, rank, world)
@@ -73,7 +73,7 @@ def test_laps_streams_and_seeds_are_shuffled_differently() -> None:
     both = Streams(pool, pool, 50, 50)
     orders = []
     for seed, step in ((0, 0), (0, 1), (1, 0)):
-        units_of_step = [key.unit for key in keys_of_step(both, seed, step)]
+        units_of_step = [key.source for key in keys_of_step(both, seed, step)]
         orders += [tuple(units_of_step[:50]), tuple(units_of_step[50:])]
     assert len(set(orders)) == 6
 
@@ -81,7 +81,7 @@ def test_laps_streams_and_seeds_are_shuffled_differently() -> None:
 def test_permutations_are_uniform() -> None:
     """Every unit comes first about as often as every other: chi-square over 1200 laps of six units."""
     pool = Streams(units("case", 6), [], 6)
-    first = Counter(keys_of_step(pool, 0, step)[0].unit for step in range(1200))
+    first = Counter(keys_of_step(pool, 0, step)[0].source for step in range(1200))
     chi_square = sum((count - 200) ** 2 / 200 for count in first.values())
     assert len(first) == 6
     assert chi_square < 20.5  # 99.9 % of chi-square with five degrees of freedom
@@ -89,7 +89,7 @@ def test_permutations_are_uniform() -> None:
 
 def test_unlabelled_pool_may_be_empty_if_nothing_is_drawn_from_it() -> None:
     keys = keys_of_step(Streams(units("known", 1), [], 3), 0, 0)
-    assert [key.unit for key in keys] == units("known", 1) * 3
+    assert [key.source for key in keys] == units("known", 1) * 3
 
 
 def test_sampler_goes_from_epoch_to_epoch() -> None:

@@ -248,7 +248,7 @@ class TestFolder:
             (("image", "table.csv"), "row 2: .*table.csv: not a format that is read"),
             (("image", *["images/phantom001-0.nii.gz"] * 2), "row 3: case 'phantom001-0' is also in row 2"),
             (("image,case", "images/phantom001-0.nii.gz,../one"), "row 2: case name '../one' cannot name a file"),
-            (("image", "images/phantom001-0.nii.gz,more"), "row 2: more cells than columns"),
+            (("image", "images/phantom001-0.nii.gz,more"), "line 2: more cells than columns"),
         ],
     )
     def test_faults_of_the_table_name_the_row(self, table: Path, lines: tuple[str, ...], match: str) -> None:
@@ -265,7 +265,7 @@ class TestFolder:
 
     def test_a_table_that_is_no_text(self, table: Path) -> None:
         table.write_bytes(b"image\n\xff\xfe\xfa\n")
-        with pytest.raises(DataError, match="not a readable CSV"):
+        with pytest.raises(DataError, match="the table cannot be read"):
             Folder(table)
 
     def test_no_label_anywhere(self, table: Path) -> None:

@@ -112,7 +112,7 @@ def test_strange_cases_and_names_are_refused(store: Store) -> None:
 
 def test_a_damaged_case_gets_no_new_hash(store: Store) -> None:
     shutil.copy(store.case_path("case1"), store.case_path("case0"))
-    with pytest.raises(DataError, match=r"case0\.h5: not what the table of cases says; run `lesslabel verify"):
+    with pytest.raises(DataError, match=r"case0\.h5: differs from the table of cases; run `lesslabel verify"):
         store.add_annotation("case0", "new", drawing())
 
 

@@ -172,8 +172,20 @@ def test_what_does_not_fit_the_store_is_refused(store: Store, folder: Path, tmp_
         _ = OverlaidStore(store.path, [tmp_path / "small"]).records
 
 
+def test_a_value_that_the_store_does_not_declare_is_refused(store: Store, tmp_path: Path) -> None:
+    labels = pseudo().labels
+    labels[1, 2, 3] = 7
+    write_annotation(tmp_path / "other", "case1", replace(pseudo(), labels=labels), MADE)
+    overlaid = OverlaidStore(store.path, [tmp_path / "other"])
+    message = "other: 'pseudo/stage1' of case 'case1' has label value 7; the store knows 1, 2, 3; write it again"
+    with pytest.raises(DataError, match=message):
+        overlaid.read("case1")
+    with pytest.raises(DataError, match=message):
+        overlaid.read_subvolume("case1", (slice(0, 1), slice(0, 2), slice(0, 2)), [MADE.annotation])
+
+
 def test_a_folder_that_changes_in_use_is_noticed(store: Store, folder: Path) -> None:
     laid = OverlaidStore(store.path, [folder])
     write_annotation_file(folder / "case0.h5", "case0", "pseudo/stage1", pseudo(9))
-    with pytest.raises(DataError, match=r"case0\.h5: written anew while it was in use; start again"):
+    with pytest.raises(DataError, match=r"case0\.h5: changed while it was in use; start again"):
         laid.read("case0")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lesslabel.data.case import Annotation, Case, Kind
-from lesslabel.data.store.case_file import content_hash, read_box, read_case, read_covered_slices, write_case
+from lesslabel.data.store.case_file import content_hash, read_case, read_covered_slices, read_subvolume, write_case
 from lesslabel.errors import DataError
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.integers(1, 5))
@@ -104,7 +104,7 @@ def test_whole_numbers_are_kept_in_half_the_space_and_to_the_last_bit(tmp_path: 
     assert found.image.tobytes() == image.tobytes()
     assert content_hash(found) == sha256
     box = (slice(1, 3), slice(2, 9), slice(0, 5))
-    assert read_box(path, box, []).image.tobytes() == np.ascontiguousarray(image[(..., *box)]).tobytes()
+    assert read_subvolume(path, box, []).image.tobytes() == np.ascontiguousarray(image[(..., *box)]).tobytes()
 
 
 def test_files_in_chunks_of_a_slice_are_read_as_well(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_files_in_chunks_of_a_slice_are_read_as_well(tmp_path: Path) -> None:
             file.create_dataset(name, data=array, chunks=chunks, compression="lzf", fletcher32=True)
     assert content_hash(read_case(path)) == content_hash(case)
     box = (slice(1, 3), slice(2, 7), slice(3, 9))
-    np.testing.assert_array_equal(read_box(path, box, ["dense"]).image, case.image[:, 1:3, 2:7, 3:9])
+    np.testing.assert_array_equal(read_subvolume(path, box, ["dense"]).image, case.image[:, 1:3, 2:7, 3:9])
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,14 @@ DISK_DAMAGES: dict[str, tuple[Callable[[Store], object], list[tuple[str, str, st
     ),
     "affine changed": (
         lambda store: rewrite(store.case_path("case1"), affine=np.diag([-1.25, 1.5, 10.0, 1.0])),
-        [("case1", "error", "voxels, labels or geometry are not those of the table")],
+        [
+            ("case1", "error", "voxels, labels or geometry are not those of the table"),
+            (
+                "case1",
+                "warning",
+                "axes (z, y, x) run to SAL (axial slices) in 1 case (case1), to SAR (axial slices) in 2 of 3 cases",
+            ),
+        ],
     ),
     "annotation added": (
         lambda store: rewrite(

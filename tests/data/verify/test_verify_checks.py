@@ -91,8 +91,13 @@ BAD_CASES: dict[str, tuple[Callable[[Case], Case], str, str]] = {
     ),
     "image constant": (
         lambda case: imaged(case, 2.5),
-        "error",
+        "warning",
         "channel 'image' is 2.5 everywhere",
+    ),
+    "image beyond single precision": (
+        lambda case: imaged(imaged(case, -3e38, (0, 0, 0, 0)), 3e38, (0, 0, 0, 1)),
+        "error",
+        "channel 'image' reaches from -3e+38 to 3e+38, too far for single precision",
     ),
     "channels": (
         lambda case: replace(case, image=np.concatenate([case.image, -case.image])),
@@ -119,6 +124,16 @@ BAD_CASES: dict[str, tuple[Callable[[Case], Case], str, str]] = {
         "warning",
         "'dense' is background everywhere",
     ),
+    "background and unknown": (
+        lambda case: painted(
+            painted(painted(case, "dense", 0), "dense", IGNORE, (1, 2)),
+            "scribble",
+            0,
+            (slice(None), slice(None, None, 2), 4),
+        ),
+        "error",
+        "'dense' holds nothing but 0 and 255, which is background and unknown",
+    ),
     # 24 voxels of the scribble are known
     "scribble disagrees": (
         lambda case: painted(case, "scribble", 3, (1, 2, 4)),
@@ -138,7 +153,7 @@ BAD_CASES: dict[str, tuple[Callable[[Case], Case], str, str]] = {
     "labels not covered": (
         lambda case: annotated(case, "dense", covered_labels=(1, 2)),
         "error",
-        "'dense' holds label 3, which it says it does not cover",
+        "'dense' holds label 3, which is not in its covered labels",
     ),
     "confidence in percent": (
         lambda case: annotated(case, "dense", confidence=np.full(SHAPE, 50.0, dtype=np.float32)),

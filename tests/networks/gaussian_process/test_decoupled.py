@@ -137,7 +137,7 @@ def test_a_generator_gives_one_function_for_every_sample_and_without_it_nothing_
     assert (first.variance == 0).all()
     torch.testing.assert_close(first.probability, torch.sigmoid(first.mean))
     assert torch.equal(head(*inputs).mean, head(*inputs).mean)
-    with pytest.raises(ConfigError, match="only a DecoupledEngine draws"):
+    with pytest.raises(ConfigError, match="only a DecoupledEngine samples"):
         GaussianProcessHead().double()(*inputs, torch.Generator())
 
 

@@ -5,7 +5,7 @@ import torch
 from scipy.stats import kstest
 from torch import Tensor
 
-from lesslabel.networks.gaussian_process import HybridKernel, Pixels, PriorFunction, draw_prior_function
+from lesslabel.networks.gaussian_process import HybridKernel, Pixels, PriorFunction, sample_prior_function
 
 
 def draw(count: int = 6) -> Pixels:
@@ -19,7 +19,7 @@ def draw(count: int = 6) -> Pixels:
 def values(kernel: HybridKernel, pixels: Pixels, waves: int, functions: int) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        return torch.stack([draw_prior_function(kernel, pixels, waves, generator)(pixels) for _ in range(functions)])
+        return torch.stack([sample_prior_function(kernel, pixels, waves, generator)(pixels) for _ in range(functions)])
 
 
 @pytest.mark.parametrize("waves", [1, 64])
@@ -37,7 +37,7 @@ def test_many_waves_of_one_function_have_the_covariance_of_the_kernel() -> None:
     kernel = HybridKernel(0.6, 0.4, 0.3, 1.5).double()
     pixels = draw(8)
     with torch.no_grad():
-        drawn = draw_prior_function(kernel, pixels, 200_000, torch.Generator().manual_seed(2))
+        drawn = sample_prior_function(kernel, pixels, 200_000, torch.Generator().manual_seed(2))
         covariance = torch.zeros(8, 8, dtype=torch.float64)
         for frequencies, looks, weight in (
             (drawn.intensity_frequencies, pixels.intensities, 0.6),
@@ -73,7 +73,7 @@ def test_a_seed_gives_one_function_and_gradients_reach_pixels_and_kernel() -> No
 
     def function(features: Tensor, intensities: Tensor, *_: Tensor) -> Tensor:
         at = Pixels(features, intensities)
-        return draw_prior_function(kernel, at, 4, torch.Generator().manual_seed(3))(at)
+        return sample_prior_function(kernel, at, 4, torch.Generator().manual_seed(3))(at)
 
     torch.testing.assert_close(function(*pixels), function(*pixels), rtol=0, atol=0)
     assert not torch.equal(values(kernel, pixels, 4, 1)[0], function(*pixels))

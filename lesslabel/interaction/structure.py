@@ -1,0 +1,77 @@
+"""Structure integrity: of a mask only the parts stay that somebody clicked."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import label
+
+from lesslabel.interaction.guidance import Guidance
+from lesslabel.interaction.model import History, ImageModel, InteractiveModel, ObjectModel, Segmentation
+from lesslabel.interaction.own_answers import OwnAnswers
+from lesslabel.interaction.prompts.seeds import Mask
+
+
+def clicked_parts(mask: Mask, marked: Mask) -> Mask:
+    """Keep the connected parts of a mask that hold a marked voxel (FCA-Net, eq. 3.8).
+
+    Args:
+        mask: ([z,] y, x) bool.
+        marked: the same shape, what was clicked on the object. Marked voxels outside the mask have no effect; the mask
+            stays as it is where none lies inside, which the text leaves open.
+
+    Returns:
+        ([z,] y, x) bool; parts are connected over edges and corners.
+    """
+    parts = label(mask, connectivity=mask.ndim)
+    kept = np.unique(parts[marked & mask])
+    return np.isin(parts, kept) if kept.size else mask
+
+
+class StructureIntegrity:
+    """Any interactive model, with the parts taken away that no click on the object reaches.
+
+    The structure-integrity strategy of Lin et al., "Interactive Image Segmentation With First Click Attention", CVPR
+    2020 (eq. 3.8): a post-processing that needs no training. The wrapped model sees its own answers as they were, so
+    that switching this on and off changes nothing else.
+
+    Args:
+        model: the model.
+    """
+
+    def __init__(self, model: InteractiveModel) -> None:
+        self.model = model
+
+    @property
+    def dimensions(self) -> int:
+        """2 for images (y, x), 3 for volumes (z, y, x)."""
+        return self.model.dimensions
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the image."""
+        return self.model.in_channels
+
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
+        """Compute what depends on an image alone; see `InteractiveModel.prepare_image`."""
+        return _WholeImage(self.model.prepare_image(image, spacing_mm))
+
+
+class _WholeImage:
+    def __init__(self, image: ImageModel) -> None:
+        self.image = image
+
+    def begin(self) -> ObjectModel:
+        return _WholeObject(self.image.begin())
+
+
+class _WholeObject:
+    def __init__(self, model: ObjectModel) -> None:
+        self.own = OwnAnswers(model)
+
+    def answer(self, history: History) -> Segmentation:
+        answered = self.own.of(history)
+        marked = Guidance(answered.mask.shape, history.prompts).seeds.foreground
+        kept = clicked_parts(answered.mask, marked)
+        probability = np.where(answered.mask & ~kept, np.float32(0), answered.probability)
+        return Segmentation(kept, probability, answered.uncertainty)

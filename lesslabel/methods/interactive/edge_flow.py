@@ -1,0 +1,180 @@
+"""EdgeFlow: clicks join the image early and late, and the edge of the last answer guides the next."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lesslabel.data.batch import Batch
+from lesslabel.data.case import IGNORE
+from lesslabel.interaction.encoding import CueMap, Encoding
+from lesslabel.interaction.model import Segmentation
+from lesslabel.interaction.robots import ErrorCentreRobot
+from lesslabel.losses import balanced_cross_entropy, normalised_focal_loss, partial_cross_entropy
+from lesslabel.methods.checks import require_at_least, require_choice, require_not_negative
+from lesslabel.methods.inference import Inference
+from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
+from lesslabel.methods.interactive.click_maps import click_maps, random_clicks_robot
+from lesslabel.methods.interactive.turn_input import TurnInput
+from lesslabel.methods.optimiser import Optimiser
+from lesslabel.networks import Network, UNet
+from lesslabel.networks.edge_flow import EdgeFlowNetwork, EdgeFlowOutput
+from lesslabel.networks.layers import MAX_POOLING, Normalisation
+
+EdgeSource = Literal["head", "mask"]
+Stage = Literal["coarse", "whole"]
+
+
+class EdgeFlow(InteractiveMethod):
+    """The interaction is clicks as disks and the edge of the previous answer, never its whole mask.
+
+    Hao et al., "EdgeFlow: Achieving Practical Interactive Segmentation with Edge-Guided Flow", ICCV workshops 2021
+    (arXiv:2109.09406). `EdgeFlowNetwork` fuses image and interaction early and late. ``L = L_m + 0.4 L_e + 0.4 L_a``:
+    normalised focal loss of the masks (eq. 1 and 2; of the refined one too once there is a FineNet), balanced
+    cross-entropy of the edge, cross-entropy of an auxiliary output.
+
+    Where the text leaves something open: the edge that is fed back comes from the edge head, as a probability, or is
+    the boundary of the mask (`edge`); the edge that the head learns is the boundary of the object, ``edge_voxel`` wide
+    on either side. Published are two stages of training: the coarse network alone (``stage: coarse``), then all of it,
+    the coarse network at a tenth of the rate; ``stage: whole`` trains all at one rate.
+
+    Args:
+        in_channels: channels of the image.
+        size_voxel: grid that the image is resampled to, (h, w) or (d, h, w); published crops of 320×480.
+        radius_voxel: of the disks around clicks.
+        edge: where the edge that is fed back comes from.
+        edge_voxel: half the width of the edge that is learned.
+        late_fusion: whether clicks join late too; without it this is the published baseline but for its edge.
+        stage: which parts are trained; ``coarse`` has no FineNet.
+        stem_channels: of the image and the interaction where they join first.
+        normalisation: of all layers that are not the network's.
+        focus: γ of the normalised focal loss, which is not stated; 2 as in RITM.
+        edge_weight: of L_e.
+        auxiliary_weight: of L_a.
+        own_clicks: at most so many clicks of a training sample are at the network's own errors.
+        random_clicks: at most so many clicks on each side are drawn at random in training.
+        distance_scale: of the distances between random clicks, published for 512 pixels.
+        network: description of the network; published is `HRNet`.
+        optimiser: optimiser and learning rate.
+        inference: only `largest_component` matters.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    network: EdgeFlowNetwork
+    takes_start = True
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 1,
+        size_voxel: tuple[int, ...] = (320, 320),
+        radius_voxel: float = 5.0,
+        edge: EdgeSource = "head",
+        edge_voxel: int = 2,
+        late_fusion: bool = True,
+        stage: Stage = "whole",
+        stem_channels: int = 16,
+        normalisation: Normalisation = "batch",
+        focus: float = 2.0,
+        edge_weight: float = 0.4,
+        auxiliary_weight: float = 0.4,
+        own_clicks: int = 3,
+        random_clicks: int = 10,
+        distance_scale: float = 0.625,
+        network: Network = UNet(),
+        optimiser: Optimiser = Optimiser(),
+        inference: Inference = Inference(),
+    ) -> None:
+        require_choice(EdgeSource, edge=edge)
+        require_choice(Stage, stage=stage)
+        require_at_least(1, edge_voxel=edge_voxel, stem_channels=stem_channels)
+        require_not_negative(edge_weight=edge_weight, auxiliary_weight=auxiliary_weight, focus=focus)
+        super().__init__(
+            Encoding(tuple(size_voxel), (*click_maps("disk", radius_voxel), CueMap("previous")), field="image"),
+            ErrorCentreRobot(),
+            later_robot=random_clicks_robot(random_clicks, distance_scale),
+            own_clicks=own_clicks,
+            in_channels=in_channels,
+            network=network,
+            optimiser=optimiser,
+            inference=inference,
+        )
+        self.edge = edge
+        self.edge_voxel = edge_voxel
+        self.focus = focus
+        self.edge_weight = edge_weight
+        self.auxiliary_weight = auxiliary_weight
+        self.network = EdgeFlowNetwork(
+            network,
+            in_channels,
+            stem_channels=stem_channels,
+            normalisation=normalisation,
+            late_fusion=late_fusion,
+            refine=stage == "whole",
+        )
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute the terms of the masks, of the edge and of the auxiliary output."""
+        out, target = self._run(batch["image"], batch["cues"]), batch["target"]
+        terms = {"normalised_focal": normalised_focal_loss(out.coarse, target, focus=self.focus)}
+        if out.fine is not out.coarse:
+            terms["normalised_focal_fine"] = normalised_focal_loss(out.fine, target, focus=self.focus)
+        edges = edge_target(target, self.edge_voxel)
+        terms["edge"] = self.edge_weight * balanced_cross_entropy(out.edge[:, 0], edges)
+        terms["auxiliary"] = self.auxiliary_weight * partial_cross_entropy(out.auxiliary, target)
+        return terms
+
+    def object_logits(self, image: Tensor, cues: Tensor) -> Tensor:
+        """Predict background and object."""
+        return self._run(image, cues).fine
+
+    def object_answer(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Predict the object of each training sample, and the edge that the next turn sees."""
+        return self._answered(self._run(batch["image"], batch["cues"]))
+
+    def answer(self, features: Any, turn_input: TurnInput) -> Answer:  # noqa: ARG002  no crop has features of its own
+        """Segment after a turn, and remember the edge."""
+        now = turn_input.now
+        out = self._run(now.image[None].to(self.device), now.cues[None].to(self.device))
+        probability, edge = self._answered(out)
+        return Answer.of_probability(probability[0], memory=edge[0])
+
+    def previous_map(self, before: Segmentation) -> NDArray[np.float32]:
+        """The edge of what was answered before; of a mask that a session starts from, its boundary."""
+        if before.memory is not None:
+            return before.memory
+        return boundary(torch.from_numpy(before.mask)[None], 1)[0].float().numpy()
+
+    def _run(self, image: Tensor, cues: Tensor) -> EdgeFlowOutput:
+        out: EdgeFlowOutput = self.network(standardise(image), cues)
+        return out
+
+    def _answered(self, out: EdgeFlowOutput) -> tuple[Tensor, Tensor]:
+        probability = out.fine.float().softmax(dim=1)[:, 1]
+        if self.edge == "head":
+            return probability, out.edge[:, 0].float().sigmoid()
+        return probability, boundary(probability > 0.5, 1).float()
+
+
+def boundary(mask: Tensor, width_voxel: int) -> Tensor:
+    """The voxels within so many of the boundary of a mask, on either side; B×[D×]H×W bool."""
+    pool = MAX_POOLING[mask.ndim - 1](kernel_size=2 * width_voxel + 1, stride=1, padding=width_voxel)
+    inside = mask[:, None].float()
+    near: Tensor = (pool(inside) > 0) & (pool(1 - inside) > 0)
+    return near[:, 0]
+
+
+def edge_target(target: Tensor, width_voxel: int) -> Tensor:
+    """The edge of the object as a target: 1 near its boundary, 0 elsewhere, `IGNORE` where the target is unknown.
+
+    Args:
+        target: B×[D×]H×W int64, 0, 1 or `IGNORE`.
+        width_voxel: half the width of the edge.
+    """
+    edge = boundary(target == 1, width_voxel).long()
+    return torch.where(target == IGNORE, IGNORE, edge)

@@ -1,5 +1,0 @@
-"""One self-contained HTML page that shows what runs on the same test set gained, and at what label cost."""
-
-from lesslabel.report.runs.page import write_report
-
-__all__ = ["write_report"]

@@ -1,0 +1,56 @@
+"""One page for whatever folders there are: runs, an adaptation, or click protocols."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lesslabel.bundle import load_bundle
+from lesslabel.errors import ConfigError
+from lesslabel.reports.adaptation.embedding import Projection
+from lesslabel.reports.adaptation.page import write_adaptation_report
+from lesslabel.reports.clicks.page import write_clicks_report
+from lesslabel.reports.runs.page import write_report
+
+
+def report(
+    folders: str | Path | Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    bundle: str | Path | None = None,
+    store: str | Path | None = None,
+    experiment: str | Path | None = None,
+    projection: Projection = "pca",
+) -> Path:
+    """Write one HTML page about tested runs, an adaptation or click protocols.
+
+    Args:
+        folders: run folders with the same test cases, one adaptation, or folders of click protocols.
+        out: the page; None writes ``report.html`` into the first folder.
+        bundle: what an adaptation began with; with it the page is that of what was chosen.
+        store: of an adaptation: where its store lies now, if it moved.
+        experiment: of an adaptation: experiment folder to read the Dice over the budget from.
+        projection: of an adaptation: how features become a map, ``pca`` or ``tsne``.
+
+    Returns:
+        The page.
+
+    Raises:
+        ConfigError: if a bundle is given with more than one folder.
+        RunError: if a folder is absent, damaged or not tested, or they cannot be compared.
+        DataError: if a file is absent or damaged, or the page cannot be written.
+    """
+    given = [Path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
+    page = given[0] / "report.html" if out is None else Path(out)
+    if (given[0] / "clicks.csv").is_file():
+        return write_clicks_report(given, page)
+    if bundle is None:
+        return write_report(given, page)
+    if len(given) != 1:
+        raise ConfigError("--bundle: goes with one adaptation; report runs without it")
+    return write_adaptation_report(
+        given[0],
+        load_bundle(bundle),
+        page,
+        store=None if store is None else Path(store),
+        experiment=None if experiment is None else Path(experiment),
+        projection=projection,
+    )

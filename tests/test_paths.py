@@ -1,0 +1,141 @@
+"""Every option of every verb that takes a text says whether it is read or written; steps of a study know those."""
+
+import argparse
+from collections.abc import Iterator
+
+import pytest
+
+from lesslabel.data.sources import SOURCES
+from lesslabel.runs.config_rules import DECIDED_BY_THE_RUN, NAMED_BY_THE_PERSON
+from lesslabel.runs.parsing import RunCLI
+from lesslabel.studies.step_paths import WRITTEN
+from lesslabel.studies.steps import VERBS as STEPS
+from lesslabel.verbs import VERBS, run_verb
+
+WRITES = {
+    "verify": {"--json", "--propose"},
+    "scribble": set(),
+    "export": {"--out"},
+    "import": set(),
+    "validate": set(),
+    "test": set(),
+    "predict": {"--output"},
+    "clicks": {"--out"},
+    "evaluate": {"--csv"},
+    "raters": {"--output"},
+    "report": {"--output", "--experiment"},
+    "bundle": {"out"},
+    "select": {"--out", "--images"},
+    "adapt": {"--out"},
+    "reproduce": {"experiment", "--output", "--zoo", "--store"},
+    "curve": {"experiment", "--output", "--store"},
+    "demo": {"--output"},
+}
+"""What names a file or a folder to write; a person at the terminal gives it."""
+
+READS = {
+    "verify": {"store", "--split"},
+    "scribble": {"store"},  # and the store is added to
+    "export": {"store", "--split"},
+    "import": {"store", "--queue", "--from"},
+    "clicks": {"--run", "--store", "--split"},
+    "evaluate": {"pred", "ref"},
+    "raters": {"store"},
+    "report": {"runs", "--bundle", "--store"},
+    "bundle": {"run", "--store", "bundle", "--zoo"},
+    "select": {"--bundle", "--store", "--previous", "--split"},
+    "adapt": {"--bundle", "--store", "--queue"},
+    "curve": {"--config", "--overlay", "--order"},
+}
+READ_BY_SOURCES = {"raw", "spacing", "scribbles", "train_list", "test_list", "splits", "within", "base"}
+WORDS_OF_SOURCES = {"labels", "spacing_mm", "label_order", "sequence"}
+WORDS = {
+    "scribble": {"--annotation", "--name"},
+    "export": {"--annotation"},
+    "import": {"--annotation", "--author"},
+    "clicks": {"--labels", "--first", "--robot", "--reference"},
+    "raters": {"--annotations"},
+    "select": {"--strategy", "--budget", "--centres"},
+    "adapt": {"--annotation", "--name", "--without-labels"},
+    "reproduce": {"--only", "--slurm"},
+    "curve": {"--budgets", "--slurm"},
+}
+"""Names and numbers: no file is looked for."""
+
+
+class CapturedError(Exception):
+    """Carries a parser out of a verb."""
+
+
+def parsers_of(verb: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> Iterator[argparse.ArgumentParser]:
+    def stop(self: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        raise CapturedError(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(argparse.ArgumentParser, "parse_args", stop)
+        patched.setattr(argparse.ArgumentParser, "parse_known_args", stop)
+        with pytest.raises(CapturedError) as captured:
+            run_verb(verb, list(words))
+    waiting = [captured.value.args[0]]
+    while waiting:
+        parser = waiting.pop()
+        yield parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                waiting += action.choices.values()
+
+
+def texts_of(parser: argparse.ArgumentParser) -> set[str]:
+    """The options and words of a parser that take a text of any kind."""
+    return {
+        max(action.option_strings, key=len, default=action.dest)
+        for action in parser._actions
+        if action.nargs != 0
+        and not action.choices
+        and action.type not in (int, float, bool)
+        and not isinstance(action, argparse._SubParsersAction)
+    }
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("fit", "prepare")])
+def test_every_option_that_takes_a_text_is_classified(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set().union(*map(texts_of, parsers_of(verb, monkeypatch)))
+    known = [WRITES[verb], READS.get(verb, set()), WORDS.get(verb, set())]
+    assert found == set().union(*known)
+    assert sum(map(len, known)) == len(found), "an option is in two classes"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_writes_nothing_but_the_store(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (parser,) = parsers_of("prepare", monkeypatch, source, "raw", "store")
+    assert {name.removeprefix("--") for name in texts_of(parser)} <= {"store", *READ_BY_SOURCES, *WORDS_OF_SOURCES}
+
+
+@pytest.mark.parametrize("verb", STEPS)
+def test_steps_know_what_verbs_write(verb: str) -> None:
+    if verb in ("fit", "test"):  # of a run, which its settings name
+        assert WRITTEN[verb] == ("--run",)
+    elif verb == "bundle":
+        assert WRITES[verb] == {"out"}
+    else:
+        assert set(WRITTEN[verb]) == WRITES[verb]
+
+
+def test_a_run_has_no_other_path_to_write_to() -> None:
+    """Settings of a run whose type is a path, or whose name says that it is one."""
+    model = ["--model", "lesslabel.methods.Supervised", "--model.num_classes", "4"]
+    run = RunCLI([*model, "--data", "lesslabel.data.PhantomDataModule", "--data.store", "nowhere"])
+    typed = {
+        action.dest for action in run.parser._actions if "Path" in str(getattr(action, "_typehint", action.type) or "")
+    }
+    named = {
+        action.dest
+        for action in run.parser._actions
+        if any(word in action.dest.rpartition(".")[2] for word in ("dir", "path", "folder", "file", "out"))
+    }
+    writes = {"run", "trainer.default_root_dir"}
+    reads = {"ckpt_path", "weights", "config"}
+    neither = {"trainer.profiler", "trainer.logger", "trainer.overfit_batches"}
+    assert typed | named <= writes | reads | neither, sorted((typed | named) - writes - reads - neither)
+    assert {"run"} <= set(NAMED_BY_THE_PERSON)
+    assert {"default_root_dir"} <= set(DECIDED_BY_THE_RUN)
