@@ -56,7 +56,7 @@ WORDS = {
     "export": {"--annotation"},
     "import": {"--annotation", "--author"},
     "annotate": {"--annotation", "--author", "--host"},
-    "clicks": {"--labels", "--first", "--robot", "--reference"},
+    "clicks": {"--labels", "--wrap", "--first", "--robot", "--reference"},
     "raters": {"--annotations"},
     "select": {"--strategy", "--budget", "--centres"},
     "adapt": {"--annotation", "--name", "--without-labels"},

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from lesslabel.data.case import Case
 from lesslabel.data.exchange.base import affine_of
 from lesslabel.data.exchange.queue_images import file_stem
-from lesslabel.data.formats.nifti import NiftiVolume, require_same_grid
+from lesslabel.data.formats.grid import lay_on
+from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import read_label_map
 from lesslabel.data.queue import QueueRow, read_queue
 from lesslabel.data.sources.checks import to_codes
@@ -61,8 +62,8 @@ def read_prelabel(path: Path, case: Case, store: Store) -> NDArray[np.uint8]:
     Raises:
         DataError: if it is absent or damaged, on another grid, or has other labels.
     """
-    volume = read_label_map(path)
-    require_same_grid(NiftiVolume(case.image, case.spacing_mm, affine_of(case), store.case_path(case.uid)), volume)
+    image = NiftiVolume(case.image, case.spacing_mm, affine_of(case), store.case_path(case.uid), qform=case.qform)
+    volume = lay_on(image, read_label_map(path))
     return to_codes(volume.array, store.labels, path)
 
 

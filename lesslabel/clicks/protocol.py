@@ -21,6 +21,7 @@ from lesslabel.files import write_json, written_aside
 from lesslabel.interaction.encoding import Encoding
 from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.robots import Robot
+from lesslabel.interaction.wrappers import wrapped
 from lesslabel.methods import SegmentationMethod
 from lesslabel.privacy import argument_without_folders
 from lesslabel.runs.folder import RunFolder
@@ -56,6 +57,7 @@ def run_clicks(
     store: OtherStore | None = None,
     part: str = "test",
     labels: Sequence[str] = (),
+    wrappers: Sequence[str] = (),
     overrides: Overrides | None = None,
     skip_damaged: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -69,6 +71,7 @@ def run_clicks(
         store: take the objects from there; None for the run's own store and split.
         part: ``train``, ``validation``, ``test`` or ``all``.
         labels: names of the classes; none takes all.
+        wrappers: names of `WRAPPERS` around the method, the last one outermost.
         overrides: values of settings, which win over the configuration of the run.
         skip_damaged: leave cases out in which `lesslabel verify` finds an error, and list them.
         progress: called with the cases that are done and their number.
@@ -93,7 +96,7 @@ def run_clicks(
         data.store, _uids_of(data, part, protocol.annotation), skip_damaged=skip_damaged, tell=print_warning
     )
     opened.model.to(looking_trainer(opened, []).strategy.root_device)
-    player = ClickPlayer(model, pointing, protocol)
+    player = ClickPlayer(wrapped(model, wrappers), pointing, protocol)
     _require_taken(player.correcting, opened.model)
     with written_aside(out) as aside:
         aside.mkdir()
@@ -118,6 +121,7 @@ def run_clicks(
             "unseen_store": store is not None,
             "without_prompts": player.without_prompts,
             "device": opened.model.device.type,
+            **({"wrappers": list(wrappers)} if wrappers else {}),
             **({"left_out": {case.uid: case.reason for case in left_out}} if left_out else {}),
             **_numbers(frame, protocol.cap),
         }

@@ -60,6 +60,8 @@ class EvaluationBatch(TypedDict):
         native_shape: (z, y, x) in voxels.
         spacing_mm: native voxel size, (z, y, x).
         affine: native 4×4 affine as float64, or absent.
+        qform: the second place of the image, 4×4 as float64, where its NIfTI header states two.
+        form_codes: sform_code and qform_code of that header; goes with `qform`.
     """
 
     image: Tensor
@@ -70,6 +72,8 @@ class EvaluationBatch(TypedDict):
     reference: NotRequired[Tensor]
     annotated_labels: NotRequired[Tensor]
     affine: NotRequired[Tensor]
+    qform: NotRequired[Tensor]
+    form_codes: NotRequired[tuple[int, int]]
 
 
 def collate(samples: list[Batch]) -> Batch:

@@ -89,6 +89,23 @@ def crop_slices(slices: Iterable[int] | None, subvolume: Subvolume) -> tuple[int
 
 
 @dataclass(frozen=True, eq=False)
+class Qform:
+    """The second place that a NIfTI header states, where its qform disagrees with its sform; ITK may take this one.
+
+    Attributes:
+        affine: 4×4, maps the voxel (x, y, z, 1) to RAS+ mm by the qform.
+        codes: what the header calls its forms: sform_code and qform_code.
+    """
+
+    affine: NDArray[np.float64]
+    codes: tuple[int, int]
+
+    def moved(self, matrix: NDArray[np.float64]) -> "Qform":
+        """The same for voxels that a 4×4 matrix maps to the voxels of this one."""
+        return Qform(self.affine @ matrix, self.codes)
+
+
+@dataclass(frozen=True, eq=False)
 class Case:
     """One image of one patient.
 
@@ -102,6 +119,7 @@ class Case:
         modality: ``"cine-MR"``, ``"CT"`` …
         group: the official part this case belongs to, if its source has one (``"train"``, ``"TestSet"``).
         annotations: label maps by name (``"dense"``, ``"scribble"``, ``"rater1"``, ``"pseudo/<run>"``).
+        qform: the second place that the source states, if it disagrees with `affine`; None if there is one place.
     """
 
     uid: str
@@ -113,6 +131,7 @@ class Case:
     modality: str = ""
     group: str = ""
     annotations: Mapping[str, Annotation] = field(default_factory=dict)
+    qform: Qform | None = None
 
     def __post_init__(self) -> None:
         if self.image.ndim != 4:

@@ -1,8 +1,8 @@
 """From the name of a public layout and its raw files to a store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.sources.base import Source, source_options
@@ -20,6 +20,7 @@ def prepare(
     options: Mapping[str, Any] | None = None,
     workers: int | None = 0,
     skip_damaged: bool = False,
+    same_grid: Collection[str] | Literal["all"] = (),
     skipped: Callable[[Skipped], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     warn: Callable[[str], None] | None = None,
@@ -33,6 +34,7 @@ def prepare(
         options: of the source, ``{"cases": 12}``.
         workers: processes that read, see `lesslabel.data.store.prepare.prepare`.
         skip_damaged: leave damaged cases out.
+        same_grid: cases whose label maps are taken in the image's order of voxels, or ``"all"``.
         skipped: called with each case that was left out, once the store is there.
         progress: called with (cases done, cases in all).
         warn: called with each warning about a case, such as voxels that are not finite.
@@ -49,6 +51,7 @@ def prepare(
         Path(store),
         workers=workers,
         skip_damaged=skip_damaged,
+        same_grid=same_grid,
         progress=progress,
         warn=warn,
     )

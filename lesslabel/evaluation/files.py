@@ -1,18 +1,23 @@
-"""Score label maps kept as NIfTI files."""
+"""Score label maps kept as NIfTI, NRRD or MetaImage files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import pandas as pd
 
-from lesslabel.data.formats.nifti import NiftiVolume, read_label_map, require_same_grid
+from lesslabel.data.formats.grid import lay_on
+from lesslabel.data.formats.nifti import NiftiVolume
+from lesslabel.data.formats.reading import has_segments, read_label_map
 from lesslabel.data.mask_values import require_known_label
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.metrics import EmptyPolicy, HD95Convention, segmentation_metrics
 
 Unit = Literal["mm", "voxel"]
-SUFFIXES = (".nii.gz", ".nii")
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+_SPACING_TOLERANCE = 0.01
+"""Relative difference between voxel size and affine that passes, as in `lesslabel verify`."""
 
 
 def evaluate_files(
@@ -25,10 +30,11 @@ def evaluate_files(
     empty: EmptyPolicy = "diagonal",
     nsd_tolerance: float = 1.0,
 ) -> pd.DataFrame:
-    """Score one NIfTI file against another, or a folder against a folder.
+    """Score one label map against another, or a folder against a folder.
 
-    Two folders are matched by file name, ``.nii`` or ``.nii.gz`` left off. A file of one slice, along whichever axis,
-    is scored in 2D.
+    Two folders are matched by file name, the ending (`SUFFIXES`) left off. A prediction whose axes lie in another order
+    or direction on the reference's grid is turned, voxel by voxel. A file of one slice, along whichever axis, is scored
+    in 2D.
 
     Args:
         pred: label map or folder of label maps to score.
@@ -52,8 +58,10 @@ def evaluate_files(
         raise ConfigError(f"unit: {unit!r} is no unit; choose one of {', '.join(get_args(Unit))}")
     tables = []
     for case, (pred_file, ref_file) in _matched_files(Path(pred), Path(ref)).items():
-        pred_volume, ref_volume = read_label_map(pred_file), read_label_map(ref_file)
-        _require_same_grid(pred_volume, ref_volume)
+        ref_volume = _read(ref_file)
+        if unit == "mm":
+            _require_spacing(ref_volume)
+        pred_volume = lay_on(ref_volume, _read(pred_file))
         require_known_label(ref_volume.array, ref_file)
         try:
             table = segmentation_metrics(
@@ -112,11 +120,18 @@ def _case_name(path: Path) -> str:
     return path.name.removesuffix(suffix)
 
 
-def _require_same_grid(pred: NiftiVolume, ref: NiftiVolume) -> None:
-    """Check shape and corners; corners may lie apart as far as in `prepare` and `import`."""
-    if pred.array.shape != ref.array.shape:
+def _read(path: Path) -> NiftiVolume:
+    if has_segments(path):
+        raise DataError(f"{path}: a file of named segments is not scored; save it as a label map, .nii.gz or .nrrd")
+    return read_label_map(path)
+
+
+def _require_spacing(volume: NiftiVolume) -> None:
+    """Refuse a header that states two voxel sizes: distances in mm would be those of one of them."""
+    sides_mm = np.linalg.norm(volume.affine[:3, :3], axis=0)[::-1]
+    if not np.allclose(sides_mm, volume.spacing_mm, rtol=_SPACING_TOLERANCE, atol=0.0):
+        stated, placed = (" × ".join(f"{side:.4g}" for side in sides) for sides in (volume.spacing_mm, sides_mm))
         raise DataError(
-            f"{pred.path}: shape (z, y, x) is {pred.array.shape}, that of {ref.path} {ref.array.shape}; "
-            "resample the prediction to the reference's grid"
+            f"{volume.path}: voxel size (z, y, x) is {stated} mm by pixdim and {placed} mm by the affine; correct the "
+            "header, or pass --unit voxel"
         )
-    require_same_grid(ref, pred)

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
 
+from lesslabel.data.case import Qform
 from lesslabel.data.formats.nifti import write_label_map, write_probabilities
 from lesslabel.data.store.records import case_path
 from lesslabel.errors import DataError
@@ -24,12 +25,21 @@ def prediction_path(folder: Path, uid: str) -> Path:
 
 def write_prediction(folder: Path, prediction: Prediction) -> None:
     """Write a label map with the geometry that its image came with."""
-    affine = prediction.batch.get("affine")
     write_label_map(
         prediction_path(folder, prediction.uid),
         prediction.labels.cpu().numpy(),
         prediction.batch["spacing_mm"],
+        *_places(prediction),
+    )
+
+
+def _places(prediction: Prediction) -> tuple[NDArray[np.float64] | None, Qform | None]:
+    """Where the image lies, as its header said it."""
+    batch = prediction.batch
+    affine, qform = batch.get("affine"), batch.get("qform")
+    return (
         None if affine is None else affine.cpu().numpy(),
+        None if qform is None else Qform(qform.cpu().numpy(), batch["form_codes"]),
     )
 
 
@@ -123,10 +133,9 @@ class PredictionWriter(Callback):
         write_prediction(self.folder, outputs)
         if self.probabilities:
             path = prediction_path(self.folder, outputs.uid)
-            affine = outputs.batch.get("affine")
             write_probabilities(
                 path.with_name(path.name.replace(".nii.gz", "_probabilities.nii.gz")),
                 outputs.probabilities.float().cpu().numpy(),
                 outputs.batch["spacing_mm"],
-                None if affine is None else affine.cpu().numpy(),
+                *_places(outputs),
             )

@@ -22,6 +22,9 @@ def clicks(given: list[str]) -> int:
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
     parser.add_argument("--labels", nargs="+", default=[], metavar="NAME", help="of these classes alone")
     parser.add_argument("--first", default="robot", help="who points first: robot (default), or annotation:NAME")
+    parser.add_argument(
+        "--wrap", nargs="+", default=[], metavar="NAME", help="around the method: focus, structure-integrity"
+    )
     parser.add_argument("--robot", default="error-centre", help="who corrects; a wrong name lists them all")
     parser.add_argument("--cap", type=int, default=20, help="clicks at most, the first ones included (default 20)")
     parser.add_argument("--turns", type=int, default=None, help="turns at most, the first one included")
@@ -68,6 +71,7 @@ def _play(options: argparse.Namespace, overrides: Settings) -> int:
             store=store,
             part=options.part,
             labels=options.labels,
+            wrappers=options.wrap,
             overrides=overrides,
             skip_damaged=options.skip_damaged,
             progress=progress,

@@ -24,6 +24,12 @@ def prepare(given: list[str]) -> int:
     parser.add_argument("store", type=Path, help="folder to make")
     parser.add_argument("--workers", type=int, default=None, help="processes; default all cores, 0 reads in this one")
     parser.add_argument("--skip-damaged", action="store_true", help="leave damaged cases out and list them")
+    parser.add_argument(
+        "--same-grid",
+        default="",
+        metavar="CASES",
+        help="cases, joined by commas, or 'all': take label maps in the image's order of voxels, ignore their header",
+    )
     source = SOURCES[given[0]] if given and given[0] in SOURCES else None
     if source is not None:
         _add_source_arguments(parser, source)
@@ -83,6 +89,7 @@ def _prepare_store(options: argparse.Namespace) -> int:
     from lesslabel.data.preparing import prepare
     from lesslabel.data.store.prepare import Skipped
 
+    same_grid = [name for name in options.same_grid.split(",") if name]
     skipped: list[Skipped] = []
     warnings: list[str] = []
     with show_progress("reading") as progress:
@@ -93,6 +100,7 @@ def _prepare_store(options: argparse.Namespace) -> int:
             options={name: getattr(options, name) for name in source_options(SOURCES[options.source])},
             workers=options.workers,
             skip_damaged=options.skip_damaged,
+            same_grid="all" if same_grid == ["all"] else same_grid,
             skipped=skipped.append,
             progress=progress,
             warn=warnings.append,

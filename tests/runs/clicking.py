@@ -51,7 +51,8 @@ class GreyValueImage:
 
     def answer(self, history: History) -> Segmentation:
         seeds = rasterise(history.prompts, self.image.shape[1:])
-        inside = self._nearest(seeds.foreground)
+        known = seeds.foreground if history.start is None else seeds.foreground | history.start
+        inside = self._nearest(known)
         outside = self._nearest(seeds.background) if seeds.background.any() else np.full_like(inside, 0.2)
         return Segmentation.of_mask((inside < outside) & ~seeds.background | seeds.foreground)
 

@@ -30,6 +30,7 @@ from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction import Click, InteriorMarginPoints, Scribble, Side, prompt_from_json, rasterise
 from lesslabel.interaction.encoding import CueMap, Encoding, Role
 from lesslabel.interaction.session import InteractiveSession
+from lesslabel.interaction.wrappers import WRAPPERS
 from lesslabel.networks import UNet
 
 SHORT = ClickProtocol(cap=7, min_voxels=10)
@@ -160,6 +161,22 @@ def test_another_seed_or_hand_points_elsewhere(run: Path, finished: ClickFolder,
         assert other.keys() == base.keys()
         assert {key: turns[0] for key, turns in other.items()} != {key: turns[0] for key, turns in base.items()}
         assert all(len(turns) == 1 for turns in other.values())
+
+
+@pytest.mark.parametrize("name", list(WRAPPERS))
+def test_a_wrapper_changes_the_answers_and_is_in_the_summary(
+    run: Path, finished: ClickFolder, tmp_path: Path, name: str
+) -> None:
+    summary = run_clicks(run, SHORT, tmp_path / "wrapped", wrappers=[name])
+    assert summary["wrappers"] == [name]
+    assert "wrappers" not in finished.summary
+    before, after = without_seconds(finished), without_seconds(ClickFolder(tmp_path / "wrapped"))
+    if name == "structure-integrity":
+        assert not before.equals(after)
+    else:  # the first answer is the global one
+        pd.testing.assert_frame_equal(*(each[each["turn"] < 2].reset_index(drop=True) for each in (before, after)))
+    with pytest.raises(ConfigError, match=f"--wrap {name}: named twice"):
+        run_clicks(run, SHORT, tmp_path / "twice", wrappers=[name, name])
 
 
 def test_people_point_first_with_their_scribbles(run: Path, store: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lesslabel.data.case import IGNORE, Annotation, Case
 from lesslabel.data.exchange.queue_images import file_stem
 from lesslabel.data.formats.nifti import write_image
+from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL
 from lesslabel.errors import DataError
 
 UNKNOWN = "unknown"
@@ -27,10 +28,10 @@ _COLOURS = (  # of Okabe and Ito, which colour-blind people can tell apart
     (204, 121, 167),
 )
 _GREY = (128, 128, 128)
+_SCANNER = 1
+"""The code of a NIfTI form in the coordinates of the scanner."""
 _ORTHOGONAL = 1e-3
 """Largest cosine between two axes of the voxel grid; single precision rounds at about 1e-6."""
-_TOLERANCE_VOXEL = 0.1
-"""How far ITK may show a corner from where the affine puts it; label maps are taken back within the same distance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ def outgoing(case: Case, annotation: str | None) -> Outgoing:
                 f"case {case.uid}: its axes are not at right angles, which ITK programs cannot show; resample the raw "
                 "image and prepare it again"
             )
-        if (away_voxel := _displacement_voxel(case, case.affine)) > _TOLERANCE_VOXEL:
+        if (away_voxel := _displacement_voxel(case, case.affine)) > TOLERANCE_VOXEL:
             raise DataError(
                 f"case {case.uid}: its affine contradicts its spacing, and ITK programs would show it {away_voxel:.2g} "
                 "voxels from where it is; correct the header of the raw image and prepare it again"
@@ -104,7 +105,7 @@ def require_all_labels(case: Outgoing, codes: Mapping[int, str], program: str) -
 def write_channels(folder: Path, case: Case, names: Sequence[str]) -> None:
     """Write an image, one file a channel: few programs show a NIfTI file of four dimensions as channels."""
     for name, channel in zip(names, case.image, strict=True):
-        write_image(folder / name, channel, case.spacing_mm, case.affine)
+        write_image(folder / name, channel, case.spacing_mm, case.affine, case.qform)
 
 
 def image_names(case: Outgoing) -> list[str]:
@@ -120,6 +121,13 @@ def colour_of(code: int) -> tuple[int, int, int]:
 def affine_of(case: Case) -> NDArray[np.float64]:
     """The affine of a case, or one that says its spacing alone."""
     return np.diag([*reversed(case.spacing_mm), 1.0]) if case.affine is None else case.affine
+
+
+def shown_affine_of(case: Case) -> NDArray[np.float64]:
+    """Where ITK programs show the image that was exported: by its qform, unless its sform is the scanner's own."""
+    if case.qform is not None and case.qform.codes[0] != _SCANNER:
+        return case.qform.affine
+    return affine_of(case)
 
 
 def _displacement_voxel(case: Case, affine: NDArray[np.float64]) -> float:

@@ -35,7 +35,7 @@ def write_itksnap(folder: Path, cases: Iterator[Outgoing], names: Names) -> None
         if case.annotation is not None:
             require_all_labels(case, names.labels, "ITK-SNAP")
             path = folder / "segmentations" / f"{case.stem}{ENDING}"
-            write_label_map(path, case.annotation.labels, case.case.spacing_mm, case.case.affine)
+            write_label_map(path, case.annotation.labels, case.case.spacing_mm, case.case.affine, case.case.qform)
     rows = [f'{0:5d} {0:5d} {0:4d} {0:4d} {0:8g} {0:2d} {0:2d}    "Clear Label"']
     for code, name in {**names.labels, IGNORE: UNKNOWN}.items():
         red, green, blue = colour_of(code)

@@ -42,7 +42,7 @@ def write_monailabel(folder: Path, cases: Iterator[Outgoing], names: Names) -> N
         if case.annotation is not None:
             require_all_labels(case, names.labels, "MONAI Label")
             path = folder / FINAL / f"{case.stem}{ENDING}"
-            write_label_map(path, case.annotation.labels, case.case.spacing_mm, case.case.affine)
+            write_label_map(path, case.annotation.labels, case.case.spacing_mm, case.case.affine, case.case.qform)
             objects[case.stem]["labels"]["final"] = {"ext": ENDING, "info": {"label_info": named}}
     described = {"name": "lesslabel", "description": "", "images_dir": ".", "labels_dir": "labels", "objects": objects}
     write_json(folder / DATASTORE, described)

@@ -43,7 +43,7 @@ def write_nnunet(folder: Path, cases: Iterator[Outgoing], names: Names) -> None:
             require_all_labels(case, names.labels, "nnU-Net")
             labels = case.annotation.labels
             path = folder / "labelsTr" / f"{case.stem}{ENDING}"
-            write_label_map(path, values[labels], case.case.spacing_mm, case.case.affine)
+            write_label_map(path, values[labels], case.case.spacing_mm, case.case.affine, case.case.qform)
             training, unknown = training + 1, unknown or bool((labels == IGNORE).any())
     if not training:
         raise DataError("no case is annotated, and nnU-Net needs training cases; name an --annotation")

@@ -53,10 +53,10 @@ def export_queue_images(
         for uid in queue.slices:
             case = store.read(uid)
             for name, channel in zip(_image_names(store, uid), case.image, strict=True):
-                write_image(aside / name, channel, case.spacing_mm, case.affine)
+                write_image(aside / name, channel, case.spacing_mm, case.affine, case.qform)
             if uid in given:
                 labels = _to_codes(given[uid], case, tuple(store.labels))
-                write_label_map(aside / _prelabel_name(uid), labels, case.spacing_mm, case.affine)
+                write_label_map(aside / _prelabel_name(uid), labels, case.spacing_mm, case.affine, case.qform)
         rows = [
             replace(
                 row,

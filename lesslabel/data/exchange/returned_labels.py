@@ -14,7 +14,8 @@ from lesslabel.data.exchange.base import UNKNOWN, affine_of
 from lesslabel.data.exchange.itksnap import DESCRIPTIONS, read_descriptions, shown_name
 from lesslabel.data.exchange.monailabel import DATASTORE, FINAL
 from lesslabel.data.exchange.nnunet import BACKGROUND, IGNORED
-from lesslabel.data.formats.nifti import NiftiVolume, require_same_grid
+from lesslabel.data.formats.grid import lay_on
+from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import read_label_map
 from lesslabel.data.formats.seg_nrrd import Overlaps, read_segmentation
 from lesslabel.data.mask_values import require_no_mask
@@ -83,11 +84,10 @@ def find_label_folder(folder: Path) -> Path:
 
 
 def _read(path: Path, case: Case, store: Store, overlaps: Overlaps, outside: int) -> ReturnedLabels:
-    image = NiftiVolume(case.image, case.spacing_mm, affine_of(case), store.case_path(case.uid))
+    image = NiftiVolume(case.image, case.spacing_mm, affine_of(case), store.case_path(case.uid), qform=case.qform)
     if path.name.endswith(_SEGMENTATION):
         return _read_segments(path, image, store, overlaps, outside)
-    volume = read_label_map(path)
-    require_same_grid(image, volume)
+    volume = lay_on(image, read_label_map(path))
     there = np.unique(volume.array).tolist()
     named = {
         name: value

@@ -10,9 +10,9 @@ from lesslabel.data.exchange.base import (
     UNKNOWN,
     Names,
     Outgoing,
-    affine_of,
     colour_of,
     image_names,
+    shown_affine_of,
     write_channels,
 )
 from lesslabel.data.formats.seg_nrrd import Segment, Segmentation, write_segmentation
@@ -48,4 +48,4 @@ def _segmentation(path: Path, case: Outgoing, names: Names) -> Segmentation:
     for code, name in shown.items():
         red, green, blue = colour_of(code)
         segments.append(Segment(name, code, colour=(red / 255, green / 255, blue / 255)))
-    return Segmentation(labels[None], tuple(segments), case.case.spacing_mm, affine_of(case.case), path)
+    return Segmentation(labels[None], tuple(segments), case.case.spacing_mm, shown_affine_of(case.case), path)

@@ -10,14 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.formats.nifti import NiftiVolume
+from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular
 
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """DICOM's axes point to the left, back and head of the patient; an affine's to the right, front and head."""
 
+_CLASS = "0008|0016"
+_ENHANCED = tuple(
+    f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("2.1", "2.2", "4.1", "4.3", "4.4", "128.1", "130", "3.1", "6.2")
+)
+"""Classes of files of several frames: CT, MR, PET and ultrasound."""
+_PLACE = {"0020|0032": "ImagePositionPatient", "0020|0037": "ImageOrientationPatient", "0028|0030": "PixelSpacing"}
 _SERIES, _NUMBER = "0020|000e", "0020|0013"
-_TOLERANCE_VOXEL = 0.1
 _LARGEST_RATIO = 5000
 """Pixels a byte of file: more than any of DICOM's compressions reaches on an empty slice."""
 
@@ -48,8 +54,8 @@ class _Slice:
 def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
     """Read the one series of slices (``*.dcm``, a slice a file) that lies in a folder.
 
-    Slices come in the order of their InstanceNumber, in which label maps that were drawn on a series count them; the
-    affine says where each lies, so it may run from head to feet.
+    Slices come in the order of their InstanceNumber, in which label maps that were drawn on a series count them, or in
+    that of their places where numbers jump to and fro. The affine says where each lies, so it may run downwards.
 
     Args:
         folder: the folder.
@@ -62,9 +68,9 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
     Raises:
         DataError: if a file is damaged, slices are missing, of several series or tilted, or there are fewer than two.
     """
-    slices = [_read_slice(path) for path in sorted(folder.glob("*.dcm"))]
+    slices = [_read_slice(path) for path in sorted(folder.iterdir()) if path.name.lower().endswith(".dcm")]
     if not by_name:
-        slices.sort(key=lambda one: one.number)
+        slices = _in_order(folder, slices)
     if len(slices) < 2:
         raise DataError(f"{folder}: {len(slices)} slices; expected a series of *.dcm, a slice a file")
     first = slices[0]
@@ -86,6 +92,27 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
     )
 
 
+def _in_order(folder: Path, slices: list[_Slice]) -> list[_Slice]:
+    """By number if that runs along the stack, otherwise by place, as some scanners number slices as they take them."""
+    numbered = sorted(slices, key=lambda one: one.number)
+    if len(slices) < 2:
+        return numbered
+    normal = np.cross(*numbered[0].axes.T)
+    places_mm = np.array([one.origin_mm @ normal for one in numbered])
+    steps_mm = np.diff(places_mm)
+    if (steps_mm > 0).all() or (steps_mm < 0).all():
+        return numbered
+    placed = [numbered[int(index)] for index in np.argsort(places_mm, kind="stable")]
+    gaps_mm = np.diff(np.sort(places_mm))
+    if (gaps_mm <= TOLERANCE_VOXEL * np.median(gaps_mm)).any():
+        index = int(gaps_mm.argmin())
+        raise DataError(
+            f"{placed[index + 1].path}: lies where {placed[index].path.name} does; a slice is missing or twice in "
+            f"{folder}, or it holds several phases or echoes; keep one of each place"
+        )
+    return placed
+
+
 def _read_slice(path: Path) -> _Slice:
     import SimpleITK  # only these files pay for its import
 
@@ -95,9 +122,12 @@ def _read_slice(path: Path) -> _Slice:
     reader.SetImageIO("GDCMImageIO")
     try:
         reader.ReadImageInformation()
+        _require_single(path, reader)
         size, limit = prod(reader.GetSize()) * reader.GetNumberOfComponents(), path.stat().st_size * _LARGEST_RATIO
         if size > limit:
             raise DataError(f"{path}: header declares {size} pixels, the file holds at most {limit}; copy it again")
+        if missing := [name for tag, name in _PLACE.items() if not reader.HasMetaDataKey(tag)]:
+            raise DataError(f"{path}: has no {missing[0]}, so its voxels have no place; export the series again")
         image = reader.Execute()
         number = int(image.GetMetaData(_NUMBER))
         series = image.GetMetaData(_SERIES).strip()
@@ -116,6 +146,17 @@ def _read_slice(path: Path) -> _Slice:
         axes=np.reshape(image.GetDirection(), (3, 3))[:, :2],
         origin_mm=np.array(image.GetOrigin()),
     )
+
+
+def _require_single(path: Path, reader: Any) -> None:
+    """Refuse a file of several frames, as enhanced DICOM keeps a whole series in."""
+    frames = reader.GetSize()[2] if reader.GetDimension() > 2 else 1
+    enhanced = reader.HasMetaDataKey(_CLASS) and reader.GetMetaData(_CLASS).strip().rstrip("\0") in _ENHANCED
+    if frames > 1 or enhanced:
+        raise DataError(
+            f"{path}: holds {frames} frames (enhanced multi-frame DICOM), which is not read; convert it to .nii.gz, or "
+            "export it a slice a file"
+        )
 
 
 def _require_same_plane(first: _Slice, other: _Slice) -> None:
@@ -138,7 +179,7 @@ def _step_between(folder: Path, slices: Sequence[_Slice]) -> NDArray[np.float64]
     expected_mm = origins_mm[0] + np.arange(len(slices))[:, None] * along_mm * normal
     away_mm = np.abs(origins_mm - expected_mm).max(axis=1)
     worst = int(away_mm.argmax())
-    if not away_mm[worst] < _TOLERANCE_VOXEL * abs(along_mm):
+    if not away_mm[worst] < TOLERANCE_VOXEL * abs(along_mm):
         raise DataError(
             f"{slices[worst].path}: slice {slices[worst].number} lies {away_mm[worst]:.3g} mm away from where "
             f"{len(slices)} even slices would put it; a slice is missing or twice in {folder}, or the gantry was tilted"

@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lesslabel.data.formats.grid import lay_on_grid
 from lesslabel.data.formats.nifti import NiftiVolume
-from lesslabel.data.formats.segments import lay_on_grid
 from lesslabel.data.formats.stored import TO_RAS
+from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL
 from lesslabel.errors import DataError
 
-_SLICE_TOLERANCE_VOXEL = 0.1
 _EDGE_TOLERANCE_VOXEL = 1.0
 _POINTS_MINIMUM = 3
 _LARGEST_RATIO = 5000
 """Bytes a byte of file: more than any of DICOM's compressions reaches on an empty frame."""
+_KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
+_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+"""Segmentation, and Label Map Segmentation."""
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 """Both by the same rule: an outline in another is a hole."""
 
@@ -34,7 +37,9 @@ def list_dicom_segments(path: Path) -> list[str]:
     file = _read(path)
     with _damage_named(path):
         if file.Modality == "SEG":
-            return [str(segment.SegmentLabel) for segment in _sequence(path, file, "SegmentSequence")]
+            segments = _sequence(path, file, "SegmentSequence")
+            # a label map may name its background, number 0
+            return [str(segment.SegmentLabel) for segment in segments if int(segment.SegmentNumber) != 0]
         return [str(outline.ROIName) for outline in _sequence(path, file, "StructureSetROISequence")]
 
 
@@ -71,6 +76,8 @@ def _read(path: Path) -> Any:
         modality = str(file.Modality)
     if modality not in ("SEG", "RTSTRUCT"):
         raise DataError(f"{path}: is a DICOM file of {modality}; a label is a DICOM-SEG or an RTSTRUCT")
+    if modality == "SEG" and (found := str(file.SOPClassUID)) not in _CLASSES:
+        raise DataError(f"{path}: segmentation of class {found} ({file.SOPClassUID.name}) is not read")
     return file
 
 
@@ -97,19 +104,32 @@ def _read_voxels(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Ite
 
     plain = pydicom.dcmread(path)
     _require_size(path, plain)  # before highdicom lists as many frames as are declared
+    _require_kind(path, plain)
     file = highdicom.seg.Segmentation.from_dataset(plain, copy=False)
     values = np.asarray(file.pixel_array).reshape(-1, file.Rows, file.Columns)
-    # probabilities or shares of a voxel count from a half on
-    frames = values >= file.MaximumFractionalValue / 2 if file.SegmentationType == "FRACTIONAL" else values > 0
-    groups = file.PerFrameFunctionalGroupsSequence
+    by_value = file.SegmentationType == "LABELMAP"
     for number in file.segment_numbers:
         if (name := str(file.get_segment_description(number).segment_label)) not in wanted:
             continue
         mask = np.zeros(image.array.shape[-3:], dtype=np.bool_)
-        for frame, group in zip(frames, groups, strict=True):
-            if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber == number:
-                mask |= lay_on_grid(frame[None], _affine_of_frame(file, group, image), image, path)
+        for frame, group in zip(values, file.PerFrameFunctionalGroupsSequence, strict=True):
+            if by_value:
+                drawn = frame == number
+            elif group.SegmentIdentificationSequence[0].ReferencedSegmentNumber == number:
+                # probabilities or shares of a voxel count from a half on
+                drawn = frame >= file.MaximumFractionalValue / 2 if file.SegmentationType == "FRACTIONAL" else frame > 0
+            else:
+                continue
+            mask |= lay_on_grid(drawn[None], _affine_of_frame(file, group, image), image, path)
         yield name, mask
+
+
+def _require_kind(path: Path, file: Any) -> None:
+    """Refuse what is no stack of frames on an image's slices."""
+    if (kind := str(file.get("SegmentationType", ""))) not in _KINDS:
+        raise DataError(f"{path}: DICOM-SEG of type {kind[:20] or 'unknown'} is not read; save it as BINARY")
+    if (tiled := str(file.get("DimensionOrganizationType", ""))).startswith("TILED"):
+        raise DataError(f"{path}: DICOM-SEG of tiles ({tiled}) is not read; save it on the slices of the image")
 
 
 def _require_size(path: Path, file: Any) -> None:
@@ -171,7 +191,7 @@ def _toggle_inside(mask: NDArray[np.bool_], points_mm: NDArray[np.float64], imag
     beyond_voxel = max(-y.min(), -x.min(), y.max() + 1 - mask.shape[1], x.max() + 1 - mask.shape[2])
     if beyond_voxel > _EDGE_TOLERANCE_VOXEL:
         raise DataError(f"{path}: an outline leaves {image.path.name} by {beyond_voxel:.3g} voxels; draw it on it")
-    if np.abs(z - slice_index).max() > _SLICE_TOLERANCE_VOXEL or not 0 <= slice_index < len(mask):
+    if np.abs(z - slice_index).max() > TOLERANCE_VOXEL or not 0 <= slice_index < len(mask):
         raise DataError(f"{path}: an outline does not lie on a slice of {image.path.name}; draw it on that image")
     if len(points_mm) >= _POINTS_MINIMUM:
         rows, columns = polygon(y, x, mask.shape[1:])

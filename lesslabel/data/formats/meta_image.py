@@ -26,6 +26,13 @@ _TYPES = {
     "MET_DOUBLE": "f8",
 }
 _LAST = "ElementDataFile"
+_TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
+_PLAIN = {
+    "DistanceUnits": ("mm", "?", ""),
+    "ElementToIntensityFunctionSlope": ("1", "1.0", "1.000000"),
+    "ElementToIntensityFunctionOffset": ("0", "0.0", "0.000000"),
+}
+"""Fields that change voxels or lengths unless they have one of these values."""
 
 
 def read_meta_image(path: Path) -> NiftiVolume:
@@ -55,6 +62,8 @@ def _parse_header(path: Path, content: bytes) -> tuple[dict[str, str], int]:
         name, equals, value = line.partition("=")
         if not equals or end > LONGEST_HEADER_BYTES:
             raise DataError(f"{path}: not a readable MetaImage (its header does not end in {_LAST}); copy it again")
+        if name.strip() in fields:
+            raise DataError(f"{path}: field '{name.strip()[:40]}' is there twice; remove one")
         fields[name.strip()] = value.strip()
         start = end + 1
     return fields, start
@@ -68,15 +77,18 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
     channels = int(fields.get("ElementNumberOfChannels", "1"))
     if dimension not in (2, 3) or len(sizes) != dimension or min(*sizes, channels) < 1:
         raise DataError(f"{path}: {channels} channels of size {fields['DimSize']}; expected 2 or 3 dimensions")
-    if fields.get("BinaryData", "True") != "True" or fields.get("HeaderSize", "0") != "0":
+    _require_plain(path, fields)
+    if not _is_true(path, fields, "BinaryData", "True") or fields.get("HeaderSize", "0") != "0":
         raise DataError(f"{path}: voxels as text or behind a header of their own are not read; save it as .mha")
     if (kind := fields["ElementType"]) not in _TYPES:
         raise DataError(f"{path}: voxels of type {kind} are not read; save it as numbers")
-    big = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False")) == "True"
+    order = "BinaryDataByteOrderMSB" if "BinaryDataByteOrderMSB" in fields else "ElementByteOrderMSB"
+    big = _is_true(path, fields, order, "False")
     dtype = np.dtype(_TYPES[kind]).newbyteorder(">" if big else "<")
     if fields[_LAST] != "LOCAL":
         content = read_beside(path, fields[_LAST])
-    values = decode_voxels(content, (*sizes[::-1], channels), dtype, compressed=fields.get("CompressedData") == "True")
+    compressed = _is_true(path, fields, "CompressedData", "False")
+    values = decode_voxels(content, (*sizes[::-1], channels), dtype, compressed=compressed)
     spacing_mm = np.array([float(side) for side in _first(fields, "ElementSpacing", "ElementSize").split()])
     # one axis a row, as ITK writes them
     directions = np.array(
@@ -89,6 +101,22 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
     origin_mm = np.append(origin_mm, [0.0] * (3 - dimension))
     array = np.moveaxis(values, -1, 0).reshape(channels, -1, *values.shape[-3:-1])
     return place_volume(path, np.ascontiguousarray(array), axes_mm, origin_mm)
+
+
+def _is_true(path: Path, fields: Mapping[str, str], name: str, default: str) -> bool:
+    """A field of yes or no, in every spelling that MetaIO knows."""
+    value = fields.get(name, default)
+    if value.lower() not in _TRUE + _FALSE:
+        raise DataError(f"{path}: {name} is '{value[:20]}'; write True or False")
+    return value.lower() in _TRUE
+
+
+def _require_plain(path: Path, fields: Mapping[str, str]) -> None:
+    """Refuse what would change voxels or lengths and is not read."""
+    for name, plain in _PLAIN.items():
+        value = fields.get(name, plain[0])
+        if value not in plain:
+            raise DataError(f"{path}: {name} is '{value[:20]}', which is not read; save it with {name} = {plain[0]}")
 
 
 def _first(fields: Mapping[str, str], *names: str) -> str:

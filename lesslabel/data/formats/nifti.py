@@ -3,7 +3,9 @@
 import gzip
 import math
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -13,6 +15,8 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from lesslabel.data.case import Qform
+from lesslabel.data.formats.nifti_header import Spacing, rounding_of, second_place, spacing_of, to_mm, unit_of
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular, written_aside
 
@@ -21,9 +25,6 @@ _NIFTI2_HEADER_BYTES = 540
 _CHUNK_BYTES = 2**20
 _GZIP = b"\x1f\x8b"
 _HEADERS: dict[int, Any] = {348: nib.Nifti1Header, _NIFTI2_HEADER_BYTES: nib.Nifti2Header}
-_GRID_TOLERANCE_VOXEL = 0.1
-
-Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +36,18 @@ class NiftiVolume:
         spacing_mm: voxel size in mm in the order (z, y, x).
         affine: 4×4 as stored, maps the voxel (x, y, z, 1) to RAS+ mm.
         path: the file.
+        placed: whether the file says where its voxels lie; a picture does not.
+        qform: the second place that a header states, where it disagrees with `affine`.
+        rounding: how far the scaling of the file's whole numbers may put a value beside the one that was meant.
     """
 
     array: NDArray[Any]
     spacing_mm: Spacing
     affine: NDArray[np.float64]
     path: Path
+    placed: bool = True
+    qform: Qform | None = None
+    rounding: float = 0.0
 
 
 def read_image(path: Path) -> NiftiVolume:
@@ -65,7 +72,7 @@ def as_image(volume: NiftiVolume) -> NiftiVolume:
     """The values of any format as float32."""
     with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite, which is reported with the case
         array = np.ascontiguousarray(volume.array, dtype=np.float32)
-    return NiftiVolume(array, volume.spacing_mm, volume.affine, volume.path)
+    return replace(volume, array=array)
 
 
 def as_label_map(volume: NiftiVolume) -> NiftiVolume:
@@ -81,35 +88,21 @@ def as_label_map(volume: NiftiVolume) -> NiftiVolume:
         )
     values = volume.array[0]
     if not np.issubdtype(values.dtype, np.integer):
-        if not (np.isfinite(values) & (np.rint(values) == values) & (np.abs(values) < 2**31)).all():
+        with np.errstate(invalid="ignore"):  # what is not finite is refused here
+            whole = np.rint(values)
+            meant = np.isfinite(values) & (np.abs(values - whole) <= volume.rounding) & (np.abs(values) < 2**31)
+        if not meant.all():
             raise DataError(f"{volume.path}: label values must be whole numbers; was it resampled with interpolation?")
-        values = values.astype(np.int64)
-    return NiftiVolume(values, volume.spacing_mm, volume.affine, volume.path)
-
-
-def require_same_grid(image: NiftiVolume, other: NiftiVolume) -> None:
-    """Check that two volumes lie on the same grid.
-
-    Raises:
-        DataError: if the shapes differ or any corner lies more than a tenth of a voxel away from its twin.
-    """
-    shape, other_shape = image.array.shape[-3:], other.array.shape[-3:]
-    if shape != other_shape:
-        raise DataError(
-            f"{other.path}: shape (z, y, x) is {other_shape}, that of {image.path.name} is {shape}; "
-            "both must come from the same grid"
-        )
-    corners = np.array([[x, y, z, 1] for x in (0, shape[2]) for y in (0, shape[1]) for z in (0, shape[0])]).T
-    away_voxel = np.linalg.solve(image.affine, other.affine @ corners) - corners
-    if np.abs(away_voxel).max() > _GRID_TOLERANCE_VOXEL:
-        raise DataError(
-            f"{other.path}: affine differs from that of {image.path.name} by {np.abs(away_voxel).max():.3g} voxels; "
-            "resample it to the image's grid or correct its header"
-        )
+        values = whole.astype(np.int64)
+    return replace(volume, array=values)
 
 
 def write_label_map(
-    path: Path, labels: NDArray[np.uint8], spacing_mm: Spacing, affine: NDArray[np.float64] | None = None
+    path: Path,
+    labels: NDArray[np.uint8],
+    spacing_mm: Spacing,
+    affine: NDArray[np.float64] | None = None,
+    qform: Qform | None = None,
 ) -> None:
     """Write a label map as uint8 NIfTI-1.
 
@@ -119,17 +112,22 @@ def write_label_map(
         spacing_mm: voxel size in mm in the order (z, y, x).
         affine: 4×4, voxel (x, y, z, 1) to RAS+ mm, kept in single precision as NIfTI-1 does; None if only the spacing
             is known.
+        qform: a second place, written beside the affine with the codes that it came with.
 
     Raises:
         DataError: if the path has another ending or cannot be written.
     """
     if labels.dtype != np.uint8 or labels.ndim != 3:
         raise DataError(f"{path}: a label map is (z, y, x) uint8, got {labels.dtype} of shape {labels.shape}")
-    _write(Path(path), labels.T, spacing_mm, affine)
+    _write(Path(path), labels.T, spacing_mm, affine, qform)
 
 
 def write_image(
-    path: Path, image: NDArray[np.float32], spacing_mm: Spacing, affine: NDArray[np.float64] | None = None
+    path: Path,
+    image: NDArray[np.float32],
+    spacing_mm: Spacing,
+    affine: NDArray[np.float64] | None = None,
+    qform: Qform | None = None,
 ) -> None:
     """Write one channel of an image (z, y, x) as float32 NIfTI-1.
 
@@ -137,11 +135,15 @@ def write_image(
     """
     if image.ndim != 3:
         raise DataError(f"{path}: an image is written one channel at a time as (z, y, x), got shape {image.shape}")
-    _write(Path(path), image.astype(np.float32, copy=False).T, spacing_mm, affine)
+    _write(Path(path), image.astype(np.float32, copy=False).T, spacing_mm, affine, qform)
 
 
 def write_probabilities(
-    path: Path, probabilities: NDArray[np.float32], spacing_mm: Spacing, affine: NDArray[np.float64] | None = None
+    path: Path,
+    probabilities: NDArray[np.float32],
+    spacing_mm: Spacing,
+    affine: NDArray[np.float64] | None = None,
+    qform: Qform | None = None,
 ) -> None:
     """Write class probabilities (C, z, y, x), background first, as a 4D float32 NIfTI-1 (x, y, z, C).
 
@@ -149,7 +151,7 @@ def write_probabilities(
     """
     if probabilities.ndim != 4:
         raise DataError(f"{path}: probabilities are (C, z, y, x), got shape {probabilities.shape}")
-    _write(Path(path), probabilities.astype(np.float32).transpose(3, 2, 1, 0), spacing_mm, affine)
+    _write(Path(path), probabilities.astype(np.float32).transpose(3, 2, 1, 0), spacing_mm, affine, qform)
 
 
 def read_volume(path: Path) -> NiftiVolume:
@@ -158,7 +160,7 @@ def read_volume(path: Path) -> NiftiVolume:
     Raises:
         DataError: see `read_image`.
     """
-    try:
+    with _faults_named(path):
         with _open(path) as file:
             head = file.read(_NIFTI2_HEADER_BYTES)
             header = _parse_header(path, head)
@@ -174,17 +176,43 @@ def read_volume(path: Path) -> NiftiVolume:
         if len(content) < size:
             raise DataError(f"{path}: file is cut short, {len(content)} of {size} bytes; copy it again")
         values = np.asarray(header.data_from_fileobj(BytesIO(content)))
-        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
+        if values.dtype.kind not in "iufb":
+            raise DataError(f"{path}: voxels of type {values.dtype} are not numbers of one channel; convert the file")
+        return _placed(path, header, values.reshape(shape))
+
+
+def read_grid(path: Path) -> NiftiVolume:
+    """Read where the voxels of an image lie, and none of them: ``array`` is zeros that take no memory."""
+    with _faults_named(path), _open(path) as file:
+        header = _parse_header(path, file.read(_NIFTI2_HEADER_BYTES))
+        return _placed(path, header, np.broadcast_to(np.zeros(1, np.float32), _stored_shape(path, header)))
+
+
+@contextmanager
+def _faults_named(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (OSError, EOFError, zlib.error, ArithmeticError, LookupError, ValueError, HeaderDataError) as error:
         raise DataError(f"{path}: not a readable NIfTI file ({error}); copy it again") from error
+
+
+def _placed(path: Path, header: Any, values: NDArray[Any]) -> NiftiVolume:
+    """Voxels (x, y, …) of a header as (C, z, y, x) in their place."""
+    unit_mm = unit_of(path, header)
+    affine = to_mm(header.get_best_affine(), unit_mm)
     if not np.isfinite(affine).all() or np.linalg.det(affine) == 0.0:
         raise DataError(f"{path}: affine is not finite or not invertible; correct the header")
-    if values.dtype.kind not in "iufb":
-        raise DataError(f"{path}: voxels of type {values.dtype} are not numbers of one channel; convert the file")
-    array = _as_channels(path, values.reshape(shape))
-    return NiftiVolume(array, _spacing_mm(path, header, array.shape[1]), affine, path)
+    array = _as_channels(path, values)
+    return NiftiVolume(
+        array,
+        spacing_of(path, header, array.shape[1], unit_mm),
+        affine,
+        path,
+        qform=second_place(header, affine, unit_mm, array.shape[1:]),
+        rounding=rounding_of(header),
+    )
 
 
 def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
@@ -235,22 +263,20 @@ def _as_channels(path: Path, values: NDArray[Any]) -> NDArray[Any]:
     return values.reshape(*values.shape[:2], depth, math.prod(extra)).transpose(3, 2, 1, 0)
 
 
-def _spacing_mm(path: Path, header: Any, depth: int) -> Spacing:
-    stored = [float(side) for side in header["pixdim"][1:4]]
-    if depth == 1 and stored[2] == 0.0:
-        stored[2] = 1.0  # a 2D image need not say how thick it is
-    if not all(math.isfinite(side) and side > 0.0 for side in stored):
-        raise DataError(f"{path}: voxel size (x, y, z) {stored} mm must be positive; correct pixdim in the header")
-    return stored[2], stored[1], stored[0]
-
-
-def _write(path: Path, values: NDArray[Any], spacing_mm: Spacing, affine: NDArray[np.float64] | None) -> None:
+def _write(
+    path: Path,
+    values: NDArray[Any],
+    spacing_mm: Spacing,
+    affine: NDArray[np.float64] | None,
+    qform: Qform | None,
+) -> None:
     if not path.name.endswith((".nii", ".nii.gz")):
         raise DataError(f"{path}: not a NIfTI file name; expected .nii or .nii.gz")
     placed = np.diag([*reversed(spacing_mm), 1.0]) if affine is None else affine
     image = nib.Nifti1Image(values, placed)
-    image.set_qform(placed, code="scanner")
-    image.set_sform(placed, code="scanner")
+    sform_code, qform_code = ("scanner", "scanner") if qform is None else qform.codes
+    image.set_qform(placed if qform is None else qform.affine, code=qform_code)
+    image.set_sform(placed, code=sform_code)
     image.header.set_zooms((*reversed(spacing_mm), *[1.0] * (values.ndim - 3)))
     content = image.to_bytes()
     with written_aside(path) as aside:

@@ -20,6 +20,7 @@ from lesslabel.data.formats.stored import (
     read_beside,
     read_content,
 )
+from lesslabel.data.formats.units import unit_mm
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular
 
@@ -40,6 +41,16 @@ _TYPES = {
     "f8": ("double",),
 }
 _CODE_OF = {name: code for code, names in _TYPES.items() for name in names}
+_FIELDS = (
+    *("dimension", "type", "block size", "blocksize", "encoding", "endian", "content", "min", "max", "data file"),
+    *("datafile", "line skip", "lineskip", "byte skip", "byteskip", "number", "sample units", "sampleunits", "sizes"),
+    *("spacings", "thicknesses", "axis mins", "axismins", "axis maxs", "axismaxs", "centers", "centerings", "labels"),
+    *("units", "kinds", "space", "space dimension", "space units", "space origin", "space directions"),
+    "measurement frame",
+)
+"""All that the format knows, those of `_NOT_READ` apart."""
+_NOT_READ = ("old min", "oldmin", "old max", "oldmax")
+"""What voxels were before they were made whole numbers."""
 _COMPRESSED = {"raw": False, "gzip": True, "gz": True}
 _SIGNS = {  # of a space's axes against left, posterior, superior
     "left-posterior-superior": (1, 1, 1),
@@ -169,8 +180,20 @@ def _parse_header(path: Path, content: bytes) -> tuple[dict[str, str], dict[str,
         if not colon:
             raise DataError(f"{path}: not a readable NRRD file (line '{line[:40]}'); copy it again")
         target, key = (metadata, name) if value.startswith("=") else (fields, name.strip().lower())
+        if target is fields:
+            _require_known(path, key, fields)
         target[key] = value.removeprefix("=") if target is metadata else value.strip()
     return fields, metadata, len(content) if end is None else end.end()
+
+
+def _require_known(path: Path, name: str, fields: Mapping[str, str]) -> None:
+    """Refuse a field that is there twice, unknown, or changes what voxels mean in a way that is not read."""
+    if name in fields:
+        raise DataError(f"{path}: field '{name}' is there twice; remove one")
+    if name in _NOT_READ:
+        raise DataError(f"{path}: field '{name}' changes its voxels and is not read; save it without")
+    if name not in _FIELDS:
+        raise DataError(f"{path}: field '{name[:40]}' is not known; correct its name or remove it")
 
 
 def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> NiftiVolume:
@@ -184,9 +207,10 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
     if (kind := fields["type"].lower()) not in _CODE_OF:
         raise DataError(f"{path}: voxels of type '{kind}' are not read; save it as numbers")
     code = _CODE_OF[kind]
-    if code[1] != "1" and fields.get("endian") not in ("little", "big"):
+    endian = fields.get("endian", "").lower()
+    if code[1] != "1" and endian not in ("little", "big"):
         raise DataError(f"{path}: the byte order of its voxels is not said; save it again")
-    dtype = np.dtype(code).newbyteorder("<" if fields.get("endian") == "little" else ">")
+    dtype = np.dtype(code).newbyteorder("<" if endian == "little" else ">")
     sizes = [int(side) for side in fields["sizes"].split()]
     if int(fields["dimension"]) != len(sizes) or min(sizes) < 1:
         raise DataError(f"{path}: sizes {fields['sizes']} do not fit dimension {fields['dimension']}; copy it again")
@@ -198,18 +222,27 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
 
 def _steps(path: Path, fields: Mapping[str, str], dimension: int) -> tuple[list[NDArray[np.float64]], int | None]:
     """The step along every axis of space, as it stands, and which axis is that of the channels."""
+    if "axis mins" in fields or "axismins" in fields or "axis maxs" in fields or "axismaxs" in fields:
+        raise DataError(f"{path}: is placed by 'axis mins' and 'axis maxs', which are not read; save 'spacings' alone")
     if "space directions" in fields:
         vectors = re.findall(r"none|\([^)]*\)", fields["space directions"])
     else:
         spacings = fields.get("spacings", " ".join(["1"] * dimension)).split()
         vectors = ["none" if _is_list(fields, axis) else spacing for axis, spacing in enumerate(spacings)]
     channels = [axis for axis, vector in enumerate(vectors) if vector == "none"]
+    for axis, vector in enumerate(vectors):
+        if vector != "none" and "space directions" in fields and _is_list(fields, axis):
+            raise DataError(f"{path}: axis {axis} has a direction, and a kind that is none of space; correct 'kinds'")
     if len(vectors) != dimension or len(vectors) - len(channels) != 3 or len(channels) > 1:
         raise DataError(f"{path}: {dimension} dimensions; expected 3 dimensions, and one more if it has channels")
     spatial = [vector for vector in vectors if vector != "none"]
     if "space directions" in fields:
+        if "units" in fields and any(re.findall(r'"([^"]+)"', fields["units"])):
+            raise DataError(f"{path}: says 'units' beside 'space directions', whose units are 'space units'; remove it")
         return [_vector(vector) for vector in spatial], channels[0] if channels else None
-    return list(np.diag([float(side) for side in spatial])), channels[0] if channels else None
+    units = _units(path, fields, "units", len(vectors))
+    sides = [float(vector) * unit for vector, unit in zip(vectors, units, strict=True) if vector != "none"]
+    return list(np.diag(sides)), channels[0] if channels else None
 
 
 def _is_list(fields: Mapping[str, str], axis: int) -> bool:
@@ -227,7 +260,18 @@ def _place(
         raise DataError(f"{path}: space '{space}' is not read; save it in left-posterior-superior")
     signs = np.array(_SIGNS[space], dtype=np.float64)
     origin = _vector(fields["space origin"]) if "space origin" in fields else np.zeros(3)
-    return signs[:, None] * np.column_stack(steps), signs * origin
+    lengths = np.array(_units(path, fields, "space units", 3))
+    return (signs * lengths)[:, None] * np.column_stack(steps), signs * lengths * origin
+
+
+def _units(path: Path, fields: Mapping[str, str], field: str, count: int) -> list[float]:
+    """The units of length of axes in mm, which is what they are where nothing is said."""
+    if field not in fields:
+        return [1.0] * count
+    names = re.findall(r'"([^"]*)"', fields[field])
+    if len(names) != count:
+        raise DataError(f"{path}: '{field}' is {fields[field][:60]}; expected {count} units in quotes")
+    return [1.0 if name.strip() in ("", "???") else unit_mm(path, name) for name in names]
 
 
 def _vector(text: str) -> NDArray[np.float64]:

@@ -1,13 +1,28 @@
-"""2D pictures (PNG, TIFF, JPEG) in. They hold no voxel size: it is 1 mm, so distances are in pixels."""
+"""2D pictures (PNG, TIFF, JPEG) in.
 
+Most hold no voxel size: it is 1 mm then, so distances are in pixels. A size is taken from a JSON beside the picture, as
+nnU-Net writes it, from ImageJ's or OME's description of a TIFF, or from its pixels per centimetre.
+"""
+
+import json
+import re
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lesslabel.data.formats.nifti import NiftiVolume
+from lesslabel.data.formats.nifti_header import Spacing
+from lesslabel.data.formats.tiff_layout import (
+    TiffLayout,
+    read_contiguous,
+    read_layout,
+    require_plain,
+    restore_numbers,
+)
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular
 
@@ -18,62 +33,128 @@ _GREY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _COLOURS = ("RGB", "RGBA", "LA")
 _LARGEST_RATIO = 5000
 """Pixel bytes a byte of file: more than deflate, LZW or JPEG reach on a blank picture."""
-_DAMAGE = (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, ArithmeticError, EOFError, MemoryError)
+_DAMAGE = (
+    *(OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, ArithmeticError, EOFError, MemoryError),
+    struct.error,
+)
 """What Pillow raises on damaged bytes."""
 _PNG_DEPTH = slice(24, 26)
+_CHANNEL = re.compile(r"_\d{4}$")
+_LARGEST_SPACING_MM = 1e6
 
 
 def read_picture(path: Path, *, colours: bool = False) -> NiftiVolume:
     """Read a picture: its colours are channels, an alpha channel is dropped, the pages of a TIFF are slices.
+
+    Pictures are turned upright as their EXIF orientation says. Of a TIFF by ImageJ, OME or tifffile, pages are the
+    slices and channels that its description says.
 
     Args:
         path: the file.
         colours: whether a palette is read as its colours; otherwise as its numbers, as label maps are often kept.
 
     Returns:
-        ``array`` is (C, z, y, x) in the file's number type; the affine is the identity.
+        ``array`` is (C, z, y, x) in the file's number type; the affine holds the voxel size alone.
 
     Raises:
         DataError: if the file is absent, damaged, or of a kind that Pillow would read with loss.
     """
     require_regular(path)
-    _require_depth_kept(path)
+    depth = _depth_of_png(path)
+    layout = TiffLayout(1)
     try:
         with Image.open(path, formats=_FORMATS) as picture:
             picture.verify()  # the checksums of a PNG; Pillow wants the file opened anew behind it
         with Image.open(path, formats=_FORMATS) as picture:
-            pages = [_read_page(path, picture, page, colours) for page in range(getattr(picture, "n_frames", 1))]
-        array = np.stack(pages, axis=1)
+            count = getattr(picture, "n_frames", 1)
+            if picture.format == "TIFF":
+                layout = read_layout(path, picture.tag_v2, count)  # type: ignore[attr-defined]  # of TIFF alone
+            elif count > 1:
+                raise DataError(f"{path}: holds {count} frames, an animation or several pictures; save them one by one")
+            planes = _read_planes(path, picture, count, layout, colours)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (UnidentifiedImageError, Image.DecompressionBombError, *_DAMAGE) as error:
         reason = " ".join(str(error).split())[-200:]
         raise DataError(f"{path}: not a readable picture ({reason}); copy it again or save it as PNG") from error
-    return NiftiVolume(array, (1.0, 1.0, 1.0), np.eye(4), path)
+    if depth in (2, 4):
+        planes = planes // (255 // (2**depth - 1))  # Pillow stretches them to 8 bits
+    if layout.channels > 1 and len(planes) > 1:
+        raise DataError(f"{path}: {layout.channels} channels of {len(planes)} colours; save every channel as a page")
+    spacing_mm = _spacing_beside(path) or layout.spacing_mm or (1.0, 1.0, 1.0)
+    return NiftiVolume(layout.arrange(planes), spacing_mm, np.diag([*spacing_mm[::-1], 1.0]), path, placed=False)
+
+
+def _read_planes(path: Path, picture: Image.Image, count: int, layout: TiffLayout, colours: bool) -> NDArray[Any]:
+    """(samples, plane, y, x)."""
+    planes = layout.slices * layout.channels
+    if picture.format == "TIFF" and count == 1 and planes > 1:
+        require_plain(path, picture.tag_v2, 0)  # type: ignore[attr-defined]  # of TIFF alone
+        return read_contiguous(path, picture.tag_v2, planes)  # type: ignore[attr-defined]  # of TIFF alone
+    return np.stack([_read_page(path, picture, page, colours) for page in range(count)], axis=1)
 
 
 def _read_page(path: Path, picture: Image.Image, page: int, colours: bool) -> NDArray[Any]:
     """(C, y, x)."""
     if page:
         picture.seek(page)
+    tags = picture.tag_v2 if picture.format == "TIFF" else None  # type: ignore[attr-defined]  # of TIFF alone
+    if tags is not None:
+        require_plain(path, tags, page)
     width, height = picture.size
     size, limit = width * height * len(picture.getbands()), path.stat().st_size * _LARGEST_RATIO
     if size > limit:
         raise DataError(f"{path}: header declares {size} pixels, the file holds at most {limit}; copy it again")
-    if picture.mode == "P" and colours:
-        return np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0)
-    if picture.mode in _GREY or picture.mode == "P":
-        return np.asarray(picture)[None]
-    if picture.mode in _COLOURS:
-        return np.moveaxis(np.asarray(picture), -1, 0)[: len(picture.getbands()) - picture.mode.endswith("A")]
-    raise DataError(f"{path}: pixels of mode {picture.mode} are not read; save it as grey or RGB")
+    upright = picture if tags is not None else ImageOps.exif_transpose(picture)  # Pillow turns a TIFF by itself
+    if upright.mode == "P" and colours:
+        return np.moveaxis(np.asarray(upright.convert("RGB")), -1, 0)
+    if upright.mode in _GREY or upright.mode == "P":
+        values = np.asarray(upright)[None]
+        return values if tags is None else restore_numbers(values, tags)
+    if upright.mode in _COLOURS:
+        return np.moveaxis(np.asarray(upright), -1, 0)[: len(upright.getbands()) - upright.mode.endswith("A")]
+    raise DataError(f"{path}: pixels of mode {upright.mode} are not read; save it as grey or RGB")
 
 
-def _require_depth_kept(path: Path) -> None:
-    """Refuse a PNG of 16-bit colours, which Pillow would cut to 8 bits."""
+def _depth_of_png(path: Path) -> int:
+    """Bits of a grey PNG, 8 for other files.
+
+    Raises:
+        DataError: for 16-bit colours, which Pillow would cut to 8 bits.
+    """
     if path.suffix.lower() != ".png" or not path.is_file():
-        return
+        return 8
     with path.open("rb") as file:
         depth, kind = (*file.read(_PNG_DEPTH.stop)[_PNG_DEPTH], 0, 0)[:2]
     if depth == 16 and kind != 0:
         raise DataError(f"{path}: 16-bit colours cannot be read whole; save every channel as a grey PNG of its own")
+    return int(depth) if kind == 0 else 8
+
+
+def _spacing_beside(path: Path) -> Spacing | None:
+    """The voxel size that a JSON of the picture's name states, with the number of its channel or not.
+
+    Raises:
+        DataError: if there is one whose ``spacing`` is none.
+    """
+    stem = path.name.removesuffix(path.suffix)
+    for name in dict.fromkeys((stem, _CHANNEL.sub("", stem))):
+        beside = path.with_name(f"{name}.json")
+        if beside.is_file() and (sides := _stated_sides(beside)) is not None:
+            z, y, x = [1.0] * (3 - len(sides)) + sides
+            return z, y, x
+    return None
+
+
+def _stated_sides(beside: Path) -> list[float] | None:
+    try:
+        content = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{beside}: lies beside a picture and is not readable as JSON; correct it") from error
+    sides = content.get("spacing") if isinstance(content, dict) else None
+    if sides is None:
+        return None
+    numbers = isinstance(sides, list) and len(sides) in (2, 3) and all(type(side) in (int, float) for side in sides)
+    if not numbers or not all(0.0 < side < _LARGEST_SPACING_MM for side in sides):
+        raise DataError(f"{beside}: 'spacing' is {str(sides)[:60]}; write [z, y, x] in mm, each positive")
+    return [float(side) for side in sides]

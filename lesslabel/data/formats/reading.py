@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE
 from lesslabel.data.formats import nifti, pictures
+from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.meta_image import read_meta_image
-from lesslabel.data.formats.nifti import NiftiVolume, as_image, as_label_map, require_same_grid
+from lesslabel.data.formats.nifti import NiftiVolume, as_image, as_label_map
 from lesslabel.data.formats.nrrd import list_segments, read_metadata, read_nrrd_file
 from lesslabel.data.formats.pictures import read_picture
 from lesslabel.data.formats.seg_nrrd import read_segmentation
@@ -49,18 +50,21 @@ def read_image(path: Path) -> NiftiVolume:
     return as_image(read_picture(path, colours=True) if path.name.endswith(pictures.ENDINGS) else _read(path))
 
 
-def read_labels(path: Path, image: NiftiVolume, names: Mapping[int, str], *, outside: int = 0) -> NDArray[Any]:
+def read_labels(
+    path: Path, image: NiftiVolume, names: Mapping[int, str], *, outside: int = 0, same_grid: bool = False
+) -> NDArray[Any]:
     """Read a label map that belongs to an image.
 
-    Plain label maps must lie on the image's grid. Of files whose segments have names (``.seg.nrrd``, DICOM-SEG,
-    RTSTRUCT) those are taken that are named as labels, on whichever part of the image's grid they lie. A picture of
-    nothing but 0 and 255 is a mask if there is but the label 1, and 255 is not what is outside.
+    Plain label maps must lie on the image's grid, its axes in any order and direction. Of files whose segments have
+    names (``.seg.nrrd``, DICOM-SEG, RTSTRUCT) those are taken that are named as labels, on whichever part of the grid
+    they lie. A picture of nothing but 0 and 255 is a mask if there is but the label 1.
 
     Args:
         path: the file.
         image: whose grid it is.
         names: label codes and names.
         outside: the value of voxels in no segment, where segments have names.
+        same_grid: take the voxels of a plain label map in the image's order, whatever its header says.
 
     Returns:
         Whole numbers (z, y, x), not yet checked against the codes.
@@ -69,6 +73,8 @@ def read_labels(path: Path, image: NiftiVolume, names: Mapping[int, str], *, out
         DataError: if the file is damaged, on another grid, or its segments overlap or have none of the names.
     """
     if has_segments(path):
+        if same_grid:
+            raise DataError(f"{path}: named segments lie where their header says; leave this case out of --same-grid")
         codes = {name: code for code, name in names.items()} | ({"background": 0} if outside else {})
         found = list_names(path)
         if not (wanted := [name for name in found if name in codes]):
@@ -77,9 +83,7 @@ def read_labels(path: Path, image: NiftiVolume, names: Mapping[int, str], *, out
                 f"{', '.join(codes)}; name them in LABELS"
             )
         return merge_segments(path, _segments(path, image, wanted), codes, image.array.shape[-3:], outside)
-    label_map = read_label_map(path)
-    require_same_grid(image, label_map)
-    values = label_map.array
+    values = lay_on(image, read_label_map(path), same_grid=same_grid).array
     if set(names) == {1} and outside != IGNORE and is_mask_picture(path, values):
         return values // IGNORE
     return values

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE
-from lesslabel.data.formats.nifti import NiftiVolume, Spacing
+from lesslabel.data.formats.grid import lay_on_grid
+from lesslabel.data.formats.nifti import NiftiVolume
+from lesslabel.data.formats.nifti_header import Spacing
 from lesslabel.data.formats.nrrd import list_segments, read_nrrd_file
-from lesslabel.data.formats.segments import lay_on_grid
 from lesslabel.errors import DataError
 from lesslabel.files import written_aside
 

@@ -178,6 +178,9 @@ class EvaluationSet(Dataset[EvaluationBatch]):
         )
         if case.affine is not None:
             batch["affine"] = torch.from_numpy(case.affine)
+        if case.qform is not None:
+            batch["qform"] = torch.from_numpy(case.qform.affine)
+            batch["form_codes"] = case.qform.codes
         if self.reference is not None and self.reference in case.annotations:
             target = make_target(case.annotations[self.reference], self.loader.mapping)
             batch["reference"] = torch.from_numpy(target.labels)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import Annotation, Case, Kind
+from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.hdf5 import DAMAGE, read_array
-from lesslabel.data.formats.nifti import read_image, read_label_map, require_same_grid
+from lesslabel.data.formats.nifti import read_image, read_label_map
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
 from lesslabel.errors import ConfigError, DataError
@@ -145,9 +146,11 @@ class ACDC(Source):
 
     def _read_frame(self, raw: RawCase) -> Case:
         image = read_image(raw.files["image"])
-        maps = {role: read_label_map(path) for role, path in raw.files.items() if role != "image"}
-        for label_map in maps.values():
-            require_same_grid(image, label_map)
+        maps = {
+            role: lay_on(image, read_label_map(path), same_grid=raw.same_grid)
+            for role, path in raw.files.items()
+            if role != "image"
+        }
         return Case(
             uid=raw.uid,
             patient=raw.patient,
@@ -157,6 +160,7 @@ class ACDC(Source):
             modality="cine-MR",
             group=raw.group,
             annotations=self._annotations({role: (volume.array, volume.path) for role, volume in maps.items()}),
+            qform=image.qform,
         )
 
     def _annotations(self, maps: dict[str, tuple[NDArray[Any], Path]]) -> dict[str, Annotation]:

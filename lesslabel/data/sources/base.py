@@ -23,6 +23,7 @@ class RawCase:
         group: official part, if any.
         centre: hospital, if known.
         modality: modality, if it differs from case to case.
+        same_grid: whether label maps are taken in the image's order of voxels, whatever their header says.
     """
 
     uid: str
@@ -31,6 +32,7 @@ class RawCase:
     group: str = ""
     centre: str = ""
     modality: str = ""
+    same_grid: bool = False
 
 
 class Source(ABC):

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.formats.dicom import read_series
-from lesslabel.data.formats.nifti import NiftiVolume, require_same_grid
+from lesslabel.data.formats.grid import lay_on
+from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique
 from lesslabel.data.sources.grey_picture import read_grey
@@ -71,8 +72,7 @@ class CHAOS(Source):
     def read(self, raw: RawCase) -> Case:
         """Read one patient; see `Source.read`."""
         volumes = [read_series(path.parent, by_name=True) for role, path in raw.files.items() if role != "dense"]
-        for volume in volumes[1:]:
-            require_same_grid(volumes[0], volume)
+        volumes = [volumes[0], *(lay_on(volumes[0], volume) for volume in volumes[1:])]
         annotations = {}
         if "dense" in raw.files:
             labels = _read_pictures(raw.files["dense"].parent, volumes[0], _codes_of_greys(self.sequence))

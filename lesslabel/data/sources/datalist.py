@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from lesslabel.data.formats.reading import without_ending
+from lesslabel.data.formats.reading import ENDINGS, without_ending
 from lesslabel.data.sources.base import RawCase
 from lesslabel.data.sources.checks import is_code, is_name, require_within
 from lesslabel.data.sources.listed import Listed
@@ -15,25 +16,28 @@ from lesslabel.errors import DataError
 from lesslabel.files import read_json
 
 _PARTS = {"training": "train", "validation": "validation", "testing": "test", "test": "test"}
-_FOLD = "fold"
+_FOLD, _LONGEST_FOLD = "fold", 6
+_LEAST_LIKENESS = 0.75
+"""Of a key that may be a slip of the pen; `class` is not meant to be `case`."""
 
 
 class Datalist(Listed):
     """A data list of MONAI, such as ``dataset.json`` of the Decathlon or what Auto3DSeg takes.
 
-    Its keys ``training``, ``validation`` and ``testing`` (or ``test``) hold lists of ``{"image": path, "label":
-    path}``, or of bare paths; an image that is a list of paths has channels. The part is the case's group, so that
-    split ``groups`` goes by it. Entries may also have the other columns of `Folder`: ``scribble``, ``label_<rater>``,
-    ``patient``, ``centre``, ``modality``, ``case``. Without ``case`` a case has the name of its (first) image, and
-    where two images share a name that of the folders too. ``labels`` and ``modality`` of the list name labels and
-    channels, if they are there.
+    Its keys ``training``, ``validation`` and ``testing`` (or ``test``), in capitals or not, hold lists of
+    ``{"image": path, "label": path}``, or of bare paths; an image that is a list of paths has channels. The part is the
+    case's group, so that split ``groups`` goes by it. Entries may also have the other columns of `Folder`:
+    ``scribble``, ``label_<rater>``, ``patient``, ``centre``, ``modality``, ``case``. Without ``case`` a case has the
+    name of its (first) image, and where two images share a name that of the folders too. ``labels`` and ``modality`` of
+    the list name labels and channels, if they are there. Lists of cases and files under other keys are refused.
 
     Args:
         raw: the JSON.
         base: folder that paths are relative to; by default that of the JSON.
         within: folder that every file must lie in, by default `base`: a list that came from
             elsewhere leads nowhere else.
-        fold: entries of ``training`` with this ``fold`` are the group ``validation``.
+        fold: entries of ``training`` with this ``fold`` (a number or text) are the group ``validation``; every entry of
+            ``training`` must have one then, and one this.
         labels: codes and names, ``"1=RV,2=Myo"``; comes before what the list says.
         unknown: the value of an unannotated voxel: in the scribbles 255 by default; in ``label``, where a list of MONAI
             knows every voxel, none.
@@ -72,27 +76,97 @@ class Datalist(Listed):
 
 
 def _list_cases(path: Path, content: Mapping[str, Any], folder: Path, fold: int | None) -> Iterator[RawCase]:
-    for part, group in _PARTS.items():
-        entries = content.get(part, [])
-        if not isinstance(entries, list):
-            raise DataError(f"{path}: '{part}' is no list; expected [{{'image': …, 'label': …}}]")
+    parts = _entries_of_parts(path, content)
+    if fold is not None:
+        _require_fold(path, parts, fold)
+    for key, group, entries in parts:
         for number, entry in enumerate(entries, start=1):
-            where = f"{path}, {part} {number}"
-            fields = {"image": entry} if isinstance(entry, str) else entry
-            held_out = (
-                fold is not None and part == "training" and isinstance(fields, dict) and fields.get(_FOLD) == fold
-            )
+            where = f"{path}, {key} {number}"
+            fields = _own_keys({"image": entry} if isinstance(entry, str) else entry, where)
+            held_out = fold is not None and group == "train" and _fold_of(fields, where) == fold
             cells = _read_entry(fields, where)
             yield locate_case({**cells, "split": "validation" if held_out else group}, folder, where)
 
 
-def _read_entry(fields: Any, where: str) -> dict[str, str]:
-    """An entry as the cells of a table."""
+def _entries_of_parts(path: Path, content: Mapping[str, Any]) -> list[tuple[str, str, list[Any]]]:
+    """Key, group and entries of every part; a list of cases under a key that is no part is refused."""
+    parts: dict[str, tuple[str, str, list[Any]]] = {}
+    for key, entries in content.items():
+        part = key.strip().lower()
+        if part not in _PARTS:
+            if isinstance(entries, list) and any(_is_entry(entry) for entry in entries):
+                raise DataError(f"{path}: '{key}' lists cases and is no part; name it one of {', '.join(_PARTS)}")
+            continue
+        if not isinstance(entries, list):
+            raise DataError(f"{path}: '{key}' is no list; expected [{{'image': …, 'label': …}}]")
+        if part in parts:
+            raise DataError(f"{path}: '{parts[part][0]}' and '{key}' are one part; join them")
+        parts[part] = (key, _PARTS[part], entries)
+    return [parts[part] for part in _PARTS if part in parts]
+
+
+def _is_entry(entry: Any) -> bool:
+    return _is_file(entry) or (isinstance(entry, dict) and any(_is_file(value) for value in entry.values()))
+
+
+def _is_file(value: Any) -> bool:
+    listed = value if isinstance(value, list) else [value]
+    return any(isinstance(path, str) and path.endswith(ENDINGS) for path in listed)
+
+
+def _own_keys(fields: Any, where: str) -> dict[str, Any]:
+    """An entry with its keys as they are known; a file under any other is refused, for it may be the label map."""
     if not isinstance(fields, dict):
         raise DataError(f"{where}: neither a path nor an object; expected {{'image': …, 'label': …}}")
+    known: dict[str, Any] = {}
+    for key, value in fields.items():
+        name = key.strip().lower()
+        meant = name if name in (*COLUMNS, _FOLD) else key
+        if meant in known:
+            raise DataError(f"{where}: '{key}' is there twice, in capitals and not; keep one")
+        if meant not in (*COLUMNS, _FOLD) and not key.startswith("label_"):
+            if _is_file(value):
+                raise DataError(
+                    f"{where}: key '{key}' names a file and is not read; call it image or label, or remove it"
+                )
+            if close := get_close_matches(name, (*COLUMNS, _FOLD), n=1, cutoff=_LEAST_LIKENESS):
+                raise DataError(f"{where}: key '{key}' is not known; rename it to '{close[0]}' or remove it")
+        known[meant] = value
+    return known
+
+
+def _require_fold(path: Path, parts: Sequence[tuple[str, str, list[Any]]], fold: int) -> None:
+    """Refuse a fold that no entry has: everything would be training."""
+    folds = {
+        _fold_of(_own_keys(entry, f"{path}, {key} {number}"), f"{path}, {key} {number}")
+        for key, group, entries in parts
+        if group == "train"
+        for number, entry in enumerate(entries, start=1)
+    }
+    if fold not in folds:
+        there = ", ".join(map(str, sorted(folds))) or "none"
+        raise DataError(
+            f"{path}: no entry of 'training' has fold {fold}; there are {there}; correct --fold or the list"
+        )
+
+
+def _fold_of(fields: Mapping[str, Any], where: str) -> int:
+    """The number of an entry's fold, however it is written."""
+    stored = fields.get(_FOLD)
+    text = str(stored).strip().removesuffix(".0")
+    if isinstance(stored, bool) or not text.isdecimal() or len(text) > _LONGEST_FOLD:
+        raise DataError(f"{where}: 'fold' is {str(stored)[:60]!r}; give every entry of 'training' a number from 0")
+    return int(text)
+
+
+def _read_entry(fields: Mapping[str, Any], where: str) -> dict[str, str]:
+    """An entry as the cells of a table."""
     cells: dict[str, str] = {}
     for key, value in fields.items():
         if key not in COLUMNS and not key.startswith("label_"):
+            continue
+        if key == "same_grid" and isinstance(value, bool):
+            cells[key] = "yes" if value else "no"
             continue
         paths = value if isinstance(value, list) else [value]
         if (len(paths) != 1 and key != "image") or not all(type(text) in (str, int) for text in paths):

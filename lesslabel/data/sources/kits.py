@@ -69,11 +69,13 @@ def _order_axes(case: Case) -> Case:
     stored_xyz = np.argsort(body_axes)
     axes = tuple(2 - int(axis) for axis in stored_xyz[::-1])  # arrays are (z, y, x)
     spacing_z_mm, spacing_y_mm, spacing_x_mm = (case.spacing_mm[axis] for axis in axes)
+    order = np.eye(4)[:, [*stored_xyz, 3]]
     return replace(
         case,
         image=np.ascontiguousarray(case.image.transpose(0, *(axis + 1 for axis in axes))),
         spacing_mm=(spacing_z_mm, spacing_y_mm, spacing_x_mm),
-        affine=case.affine[:, [*stored_xyz, 3]],
+        affine=case.affine @ order,
+        qform=None if case.qform is None else case.qform.moved(order),
         annotations={
             name: replace(annotation, labels=np.ascontiguousarray(annotation.labels.transpose(axes)))
             for name, annotation in case.annotations.items()

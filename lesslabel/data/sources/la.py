@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import Annotation, Case, Kind
+from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.hdf5 import DAMAGE, read_array
-from lesslabel.data.formats.nifti import require_same_grid
 from lesslabel.data.formats.nrrd import read_nrrd
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
@@ -129,8 +129,7 @@ class LA(Source):
         normalised = _normalised(image.array, image.path)
         if "dense" not in raw.files:
             return self._case(raw, normalised, None, image.spacing_mm, image.affine)
-        label = read_nrrd(raw.files["dense"])
-        require_same_grid(image, label)
+        label = lay_on(image, read_nrrd(raw.files["dense"]), same_grid=raw.same_grid)
         # 255 is the cavity there, and would mean unknown here
         if strange := sorted(set(np.unique(label.array).tolist()) - {0, _CAVITY}):
             raise DataError(

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lesslabel.data.case import Annotation, Case, Kind
-from lesslabel.data.formats.nifti import read_image, read_label_map, require_same_grid
+from lesslabel.data.formats.grid import lay_on
+from lesslabel.data.formats.nifti import read_image, read_label_map
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
 from lesslabel.errors import DataError
@@ -53,8 +54,7 @@ class MSCMR(Source):
         annotations = {}
         for role, (_, unknown, kind) in _ROLES.items():
             if role in raw.files:
-                label_map = read_label_map(raw.files[role])
-                require_same_grid(image, label_map)
+                label_map = lay_on(image, read_label_map(raw.files[role]), same_grid=raw.same_grid)
                 annotations[role] = Annotation(to_codes(label_map.array, self.labels, label_map.path, unknown), kind)
         return Case(
             uid=raw.uid,
@@ -65,6 +65,7 @@ class MSCMR(Source):
             modality="LGE-MR",
             group=raw.group,
             annotations=annotations,
+            qform=image.qform,
         )
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.formats.nifti import read_image, read_label_map, require_same_grid
+from lesslabel.data.formats.grid import lay_on
+from lesslabel.data.formats.nifti import NiftiVolume, read_grid, read_image, read_label_map
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import is_code, is_name, sorted_unique, to_codes
 from lesslabel.data.sources.folder import parse_labels
@@ -87,8 +88,7 @@ class MSD(Source):
             )
         annotations = {}
         if "dense" in raw.files:
-            label_map = read_label_map(raw.files["dense"])
-            require_same_grid(image, label_map)
+            label_map = _label_map(raw, image)
             annotations["dense"] = Annotation(to_codes(label_map.array, self.labels, label_map.path), Kind.DENSE)
         return Case(
             uid=raw.uid,
@@ -97,6 +97,7 @@ class MSD(Source):
             spacing_mm=image.spacing_mm,
             affine=image.affine,
             annotations=annotations,
+            qform=image.qform,
         )
 
     def _list(self) -> list[RawCase]:
@@ -119,7 +120,7 @@ class MSD(Source):
             replace(case, uid=f"{case.uid}_z{index:03d}")
             for case in self._cases
             if "dense" in case.files
-            for index in np.flatnonzero((read_label_map(case.files["dense"]).array == code).any(axis=(1, 2)))
+            for index in _slices_of(code, _label_map(case, read_grid(case.files["image"])))
         ]
         if not slices:
             raise DataError(f"{self.raw}: no slice holds label {code}, {self.labels[code]}; choose another SLICES_OF")
@@ -140,21 +141,28 @@ class MSD(Source):
         return ["image"] if count == 1 else [f"image {index + 1}" for index in range(count)]
 
 
+def _label_map(raw: RawCase, image: NiftiVolume) -> NiftiVolume:
+    return lay_on(image, read_label_map(raw.files["dense"]), same_grid=raw.same_grid)
+
+
+def _slices_of(code: int, label_map: NiftiVolume) -> list[int]:
+    return [int(index) for index in np.flatnonzero((label_map.array == code).any(axis=(1, 2)))]
+
+
 def _cut_slice(volume: Case, uid: str) -> Case:
     """The slice that a uid names, as a case of its own with z = 1."""
     match = _SLICE.search(uid)
     if match is None or int(match[1]) >= len(volume.image[0]):
         raise DataError(f"case {uid}: names no slice of {volume.uid}; list the cases again")
     index = int(match[1])
-    affine = None
-    if volume.affine is not None:
-        affine = volume.affine.copy()
-        affine[:3, 3] += index * affine[:3, 2]
+    shift = np.eye(4)
+    shift[2, 3] = index
     return replace(
         volume,
         uid=uid,
         image=volume.image[:, index : index + 1],
-        affine=affine,
+        affine=None if volume.affine is None else volume.affine @ shift,
+        qform=None if volume.qform is None else volume.qform.moved(shift),
         annotations={
             name: replace(annotation, labels=annotation.labels[index : index + 1])
             for name, annotation in volume.annotations.items()

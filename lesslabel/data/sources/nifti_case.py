@@ -1,12 +1,14 @@
 """A case from its files by role: what a table and a folder of several raters' label maps have in common."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.formats.nifti import NiftiVolume, require_same_grid
+from lesslabel.data.formats.grid import lay_on
+from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import has_segments, list_names, read_image, read_labels
 from lesslabel.data.mask_values import require_no_mask
 from lesslabel.data.sources.base import RawCase, Source
@@ -72,9 +74,8 @@ def read_channels(raw: RawCase) -> NiftiVolume:
     first = volumes[0]
     if len(volumes) == 1:
         return first
-    for volume in volumes[1:]:
-        require_same_grid(first, volume)
-    return NiftiVolume(np.concatenate([volume.array for volume in volumes]), first.spacing_mm, first.affine, first.path)
+    laid = [first, *(lay_on(first, volume) for volume in volumes[1:])]
+    return replace(first, array=np.concatenate([volume.array for volume in laid]))
 
 
 def read_case(raw: RawCase, source: Source, unknown: int = IGNORE) -> Case:
@@ -95,9 +96,9 @@ def read_case(raw: RawCase, source: Source, unknown: int = IGNORE) -> Case:
             f"{image.path}: case {raw.uid} has {len(image.array)} channels, not {len(source.channels)} "
             f"({', '.join(source.channels)}); every case needs the same ones in the same order"
         )
-    annotations = {role: _dense(raw.files[role], role, image, source) for role in label_roles(raw)}
+    annotations = {role: _dense(raw, role, image, source) for role in label_roles(raw)}
     if "scribble" in raw.files:
-        annotations["scribble"] = _scribble(raw.files["scribble"], image, source, unknown)
+        annotations["scribble"] = _scribble(raw, image, source, unknown)
     return Case(
         uid=raw.uid,
         patient=raw.patient,
@@ -108,6 +109,7 @@ def read_case(raw: RawCase, source: Source, unknown: int = IGNORE) -> Case:
         modality=raw.modality,
         group=raw.group,
         annotations=annotations,
+        qform=image.qform,
     )
 
 
@@ -115,8 +117,10 @@ def _is_image(role: str) -> bool:
     return role.partition(" ")[0] == "image"
 
 
-def _dense(path: Path, role: str, image: NiftiVolume, source: Source) -> Annotation:
-    labels = to_codes(read_labels(path, image, source.labels), source.labels, path, source.dense_unknown)
+def _dense(raw: RawCase, role: str, image: NiftiVolume, source: Source) -> Annotation:
+    path = raw.files[role]
+    values = read_labels(path, image, source.labels, same_grid=raw.same_grid)
+    labels = to_codes(values, source.labels, path, source.dense_unknown)
     if source.dense_unknown == IGNORE:  # where it is another value, the layout has declared it
         require_no_mask(labels, path)
     covered = None
@@ -128,8 +132,9 @@ def _dense(path: Path, role: str, image: NiftiVolume, source: Source) -> Annotat
     return Annotation(labels, Kind.DENSE, author="" if role == "dense" else role, covered_labels=covered)
 
 
-def _scribble(path: Path, image: NiftiVolume, source: Source, unknown: int) -> Annotation:
-    values = read_labels(path, image, source.labels, outside=unknown)
+def _scribble(raw: RawCase, image: NiftiVolume, source: Source, unknown: int) -> Annotation:
+    path = raw.files["scribble"]
+    values = read_labels(path, image, source.labels, outside=unknown, same_grid=raw.same_grid)
     if not (values == unknown).any():
         raise DataError(
             f"{path}: no voxel is {unknown}, the value of unknown; pass UNKNOWN, "

@@ -16,7 +16,7 @@ from lesslabel.data.sources.base import RawCase
 from lesslabel.data.sources.checks import is_code, is_name, require_within
 from lesslabel.data.sources.listed import Listed
 from lesslabel.data.sources.nifti_case import read_case
-from lesslabel.errors import DataError
+from lesslabel.errors import ConfigError, DataError
 from lesslabel.files import is_file, read_json
 
 DESCRIPTION = "dataset.json"
@@ -42,7 +42,7 @@ class NNUNet(Listed):
         raw: folder with ``dataset.json``.
         splits: ``splits_final.json`` of nnU-Net's preprocessing: the cases that its fold validates on are the group
             ``validation``.
-        fold: which fold of it.
+        fold: which fold of it, by default 0.
         within: folder that every file must lie in, by default `raw`: a data set that came from elsewhere leads nowhere
             else. Files that ``dataset`` borrows from other data sets lie in a folder above.
 
@@ -52,7 +52,9 @@ class NNUNet(Listed):
 
     name = "nnunet"
 
-    def __init__(self, raw: Path, splits: Path | None = None, fold: int = 0, within: Path | None = None) -> None:
+    def __init__(
+        self, raw: Path, splits: Path | None = None, fold: int | None = None, within: Path | None = None
+    ) -> None:
         path = self._require_raw(raw) / DESCRIPTION
         description = _read_object(path, "dataset.json of nnU-Net")
         labels, ignored = _read_labels(description, path)
@@ -60,7 +62,9 @@ class NNUNet(Listed):
         cases = _list_cases(Path(raw), description, path)
         require_within(cases, raw if within is None else within, path)
         if splits is not None:
-            cases = _validate_on(cases, splits, fold)
+            cases = _validate_on(cases, splits, 0 if fold is None else fold)
+        elif fold is not None:
+            raise ConfigError(f"nnunet: fold is {fold} without splits; pass --splits splits_final.json too")
         super().__init__(raw, cases, _read_channels(description, path), labels=labels)
 
     def read(self, raw: RawCase) -> Case:
@@ -190,8 +194,12 @@ def _validate_on(cases: list[RawCase], splits: Path, fold: int) -> list[RawCase]
     members = {group: folds[fold].get(part, []) for part, group in parts}
     if not all(isinstance(cases_of, list) for cases_of in members.values()):
         raise DataError(f"{splits}: fold {fold} holds no lists; expected {{'train': […], 'val': […]}}")
+    if twice := sorted(set(map(str, members["train"])) & set(map(str, members["validation"]))):
+        raise DataError(f"{splits}: fold {fold} has case '{twice[0]}' in 'train' and in 'val'; keep it in one")
     groups = {str(case): group for group, cases_of in members.items() for case in cases_of}
     if strangers := sorted(groups.keys() - {case.uid for case in cases}):
         raise DataError(f"{splits}: fold {fold} has case '{strangers[0]}', which is not in imagesTr; add it")
+    if empty := [part for part, group in parts if not members[group]]:
+        raise DataError(f"{splits}: fold {fold} lists no case under '{empty[0]}'; expected 'train' and 'val'")
     kept = [case for case in cases if case.group == "test" or case.uid in groups]
     return [replace(case, group=groups.get(case.uid, case.group)) for case in kept]

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import Annotation, Case, Kind
 from lesslabel.data.formats.dicom import read_series
-from lesslabel.data.formats.nifti import NiftiVolume, read_image, read_label_map, require_same_grid
+from lesslabel.data.formats.grid import lay_on
+from lesslabel.data.formats.nifti import NiftiVolume, read_image, read_label_map
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
 from lesslabel.data.sources.isotropic import IsotropicGrid, crop_around
@@ -94,7 +94,7 @@ class Pancreas(Source):
         grid = IsotropicGrid(image.array.shape, image.spacing_mm)
         labels, box = None, grid.whole
         if "dense" in raw.files:
-            label_map = self._lay_on(image, read_label_map(raw.files["dense"]))
+            label_map = self._lay_on(image, read_label_map(raw.files["dense"]), raw.same_grid)
             labels = grid.nearest(to_codes(label_map, self.labels, raw.files["dense"]))
             if not labels.any():
                 raise DataError(f"{raw.files['dense']}: no voxel is 1, the pancreas that the image is cropped to")
@@ -123,11 +123,11 @@ class Pancreas(Source):
                 for series in sorted({path.parent for path in folder.rglob("*.dcm")}):
                     yield match[1], min(series.glob("*.dcm"))
 
-    def _lay_on(self, image: NiftiVolume, label: NiftiVolume) -> NDArray[Any]:
+    def _lay_on(self, image: NiftiVolume, label: NiftiVolume, same_grid: bool) -> NDArray[Any]:
         """The label map voxel for voxel with the image."""
-        if self.label_order == "header":
+        if self.label_order == "header" and not same_grid:
             return _by_header(image, label)
-        stored = "" if self.label_order == "stored" else self.label_order
+        stored = "" if self.label_order in ("header", "stored") else self.label_order
         same = label.array.shape == image.array.shape and np.allclose(
             label.spacing_mm, image.spacing_mm, rtol=_SPACING_TOLERANCE
         )
@@ -141,19 +141,13 @@ class Pancreas(Source):
 
 
 def _by_header(image: NiftiVolume, label: NiftiVolume) -> NDArray[Any]:
-    # of the label's voxels to the image's: a reordering of axes if both were stored from one series
-    turn = nib.orientations.io_orientation(np.linalg.solve(image.affine, label.affine))
-    xyz = label.array.T
-    back = nib.orientations.inv_ornt_aff(turn, xyz.shape)
-    turned: NDArray[Any] = nib.orientations.apply_orientation(xyz, turn).T
     try:
-        require_same_grid(image, NiftiVolume(turned, image.spacing_mm, label.affine @ back, label.path))
+        return lay_on(image, label).array
     except DataError as error:
         raise DataError(
             f"{error}; if the header is wrong and the voxels are in the image's order, pass LABEL_ORDER stored, "
             "or the axes to reverse, and look at a case before training"
         ) from error
-    return turned
 
 
 def _read_ct(path: Path) -> NiftiVolume:

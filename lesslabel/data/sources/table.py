@@ -15,10 +15,17 @@ from lesslabel.errors import DataError
 from lesslabel.files import is_file, is_folder
 from lesslabel.plain_text import is_one_line, visible
 
-COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality", "case")
+COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality", "case", "same_grid")
 """The columns that are read, with ``image_<channel>`` and ``label_<rater>``; others are left aside."""
 
 _UID = re.compile(r"\w[\w.\- ]{0,199}")
+_MISTAKEN = {
+    "split": ("fold", "set", "subset", "part", "partition", "group"),
+    "label": ("mask", "seg", "segmentation", "annotation", "ground_truth", "gt"),
+    "patient": ("subject", "patient_id", "subject_id"),
+}
+"""Columns that say what another one is read for, by that one."""
+_SIZES = ("spacing", "spacing_mm", "voxel_size", "pixel_size")
 _LONGEST_CELL, _LONGEST_SHOWN = 10_000, 500
 _CHANNEL, _RATER = "image_", "label_"
 
@@ -101,7 +108,14 @@ def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
         group=cells.get("split", ""),
         centre=cells.get("centre", ""),
         modality=cells.get("modality", ""),
+        same_grid=_is_yes(cells.get("same_grid", ""), where),
     )
+
+
+def _is_yes(cell: str, where: str) -> bool:
+    if cell.lower() not in ("", "yes", "no", "true", "false", "1", "0"):
+        raise DataError(f"{where}: 'same_grid' is '{cell}'; write yes or no")
+    return cell.lower() in ("yes", "true", "1")
 
 
 def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
@@ -138,9 +152,20 @@ def _check_header(table: Path, header: Iterable[str], required: Sequence[str]) -
     for column in columns:
         if column in COLUMNS or column in special:
             continue
+        _require_meant(table, column, columns)
         if meant := get_close_matches(column.lower(), COLUMNS, n=1):
             raise DataError(f"{table}, row 1: column '{column}' is not known; rename it to '{meant[0]}' or remove it")
     return [*COLUMNS, *special]
+
+
+def _require_meant(table: Path, column: str, columns: Sequence[str]) -> None:
+    """Refuse a column that would change what the data mean if it were read."""
+    name = column.strip().lower()
+    if name in _SIZES:
+        raise DataError(f"{table}, row 1: column '{column}' is not read, sizes are those of the files; remove it")
+    for meant, others in _MISTAKEN.items():
+        if name in others and not any(known == meant or known.startswith(f"{meant}_") for known in columns):
+            raise DataError(f"{table}, row 1: column '{column}' is not read; rename it to '{meant}' or remove it")
 
 
 def _say_why(columns: Sequence[str], column: str) -> str:

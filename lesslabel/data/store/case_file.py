@@ -20,6 +20,7 @@ from lesslabel.data.store.case_layout import (
     plain_numbers,
     read_annotation,
     read_covered,
+    read_qform,
     read_spacing,
     read_text_attribute,
     read_voxels,
@@ -190,6 +191,9 @@ def content_hash(case: Case) -> str:
     if case.affine is not None:
         # adding 0 changes -0 to 0
         _digest_array(digest, np.round(case.affine, 6) + 0.0, np.float64)
+    if case.qform is not None:
+        _digest_array(digest, np.round(case.qform.affine, 6) + 0.0, np.float64)
+        digest.update(str(plain_numbers(case.qform.codes)).encode())
     for name in sorted(case.annotations):
         _digest_annotation(digest, name, case.annotations[name])
     return digest.hexdigest()
@@ -251,6 +255,7 @@ def _read_case(path: Path, subvolume: Subvolume | None, names: Collection[str] |
                     if subvolume is None and "affine" in file.attrs
                     else None
                 ),
+                qform=read_qform(file) if subvolume is None else None,
                 centre=read_text_attribute(file, "centre"),
                 modality=read_text_attribute(file, "modality"),
                 group=read_text_attribute(file, "group"),

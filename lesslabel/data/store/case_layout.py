@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Annotation, Case, Effort, Kind, Subvolume, crop_slices
+from lesslabel.data.case import Annotation, Case, Effort, Kind, Qform, Subvolume, crop_slices
 from lesslabel.data.formats.hdf5 import get_own, read_array
 
 # HDF5 1.10 is the first version with checksums of the metadata; fletcher32 is the checksum of the voxels
@@ -50,6 +50,9 @@ def write_image(file: h5py.File, case: Case) -> None:
     file.attrs["spacing_mm"] = np.asarray(case.spacing_mm, dtype=np.float64)
     if case.affine is not None:
         file.attrs["affine"] = np.asarray(case.affine, dtype=np.float64)
+    if case.qform is not None:
+        file.attrs["qform"] = np.asarray(case.qform.affine, dtype=np.float64)
+        file.attrs["form_codes"] = np.asarray(case.qform.codes, dtype=np.int64)
 
 
 def _compact(image: NDArray[np.float32]) -> NDArray[np.float32] | NDArray[np.int16]:
@@ -147,6 +150,14 @@ def read_covered(group: h5py.Group, key: str) -> tuple[int, ...] | None:
 def plain_numbers(values: Iterable[Any] | None) -> tuple[int, ...] | None:
     """Convert to Python integers; None stays None."""
     return None if values is None else tuple(int(value) for value in values)
+
+
+def read_qform(file: h5py.File) -> Qform | None:
+    """Read the second place of a case; None where it has but one."""
+    if "qform" not in file.attrs:
+        return None
+    sform_code, qform_code = (int(code) for code in file.attrs["form_codes"])
+    return Qform(np.asarray(file.attrs["qform"], np.float64), (sform_code, qform_code))
 
 
 def read_spacing(file: h5py.File) -> tuple[float, float, float]:

@@ -1,11 +1,12 @@
 """Prepare a store from the raw files of a source."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Literal
 
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.store.case_file import write_case
@@ -40,6 +41,7 @@ def prepare(
     *,
     workers: int | None = 0,
     skip_damaged: bool = False,
+    same_grid: Collection[str] | Literal["all"] = (),
     progress: Callable[[int, int], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> tuple[Store, list[Skipped]]:
@@ -52,17 +54,21 @@ def prepare(
             may use if there is work for more than a second; scripts then need ``if __name__ == "__main__":``. The store
             is the same whatever their number.
         skip_damaged: leave damaged cases out and return why, instead of stopping at the first.
+        same_grid: cases whose label maps are taken in the image's order of voxels, whatever their header says, or
+            ``"all"``; the shape must be the image's. The fingerprint names them.
         progress: called with (cases done, cases in all).
         warn: called with a line for every case that is prepared but cannot be trained on or predicted as it is: its
             image has voxels that are NaN or infinite.
 
     Raises:
-        DataError: if the folder exists, a case is damaged, two cases share a uid, or a name cannot be used later.
+        DataError: if the folder exists, a case is damaged, two cases share a uid, a name cannot be used later, or
+            one of `same_grid` is not there.
     """
     if store.exists():
         raise DataError(f"{store}: exists already; choose another folder or remove it first")
     raw_cases = source.list_cases()
     _require_unique(raw_cases)
+    raw_cases = _mark_same_grid(raw_cases, same_grid)
     require_names_of_store(source.labels, source.channels, source.raw)
     # closed before the folder is removed: no worker may write into it any more
     with written_aside(store) as aside, closing(_run(source, raw_cases, aside, workers)) as results:
@@ -84,7 +90,11 @@ def prepare(
             raise DataError(f"{source.raw}: no case could be prepared; first reason: {skipped[0].reason}")
         records = [entry.record for entry in prepared]
         write_table(aside / TABLE, records)
-        write_fingerprint(aside / FINGERPRINT, summarise_store(source, records, [entry.numbers for entry in prepared]))
+        fingerprint = summarise_store(source, records, [entry.numbers for entry in prepared])
+        there = {record.uid for record in records}
+        if marked := [raw.uid for raw in raw_cases if raw.same_grid and raw.uid in there]:
+            fingerprint["same_grid"] = marked
+        write_fingerprint(aside / FINGERPRINT, fingerprint)
     return Store(store), skipped
 
 
@@ -96,6 +106,13 @@ def _require_unique(raw_cases: Sequence[RawCase]) -> None:
         if raw.uid in seen:
             raise DataError(f"case '{raw.uid}' is listed twice; every case needs its own name")
         seen.add(raw.uid)
+
+
+def _mark_same_grid(raw_cases: Sequence[RawCase], same_grid: Collection[str] | Literal["all"]) -> list[RawCase]:
+    known = {raw.uid for raw in raw_cases}
+    if same_grid != "all" and (strangers := sorted(set(same_grid) - known)):
+        raise DataError(f"--same-grid names case '{strangers[0]}', which the source does not list; correct the name")
+    return [replace(raw, same_grid=True) if same_grid == "all" or raw.uid in same_grid else raw for raw in raw_cases]
 
 
 def _run(

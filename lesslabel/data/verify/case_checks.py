@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import Case
 from lesslabel.data.findings import PREPARE_AGAIN, Finding
+from lesslabel.data.formats.tolerance import displacement_voxel
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.store.annotation_checks import check_annotation, check_scribbles
 from lesslabel.data.store.case_file import content_hash, read_case
@@ -75,6 +76,7 @@ def check_case(path: Path, record: CaseRecord, codes: Collection[int], channels:
         *check_record(case, record),
         *check_spacing(case),
         *check_affine(case),
+        *check_qform(case),
         *check_image(case, channels),
         *(finding for name in case.annotations for finding in check_annotation(case, name, codes)),
         *check_scribbles(case),
@@ -144,6 +146,18 @@ def check_affine(case: Case) -> Iterator[Finding]:
         cause = "the gantry was tilted, or a registration sheared the header; distances are measured as if upright"
         fix = f"resample the raw image and its labels to an upright grid and {PREPARE_AGAIN}"
         yield Finding.warning(case.uid, problem, cause, fix)
+
+
+def check_qform(case: Case) -> Iterator[Finding]:
+    """Does the header state one place?"""
+    if case.qform is None or case.affine is None:
+        return
+    away_voxel = displacement_voxel(case.affine, case.qform.affine, case.shape)
+    sform_code, qform_code = case.qform.codes
+    problem = f"sform (code {sform_code}) and qform (code {qform_code}) disagree by {away_voxel:.3g} voxels"
+    cause = "a registration wrote its result into the sform; this library goes by the sform, ITK programs may not"
+    fix = f"set the code of the form that does not hold to 0 in the raw header and {PREPARE_AGAIN}"
+    yield Finding.warning(case.uid, problem, cause, fix)
 
 
 def check_image(case: Case, channels: Sequence[str]) -> Iterator[Finding]:

@@ -31,7 +31,13 @@ def masks() -> dict[str, np.ndarray]:
     return found
 
 
-def write_seg(path: Path, series: Path, **segments: np.ndarray) -> Path:
+def _pixels(kind: str, segments: list[np.ndarray]) -> np.ndarray:
+    if kind == "LABELMAP":
+        return sum(number * mask.astype(np.uint8) for number, mask in enumerate(segments, start=1))
+    return np.stack(segments, axis=-1).astype(np.uint8 if kind == "BINARY" else np.float32)
+
+
+def write_seg(path: Path, series: Path, kind: str = "BINARY", **segments: np.ndarray) -> Path:
     """By highdicom alone, from the slices of the series."""
     slices = [pydicom.dcmread(file) for file in sorted(series.glob("*.dcm"))]
     for one in slices:
@@ -47,8 +53,8 @@ def write_seg(path: Path, series: Path, **segments: np.ndarray) -> Path:
     ]
     highdicom.seg.Segmentation(
         source_images=slices,
-        pixel_array=np.stack(list(segments.values()), axis=-1).astype(np.uint8),
-        segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+        pixel_array=_pixels(kind, list(segments.values())),
+        segmentation_type=highdicom.seg.SegmentationTypeValues[kind],
         segment_descriptions=described,
         series_instance_uid="1.2.3.6",
         series_number=2,
@@ -90,8 +96,9 @@ def square(slice_index: float, low: float, high: float) -> np.ndarray:
     return np.array([(replicas.CT_AFFINE @ [x, y, slice_index, 1])[:3] * [-1, -1, 1] for x, y in voxels])
 
 
-def test_a_seg_lies_where_it_was_drawn(tmp_path: Path, image: NiftiVolume) -> None:
-    path = write_seg(tmp_path / "seg.dcm", tmp_path / "series", **masks())
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
+def test_a_seg_lies_where_it_was_drawn(tmp_path: Path, image: NiftiVolume, kind: str) -> None:
+    path = write_seg(tmp_path / "seg.dcm", tmp_path / "series", kind, **masks())
     assert list_names(path) == ["liver", "spleen"]
     labels = read_labels(path, image, NAMES)
     np.testing.assert_array_equal(labels, masks()["liver"] + 2 * masks()["spleen"])
@@ -207,3 +214,22 @@ def test_without_the_extra_it_is_named(tmp_path: Path, image: NiftiVolume, monke
     (tmp_path / "a.dcm").touch()
     with pytest.raises(DataError, match=r"a.dcm: DICOM segments need highdicom; pip install 'lesslabel\[dicom\]'"):
         read_labels(tmp_path / "a.dcm", image, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "match"),
+    [
+        ("SegmentationType", "HEIGHTMAP", "DICOM-SEG of type HEIGHTMAP is not read"),
+        ("DimensionOrganizationType", "TILED_SPARSE", r"DICOM-SEG of tiles \(TILED_SPARSE\) is not read"),
+        ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.66.5", r"\(Surface Segmentation Storage\) is not read"),
+    ],
+)
+def test_other_kinds_of_segmentations_are_refused_by_name(
+    tmp_path: Path, image: NiftiVolume, field: str, value: str, match: str
+) -> None:
+    path = write_seg(tmp_path / "seg.dcm", tmp_path / "series", **masks())
+    file = pydicom.dcmread(path)
+    setattr(file, field, value)
+    file.save_as(path)
+    with pytest.raises(DataError, match=match):
+        read_labels(path, image, NAMES)

@@ -110,3 +110,52 @@ def test_faults_name_the_entry(folder: Path, content: dict[str, object], match: 
 def test_no_list(folder: Path, text: str) -> None:
     (folder / "list.json").write_text(text)
     refuse(folder / "list.json", "list.json: not readable as a data list of MONAI")
+
+
+class TestFoldsAndKeys:
+    """What is written otherwise is understood or refused; it never turns everything into training."""
+
+    @pytest.mark.parametrize("write_fold", [int, str, float, lambda fold: f" {fold} "])
+    def test_a_fold_is_a_number_however_it_is_written(self, folder: Path, write_fold) -> None:
+        entries = [entry(name, fold=write_fold(number)) for number, name in enumerate("abc")]
+        cases = Datalist(write(folder, training=entries), fold=1, labels="1=a,2=b").list_cases()
+        assert [case.group for case in cases] == ["train", "validation", "train"]
+
+    @pytest.mark.parametrize("fold", [None, "first", True, [0], -1, 0.5])
+    def test_an_entry_without_a_fold_is_refused(self, folder: Path, fold: object) -> None:
+        path = write(folder, training=[entry("a", fold=0), entry("b", **({} if fold is None else {"fold": fold}))])
+        refuse(path, "training 2: 'fold' is .*; give every entry of 'training' a number", fold=0, labels="1=a")
+        Datalist(path, labels="1=a,2=b")
+
+    def test_a_fold_that_no_entry_has_is_refused(self, folder: Path) -> None:
+        path = write(folder, training=[entry("a", fold=0), entry("b", fold="1")])
+        refuse(path, r"no entry of 'training' has fold 7; there are 0, 1; correct --fold", fold=7, labels="1=a")
+
+    @pytest.mark.parametrize("key", ["training", "Training", "TRAINING", " training "])
+    def test_parts_in_capitals(self, folder: Path, key: str) -> None:
+        source = Datalist(write(folder, **{key: [entry("a")], "Testing": [entry("b")]}), labels="1=a,2=b")
+        assert [case.group for case in source.list_cases()] == ["train", "test"]
+
+    @pytest.mark.parametrize("key", ["train", "val", "unlabelled"])
+    def test_cases_under_a_key_that_is_no_part_are_refused(self, folder: Path, key: str) -> None:
+        path = write(folder, training=[entry("a")], **{key: [entry("b")]})
+        refuse(path, f"'{key}' lists cases and is no part; name it one of training", labels="1=a,2=b")
+
+    def test_two_keys_of_one_part_are_refused(self, folder: Path) -> None:
+        refuse(write(folder, training=[entry("a")], Training=[entry("b")]), "'training' and 'Training' are one part")
+
+    def test_keys_of_an_entry(self, folder: Path) -> None:
+        fields = {"Image": "images/a.nii.gz", "LABEL": "labels/a.nii.gz", "id": 7, "class": "x"}
+        (case,) = Datalist(write(folder, training=[fields]), labels="1=a,2=b").list_cases()
+        assert set(case.files) == {"image", "dense"}
+
+    @pytest.mark.parametrize(
+        ("more", "match"),
+        [
+            ({"mask": "labels/a.nii.gz"}, "key 'mask' names a file and is not read; call it image or label"),
+            ({"Label": "labels/b.nii.gz"}, "'Label' is there twice"),
+            ({"lable": 1}, "key 'lable' is not known; rename it to 'label'"),
+        ],
+    )
+    def test_keys_that_change_a_meaning_are_refused(self, folder: Path, more: dict[str, object], match: str) -> None:
+        refuse(write(folder, training=[entry("a", **more)]), match, labels="1=a")

@@ -158,3 +158,21 @@ class TestSplit:
 def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("image,image\na.nii.gz,b.nii.gz\n")
     refuse(tmp_path / "table.csv", "row 1: column 'image' is there twice")
+
+
+@pytest.mark.parametrize(
+    ("column", "advice"),
+    [
+        ("fold", "rename it to 'split'"),
+        ("Subset", "rename it to 'split'"),
+        ("mask", "rename it to 'label'"),
+        ("subject_id", "rename it to 'patient'"),
+        ("spacing", "sizes are those of the files"),
+    ],
+)
+def test_a_column_that_would_change_the_meaning_is_refused(tmp_path: Path, column: str, advice: str) -> None:
+    replicas.write_nifti(tmp_path / "a.nii.gz", np.zeros((2, 3, 4), np.uint8))
+    table = tmp_path / "table.csv"
+    table.write_text(f"image,{column}\na.nii.gz,0\n", encoding="utf-8")
+    with pytest.raises(DataError, match=rf"row 1: column '{column}' is not read.*{advice}"):
+        Folder(table, labels="1=a")

@@ -11,7 +11,7 @@ from itk_images import to_itk
 
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.sources.nnunet import NNUNet
-from lesslabel.errors import DataError
+from lesslabel.errors import ConfigError, DataError
 
 IMAGE = np.arange(3 * 5 * 4, dtype=np.int16).reshape(3, 5, 4)
 LABELS = (IMAGE % 3).astype(np.uint8)
@@ -115,6 +115,26 @@ def test_the_folds_of_its_preprocessing(raw: Path, tmp_path: Path) -> None:
     refuse(raw, "no fold 2", splits=path, fold=2)
     path.write_text(json.dumps([{"train": ["case_x"], "val": []}]))
     refuse(raw, "fold 0 has case 'case_x'", splits=path)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ({"train": ["case_a"], "val": []}, "fold 0 lists no case under 'val'"),
+        ({"train": ["case_a"], "validation": ["case_b"]}, "fold 0 lists no case under 'val'"),
+        ({"Train": ["case_a"], "val": ["case_b"]}, "fold 0 lists no case under 'train'"),
+        ({"train": ["case_a", "case_b"], "val": ["case_b"]}, "fold 0 has case 'case_b' in 'train' and in 'val'"),
+    ],
+)
+def test_a_fold_of_which_nothing_matches_is_refused(raw: Path, tmp_path: Path, content: object, match: str) -> None:
+    path = tmp_path / "splits_final.json"
+    path.write_text(json.dumps([content]))
+    refuse(raw, match, splits=path)
+
+
+def test_a_fold_without_splits_is_refused(raw: Path) -> None:
+    with pytest.raises(ConfigError, match="fold is 1 without splits"):
+        NNUNet(raw, fold=1)
 
 
 class TestFaults:

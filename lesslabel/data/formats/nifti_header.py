@@ -1,0 +1,74 @@
+"""What a NIfTI header says of lengths, places and scaling."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.case import Qform
+from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL, displacement_voxel
+from lesslabel.errors import DataError
+
+Spacing = tuple[float, float, float]
+
+_UNIT_BITS = 0x07
+_UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+"""Unsaid, metres, millimetres, micrometres."""
+_LARGEST_ROUNDING = 0.05
+"""More than this beside a whole number is no rounding: an interpolated label map has values in between."""
+_FLOAT_ROUNDING = 1e-4
+
+
+def unit_of(path: Path, header: Any) -> float:
+    """The unit of length in mm; a header that says none means mm.
+
+    Raises:
+        DataError: if its code is that of no unit of length.
+    """
+    code = int(header["xyzt_units"]) & _UNIT_BITS
+    if code not in _UNITS_MM:
+        raise DataError(f"{path}: unit of length {code} in xyzt_units is not known; correct it to 2, millimetres")
+    return _UNITS_MM[code]
+
+
+def to_mm(affine: NDArray[Any], unit_mm: float) -> NDArray[np.float64]:
+    """An affine in the header's unit of length as one in mm."""
+    placed = np.array(affine, dtype=np.float64)
+    placed[:3] *= unit_mm
+    return placed
+
+
+def second_place(header: Any, affine: NDArray[np.float64], unit_mm: float, shape: tuple[int, ...]) -> Qform | None:
+    """The qform, if there is an sform too and the two put a corner on different voxels."""
+    codes = int(header["sform_code"]), int(header["qform_code"])
+    if min(codes) <= 0:
+        return None
+    second = to_mm(header.get_qform(), unit_mm)
+    if not np.isfinite(second).all() or np.linalg.det(affine) == 0.0 or np.linalg.det(second) == 0.0:
+        return None
+    return Qform(second, codes) if displacement_voxel(affine, second, shape) > TOLERANCE_VOXEL else None
+
+
+def rounding_of(header: Any) -> float:
+    """Half a step of the scaling, at most `_LARGEST_ROUNDING`; of numbers stored as floats, what they cannot hold."""
+    slope, _ = header.get_slope_inter()
+    if slope is None or slope == 1.0:
+        return 0.0
+    step = abs(float(slope)) / 2 + _FLOAT_ROUNDING if header.get_data_dtype().kind in "iu" else _FLOAT_ROUNDING
+    return min(step, _LARGEST_ROUNDING)
+
+
+def spacing_of(path: Path, header: Any, depth: int, unit_mm: float) -> Spacing:
+    """The voxel size (z, y, x) in mm.
+
+    Raises:
+        DataError: if a side is not positive.
+    """
+    stored = [float(side) for side in header["pixdim"][1:4]]
+    if depth == 1 and stored[2] == 0.0:
+        stored[2] = 1.0  # a 2D image need not say how thick it is
+    if not all(math.isfinite(side) and side > 0.0 for side in stored):
+        raise DataError(f"{path}: voxel size (x, y, z) {stored} mm must be positive; correct pixdim in the header")
+    return stored[2] * unit_mm, stored[1] * unit_mm, stored[0] * unit_mm

@@ -1,0 +1,274 @@
+"""What the pages of a TIFF are: slices or channels, how many, how large a pixel is, and whether any would be lost.
+
+ImageJ, OME and tifffile each say it in the image description; TIFF itself knows pages and pixels per centimetre alone.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.data.formats.units import unit_mm
+from lesslabel.errors import DataError
+
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION = 256, 257, 258, 259, 262, 270
+_STRIPS, _SAMPLES, _STRIP_BYTES, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 273, 277, 279, 282, 283, 296
+_SUBFILE, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DEPTH = 254, 338, 339, 32997
+_ORIENTATION, _LAST_UPRIGHT = 274, 4
+"""Of those beyond, which exchange rows and columns, Pillow reads some with their pixels mixed up."""
+_CENTIMETRE = 3
+_WHITE_IS_ZERO = 0
+_NO_LENGTH = ("", "pixel", "pixels", "px", "reference frame")
+_NUMPY_KINDS = {1: "u", 2: "i", 3: "f"}
+_PIXELS = re.compile(r"<(?:\w+:)?Pixels\b([^>]*)>")
+_ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
+_LONGEST_DESCRIPTION = 2**20
+
+
+@dataclass(frozen=True)
+class TiffLayout:
+    """What the planes of a TIFF are.
+
+    Attributes:
+        slices: how many.
+        channels: how many that lie on planes of their own.
+        channels_first: whether all slices of a channel follow each other, instead of all channels of a slice.
+        spacing_mm: voxel size (z, y, x), None where the file states none.
+    """
+
+    slices: int
+    channels: int = 1
+    channels_first: bool = False
+    spacing_mm: tuple[float, float, float] | None = None
+
+    def arrange(self, planes: NDArray[Any]) -> NDArray[Any]:
+        """Planes (samples, plane, y, x) as (C, z, y, x)."""
+        if self.channels == 1:
+            return planes
+        order = (self.channels, self.slices) if self.channels_first else (self.slices, self.channels)
+        sorted_planes = planes[0].reshape(*order, *planes.shape[2:])
+        return sorted_planes if self.channels_first else np.moveaxis(sorted_planes, 1, 0)
+
+
+def read_layout(path: Path, tags: Mapping[int, Any], pages: int) -> TiffLayout:
+    """Say what the pages of a TIFF are.
+
+    Args:
+        path: the file, for messages.
+        tags: of its first page.
+        pages: how many the file lists.
+
+    Raises:
+        DataError: if it states what is not read, such as frames in time, or other planes than are there.
+    """
+    text = str(tags.get(_DESCRIPTION, ""))[:_LONGEST_DESCRIPTION]
+    if text.startswith("ImageJ="):
+        return _of_imagej(path, tags, pages, text)
+    if _PIXELS.search(text) or "BinaryOnly" in text:
+        return _of_ome(path, tags, pages, text)
+    if text.startswith("{") and (layout := _of_tifffile(path, tags, pages, text)) is not None:
+        return layout
+    return TiffLayout(pages, spacing_mm=_by_resolution(path, tags, pages))
+
+
+def require_plain(path: Path, tags: Mapping[int, Any], page: int) -> None:
+    """Refuse a page that Pillow would read with loss, or as something else than it is.
+
+    Raises:
+        DataError: names the field.
+    """
+    where = f"{path}: page {page + 1}"
+    bits = _numbers(tags.get(_BITS, 1))
+    if len(bits) > 1 and max(bits) > 8:
+        raise DataError(f"{where}: {max(bits)}-bit colours cannot be read whole; save every channel as a page of grey")
+    if 0 in _numbers(tags.get(_EXTRA_SAMPLES, ())):
+        raise DataError(f"{where}: has a channel beside its colours (ExtraSamples 0); save every channel as a page")
+    if int(tags.get(_PHOTOMETRIC, 1)) == _WHITE_IS_ZERO and max(bits) > 1:
+        raise DataError(f"{where}: 0 is white (PhotometricInterpretation 0); save it with 0 as black")
+    if int(tags.get(_SUBFILE, 0)) & 0b101:
+        raise DataError(f"{where}: a thumbnail or mask of another page (NewSubfileType); save the image alone")
+    if (orientation := int(tags.get(_ORIENTATION, 1))) > _LAST_UPRIGHT:
+        raise DataError(f"{where}: lies on its side (Orientation {orientation}); turn it upright and save it again")
+    if int(tags.get(_DEPTH, 1)) > 1:
+        raise DataError(f"{where}: holds several slices (ImageDepth), of which one would be read; save it by pages")
+
+
+def restore_numbers(values: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
+    """Pixels as stored: Pillow drops the sign of a byte, adds one to 32 bits, and stretches 2 and 4 bits to 8."""
+    signed = _numbers(tags.get(_SAMPLE_FORMAT, 1))[0] == 2
+    bits = _numbers(tags.get(_BITS, 1))
+    if signed and values.dtype == np.uint8:
+        return values.view(np.int8)
+    if not signed and values.dtype == np.int32 and bits == [32]:
+        return values.view(np.uint32)
+    if bits in ([2], [4]) and int(tags.get(_PHOTOMETRIC, 1)) == 1:
+        values = np.asarray(values // (255 // (2 ** bits[0] - 1)))
+    return values
+
+
+def read_contiguous(path: Path, tags: Any, count: int) -> NDArray[Any]:
+    """The planes (1, plane, y, x) that follow each other behind the only page that a file lists.
+
+    Raises:
+        DataError: if they are compressed or not all there.
+    """
+    width, height = int(tags[_WIDTH]), int(tags[_HEIGHT])
+    bits, samples = _numbers(tags.get(_BITS, 1)), int(tags.get(_SAMPLES, 1))
+    offsets, sizes = _numbers(tags.get(_STRIPS, ())), _numbers(tags.get(_STRIP_BYTES, ()))
+    kind = _NUMPY_KINDS.get(_numbers(tags.get(_SAMPLE_FORMAT, 1))[0])
+    follow = all(start + size == after for start, size, after in zip(offsets, sizes, offsets[1:], strict=False))
+    plain = int(tags.get(_COMPRESSION, 1)) == 1 and samples == 1 and bits[0] in (8, 16, 32, 64)
+    if kind is None or not plain or not offsets or not follow:
+        raise DataError(f"{path}: states {count} planes and lists 1 page; save every plane as a page of its own")
+    dtype = np.dtype(f"{kind}{bits[0] // 8}").newbyteorder("<" if tags.prefix == b"II" else ">")
+    size = count * height * width * dtype.itemsize
+    if size <= 0 or offsets[0] + size > path.stat().st_size:
+        raise DataError(f"{path}: states {count} planes, the file is too short for them; copy it again")
+    with path.open("rb") as file:
+        file.seek(offsets[0])
+        values: NDArray[Any] = np.frombuffer(file.read(size), dtype).reshape(1, count, height, width)
+    own_order: NDArray[Any] = values.astype(dtype.newbyteorder("="))
+    return own_order
+
+
+def _of_imagej(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffLayout:
+    fields = dict(line.partition("=")[::2] for line in text.splitlines())
+    total, channels, slices, frames = (
+        _count(path, fields, name) for name in ("images", "channels", "slices", "frames")
+    )
+    if frames > 1:
+        raise DataError(f"{path}: frames={frames} in time; save every frame as a file, or name the frames slices")
+    if channels * slices == 1:
+        slices = total
+    if channels * slices != max(total, 1) or pages not in (1, total):
+        raise DataError(
+            f"{path}: states images={total}, channels={channels}, slices={slices} and lists {pages} pages; "
+            "save it again"
+        )
+    if slices == 1 and fields.get("mode") not in ("composite", "color"):
+        slices, channels = channels, 1  # how a stack is written whose axes nobody named
+    length_mm = _unit(path, fields.get("unit", ""))
+    if length_mm is None:
+        return TiffLayout(slices, channels, spacing_mm=_by_resolution(path, tags, slices))
+    sides = [_per_unit(path, tags, tag) * length_mm for tag in (_Y_RESOLUTION, _X_RESOLUTION)]
+    step = fields.get("spacing", "")
+    if not step and slices > 1:
+        raise _no_step(path, "spacing")
+    return TiffLayout(slices, channels, spacing_mm=(_length(path, step or "1") * length_mm, sides[0], sides[1]))
+
+
+def _of_ome(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffLayout:
+    found = _PIXELS.findall(text)
+    if len(found) != 1:
+        raise DataError(f"{path}: describes {len(found)} images (OME Pixels); save one image a file")
+    fields = dict(_ATTRIBUTE.findall(found[0]))
+    samples = int(tags.get(_SAMPLES, 1))
+    slices, channels, frames = (_count(path, fields, name) for name in ("SizeZ", "SizeC", "SizeT"))
+    if frames > 1:
+        raise DataError(f"{path}: SizeT={frames} frames in time; save every frame as a file")
+    if samples > 1 and channels % samples == 0:
+        channels //= samples
+    if slices * channels != pages:
+        raise DataError(
+            f"{path}: states SizeZ={slices}, SizeC={channels} and lists {pages} pages; save all planes in one file"
+        )
+    order = fields.get("DimensionOrder", "XYCZT")
+    sides = []
+    for axis in "ZYX":
+        size, unit = fields.get(f"PhysicalSize{axis}"), fields.get(f"PhysicalSize{axis}Unit", "µm")
+        length_mm = _unit(path, unit)
+        sides.append(None if size is None or length_mm is None else _length(path, size) * length_mm)
+    return TiffLayout(slices, channels, order.index("Z") < order.index("C"), _complete(path, sides, slices))
+
+
+def _of_tifffile(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffLayout | None:
+    """The shape that tifffile notes; None where the description is another's, or not of this image any more."""
+    try:
+        described = json.loads(text)
+        shape = [int(side) for side in described["shape"]]
+        axes = str(described.get("axes", "")) if isinstance(described, dict) else ""
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    page, samples = [int(tags[_HEIGHT]), int(tags[_WIDTH])], int(tags.get(_SAMPLES, 1))
+    if samples > 1 and shape[-3:] == [*page, samples]:
+        leading = shape[:-3]
+    elif shape[-2:] == page and (samples == 1 or shape[-3:-2] == [samples]):
+        leading = shape[: -2 if samples == 1 else -3]
+    else:
+        return None
+    if math.prod(leading) != pages and (pages != 1 or not leading):
+        raise DataError(f"{path}: states shape={shape} and lists {pages} pages; save it again")
+    named = axes[: len(leading)] if len(axes) == len(shape) else "Q" * len(leading)
+    wide = [(axis, side) for axis, side in zip(named, leading, strict=True) if side > 1]
+    if any(axis == "T" for axis, _ in wide):
+        raise DataError(f"{path}: axes={axes} has frames in time; save every frame as a file, or name the axis Z")
+    channels = [side for axis, side in wide if axis == "C"]
+    slices = [side for axis, side in wide if axis != "C"]
+    if max(len(channels), len(slices)) > 1:
+        raise DataError(f"{path}: shape={shape} has more than one dimension beyond z, y, x; split the file")
+    count = math.prod(slices)
+    first = bool(channels) and wide[0][0] == "C"
+    return TiffLayout(count, math.prod(channels), first, _by_resolution(path, tags, count))
+
+
+def _by_resolution(path: Path, tags: Mapping[int, Any], slices: int) -> tuple[float, float, float] | None:
+    """Pixels per centimetre are a size; pixels per inch are what a picture is printed at."""
+    if int(tags.get(_RESOLUTION_UNIT, 2)) != _CENTIMETRE or _X_RESOLUTION not in tags:
+        return None
+    sides = [_per_unit(path, tags, tag) * unit_mm(path, "cm") for tag in (_Y_RESOLUTION, _X_RESOLUTION)]
+    return _complete(path, [None, *sides], slices)
+
+
+def _complete(path: Path, sides: Sequence[float | None], slices: int) -> tuple[float, float, float] | None:
+    z, y, x = sides
+    if y is None or x is None:
+        return None
+    if z is None and slices > 1:
+        raise _no_step(path, "PhysicalSizeZ")
+    return (1.0 if z is None else z), y, x
+
+
+def _no_step(path: Path, name: str) -> DataError:
+    return DataError(
+        f"{path}: states the size of a pixel and not the distance of its slices ({name}); add it, or write "
+        f'{{"spacing": [z, y, x]}} in mm to {path.with_suffix(".json").name}'
+    )
+
+
+def _per_unit(path: Path, tags: Mapping[int, Any], tag: int) -> float:
+    return 1.0 / _length(path, tags.get(tag, 0))
+
+
+def _length(path: Path, value: Any) -> float:
+    try:
+        length = float(value)
+    except (ValueError, TypeError, ZeroDivisionError):
+        length = 0.0
+    if not 0.0 < length < math.inf:
+        raise DataError(f"{path}: pixel size or resolution '{str(value)[:20]}' is not positive; correct it")
+    return length
+
+
+def _unit(path: Path, name: str) -> float | None:
+    """Its length in mm; None where sizes are counted in pixels."""
+    with suppress(UnicodeError):  # tags are read as Latin-1, most programs write UTF-8
+        name = name.encode("latin-1").decode("utf-8")
+    return None if name.strip().lower() in _NO_LENGTH else unit_mm(path, name)
+
+
+def _count(path: Path, fields: Mapping[str, str], name: str) -> int:
+    text = fields.get(name, "1").strip()
+    if not text.isdecimal() or not 0 < len(text) < 7 or int(text) < 1:
+        raise DataError(f"{path}: {name}={text[:20]} is no number of planes; save it again")
+    return int(text)
+
+
+def _numbers(value: Any) -> list[int]:
+    return [int(number) for number in (value if isinstance(value, tuple | list) else (value,))]
