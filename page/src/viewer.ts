@@ -1,6 +1,7 @@
 // The adapter to NiiVue: the only file that knows it. Others speak of voxels (z, y, x) as the store counts them.
 
 import { NVImage, Niivue, SLICE_TYPE } from "@niivue/niivue";
+import { Orientation } from "./orientation";
 import type { Label, Plane, Voxel } from "./types";
 
 export type Layout = "axial" | "coronal" | "sagittal" | "all";
@@ -19,8 +20,7 @@ export class Viewer {
   private readonly niivue: Niivue;
   private volume!: NVImage;
   private shape: Voxel = [1, 1, 1];
-  private steps: Voxel = [1, 1, 1];
-  private offset = 0;
+  private orientation!: Orientation;
   private changed: [number, number] | null = null;
 
   constructor(private readonly canvas: HTMLCanvasElement) {
@@ -38,7 +38,6 @@ export class Viewer {
       sagittalNoseLeft: true,
       loadingText: "",
     } as never);
-    this.niivue.opts.multiplanarForceRender = false;
   }
 
   async attach(): Promise<void> {
@@ -51,7 +50,7 @@ export class Viewer {
     this.volume = await NVImage.loadFromUrl({ url: "case.nii", name: "case.nii", buffer: image } as never);
     this.niivue.addVolume(this.volume);
     this.shape = shape;
-    this.measure();
+    this.orientation = new Orientation(this.volume.permRAS as number[], shape);
     this.niivue.createEmptyDrawing();
     this.niivue.scene.pan2Dxyzmm = [0, 0, 0, 1] as never;
     this.moveTo(shape.map((size) => Math.floor(size / 2)) as Voxel);
@@ -70,12 +69,8 @@ export class Viewer {
   /** Takes over the values of voxels start to end of a label map; seen after `refresh`. */
   draw(labels: Uint8Array, erased: number, start: number, end: number): void {
     const bitmap = this.niivue.drawBitmap as Uint8Array;
-    const [, rows, columns] = this.shape;
     for (let flat = start; flat < end; flat++) {
-      const x = flat % columns;
-      const y = Math.floor(flat / columns) % rows;
-      const z = Math.floor(flat / (columns * rows));
-      const place = this.offset + z * this.steps[0] + y * this.steps[1] + x * this.steps[2];
+      const place = this.orientation.placeOf(flat);
       const value = labels[flat];
       bitmap[place] = value === erased ? 0 : value === 0 ? BACKGROUND_STROKE : value;
       const [low, high] = this.changed ?? [place, place];
@@ -86,7 +81,7 @@ export class Viewer {
   /** Shows what was drawn: only the changed slices go to the graphics card. */
   refresh(): void {
     if (this.changed && this.niivue.drawTexture) {
-      const [, width, height] = this.volume.dimsRAS as number[];
+      const [width, height] = this.orientation.sizes;
       const [first, last] = this.changed.map((place) => Math.floor(place / (width * height)));
       const part = (this.niivue.drawBitmap as Uint8Array).subarray(first * width * height, (last + 1) * width * height);
       const { gl } = this.niivue;
@@ -106,7 +101,7 @@ export class Viewer {
   /** The layout that shows the slices across an axis of the store. */
   layoutAcross(axis: number): Layout {
     const names: Layout[] = ["axial", "coronal", "sagittal"];
-    return names[NORMAL.findIndex((anatomical) => this.axisOf(anatomical) === axis)];
+    return names[NORMAL.findIndex((anatomical) => this.orientation.axisOf(anatomical) === axis)];
   }
 
   /** What a place of the canvas, in CSS pixels, shows; null beside the image. */
@@ -116,8 +111,8 @@ export class Viewer {
     if (tile < 0) return null;
     const frac = this.niivue.screenXY2TextureFrac(left * ratio, top * ratio, tile, true);
     if (frac[0] < 0) return null;
-    const axis = this.axisOf(NORMAL[this.niivue.screenSlices[tile].axCorSag]);
-    const voxel = this.fromFrac(frac);
+    const axis = this.orientation.axisOf(NORMAL[this.niivue.screenSlices[tile].axCorSag]);
+    const voxel = this.orientation.fromShares(frac);
     const index = this.position[axis];
     voxel[axis] = index;
     return { voxel, plane: { axis, index } };
@@ -127,33 +122,30 @@ export class Viewer {
   place(voxel: Voxel, axis: number): [number, number] | null {
     const shown = [...voxel] as Voxel;
     shown[axis] = this.position[axis];
-    const seen = this.niivue.screenSlices.findIndex((slice) => this.axisOf(NORMAL[slice.axCorSag]) === axis);
-    if (seen < 0) return null;
-    const slice = this.niivue.screenSlices[seen];
-    // of the tile alone: with several planes on screen the nearest tile may be another
     const kept = this.niivue.screenSlices;
-    this.niivue.screenSlices = [slice];
-    const position = this.niivue.frac2canvasPos(this.toFrac(shown) as never);
+    // of that tile alone: with several planes on screen NiiVue takes the nearest
+    this.niivue.screenSlices = kept.filter((slice) => this.orientation.axisOf(NORMAL[slice.axCorSag]) === axis);
+    const position = this.niivue.frac2canvasPos(this.orientation.toShares(shown) as never);
     this.niivue.screenSlices = kept;
     return position ? [position[0] / this.ratio, position[1] / this.ratio] : null;
   }
 
   /** The voxel in which the shown slices cross. */
   get position(): Voxel {
-    const voxel = this.fromFrac(this.niivue.scene.crosshairPos);
+    const voxel = this.orientation.fromShares(this.niivue.scene.crosshairPos);
     return voxel.map((value, axis) => Math.min(Math.max(Math.round(value), 0), this.shape[axis] - 1)) as Voxel;
   }
 
   moveTo(voxel: Voxel): void {
     const inside = voxel.map((value, axis) => Math.min(Math.max(value, 0), this.shape[axis] - 1)) as Voxel;
-    this.niivue.scene.crosshairPos = this.toFrac(inside) as never;
+    this.niivue.scene.crosshairPos = this.orientation.toShares(inside) as never;
     this.niivue.drawScene();
   }
 
   /** The slices on screen. */
   get planes(): Plane[] {
     const axes = new Set(this.niivue.screenSlices.filter((slice) => slice.axCorSag <= 2).map((slice) => slice.axCorSag));
-    return [...axes].map((type) => this.axisOf(NORMAL[type])).map((axis) => ({ axis, index: this.position[axis] }));
+    return [...axes].map((type) => this.orientation.axisOf(NORMAL[type])).map((axis) => ({ axis, index: this.position[axis] }));
   }
 
   get window(): [number, number] {
@@ -179,7 +171,7 @@ export class Viewer {
 
   /** Moves what is shown so that the first voxel comes to lie where the second was. */
   pan(from: Voxel, to: Voxel): void {
-    const [first, second] = [from, to].map((voxel) => this.niivue.frac2mm(this.toFrac(voxel) as never));
+    const [first, second] = [from, to].map((voxel) => this.niivue.frac2mm(this.orientation.toShares(voxel) as never));
     const pan = this.niivue.scene.pan2Dxyzmm;
     for (let axis = 0; axis < 3; axis++) pan[axis] += second[axis] - first[axis];
     this.niivue.drawScene();
@@ -187,40 +179,5 @@ export class Viewer {
 
   private get ratio(): number {
     return this.canvas.width / this.canvas.clientWidth;
-  }
-
-  /** How flat indices of NiiVue's drawing, which it turns to right, anterior, superior, follow from the store's. */
-  private measure(): void {
-    const dims = (this.volume.dimsRAS as number[]).slice(1, 4);
-    const strides = [1, dims[0], dims[0] * dims[1]];
-    this.offset = 0;
-    (this.volume.permRAS as number[]).forEach((from, to) => {
-      const axis = 3 - Math.abs(from); // NIfTI counts (x, y, z), the store (z, y, x)
-      this.steps[axis] = from < 0 ? -strides[to] : strides[to];
-      if (from < 0) this.offset += strides[to] * (dims[to] - 1);
-    });
-  }
-
-  /** The store's axis that runs along right (0), anterior (1) or superior (2). */
-  private axisOf(anatomical: number): number {
-    return 3 - Math.abs((this.volume.permRAS as number[])[anatomical]);
-  }
-
-  private fromFrac(frac: ArrayLike<number>): Voxel {
-    const voxel: Voxel = [0, 0, 0];
-    (this.volume.permRAS as number[]).forEach((from, to) => {
-      const axis = 3 - Math.abs(from);
-      const share = from < 0 ? 1 - frac[to] : frac[to];
-      voxel[axis] = share * this.shape[axis] - 0.5;
-    });
-    return voxel;
-  }
-
-  private toFrac(voxel: Voxel): [number, number, number] {
-    return (this.volume.permRAS as number[]).map((from) => {
-      const axis = 3 - Math.abs(from);
-      const share = (voxel[axis] + 0.5) / this.shape[axis];
-      return from < 0 ? 1 - share : share;
-    }) as [number, number, number];
   }
 }

@@ -1,5 +1,7 @@
 """A case from the queue to the store, over HTTP as the page does it."""
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -7,6 +9,8 @@ from desks import SHAPE, Page, click_turn, make_desk, seen_all, truth
 
 from lesslabel.annotate.desk import Desk
 from lesslabel.data.case import IGNORE, Kind
+from lesslabel.data.formats.nifti import write_label_map
+from lesslabel.data.queue import Queue, QueueRow, write_queue
 from lesslabel.data.store import Store
 
 
@@ -226,6 +230,30 @@ def test_a_threshold_changes_the_last_answer_and_the_model_goes_on(store: Store,
     again.done("turns", turn=edit("threshold", plane=plane, value=0.999))
     assert (again.labels == 1).sum() == strict
     assert page.post("turns", turn=edit("threshold", label=2, plane=plane, value=0.5)).status_code == 422
+
+
+def test_the_queue_gives_order_reason_slices_and_a_start(store: Store, tmp_path: Path) -> None:
+    case = store.read("case2")
+    write_label_map(tmp_path / "start.nii.gz", truth(), case.spacing_mm, case.affine)
+    rows = (
+        QueueRow("case0", slice=3, rank=5, reason="late"),
+        QueueRow("case2", slice=4, rank=0, reason="first of all", prelabel="start.nii.gz"),
+        QueueRow("case2", slice=0, rank=2, reason="first of all", prelabel="start.nii.gz"),
+    )
+    write_queue(tmp_path / "queue.csv", Queue(rows))
+    page = Page(make_desk(store, queue=tmp_path / "queue.csv"))
+    assert [item["uid"] for item in page.client.get("/api/desk").json()["items"]] == ["case2", "case0"]
+    content = page.open()
+    assert (content["slices"], content["reason"]) == ([4, 0], "first of all")
+    assert np.array_equal(page.labels, truth())
+    page.click(4, (14, 8), 1, "background")
+    assert page.labels[4, 14, 8] == 0
+    assert page.post("finish", seen=seen_all()).status_code == 428  # slice 0 has no label
+    page.done("finish", nothing_to_mark=True, seen=seen_all())
+    drawn = Store(store.path).read("case2").annotations["drawn"]
+    assert drawn.covered_slices == (0, 4)
+    assert (drawn.labels[1:4] == IGNORE).all()
+    assert np.array_equal(drawn.labels[4], page.labels[4])
 
 
 def edit(what: str, label: int = 1, plane: object = None, value: float | None = None) -> dict[str, object]:
