@@ -1,13 +1,14 @@
 """The label map of a case as a person draws it, turn by turn, and any turn taken back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotate.assistant import Assistant, Conversation
 from lesslabel.annotate.edits import filled_between, largest_component
+from lesslabel.annotate.taken import Redrawn, Taken, before_any, union
 from lesslabel.annotate.turns import Edit, Paint, Plane, Prompted, Turn
 from lesslabel.annotate.wire import Change, Runs, changes_of
 from lesslabel.errors import DataError
@@ -19,45 +20,6 @@ KEPT_BYTES = 256 * 2**20
 
 Voxel = tuple[int, int, int]
 _Key = tuple[int, Plane | None]
-
-
-@dataclass(frozen=True, eq=False)
-class Taken:
-    """A turn that stands, and what it changed.
-
-    Attributes:
-        number: of the turn, counted from 1; a turn that was taken back and given again keeps it.
-        turn: what was done.
-        voxels: flat indices of the voxels that it changed, sorted.
-        before: their values before.
-        after: their values after.
-        said_before: for prompts, what had been said of the label on that slice before.
-    """
-
-    number: int
-    turn: Turn
-    voxels: NDArray[np.int64]
-    before: NDArray[np.uint8]
-    after: NDArray[np.uint8]
-    said_before: Conversation | None = None
-
-    @property
-    def changes(self) -> list[Change]:
-        """What it changed, grouped by value."""
-        return changes_of(self.voxels, self.after)
-
-
-@dataclass(frozen=True, eq=False)
-class Redrawn:
-    """What taking back or giving again one turn came to.
-
-    Attributes:
-        changes: of the whole map.
-        again: the turns that were drawn anew, with what each changes now.
-    """
-
-    changes: list[Change]
-    again: list[tuple[int, list[Change]]]
 
 
 class Drawing:
@@ -163,7 +125,8 @@ class Drawing:
 
     def _redraw(self, number: int, turns: Sequence[tuple[int, Turn]]) -> Redrawn:
         """Take the turns from a number on back, and take these instead."""
-        map_before = self._flat.copy()
+        touched = union(taken.voxels for taken in self.taken if taken.number >= number)
+        before = self._flat[touched]
         unwound = self._unwind(number)
         try:
             again = [self.apply(later, turn) for later, turn in turns]
@@ -172,7 +135,8 @@ class Drawing:
             for taken in unwound:
                 self.apply_known(taken.number, taken.turn, taken.changes)
             raise
-        voxels = np.flatnonzero(map_before != self._flat)
+        voxels, values = before_any(touched, before, again)
+        voxels = voxels[values != self._flat[voxels]]
         return Redrawn(changes_of(voxels, self._flat[voxels]), [(taken.number, taken.changes) for taken in again])
 
     def _unwind(self, number: int) -> list[Taken]:

@@ -118,3 +118,16 @@ def test_the_journal_names_no_patient_and_no_path(store: Store, page: Page) -> N
     text = journal_of(store, drawn(page)).read_text()
     assert "patient" not in text
     assert str(store.path) not in text
+
+
+def test_what_the_page_is_told_is_the_whole_difference(page: Page) -> None:
+    drawn(page)
+    rng = np.random.default_rng(0)
+    standing = [True, False, True, True, True]
+    for _ in range(20):
+        number = int(rng.integers(0, 5))
+        page.done("remove" if standing[number] else "restore", number=number + 1)
+        standing[number] = not standing[number]
+        told = page.labels.copy()
+        page.open(page.key)
+        assert np.array_equal(page.labels, told)
