@@ -34,7 +34,7 @@ check: environment
 docs: environment
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file docs/site/mkdocs.yml
 
-page: lesslabel/annotate/static/page.js
+page: lesslabel/annotating/static/page.js
 
 environment: $(VENV)/.installed-dev
 
@@ -52,7 +52,7 @@ page/node_modules/.installed: page/package-lock.json
 	cd page && npm ci --no-audit --no-fund --ignore-scripts
 	touch $@
 
-lesslabel/annotate/static/page.js: $(wildcard page/src/*) page/build.mjs page/tsconfig.json page/node_modules/.installed
+lesslabel/annotating/static/page.js: $(wildcard page/src/*) page/build.mjs page/tsconfig.json page/node_modules/.installed
 	cd page && npm run --silent check && npm run --silent build
 
 # pip is the last thing that venv makes: a half-made environment is made again
@@ -63,5 +63,5 @@ $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) demo build dist page/node_modules lesslabel/annotate/static *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo build dist page/node_modules lesslabel/annotating/static *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find lesslabel tests benchmarks notebooks -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 import uvicorn
 
-from lesslabel.annotate.app import make_app
-from lesslabel.annotate.desk import Desk, Task
-from lesslabel.annotate.models import open_model
-from lesslabel.annotate.security import Guard
-from lesslabel.annotate.wire import Runs
+from lesslabel.annotating.app import make_app
+from lesslabel.annotating.desk import Desk, Task
+from lesslabel.annotating.models import open_model
+from lesslabel.annotating.security import Guard
+from lesslabel.annotating.wire import Runs
 from lesslabel.data.case import Annotation, Case, Kind
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.store.prepare import prepare

@@ -8,6 +8,7 @@ from lesslabel.moved import find_moved_modules
 if TYPE_CHECKING:
     from lesslabel.adaptation.adapting import adapt
     from lesslabel.adaptation.selecting import select
+    from lesslabel.annotating.start import annotate
     from lesslabel.bundle.bundle import load_bundle
     from lesslabel.data.case import Case
     from lesslabel.data.preparing import prepare
@@ -26,6 +27,7 @@ __all__ = [
     "InteractiveSession",
     "Store",
     "adapt",
+    "annotate",
     "evaluate",
     "fit",
     "load_bundle",
@@ -47,6 +49,7 @@ __getattr__, __dir__ = lazy_names(
         "InteractiveSession": "lesslabel.interaction.session",
         "Store": "lesslabel.data.store.store",
         "adapt": "lesslabel.adaptation.adapting",
+        "annotate": "lesslabel.annotating.start",
         "evaluate": "lesslabel.evaluation.files:evaluate_files",
         "fit": "lesslabel.runs.fitting",
         "load_bundle": "lesslabel.bundle.bundle",

@@ -5,7 +5,7 @@ import path from "node:path";
 import { build } from "esbuild";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const out = path.resolve(here, "../lesslabel/annotate/static");
+const out = path.resolve(here, "../lesslabel/annotating/static");
 const LARGEST_SCRIPT_BYTES = 3_000_000;
 
 await mkdir(out, { recursive: true });

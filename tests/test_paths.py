@@ -50,7 +50,7 @@ READS = {
     "curve": {"--config", "--overlay", "--order"},
 }
 READ_BY_SOURCES = {"raw", "spacing", "scribbles", "train_list", "test_list", "splits", "within", "base"}
-WORDS_OF_SOURCES = {"labels", "spacing_mm", "label_order", "sequence"}
+WORDS_OF_SOURCES = {"same-grid", "labels", "spacing_mm", "label_order", "sequence"}
 WORDS = {
     "scribble": {"--annotation", "--name"},
     "export": {"--annotation"},

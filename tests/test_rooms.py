@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "lesslabel"
 LONGEST_FILE, MOST_FILES_OF_DATA = 300, 12
-FOUNDATION = {"errors", "files", "lazy", "processes", "privacy", "csv_table", "markdown"}
+FOUNDATION = {"errors", "files", "lazy", "processes", "privacy", "csv_table", "markdown", "plain_text", "terminal"}
 """Modules at the top that know no room."""
 ALLOWED = {
     "kernels": {"errors"},

@@ -22,9 +22,9 @@ def annotate(given: list[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address; the default lets in nobody but this machine")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     options = parser.parse_args(given)
-    from lesslabel.annotate.start import annotate_store
+    from lesslabel.annotating.start import annotate as serve_page
 
-    annotate_store(
+    serve_page(
         options.store,
         annotation=options.annotation,
         authors=options.author,

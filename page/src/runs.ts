@@ -1,4 +1,4 @@
-// Voxels as runs: gap since the last run and length, in turn, as LEB128 in base64. `lesslabel/annotate/wire.py` is the twin.
+// Voxels as runs: gap since the last run and length, in turn, as LEB128 in base64. `lesslabel/annotating/wire.py` is the twin.
 
 import type { Change } from "./types";
 

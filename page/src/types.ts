@@ -1,4 +1,4 @@
-// What the server says and is told; `lesslabel/annotate/app.py` is the other side.
+// What the server says and is told; `lesslabel/annotating/app.py` is the other side.
 
 /** (z, y, x) in voxels as the store counts them; may lie between voxels. */
 export type Voxel = [number, number, number];

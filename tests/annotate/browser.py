@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from lesslabel.annotate.app import STATIC
+from lesslabel.annotating.app import STATIC
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = ROOT / "page" / "tests" / "driver.mjs"

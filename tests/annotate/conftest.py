@@ -6,7 +6,7 @@ pytest.importorskip("fastapi", reason="the page needs the extra lesslabel[annota
 
 from desks import Page, make_desk, make_store
 
-from lesslabel.annotate.desk import Desk
+from lesslabel.annotating.desk import Desk
 from lesslabel.data.store import Store
 
 

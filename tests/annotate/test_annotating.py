@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from desks import SHAPE, Page, click_turn, make_desk, seen_all, truth
 
-from lesslabel.annotate.desk import Desk
+from lesslabel.annotating.desk import Desk
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.data.queue import Queue, QueueRow, write_queue

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from desks import Page, make_desk
 
-from lesslabel.annotate.assistant import Assistant
-from lesslabel.annotate.desk import Desk
-from lesslabel.annotate.drawing import Drawing
-from lesslabel.annotate.journal import Journal
-from lesslabel.annotate.models import open_model
-from lesslabel.annotate.turns import turn_from_json
+from lesslabel.annotating.assistant import Assistant
+from lesslabel.annotating.desk import Desk
+from lesslabel.annotating.drawing import Drawing
+from lesslabel.annotating.journal import Journal
+from lesslabel.annotating.models import open_model
+from lesslabel.annotating.turns import turn_from_json
 from lesslabel.data.store import Store
 from lesslabel.errors import DataError
 

@@ -7,7 +7,7 @@ import pytest
 from browser import Browser, Served, require_browser
 from hand import scribble_slice
 
-from lesslabel.annotate.items import list_items
+from lesslabel.annotating.items import list_items
 from lesslabel.cli import main
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.sources.phantom import Phantom

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from desks import SHAPE, Page, make_case, seen_all, truth
 
-from lesslabel.annotate.desk import Desk, Task
-from lesslabel.annotate.models import PageModel, open_model
-from lesslabel.annotate.training_free import GeodesicCut
-from lesslabel.annotate.turns import Plane
+from lesslabel.annotating.desk import Desk, Task
+from lesslabel.annotating.models import PageModel, open_model
+from lesslabel.annotating.training_free import GeodesicCut
+from lesslabel.annotating.turns import Plane
 from lesslabel.data.loading.case_loader import Grid
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store import Store

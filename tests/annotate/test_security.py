@@ -12,9 +12,9 @@ from browser import Served
 from desks import Page, click_turn, make_desk, make_store, seen_all
 from fastapi.testclient import TestClient
 
-from lesslabel.annotate.app import make_app
-from lesslabel.annotate.desk import Desk
-from lesslabel.annotate.security import LARGEST_BODY_BYTES, Guard
+from lesslabel.annotating.app import make_app
+from lesslabel.annotating.desk import Desk
+from lesslabel.annotating.security import LARGEST_BODY_BYTES, Guard
 
 BEARER = {"Authorization": "Bearer token-of-ann"}
 HUGE = 2**30

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lesslabel.annotate.wire import Change, Runs, changes_of, to_json, whole_map
+from lesslabel.annotating.wire import Change, Runs, changes_of, to_json, whole_map
 
 
 @given(st.sets(st.integers(0, 300_000)))

@@ -20,7 +20,7 @@ BEGIN = {
     "adapt": "adapt --bundle {source}/b --store {store} --without-labels none",
 }
 PLACES = [
-    "/tmp/elsewhere",
+    "/elsewhere",
     "~/elsewhere",
     "elsewhere",
     "{store}/a",

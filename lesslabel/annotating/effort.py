@@ -14,7 +14,7 @@ def effort_of(events: Sequence[dict[str, Any]]) -> Effort:
     """Sum up a journal: what was taken back cost as much as what stayed.
 
     Args:
-        events: see `lesslabel.annotate.journal`.
+        events: see `lesslabel.annotating.journal`.
     """
     prompts: Counter[str] = Counter()
     clicks = strokes = 0

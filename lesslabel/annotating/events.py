@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lesslabel.annotate.turns import Edit, Paint, Turn
+from lesslabel.annotating.turns import Edit, Paint, Turn
 from lesslabel.data.case import Case
 
 DRAWING = ("turn", "remove", "restore")

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lesslabel.annotate.case_session import Note
+from lesslabel.annotating.case_session import Note
 
 _LONGEST_ID = 64
 _MOST_SLICES = 20_000
@@ -41,7 +41,7 @@ class OpenBody(Body):
 
 
 class TurnBody(Body):
-    """A turn: `lesslabel.annotate.turns` says what it may hold."""
+    """A turn: `lesslabel.annotating.turns` says what it may hold."""
 
     turn: dict[str, Any]
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.annotate.case_session import CaseSession
+from lesslabel.annotating.case_session import CaseSession
 from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.store import Store
 from lesslabel.errors import DataError, LesslabelError

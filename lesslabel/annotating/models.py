@@ -9,10 +9,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.annotate import training_free
-from lesslabel.annotate.on_grid import ImageOnGrid, resized
-from lesslabel.annotate.training_free import GeodesicCut
-from lesslabel.annotate.turns import Plane
+from lesslabel.annotating import training_free
+from lesslabel.annotating.on_grid import ImageOnGrid, resized
+from lesslabel.annotating.training_free import GeodesicCut
+from lesslabel.annotating.turns import Plane
 from lesslabel.data.case import Case
 from lesslabel.data.loading.case_loader import Grid
 from lesslabel.data.loading.intensity import Intensity, normalise

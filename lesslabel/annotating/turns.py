@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from lesslabel.annotate.wire import Runs
+from lesslabel.annotating.wire import Runs
 from lesslabel.errors import DataError
 from lesslabel.interaction.prompts import Prompt, prompt_from_json
 from lesslabel.interaction.session_start import require_fields

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.annotate.assistant import Conversation
-from lesslabel.annotate.turns import Turn
-from lesslabel.annotate.wire import Change, changes_of
+from lesslabel.annotating.assistant import Conversation
+from lesslabel.annotating.turns import Turn
+from lesslabel.annotating.wire import Change, changes_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from lesslabel.annotate.case_session import CaseSession
-from lesslabel.annotate.items import Item
+from lesslabel.annotating.case_session import CaseSession
+from lesslabel.annotating.items import Item
 
 KEPT_BYTES = 2**31
 """Of open cases in memory, their images above all; the one that was used longest ago is closed first, and opened again

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.annotate.assistant import Assistant
-from lesslabel.annotate.drawing import Drawing
-from lesslabel.annotate.effort import effort_of
-from lesslabel.annotate.events import DRAWING, counts, image_digest, now, shown, status_of
-from lesslabel.annotate.items import Item
-from lesslabel.annotate.journal import VERSION, Journal
-from lesslabel.annotate.taken import Redrawn
-from lesslabel.annotate.turns import Paint, Turn, turn_from_json
-from lesslabel.annotate.wire import Change, to_json, whole_map
+from lesslabel.annotating.assistant import Assistant
+from lesslabel.annotating.drawing import Drawing
+from lesslabel.annotating.effort import effort_of
+from lesslabel.annotating.events import DRAWING, counts, image_digest, now, shown, status_of
+from lesslabel.annotating.items import Item
+from lesslabel.annotating.journal import VERSION, Journal
+from lesslabel.annotating.taken import Redrawn
+from lesslabel.annotating.turns import Paint, Turn, turn_from_json
+from lesslabel.annotating.wire import Change, to_json, whole_map
 from lesslabel.data.case import Case, Effort
 from lesslabel.errors import DataError
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import uvicorn
 
-from lesslabel.annotate.app import STATIC, make_app
-from lesslabel.annotate.desk import Desk
-from lesslabel.annotate.security import Guard, new_token
+from lesslabel.annotating.app import STATIC, make_app
+from lesslabel.annotating.desk import Desk
+from lesslabel.annotating.security import Guard, new_token
 from lesslabel.errors import ConfigError
 from lesslabel.interaction.session_start import require_plain
 

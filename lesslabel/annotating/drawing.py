@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.annotate.assistant import Assistant, Conversation
-from lesslabel.annotate.edits import filled_between, largest_component
-from lesslabel.annotate.taken import Redrawn, Taken, before_any, union
-from lesslabel.annotate.turns import Edit, Paint, Plane, Prompted, Turn
-from lesslabel.annotate.wire import Change, Runs, changes_of
+from lesslabel.annotating.assistant import Assistant, Conversation
+from lesslabel.annotating.edits import filled_between, largest_component
+from lesslabel.annotating.taken import Redrawn, Taken, before_any, union
+from lesslabel.annotating.turns import Edit, Paint, Plane, Prompted, Turn
+from lesslabel.annotating.wire import Change, Runs, changes_of
 from lesslabel.errors import DataError
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.interaction.session_views import most_uncertain_voxel

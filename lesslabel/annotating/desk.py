@@ -11,16 +11,16 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.annotate.assistant import Assistant
-from lesslabel.annotate.case_session import CaseSession, Note
-from lesslabel.annotate.effort import effort_of
-from lesslabel.annotate.events import status_of
-from lesslabel.annotate.finishing import add_to_store, finished_annotation
-from lesslabel.annotate.items import Item, list_items, read_prelabel
-from lesslabel.annotate.journal import Journal
-from lesslabel.annotate.leases import LEASE_S, Lease, LeasedError, Leases
-from lesslabel.annotate.models import PageModel
-from lesslabel.annotate.open_cases import OpenCases
+from lesslabel.annotating.assistant import Assistant
+from lesslabel.annotating.case_session import CaseSession, Note
+from lesslabel.annotating.effort import effort_of
+from lesslabel.annotating.events import status_of
+from lesslabel.annotating.finishing import add_to_store, finished_annotation
+from lesslabel.annotating.items import Item, list_items, read_prelabel
+from lesslabel.annotating.journal import Journal
+from lesslabel.annotating.leases import LEASE_S, Lease, LeasedError, Leases
+from lesslabel.annotating.models import PageModel
+from lesslabel.annotating.open_cases import OpenCases
 from lesslabel.data.case import IGNORE, Case, Kind
 from lesslabel.data.exchange.base import colour_of
 from lesslabel.data.store import Store

@@ -11,9 +11,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.annotate.models import PageModel
-from lesslabel.annotate.turns import Plane
-from lesslabel.annotate.wire import Runs
+from lesslabel.annotating.models import PageModel
+from lesslabel.annotating.turns import Plane
+from lesslabel.annotating.wire import Runs
 from lesslabel.data.case import Case
 from lesslabel.errors import DataError
 from lesslabel.interaction.model import History, ImageModel, ObjectModel, Segmentation

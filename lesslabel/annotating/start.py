@@ -11,7 +11,7 @@ NO_MODEL = "none"
 LOOPBACK = "127.0.0.1"
 
 
-def annotate_store(
+def annotate(
     store: Path | str,
     *,
     annotation: str,
@@ -41,11 +41,11 @@ def annotate_store(
         DataError: if the store or the queue cannot be read.
     """
     try:
-        from lesslabel.annotate.serving import serve
+        from lesslabel.annotating.serving import serve
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed; pip install 'lesslabel[annotate]'") from error
-    from lesslabel.annotate.desk import Desk, Task
-    from lesslabel.annotate.models import open_model
+    from lesslabel.annotating.desk import Desk, Task
+    from lesslabel.annotating.models import open_model
 
     if kind not in ("dense", "scribble"):
         raise ConfigError(f"kind {kind!r}: say dense or scribble")

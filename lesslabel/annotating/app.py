@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from lesslabel import __version__
-from lesslabel.annotate.case_session import CaseSession, Note
-from lesslabel.annotate.desk import Desk, UnknownCaseError
-from lesslabel.annotate.finishing import EmptyError
-from lesslabel.annotate.leases import LeasedError
-from lesslabel.annotate.requests import Body, FinishBody, NumberBody, OpenBody, SkipBody, TurnBody
-from lesslabel.annotate.wire import image_bytes
+from lesslabel.annotating.case_session import CaseSession, Note
+from lesslabel.annotating.desk import Desk, UnknownCaseError
+from lesslabel.annotating.finishing import EmptyError
+from lesslabel.annotating.leases import LeasedError
+from lesslabel.annotating.requests import Body, FinishBody, NumberBody, OpenBody, SkipBody, TurnBody
+from lesslabel.annotating.wire import image_bytes
 from lesslabel.errors import LesslabelError
 
 STATIC = Path(__file__).with_name("static")
@@ -41,7 +41,7 @@ Author = Annotated[str, Depends(_author)]
 
 
 def make_app(desk: Desk, static: Path = STATIC) -> FastAPI:
-    """Make the application, without its guard (`lesslabel.annotate.security.Guard`).
+    """Make the application, without its guard (`lesslabel.annotating.security.Guard`).
 
     Args:
         desk: the state.
