@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from lesslabel.errors import ConfigError
 from lesslabel.interaction.crop import Crop, finest
 from lesslabel.interaction.focus import FocusRange, focus_range, narrowed_range
-from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.model import History, ImageModel, InteractiveModel, ObjectModel, Segmentation
 from lesslabel.interaction.own_answers import OwnAnswers, Turns
-from lesslabel.interaction.prompts import Click, Prompt, Scribble, Side
+from lesslabel.interaction.prompts import Click
 from lesslabel.interaction.prompts.seeds import Shape
+from lesslabel.interaction.sub_images import Probability, SubImages
 
-Probability = NDArray[np.float32]
 Progress = Literal["none", "standard", "fast"]
 
 ROUNDS = 3
@@ -255,53 +254,6 @@ class FocusedObject:
     def _crop(self, each: FocusRange) -> Crop:
         lengths = [2 * each.radius_voxel / side for side in self.image.scale]
         return Crop.centred(each.centre, lengths, self.image.shape)
-
-
-class SubImages:
-    """Segments parts of an image by a model that takes each for an image of its own.
-
-    Args:
-        model: the model.
-        image: (C, [z,] y, x).
-        spacing_mm: voxel size.
-    """
-
-    def __init__(self, model: InteractiveModel, image: NDArray[np.float32], spacing_mm: tuple[float, ...]) -> None:
-        self.model = model
-        self.image = image
-        self.spacing_mm = spacing_mm
-
-    def segment(self, crops: Sequence[Crop], history: History, current: Sequence[Probability]) -> list[Probability]:
-        """Segment each part with the prompts inside it; see `Patches.segment`."""
-        guidance = Guidance(tuple(self.image.shape[1:]), history.prompts)
-        parts = []
-        for crop, before in zip(crops, current, strict=True):
-            inside = np.ascontiguousarray(self.image[(slice(None), *crop.window)])
-            start = before[crop.window] > 0.5
-            if not start.any() and not guidance.seeds.foreground[crop.window].any():
-                parts.append(before[crop.window])  # nothing of the object is here to begin with
-                continue
-            prepared = self.model.prepare_image(inside, self.spacing_mm)
-            local = History((_prompts_inside(guidance, crop),), start if start.any() else None)
-            parts.append(prepared.begin().answer(local).probability)
-        return parts
-
-
-def _prompts_inside(guidance: Guidance, crop: Crop) -> tuple[Prompt, ...]:
-    """The clicks in a part, in order, and all else that was marked in it as paint; in voxels of the part."""
-    corner = np.array([side.start for side in crop.window])
-    clicks = tuple(
-        Click(tuple((prompt.points[0] - corner).tolist()), prompt.side)
-        for prompt in guidance.prompts
-        if isinstance(prompt, Click) and crop.holds(prompt.points)
-    )
-    others = Guidance(guidance.shape, [prompt for prompt in guidance.prompts if not isinstance(prompt, Click)]).seeds
-    painted = tuple(
-        Scribble.from_mask(np.ascontiguousarray(mask), side)
-        for side in Side
-        if (mask := getattr(others, side)[crop.window]).any()
-    )
-    return (*painted, *clicks)
 
 
 def _within(inner: Crop, outer: Crop) -> tuple[slice, ...]:

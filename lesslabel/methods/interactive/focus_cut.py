@@ -14,11 +14,12 @@ from lesslabel.data.case import IGNORE
 from lesslabel.interaction.crop import Crop, finest
 from lesslabel.interaction.encoding import CueMap, Encoding
 from lesslabel.interaction.focus import simulated_focus
-from lesslabel.interaction.focus_view import FocusedImage, FocusSettings, Probability
+from lesslabel.interaction.focus_view import FocusedImage, FocusSettings
 from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.model import History, ImageModel
 from lesslabel.interaction.prompts import Click, Side
 from lesslabel.interaction.robots import ErrorCentreRobot
+from lesslabel.interaction.sub_images import Probability
 from lesslabel.interaction.training_objects import TrainingObjects
 from lesslabel.losses import partial_cross_entropy
 from lesslabel.methods.checks import require_positive, require_share
