@@ -10,6 +10,7 @@ import pytest
 import torch
 from golden.record import Golden
 from hypothesis import HealthCheck, settings
+from phantom_stores import PhantomStores
 from real_data import REAL_DATA
 
 # a deadline fails a test because the machine was busy, not because the code is wrong, and so does "too slow"
@@ -26,6 +27,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def golden(pytestconfig: pytest.Config) -> Golden:
     """The recorded values that no refactoring may change."""
     return Golden(regenerate=pytestconfig.getoption("--regenerate-golden"))
+
+
+@pytest.fixture(scope="session")
+def phantom_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhantomStores]:
+    """Makes stores of the phantom, or finds those made before; whoever changes one copies it first."""
+    stores = PhantomStores(tmp_path_factory.mktemp)
+    yield stores
+    stores.require_unchanged()
 
 
 @pytest.fixture

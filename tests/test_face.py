@@ -135,7 +135,7 @@ def test_an_old_name_still_works_with_a_warning() -> None:
     )
     said = python(program)
     assert "lesslabel.report.budget is now lesslabel.reports.runs.budget" in said
-    assert "lesslabel.data.scribble_maker is now lesslabel.data.weak_labels.make" in said
+    assert "lesslabel.data.scribble_maker is now lesslabel.data.store.weak_labels" in said
 
 
 def test_prepare_and_verify(tmp_path: Path) -> None:

@@ -9,11 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from phantom_stores import PhantomStores
 from torch import Tensor, nn
 
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.data.sources.phantom import Phantom
-from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import ConfigError
 from lesslabel.features import ImageFeatures, extract_features, feature_vectors, iterate_features
 from lesslabel.methods import (
@@ -32,11 +31,9 @@ COLUMNS = ("features", "foreground_voxel", "entropy", "margin", "least_confidenc
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(phantom_store: PhantomStores) -> Path:
     """Four cases of two patients, 3×32×32."""
-    path = tmp_path_factory.mktemp("features") / "phantom"
-    prepare(Phantom(cases=4, size=32, depth=3), path)
-    return path
+    return phantom_store(cases=4, size=32, depth=3)
 
 
 def data_of(store: Path, dimensions: int = 2) -> SegmentationDataModule:

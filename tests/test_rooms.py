@@ -80,6 +80,20 @@ def rooms() -> Mapping[str, set[str]]:
     return found
 
 
+@cache
+def subrooms() -> Mapping[str, set[str]]:
+    """What the packages inside the rooms import of one another; a file beside them is a node of its own."""
+    found: dict[str, set[str]] = {subroom(module): set() for module in modules()}
+    for module, imported in imports().items():
+        found[subroom(module)] |= {subroom(other) for other in imported} - {subroom(module)}
+    return found
+
+
+def subroom(module: str) -> str:
+    """The package or file below the room: ``lesslabel.data.store`` of ``lesslabel.data.store.records``."""
+    return ".".join(module.split(".")[:3])
+
+
 def circles(graph: Mapping[str, set[str]]) -> list[str]:
     """Nodes that reach themselves: what is left when nodes without a way on are taken away again and again."""
     left = {node: set(targets) for node, targets in graph.items()}
@@ -114,6 +128,10 @@ def test_no_modules_import_one_another_in_a_circle():
 
 def test_no_rooms_import_one_another_in_a_circle():
     assert circles(rooms()) == []
+
+
+def test_no_packages_inside_a_room_import_one_another_in_a_circle():
+    assert circles(subrooms()) == []
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED))

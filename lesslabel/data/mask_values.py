@@ -7,15 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE
-from lesslabel.data.formats import pictures
 from lesslabel.errors import DataError
 
 _FIX = f"if it is a mask of 0 and {IGNORE}, save it as 0 and 1; otherwise annotate a label in it or leave it out"
-
-
-def is_mask_picture(path: Path, values: NDArray[Any]) -> bool:
-    """Whether a label map is a picture of 0 and 255 alone, or of 255 alone: what programs save as a mask."""
-    return path.name.endswith(pictures.ENDINGS) and set(np.unique(values).tolist()) in ({0, IGNORE}, {IGNORE})
 
 
 def require_known_label(labels: NDArray[Any], where: Path | str) -> None:

@@ -9,6 +9,16 @@ import yaml
 from lesslabel.errors import DataError
 
 PARTS = ("train", "validation", "test")
+GROUP_PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testset": "test",
+    "testing": "test",
+}
+"""The part for each group of a case, in lower case; used by the split ``groups``."""
 LISTS = Path(__file__).resolve().parent / "lists"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Both are safe; the C loader reads a list of five folds in a tenth of the time."""

@@ -6,20 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesslabel.data.patient_lists import PARTS, load_draw, load_split
+from lesslabel.data.patient_lists import GROUP_PARTS, PARTS, load_draw, load_split
 from lesslabel.data.store import CaseRecord
 from lesslabel.errors import DataError
 
-GROUP_PARTS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testset": "test",
-    "testing": "test",
-}
-"""The part for each group of a case, in lower case; used by the split ``groups``."""
 _MADE_FROM_THE_TABLE = ("groups", "random", "random_by_centre")
 _RANDOM_SHARES = (0.7, 0.1, 0.2)
 

@@ -18,8 +18,9 @@ from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import written_aside
 from lesslabel.moved import same_class
 from lesslabel.networks.pretrained import pretrained_of
-from lesslabel.networks.shape import same_networks
+from lesslabel.networks.shape import same_networks, with_current_network
 from lesslabel.privacy import command_without_folders
+from lesslabel.runs.defaults import with_later_settings
 from lesslabel.runs.reading import CONFIG, DATA, ENVIRONMENT, RunFiles
 from lesslabel.runs.settings import Settings
 from lesslabel.runs.weights import describe_weights
@@ -106,12 +107,15 @@ class RunFolder:
     def resume(self, config: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         """Check that a run may go on with this configuration and this data.
 
+        A setting that did not exist when the run was made must have its default, which is what the run did.
+
         Raises:
             RunError: if there is nothing to resume, or the configuration or the data changed; names what.
         """
         if not self.config.is_file():
             raise RunError(f"{self.path}: no run to resume here; start it without --ckpt_path")
-        old, new = (_comparable(each) for each in (read_yaml(self.config), config))
+        recorded = with_later_settings(with_current_network(read_yaml(self.config)), config)
+        old, new = (_comparable(each) for each in (recorded, config))
         changed = sorted(key for key in old.keys() | new.keys() if not may_change(key) and old.get(key) != new.get(key))
         if changed:
             changes = "; ".join(f"{key}: {old.get(key)} → {new.get(key)}" for key in changed[:4])

@@ -157,7 +157,7 @@ def _fix(path: Path) -> "list[Change]":
 def _draw_scribbles(options: argparse.Namespace) -> int:
     """Draw a weak annotation from a dense one and say how much of every label it shows."""
     from lesslabel.data.store import Store
-    from lesslabel.data.weak_labels.make import draw_store
+    from lesslabel.data.store.weak_labels import draw_store
     from lesslabel.data.weak_labels.sparse_labels import Drawing
 
     store = Store(options.store)

@@ -6,23 +6,21 @@ from pathlib import Path
 
 import pytest
 from hospitals import REFERENCES, Unlabelled, source_config, write_yaml
+from phantom_stores import PhantomStores
 
 from lesslabel.adaptation.choosing import features_of_training_part
 from lesslabel.bundle import Bundle, export_bundle
 from lesslabel.command_words import read_settings
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store.prepare import prepare
 from lesslabel.features import ImageFeatures
 from lesslabel.runs.fitting import fit
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(phantom_store: PhantomStores) -> Path:
     """Eight patients of each hospital, two cases of 3×32×32 each: five train, one validates, two test."""
-    path = tmp_path_factory.mktemp("stores") / "phantom"
-    prepare(Phantom(cases=32, size=32, depth=3, centres=2), path)
-    return path
+    return phantom_store(cases=32, size=32, depth=3, centres=2)
 
 
 @pytest.fixture(scope="session")

@@ -5,22 +5,19 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from phantom_stores import PhantomStores
 
 from lesslabel.bundle import Bundle, export_bundle
 from lesslabel.command_words import read_settings
-from lesslabel.data.sources.phantom import Phantom
-from lesslabel.data.store.prepare import prepare
 from lesslabel.runs.fitting import fit
 
 REFERENCES = 4
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(phantom_store: PhantomStores) -> Path:
     """Sixteen phantom cases of 3×32×32: five patients train, one validates, two test."""
-    path = tmp_path_factory.mktemp("stores") / "phantom"
-    prepare(Phantom(cases=16, size=32, depth=3), path)
-    return path
+    return phantom_store(cases=16, size=32, depth=3)
 
 
 @pytest.fixture(scope="session")

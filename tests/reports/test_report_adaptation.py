@@ -288,10 +288,9 @@ def test_a_missing_file_is_named(adapted, bundle, missing, error, message):
         read_adaptation(folder, bundle)
 
 
-def test_another_store_is_refused(adapted, bundle, tmp_path):
-    prepare(Phantom(cases=2, size=32, depth=3, centres=1), tmp_path / "other")
+def test_another_store_is_refused(adapted, bundle, phantom_store):
     with pytest.raises(DataError, match="the store has no case"):
-        read_adaptation(adapted(), bundle, tmp_path / "other")
+        read_adaptation(adapted(), bundle, phantom_store(cases=2, size=32, depth=3))
 
 
 def test_the_command_line_writes_the_same_page_again(page, adapted, bundle, capsys):

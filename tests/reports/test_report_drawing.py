@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lesslabel.data.case import IGNORE
-from lesslabel.reports.drawing import charts, words
+from lesslabel.reports.drawing import charts
 from lesslabel.reports.drawing.overlays import SliceDrawing, field_of_view, grey_levels, outside
-from lesslabel.reports.drawing.scenes import Scene, choose_cases, choose_slice
+from lesslabel.reports.drawing.scenes import Scene
 from lesslabel.reports.drawing.svg import Scale, element, label_style
+from lesslabel.reports.runs import words
 from lesslabel.reports.runs.protocol import describe
 from lesslabel.reports.runs.results import Estimate
+from lesslabel.reports.runs.scenes import choose_cases, choose_slice
 
 
 def make_scene(truth, predictions=(), spacing_mm=(1.0, 1.0), supervision=None) -> Scene:

@@ -31,10 +31,8 @@ def test_another_fold_would_test_training_patients_and_is_refused(verb, plain_ru
     assert "the division into training, validation and test changed" in message
 
 
-def test_another_store_is_refused_for_testing(plain_run, tmp_path, capsys):
-    other = tmp_path / "other"
-    assert main(["prepare", "phantom", "-", str(other), "--cases", "8", "--size", "32", "--depth", "2"]) == 0
-    capsys.readouterr()
+def test_another_store_is_refused_for_testing(plain_run, phantom_store, capsys):
+    other = phantom_store(cases=8, size=32, depth=2)
     assert main(["test", "--run", str(plain_run), "--data.store", str(other)]) == 1
     assert "the content of the store changed" in capsys.readouterr().err
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from lesslabel.data.case import IGNORE
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.nifti_header import Spacing
 from lesslabel.data.formats.tiff_layout import (
@@ -41,6 +42,11 @@ _DAMAGE = (
 _PNG_DEPTH = slice(24, 26)
 _CHANNEL = re.compile(r"_\d{4}$")
 _LARGEST_SPACING_MM = 1e6
+
+
+def is_mask_picture(path: Path, values: NDArray[Any]) -> bool:
+    """Whether a label map is a picture of 0 and 255 alone, or of 255 alone: what programs save as a mask."""
+    return path.name.endswith(ENDINGS) and set(np.unique(values).tolist()) in ({0, IGNORE}, {IGNORE})
 
 
 def read_picture(path: Path, *, colours: bool = False) -> NiftiVolume:

@@ -13,10 +13,9 @@ from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.meta_image import read_meta_image
 from lesslabel.data.formats.nifti import NiftiVolume, as_image, as_label_map
 from lesslabel.data.formats.nrrd import list_segments, read_metadata, read_nrrd_file
-from lesslabel.data.formats.pictures import read_picture
+from lesslabel.data.formats.pictures import is_mask_picture, read_picture
 from lesslabel.data.formats.seg_nrrd import read_segmentation
 from lesslabel.data.formats.segments import merge_segments
-from lesslabel.data.mask_values import is_mask_picture
 from lesslabel.errors import DataError
 
 SEGMENTATION = ".seg.nrrd"

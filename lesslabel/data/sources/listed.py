@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from lesslabel.data.case import IGNORE, Case
+from lesslabel.data.formats.pictures import is_mask_picture
 from lesslabel.data.formats.reading import has_segments, list_names, read_label_map
-from lesslabel.data.mask_values import is_mask_picture
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import is_code, is_name
 from lesslabel.data.sources.nifti_case import label_roles, read_case, read_channels

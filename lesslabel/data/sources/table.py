@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lesslabel.csv_table import read_rows
 from lesslabel.data.formats.reading import ENDINGS, without_ending
+from lesslabel.data.patient_lists import GROUP_PARTS
 from lesslabel.data.sources.base import RawCase
 from lesslabel.data.sources.nifti_case import name_annotation
-from lesslabel.data.splits import GROUP_PARTS
 from lesslabel.errors import DataError
 from lesslabel.files import is_file, is_folder
 from lesslabel.plain_text import is_one_line, visible

@@ -12,7 +12,7 @@ from lesslabel.data.view import LabelMapping, make_target
 from lesslabel.reports.adaptation.choice_map import name_unit
 from lesslabel.reports.drawing.overlays import SliceDrawing
 from lesslabel.reports.drawing.scenes import LabelMap, Scene
-from lesslabel.reports.drawing.words import number
+from lesslabel.reports.runs.words import number
 
 PICTURED = 24
 """Pictures of a page at most, the first ranks."""

@@ -12,7 +12,7 @@ from lesslabel.bundle import Bundle
 from lesslabel.bundle.statistics import average_quantiles
 from lesslabel.data.loading.intensity import Intensity, normalise
 from lesslabel.data.store import Store
-from lesslabel.reports.drawing.panels import Panel
+from lesslabel.reports.drawing.charts import Panel
 from lesslabel.reports.drawing.svg import Scale, drawing, element, hover, line, method_style, polyline, text
 
 BINS = 80

@@ -18,9 +18,9 @@ from lesslabel.reports.adaptation.choice_map import Units, draw_choice, units_of
 from lesslabel.reports.adaptation.chosen import picture_chosen
 from lesslabel.reports.adaptation.embedding import Projection
 from lesslabel.reports.adaptation.histograms import describe_intensity, draw_intensities, measure_intensities
-from lesslabel.reports.drawing import words
 from lesslabel.reports.drawing.svg import label_style, method_style
 from lesslabel.reports.drawing.templates import load_template
+from lesslabel.reports.runs import words
 from lesslabel.reports.runs.budget import draw_budgets, points_of_experiment
 from lesslabel.reports.runs.methods import group_methods
 from lesslabel.reports.runs.protocol import describe

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from lesslabel.reports.drawing.svg import Scale, drawing, element, hover, line, method_style, polyline, text
-from lesslabel.reports.drawing.words import number
+from lesslabel.reports.runs.words import number
 
 _WIDTH, _HEIGHT = 540.0, 280.0
 

@@ -22,10 +22,10 @@ from lesslabel.evaluation.statistics import MEAN_OVER_LABELS
 from lesslabel.files import write_text
 from lesslabel.reports.clicks.chart import ClickCurve, draw_click_curves
 from lesslabel.reports.clicks.pictures import SIDES, picture_worst
-from lesslabel.reports.drawing import words
-from lesslabel.reports.drawing.panels import Panel
+from lesslabel.reports.drawing.charts import Panel
 from lesslabel.reports.drawing.svg import method_style
 from lesslabel.reports.drawing.templates import load_template
+from lesslabel.reports.runs import words
 from lesslabel.reports.runs.protocol import describe
 from lesslabel.reports.runs.results import Estimate
 

@@ -14,7 +14,7 @@ from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.reports.drawing.overlays import SliceDrawing
 from lesslabel.reports.drawing.scenes import Scene
 from lesslabel.reports.drawing.svg import element, polyline
-from lesslabel.reports.drawing.words import number
+from lesslabel.reports.runs.words import number
 
 SIDES: Mapping[Side, tuple[str, str]] = {
     Side.FOREGROUND: ("said to be in the object", "--ink: #3ddc84"),

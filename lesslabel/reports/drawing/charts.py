@@ -19,6 +19,21 @@ _ROW = 34.0
 _NAME = 132.0
 
 
+@dataclass(frozen=True)
+class Panel:
+    """A chart with its heading.
+
+    Attributes:
+        title: the heading.
+        chart: the drawing.
+        style: inline style that sets the colour of the heading's mark; empty for none.
+    """
+
+    title: str
+    chart: Markup
+    style: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Curve:
     """One logged quantity of one run.

@@ -21,10 +21,10 @@ from lesslabel.reports.drawing.svg import (
     polyline,
     text,
 )
-from lesslabel.reports.drawing.words import number, span
 from lesslabel.reports.runs.methods import Method
 from lesslabel.reports.runs.read import Run
 from lesslabel.reports.runs.results import Estimate, Results
+from lesslabel.reports.runs.words import number, span
 from lesslabel.tables import read_scores
 
 _BUDGET = re.compile(r",?\s*(\d+(?:\.\d+)?)\s?%")

@@ -5,17 +5,18 @@ from pathlib import Path
 
 from lesslabel.data.store import Store
 from lesslabel.files import write_text
-from lesslabel.reports.drawing import charts, words
-from lesslabel.reports.drawing.panels import curve_panels, gallery, strip_panels
-from lesslabel.reports.drawing.scenes import read_scenes
+from lesslabel.reports.drawing import charts
 from lesslabel.reports.drawing.svg import label_style, method_style
 from lesslabel.reports.drawing.templates import load_template
+from lesslabel.reports.runs import words
 from lesslabel.reports.runs.budget import draw_budgets, points_of_methods
 from lesslabel.reports.runs.methods import group_methods
+from lesslabel.reports.runs.panels import curve_panels, gallery, strip_panels
 from lesslabel.reports.runs.protocol import UNKNOWN, describe, protocol_facts
 from lesslabel.reports.runs.read import Run, read_runs
 from lesslabel.reports.runs.results import tabulate
 from lesslabel.reports.runs.revision import REVISION_BINS, tabulate_revisions
+from lesslabel.reports.runs.scenes import read_scenes
 
 
 def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Path] | None = None) -> Path:

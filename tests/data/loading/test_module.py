@@ -11,6 +11,7 @@ import yaml
 from handmade_store import make_case, make_store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from phantom_stores import PhantomStores
 
 from lesslabel.data import ACDCDataModule, FolderDataModule, MSCMRDataModule, PhantomDataModule
 from lesslabel.data.batch import Batch
@@ -18,9 +19,7 @@ from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.loading.augment import Augmentation
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.loading.sampling import SampleKey, keys_of_step
-from lesslabel.data.sources import Phantom
 from lesslabel.data.store import Store
-from lesslabel.data.store.prepare import prepare
 from lesslabel.data.view import Supervision, View
 from lesslabel.errors import ConfigError, DataError
 
@@ -29,9 +28,9 @@ LABEL_NAMES = ["background", "RV", "Myo", "LV"]
 
 
 @pytest.fixture(scope="module")
-def phantom(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def phantom(phantom_store: PhantomStores) -> Store:
     """Eight patients, two cases each; patients 1 to 6 train, 7 validates, 8 tests."""
-    return prepare(Phantom(cases=16, size=SIZE, depth=DEPTH), tmp_path_factory.mktemp("phantom") / "store")[0]
+    return Store(phantom_store(cases=16, size=SIZE, depth=DEPTH))
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,12 @@ import pytest
 from handmade_store import make_case
 from hypothesis import given
 from hypothesis import strategies as st
+from phantom_stores import PhantomStores
 
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.patient_lists import PARTS
-from lesslabel.data.sources import Phantom
 from lesslabel.data.splits import divide_patients, find_overlaps, partition
 from lesslabel.data.store import CaseRecord, Store
-from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import DataError
 
 TEMPLATE = CaseRecord.of(make_case(0), "0" * 64)
@@ -63,9 +62,9 @@ def test_a_small_centre_and_a_patient_of_two_are_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def store(phantom_store: PhantomStores) -> Store:
     """Nine patients, three of each of the phantom's centres north, east and south."""
-    return prepare(Phantom(cases=18, size=32, depth=1), tmp_path_factory.mktemp("centres") / "store")[0]
+    return Store(phantom_store(cases=18, size=32, depth=1))
 
 
 def make_module(store: Store, **settings: Any) -> SegmentationDataModule:

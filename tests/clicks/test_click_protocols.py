@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from clicking import GreyValue, fit_grey_value
+from phantom_stores import PhantomStores
 from running import one_line
 
 from lesslabel.cli import main
@@ -22,7 +23,6 @@ from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.loading.resize import resize_labels
 from lesslabel.data.sources.base import RawCase, Source
-from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store import Store
 from lesslabel.data.store.prepare import prepare
 from lesslabel.data.view import View
@@ -204,14 +204,14 @@ def test_people_point_first_with_their_scribbles(run: Path, store: Path, tmp_pat
     assert set(folder.frame.loc[folder.frame["turn"] == 1, "clicks"]) == {2}  # a scribble on either side
 
 
-def test_another_store_is_seen_as_the_run_sees_images(run: Path, tmp_path: Path) -> None:
-    prepare(Phantom(cases=4, size=32, depth=3), tmp_path / "other")
-    other = OtherStore(tmp_path / "other")
+def test_another_store_is_seen_as_the_run_sees_images(run: Path, phantom_store: PhantomStores, tmp_path: Path) -> None:
+    path = phantom_store(cases=4, size=32, depth=3)
+    other = OtherStore(path)
     summary = run_clicks(run, SHORT, tmp_path / "out", store=other, part="all", labels=["LV"])
     assert summary["unseen_store"]
-    assert set(ClickFolder(tmp_path / "out").frame["uid"]) <= set(Store(tmp_path / "other").records)
+    assert set(ClickFolder(tmp_path / "out").frame["uid"]) <= set(Store(path).records)
     with pytest.raises(ConfigError, match="no all case has an annotation 'expert'"):
-        run_clicks(run, SHORT, tmp_path / "no", store=OtherStore(tmp_path / "other", reference="expert"), part="all")
+        run_clicks(run, SHORT, tmp_path / "no", store=OtherStore(path, reference="expert"), part="all")
     assert not (tmp_path / "no").exists()
 
 

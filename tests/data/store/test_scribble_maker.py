@@ -14,8 +14,8 @@ from scipy import ndimage
 from lesslabel.cli import main
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.store import Store
+from lesslabel.data.store.weak_labels import choose_slices, draw_store
 from lesslabel.data.verify.store_check import verify_store
-from lesslabel.data.weak_labels.make import choose_slices, draw_store
 from lesslabel.data.weak_labels.sparse_labels import Drawing, draw_slice
 from lesslabel.errors import ConfigError, DataError
 

@@ -6,30 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from lesslabel.reports.drawing import charts, words
+from lesslabel.reports.drawing import charts
+from lesslabel.reports.drawing.charts import Panel
 from lesslabel.reports.drawing.overlays import SliceDrawing, outside
 from lesslabel.reports.drawing.scenes import LabelMap, Scene
 from lesslabel.reports.drawing.svg import label_style
+from lesslabel.reports.runs import words
 from lesslabel.reports.runs.methods import Method
 from lesslabel.reports.runs.read import Run
 
 CURVE_PREFIXES = ("validation/", "train/")
 """Columns of ``logs/metrics.csv`` that are drawn, in this order."""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A chart with its heading.
-
-    Attributes:
-        title: the heading.
-        chart: the drawing.
-        style: inline style that sets the colour of the heading's mark; empty for none.
-    """
-
-    title: str
-    chart: Markup
-    style: str = ""
 
 
 @dataclass(frozen=True)
