@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import yaml
 from handmade_store import SHAPE, annotated, edit_row, make_case, make_store
 from rich.console import Console
 
@@ -290,13 +291,13 @@ def test_copies_across_parts_stop_training_unless_the_list_says_why(tmp_path: Pa
     split = write_split(tmp_path / "own.yaml", train=["patient0"], test=["patient1"])
     with pytest.raises(DataError, match=r"own.yaml', case2: the image is that of case 'case0'.*or,.* 'leak: REASON'"):
         require_apart(store, digests, split, 0)
-    content = json.loads(Path(split).read_text())
-    Path(split).write_text(json.dumps(content | {"leak": "as published"}))
+    content = yaml.safe_load(Path(split).read_text())
+    Path(split).write_text(yaml.safe_dump(content | {"leak": "as published"}))
     require_apart(store, digests, split, 0)
     (finding,) = verify_store(store.path, split=split)
     assert finding.severity == "warning"
     assert finding.cause.endswith("the split says: as published")
-    Path(split).write_text(json.dumps(content | {"leak": True}))
+    Path(split).write_text(yaml.safe_dump(content | {"leak": True}))
     with pytest.raises(DataError, match=r"own.yaml: 'leak' is 'True'; say in words why"):
         verify_store(store.path, split=split)
 
