@@ -313,3 +313,10 @@ class TestMetaImageFields:
     def test_a_field_in_other_letters_is_refused(self, tmp_path: Path, name: str) -> None:
         with pytest.raises(DataError, match=f"field '{name}' is not known; rename it to 'ElementSpacing'"):
             read_image(self.written(tmp_path, **{name: "9 9 9"}))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_label_maps_of_floats_are_whole_within_their_rounding(tmp_path: Path, kind: type) -> None:
+    """As programs leave them that compute in single precision."""
+    nib.save(nib.Nifti1Image((LABELS.T * 0.99999994).astype(kind), np.eye(4)), tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(read_label_map(tmp_path / "a.nii.gz").array, LABELS)
