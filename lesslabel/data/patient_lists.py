@@ -65,6 +65,20 @@ def load_draw(split: str) -> dict[str, int] | None:
     return {part: counts.get(part, 0) for part in PARTS}
 
 
+def load_leak(split: str) -> str:
+    """Read why a split file has a patient, or copies of an image, in two parts on purpose; empty if it says nothing.
+
+    Raises:
+        DataError: if there is no such file, or its ``leak`` is no reason.
+    """
+    path = find_list(split, ".yaml")
+    content = _read_yaml(path)
+    reason = content.get("leak", "") if isinstance(content, dict) else ""
+    if not isinstance(reason, str) or (isinstance(content, dict) and "leak" in content and not reason.strip()):
+        raise DataError(f"{path}: 'leak' is {str(reason)[:40]!r}; say in words why the parts share patients or images")
+    return " ".join(reason.split())
+
+
 def load_order(name: str) -> list[str]:
     """Read the order of patients of a budget, one patient per line; ``#`` starts a comment.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesslabel.data.patient_lists import GROUP_PARTS, PARTS, load_draw, load_split
+from lesslabel.data.patient_lists import GROUP_PARTS, PARTS, load_draw, load_leak, load_split
 from lesslabel.data.store import CaseRecord
 from lesslabel.errors import DataError
 
@@ -32,8 +32,7 @@ def partition(records: Sequence[CaseRecord], split: str, *, fold: int = 0, allow
 
     A list may hold ``unit: case`` and ``draw: {train: 200, test: 150}`` instead of folds: that many cases are sampled
     by `draw_order` with the fold as random seed, whatever their patients. **Patients are then in training and in
-    test**: such a list repeats published studies on slices, its name tells it, and `lesslabel verify` reports it as an
-    error.
+    test**: such a list repeats published studies on slices and says so under ``leak``; without, training refuses it.
 
     Args:
         records: rows of the store's table of cases.
@@ -125,6 +124,16 @@ def draw_order(patients: Sequence[str], seed: int) -> list[str]:
     A larger budget contains the smaller ones, and the order of two patients does not depend on the others.
     """
     return sorted(patients, key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest())
+
+
+def stated_leak(split: str) -> str:
+    """Why a split has a patient, or copies of an image, in two parts on purpose; empty if its file says nothing."""
+    return "" if split in _MADE_FROM_THE_TABLE else load_leak(split)
+
+
+def draws_cases(split: str) -> bool:
+    """Whether a split samples cases, whatever their patients."""
+    return _cases_to_draw(split) is not None
 
 
 def _cases_to_draw(split: str) -> dict[str, int] | None:

@@ -1,11 +1,14 @@
 """Training: from settings to a run folder."""
 
+import sys
 from pathlib import Path
 
 import h5py
 from pytorch_lightning.utilities import rank_zero_only
 
-from lesslabel.data.verify.soundness import require_sound
+from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.verify.leakage import require_apart
+from lesslabel.data.verify.soundness import check_cases, require_sound
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.geometry import describe_geometry
@@ -13,6 +16,9 @@ from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.runs.settings import Config, Overrides, Settings, settings_of
 from lesslabel.runs.trainer import training_trainer
 from lesslabel.runs.weights import load_weights
+
+_ANNOUNCED_BYTES = 100_000_000
+"""Less is checked in a few seconds."""
 
 
 def fit(
@@ -130,6 +136,19 @@ def _folder_of(run: RunCLI) -> RunFolder:
     return RunFolder(Path(str(run.config["run"])))
 
 
+def _require_sound_cases(data: SegmentationDataModule) -> None:
+    """Refuse cases with errors, and a patient or an image in two parts; reads every case of the split once."""
+    cases = data.divide().cases
+    uids = [*cases["train"], *cases["validation"]]
+    size = sum(data.store.case_path(uid).stat().st_size for uid in (*uids, *cases["test"]))
+    if size > _ANNOUNCED_BYTES:
+        print(f"checking {size / 1e9:.1f} GB of cases before training", file=sys.stderr, flush=True)
+    digests: dict[str, str] = {}
+    require_sound(data.store, uids, workers=data.workers, digests=digests)
+    tested = check_cases(data.store, cases["test"], data.workers)  # its errors are those of `lesslabel test`
+    require_apart(data.store, digests | {report.uid: report.image_digest for report in tested}, data.split, data.fold)
+
+
 def _require_training(run: RunCLI) -> None:
     """Nothing fails late: method and data fit, and every case of the run is sound, before anything is written."""
     run.require_fitting_data()
@@ -143,5 +162,4 @@ def _require_training(run: RunCLI) -> None:
             reason = "missing" if not path.is_file() else "cut short or no HDF5 file"
             raise DataError(f"{path}: {reason}; run `lesslabel verify {store.path}`, then prepare it again") from error
     if is_main_process():  # the others need not read every case too
-        cases = run.datamodule.divide().cases
-        require_sound(store, [*cases["train"], *cases["validation"]])
+        _require_sound_cases(run.datamodule)

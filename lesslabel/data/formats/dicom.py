@@ -23,7 +23,7 @@ _ENHANCED = tuple(
 )
 """Classes of files of several frames: CT, MR, PET and ultrasound."""
 _PLACE = {"0020|0032": "ImagePositionPatient", "0020|0037": "ImageOrientationPatient", "0028|0030": "PixelSpacing"}
-_SERIES, _NUMBER = "0020|000e", "0020|0013"
+_SERIES, _NUMBER, _PHOTOMETRIC = "0020|000e", "0020|0013", "0028|0004"
 _LARGEST_RATIO = 5000
 """Pixels a byte of file: more than any of DICOM's compressions reaches on an empty slice."""
 
@@ -68,16 +68,20 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
     Raises:
         DataError: if a file is damaged, slices are missing, of several series or tilted, or there are fewer than two.
     """
-    slices = [_read_slice(path) for path in sorted(folder.iterdir()) if path.name.lower().endswith(".dcm")]
+    files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]  # a Mac leaves ._<name>
+    slices = [_read_slice(path) for path in files if path.name.lower().endswith(".dcm")]
+    if len(slices) < 2:
+        raise DataError(
+            f"{folder}: {len(slices)} slices; expected a series of *.dcm, a slice a file"
+            + (f"; rename the others of its {len(files)} files if they are slices" if len(files) > len(slices) else "")
+        )
+    for one in slices[1:]:
+        if not by_name and slices[0].series != one.series:
+            raise DataError(f"{one.path}: of another series than {slices[0].path.name}; keep one series in the folder")
+        _require_same_plane(slices[0], one)
     if not by_name:
         slices = _in_order(folder, slices)
-    if len(slices) < 2:
-        raise DataError(f"{folder}: {len(slices)} slices; expected a series of *.dcm, a slice a file")
     first = slices[0]
-    for one in slices[1:]:
-        if not by_name and first.series != one.series:
-            raise DataError(f"{one.path}: of another series than {first.path.name}; keep one series in the folder")
-        _require_same_plane(first, one)
     step_mm = _step_between(folder, slices)
     affine = np.eye(4)
     affine[:3, :2] = first.axes * first.spacing_mm
@@ -95,8 +99,6 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
 def _in_order(folder: Path, slices: list[_Slice]) -> list[_Slice]:
     """By number if that runs along the stack, otherwise by place, as some scanners number slices as they take them."""
     numbered = sorted(slices, key=lambda one: one.number)
-    if len(slices) < 2:
-        return numbered
     normal = np.cross(*numbered[0].axes.T)
     places_mm = np.array([one.origin_mm @ normal for one in numbered])
     steps_mm = np.diff(places_mm)
@@ -129,7 +131,8 @@ def _read_slice(path: Path) -> _Slice:
         if missing := [name for tag, name in _PLACE.items() if not reader.HasMetaDataKey(tag)]:
             raise DataError(f"{path}: has no {missing[0]}, so its voxels have no place; export the series again")
         image = reader.Execute()
-        number = int(image.GetMetaData(_NUMBER))
+        stated = image.GetMetaData(_NUMBER).strip() if image.HasMetaDataKey(_NUMBER) else ""
+        number = int(stated or 0)  # without numbers, places say the order
         series = image.GetMetaData(_SERIES).strip()
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[-200:]
@@ -149,7 +152,9 @@ def _read_slice(path: Path) -> _Slice:
 
 
 def _require_single(path: Path, reader: Any) -> None:
-    """Refuse a file of several frames, as enhanced DICOM keeps a whole series in."""
+    """Refuse several frames, as enhanced DICOM keeps a series in, and values that some programs turn over, some not."""
+    if reader.HasMetaDataKey(_PHOTOMETRIC) and reader.GetMetaData(_PHOTOMETRIC).strip() == "MONOCHROME1":
+        raise DataError(f"{path}: 0 is white (MONOCHROME1); export the series with 0 as black (MONOCHROME2)")
     frames = reader.GetSize()[2] if reader.GetDimension() > 2 else 1
     enhanced = reader.HasMetaDataKey(_CLASS) and reader.GetMetaData(_CLASS).strip().rstrip("\0") in _ENHANCED
     if frames > 1 or enhanced:

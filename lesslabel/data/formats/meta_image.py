@@ -5,6 +5,7 @@ it could decompress of damaged voxels as if it were whole.
 """
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,18 @@ _LAST = "ElementDataFile"
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
 _PLAIN = {
     "DistanceUnits": ("mm", "?", ""),
-    "ElementToIntensityFunctionSlope": ("1", "1.0", "1.000000"),
-    "ElementToIntensityFunctionOffset": ("0", "0.0", "0.000000"),
+    "ElementToIntensityFunctionSlope": ("1", "1.0", "1.00", "1.000000"),
+    "ElementToIntensityFunctionOffset": ("0", "0.0", "0.00", "0.000000"),
 }
 """Fields that change voxels or lengths unless they have one of these values."""
+_SPACING = ("ElementSpacing", "ElementSize")
+_DIRECTION = ("TransformMatrix", "Orientation", "Rotation")
+_ORIGIN = ("Offset", "Position", "Origin")
+_ORDER = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
+_READ = (*_SPACING, *_DIRECTION, *_ORIGIN, *_ORDER, *_PLAIN, "CompressedData", "ElementNumberOfChannels", "HeaderSize")
+_READ_BY_SMALL = {name.lower(): name for name in _READ}
+_LIKE = 0.9
+"""Of the letters of a field that is misspelt; the format's own names differ by more."""
 
 
 def read_meta_image(path: Path) -> NiftiVolume:
@@ -77,24 +86,26 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
     channels = int(fields.get("ElementNumberOfChannels", "1"))
     if dimension not in (2, 3) or len(sizes) != dimension or min(*sizes, channels) < 1:
         raise DataError(f"{path}: {channels} channels of size {fields['DimSize']}; expected 2 or 3 dimensions")
+    _require_spelt(path, fields)
     _require_plain(path, fields)
     if not _is_true(path, fields, "BinaryData", "True") or fields.get("HeaderSize", "0") != "0":
         raise DataError(f"{path}: voxels as text or behind a header of their own are not read; save it as .mha")
     if (kind := fields["ElementType"]) not in _TYPES:
         raise DataError(f"{path}: voxels of type {kind} are not read; save it as numbers")
-    order = "BinaryDataByteOrderMSB" if "BinaryDataByteOrderMSB" in fields else "ElementByteOrderMSB"
+    order = _ORDER[0] if _ORDER[0] in fields else _ORDER[1]
     big = _is_true(path, fields, order, "False")
     dtype = np.dtype(_TYPES[kind]).newbyteorder(">" if big else "<")
     if fields[_LAST] != "LOCAL":
         content = read_beside(path, fields[_LAST])
     compressed = _is_true(path, fields, "CompressedData", "False")
     values = decode_voxels(content, (*sizes[::-1], channels), dtype, compressed=compressed)
-    spacing_mm = np.array([float(side) for side in _first(fields, "ElementSpacing", "ElementSize").split()])
+    if not (stated := _first(fields, *_SPACING)):
+        raise DataError(f"{path}: has no ElementSpacing; add the voxel size, x y z in mm")
+    spacing_mm = np.array([float(side) for side in stated.split()])
+    upright, start = np.eye(dimension).ravel(), np.zeros(dimension)  # what ITK takes where nothing is said
     # one axis a row, as ITK writes them
-    directions = np.array(
-        [float(side) for side in _first(fields, "TransformMatrix", "Orientation", "Rotation").split()]
-    )
-    origin_mm = np.array([float(side) for side in _first(fields, "Offset", "Position", "Origin").split()])
+    directions = np.array([float(side) for side in _first(fields, *_DIRECTION).split()] or upright)
+    origin_mm = np.array([float(side) for side in _first(fields, *_ORIGIN).split()] or start)
     axes_mm = np.eye(3)
     with np.errstate(invalid="ignore"):  # what is not finite is refused with the place
         axes_mm[:dimension, :dimension] = directions.reshape(dimension, dimension).T * spacing_mm
@@ -120,8 +131,12 @@ def _require_plain(path: Path, fields: Mapping[str, str]) -> None:
 
 
 def _first(fields: Mapping[str, str], *names: str) -> str:
-    """The field by the first of its names that is there."""
-    for name in names:
-        if name in fields:
-            return fields[name]
-    raise KeyError(names[0])
+    """The field by the first of its names that is there; empty if there is none."""
+    return next((fields[name] for name in names if name in fields), "")
+
+
+def _require_spelt(path: Path, fields: Mapping[str, str]) -> None:
+    """Refuse a field of place or voxels in other letters than the format's: programs would not see it."""
+    for name in fields:
+        if name not in _READ and (meant := get_close_matches(name.lower(), _READ_BY_SMALL, n=1, cutoff=_LIKE)):
+            raise DataError(f"{path}: field '{name[:40]}' is not known; rename it to '{_READ_BY_SMALL[meant[0]]}'")

@@ -16,7 +16,15 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from lesslabel.data.case import Qform
-from lesslabel.data.formats.nifti_header import Spacing, rounding_of, second_place, spacing_of, to_mm, unit_of
+from lesslabel.data.formats.nifti_header import (
+    FLOAT_ROUNDING,
+    Spacing,
+    rounding_of,
+    second_place,
+    spacing_of,
+    to_mm,
+    unit_of,
+)
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular, written_aside
 
@@ -90,7 +98,12 @@ def as_label_map(volume: NiftiVolume) -> NiftiVolume:
     if not np.issubdtype(values.dtype, np.integer):
         with np.errstate(invalid="ignore"):  # what is not finite is refused here
             whole = np.rint(values)
-            meant = np.isfinite(values) & (np.abs(values - whole) <= volume.rounding) & (np.abs(values) < 2**31)
+            rounding = max(volume.rounding, FLOAT_ROUNDING)
+            meant = np.isfinite(values) & (np.abs(values - whole) <= rounding) & (np.abs(values) < 2**31)
+        if strange := values.size - int(np.count_nonzero(np.isfinite(values))):
+            raise DataError(
+                f"{volume.path}: {strange} label values are NaN or infinite; replace them (0 is background)"
+            )
         if not meant.all():
             raise DataError(f"{volume.path}: label values must be whole numbers; was it resampled with interpolation?")
         values = whole.astype(np.int64)

@@ -18,7 +18,8 @@ _UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """Unsaid, metres, millimetres, micrometres."""
 _LARGEST_ROUNDING = 0.05
 """More than this beside a whole number is no rounding: an interpolated label map has values in between."""
-_FLOAT_ROUNDING = 1e-4
+FLOAT_ROUNDING = 1e-4
+"""What numbers stored as floats cannot hold: programs compute label maps in single precision."""
 
 
 def unit_of(path: Path, header: Any) -> float:
@@ -56,7 +57,7 @@ def rounding_of(header: Any) -> float:
     slope, _ = header.get_slope_inter()
     if slope is None or slope == 1.0:
         return 0.0
-    step = abs(float(slope)) / 2 + _FLOAT_ROUNDING if header.get_data_dtype().kind in "iu" else _FLOAT_ROUNDING
+    step = abs(float(slope)) / 2 + FLOAT_ROUNDING if header.get_data_dtype().kind in "iu" else FLOAT_ROUNDING
     return min(step, _LARGEST_ROUNDING)
 
 

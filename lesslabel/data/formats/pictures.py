@@ -42,6 +42,8 @@ _DAMAGE = (
 _PNG_DEPTH = slice(24, 26)
 _CHANNEL = re.compile(r"_\d{4}$")
 _LARGEST_SPACING_MM = 1e6
+_MEANT = re.compile(r"(spacing|(voxel|pixel)_?(spacing|size))(_?mm)?")
+"""Keys of a JSON beside a picture that say a voxel size otherwise than it is read."""
 
 
 def is_mask_picture(path: Path, values: NDArray[Any]) -> bool:
@@ -157,8 +159,11 @@ def _stated_sides(beside: Path) -> list[float] | None:
         content = json.loads(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{beside}: lies beside a picture and is not readable as JSON; correct it") from error
-    sides = content.get("spacing") if isinstance(content, dict) else None
+    fields = content if isinstance(content, dict) else {}
+    sides = fields.get("spacing")
     if sides is None:
+        if other := next((key for key in fields if _MEANT.fullmatch(key.lower())), None):
+            raise DataError(f"{beside}: '{other[:40]}' is not read; write the voxel size as 'spacing': [z, y, x] in mm")
         return None
     numbers = isinstance(sides, list) and len(sides) in (2, 3) and all(type(side) in (int, float) for side in sides)
     if not numbers or not all(0.0 < side < _LARGEST_SPACING_MM for side in sides):

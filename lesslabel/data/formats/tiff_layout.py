@@ -228,8 +228,11 @@ def _by_resolution(path: Path, tags: Mapping[int, Any], slices: int) -> tuple[fl
 
 def _complete(path: Path, sides: Sequence[float | None], slices: int) -> tuple[float, float, float] | None:
     z, y, x = sides
-    if y is None or x is None:
+    if y is None and x is None:
         return None
+    if y is None or x is None:
+        missing = "PhysicalSizeY" if y is None else "PhysicalSizeX"
+        raise DataError(f"{path}: states one side of a pixel and not the other ({missing}); add it")
     if z is None and slices > 1:
         raise _no_step(path, "PhysicalSizeZ")
     return (1.0 if z is None else z), y, x

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ from lesslabel.data.formats.reading import ENDINGS, without_ending
 from lesslabel.data.sources.base import RawCase
 from lesslabel.data.sources.checks import is_code, is_name, require_within
 from lesslabel.data.sources.listed import Listed
-from lesslabel.data.sources.table import COLUMNS, locate_case
+from lesslabel.data.sources.table import COLUMNS, find_close, find_mistaken, is_size, locate_case
+from lesslabel.data.splits import GROUP_PARTS
 from lesslabel.errors import DataError
 from lesslabel.files import read_json
 
 _PARTS = {"training": "train", "validation": "validation", "testing": "test", "test": "test"}
 _FOLD, _LONGEST_FOLD = "fold", 6
-_LEAST_LIKENESS = 0.75
-"""Of a key that may be a slip of the pen; `class` is not meant to be `case`."""
 
 
 class Datalist(Listed):
@@ -37,7 +35,7 @@ class Datalist(Listed):
         within: folder that every file must lie in, by default `base`: a list that came from
             elsewhere leads nowhere else.
         fold: entries of ``training`` with this ``fold`` (a number or text) are the group ``validation``; every entry of
-            ``training`` must have one then, and one this.
+            ``training`` must have one then, and one this. Must be given if they have folds.
         labels: codes and names, ``"1=RV,2=Myo"``; comes before what the list says.
         unknown: the value of an unannotated voxel: in the scribbles 255 by default; in ``label``, where a list of MONAI
             knows every voxel, none.
@@ -84,6 +82,12 @@ def _list_cases(path: Path, content: Mapping[str, Any], folder: Path, fold: int 
             where = f"{path}, {key} {number}"
             fields = _own_keys({"image": entry} if isinstance(entry, str) else entry, where)
             held_out = fold is not None and group == "train" and _fold_of(fields, where) == fold
+            if fold is None and group == "train" and fields.get(_FOLD) is not None:
+                raise DataError(
+                    f"{where}: has a 'fold', and all of 'training' would train; pass --fold with the one to validate "
+                    "on, or remove 'fold' from the list"
+                )
+            _require_part(fields, "validation" if held_out else group, where)
             cells = _read_entry(fields, where)
             yield locate_case({**cells, "split": "validation" if held_out else group}, folder, where)
 
@@ -129,10 +133,27 @@ def _own_keys(fields: Any, where: str) -> dict[str, Any]:
                 raise DataError(
                     f"{where}: key '{key}' names a file and is not read; call it image or label, or remove it"
                 )
-            if close := get_close_matches(name, (*COLUMNS, _FOLD), n=1, cutoff=_LEAST_LIKENESS):
-                raise DataError(f"{where}: key '{key}' is not known; rename it to '{close[0]}' or remove it")
+            _require_meant(fields, key, where)
         known[meant] = value
     return known
+
+
+def _require_meant(fields: Mapping[str, Any], key: str, where: str) -> None:
+    """Refuse a key that would change what the data mean if it were read."""
+    if is_size(key):
+        raise DataError(f"{where}: key '{key}' is not read, sizes are those of the files; remove it")
+    meant = find_close(key, (*COLUMNS, _FOLD))
+    if not meant and find_mistaken(key) == "patient" and "patient" not in fields:
+        meant = "patient"
+    if meant:
+        raise DataError(f"{where}: key '{key}' is not known; rename it to '{meant}' or remove it")
+
+
+def _require_part(fields: Mapping[str, Any], group: str, where: str) -> None:
+    """Refuse an entry that names another part than that of its list."""
+    said = str(fields.get("split") or "").strip().lower()
+    if said and GROUP_PARTS.get(said) != group:
+        raise DataError(f"{where}: 'split' is '{said[:60]}', and its list is '{group}'; move it, or remove 'split'")
 
 
 def _require_fold(path: Path, parts: Sequence[tuple[str, str, list[Any]]], fold: int) -> None:

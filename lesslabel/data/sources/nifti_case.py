@@ -19,6 +19,8 @@ ENDINGS = (".nii.gz", ".nii")
 
 _RATER = re.compile(r"\w[\w.\-]*")
 _TAKEN = ("dense", "image", "scribble")
+WORDS_FOR_A_FILE = ("path", "paths", "file", "files", "filename", "filepath", "name", "map")
+"""``label_path`` is the path of a label, and nobody is called so."""
 
 
 def without_ending(name: str) -> str:
@@ -54,6 +56,8 @@ def name_annotation(label: str, where: Path | str) -> str:
     _, several, rater = label.partition("_")
     if not several:
         return "dense"
+    if rater.lower() in WORDS_FOR_A_FILE:
+        raise DataError(f"{where}: '{label}' names no rater; rename it to 'label'")
     if rater in _TAKEN or not _RATER.fullmatch(rater):
         raise DataError(f"{where}: '{label}' names no rater; write label_1 or label_anna, and not {', '.join(_TAKEN)}")
     return f"rater{rater}" if rater.isdecimal() else rater

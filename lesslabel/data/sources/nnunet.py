@@ -101,7 +101,7 @@ def _read_labels(description: Mapping[str, Any], path: Path) -> tuple[dict[int, 
         listed = codes if isinstance(codes, list) else [codes]
         if not listed or not all(type(code) is int and 0 <= code < IGNORE for code in listed):
             raise DataError(
-                f"{path}: label '{str(name)[:60]}' is {str(codes)[:60]}; expected a code of 0 to 254, or a list of them"
+                f"{path}: label '{str(name)[:60]}' is {repr(codes)[:60]}; expected a code of 0 to 254, or a list"
             )
         if not is_name(name):
             raise DataError(f"{path}: label {listed[0]} is named {str(name)[:60]!r}; use text on one line")
@@ -201,5 +201,7 @@ def _validate_on(cases: list[RawCase], splits: Path, fold: int) -> list[RawCase]
         raise DataError(f"{splits}: fold {fold} has case '{strangers[0]}', which is not in imagesTr; add it")
     if empty := [part for part, group in parts if not members[group]]:
         raise DataError(f"{splits}: fold {fold} lists no case under '{empty[0]}'; expected 'train' and 'val'")
+    if strange := sorted(set(folds[fold]) - {part for part, _ in parts}):
+        raise DataError(f"{splits}: fold {fold} has '{strange[0][:60]}', which is not read; expected 'train' and 'val'")
     kept = [case for case in cases if case.group == "test" or case.uid in groups]
     return [replace(case, group=groups.get(case.uid, case.group)) for case in kept]

@@ -10,7 +10,7 @@ from lesslabel.csv_table import read_rows
 from lesslabel.data.formats.reading import ENDINGS, without_ending
 from lesslabel.data.patient_lists import GROUP_PARTS
 from lesslabel.data.sources.base import RawCase
-from lesslabel.data.sources.nifti_case import name_annotation
+from lesslabel.data.sources.nifti_case import WORDS_FOR_A_FILE, name_annotation
 from lesslabel.errors import DataError
 from lesslabel.files import is_file, is_folder
 from lesslabel.plain_text import is_one_line, visible
@@ -20,12 +20,15 @@ COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality
 
 _UID = re.compile(r"\w[\w.\- ]{0,199}")
 _MISTAKEN = {
-    "split": ("fold", "set", "subset", "part", "partition", "group"),
-    "label": ("mask", "seg", "segmentation", "annotation", "ground_truth", "gt"),
-    "patient": ("subject", "patient_id", "subject_id"),
+    "split": ("set", "subset", "part", "partition", "group"),
+    "label": ("mask", "seg", "segmentation", "annotation", "groundtruth", "gt"),
+    "patient": ("subject", "patientid", "subjectid", "participant", "participantid", "pid", "mrn"),
 }
-"""Columns that say what another one is read for, by that one."""
-_SIZES = ("spacing", "spacing_mm", "voxel_size", "pixel_size")
+"""Names that say what a column is read for, by that column; without capitals, spaces and signs."""
+_FOLD = ("fold", "folds")
+_SIZES = ("spacing", "voxelspacing", "pixelspacing", "voxelsize", "pixelsize")
+_LEAST_LIKENESS = 0.8
+"""Of a name that may be a slip of the pen; `age` is not meant to be `image`, nor `phase` to be `case`."""
 _LONGEST_CELL, _LONGEST_SHOWN = 10_000, 500
 _CHANNEL, _RATER = "image_", "label_"
 
@@ -124,8 +127,15 @@ def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
         raise DataError(f"{table}: a folder; name the table in it, such as {table / 'table.csv'}")
     content = read_rows(table)
     columns = _check_header(table, content.columns, required)
+    aside = [column for column in content.columns if column not in columns]
     rows = []
     for row in content.rows:
+        for column in aside:
+            if row.cells.get(column, "").strip().lower().endswith(ENDINGS):
+                raise DataError(
+                    f"{table}, row {row.line}: column '{column}' names a file and is not read; rename it to image, "
+                    "label, scribble or label_<rater>, or remove it"
+                )
         known = {column: row.cells.get(column, "").strip() for column in columns}
         if empty := [column for column in required if column != "image" and not known[column]]:
             raise DataError(f"{table}, row {row.line}: no {empty[0]}; fill in column '{empty[0]}'")
@@ -139,6 +149,8 @@ def _check_header(table: Path, header: Iterable[str], required: Sequence[str]) -
     if twice := [column for index, column in enumerate(columns) if column in columns[:index]]:
         raise DataError(f"{table}, row 1: column '{twice[0]}' is there twice; remove one")
     channels = [column for column in columns if column.startswith(_CHANNEL) and column != _CHANNEL]
+    if channels and channels[0].removeprefix(_CHANNEL).lower() in WORDS_FOR_A_FILE:
+        raise DataError(f"{table}, row 1: column '{channels[0]}' names no channel; rename it to 'image'")
     if channels and "image" in columns:
         raise DataError(f"{table}, row 1: 'image' and '{channels[0]}' are both there; keep the one or the others")
     for column in required:
@@ -153,19 +165,40 @@ def _check_header(table: Path, header: Iterable[str], required: Sequence[str]) -
         if column in COLUMNS or column in special:
             continue
         _require_meant(table, column, columns)
-        if meant := get_close_matches(column.lower(), COLUMNS, n=1):
-            raise DataError(f"{table}, row 1: column '{column}' is not known; rename it to '{meant[0]}' or remove it")
+        if meant := find_close(column, COLUMNS):
+            raise DataError(f"{table}, row 1: column '{column}' is not known; rename it to '{meant}' or remove it")
     return [*COLUMNS, *special]
 
 
 def _require_meant(table: Path, column: str, columns: Sequence[str]) -> None:
     """Refuse a column that would change what the data mean if it were read."""
-    name = column.strip().lower()
-    if name in _SIZES:
+    if is_size(column):
         raise DataError(f"{table}, row 1: column '{column}' is not read, sizes are those of the files; remove it")
-    for meant, others in _MISTAKEN.items():
-        if name in others and not any(known == meant or known.startswith(f"{meant}_") for known in columns):
-            raise DataError(f"{table}, row 1: column '{column}' is not read; rename it to '{meant}' or remove it")
+    meant = find_mistaken(column)
+    if meant and not any(known == meant or known.startswith(f"{meant}_") for known in columns):
+        raise DataError(f"{table}, row 1: column '{column}' is not read; rename it to '{meant}' or remove it")
+
+
+def find_mistaken(name: str) -> str:
+    """The column that says what a name seems to say; empty if there is none."""
+    plain = _plain(name)
+    if plain.endswith(_FOLD):
+        return "split"
+    return next((meant for meant, others in _MISTAKEN.items() if plain in others), "")
+
+
+def find_close(name: str, known: Sequence[str]) -> str:
+    """The known name of which another one is a slip of the pen; empty if there is none."""
+    return next(iter(get_close_matches(name.strip().lower(), known, n=1, cutoff=_LEAST_LIKENESS)), "")
+
+
+def is_size(name: str) -> bool:
+    """Whether a name says the size of a voxel."""
+    return _plain(name).removesuffix("mm").rstrip("xyz") in _SIZES
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def _say_why(columns: Sequence[str], column: str) -> str:

@@ -5,7 +5,7 @@ ours, chosen so that scanners of one kind pass.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 
@@ -60,17 +60,18 @@ def look_at(case: Case) -> Look:
     return Look(case.uid, axis_codes(case.affine), case.spacing_mm, quantiles)
 
 
-def check_cohort(looks: Sequence[Look], channels: Sequence[str]) -> Iterator[Finding]:
+def check_cohort(looks: Sequence[Look], channels: Sequence[str], said: Collection[str] = ()) -> Iterator[Finding]:
     """Run every check that compares cases.
 
     Args:
         looks: of the cases that could be read.
         channels: names of the channels of the store.
+        said: cases whose own findings say that their voxels have another size; that is not said again.
     """
     if len(looks) < 2:
         return
     yield from check_axes(looks)
-    yield from check_spacings(looks)
+    yield from check_spacings([look for look in looks if look.uid not in said])
     measured = [look for look in looks if len(look.quantiles) == len(channels)]
     if len(measured) >= 2:
         shifted = {look.uid for look in measured if _order_of(look, measured) is not None}

@@ -48,7 +48,13 @@ def check_data_hash(store: Store) -> Iterator[Finding]:
 
 
 def require_sound(
-    store: Store, uids: Sequence[str], *, skip_damaged: bool = False, advice: str = ""
+    store: Store,
+    uids: Sequence[str],
+    *,
+    skip_damaged: bool = False,
+    advice: str = "",
+    workers: int = 0,
+    digests: dict[str, str] | None = None,
 ) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
     """Refuse a store or cases in which `lesslabel verify` finds an error, before anything is computed from them.
 
@@ -57,6 +63,8 @@ def require_sound(
         uids: the cases that are about to be used.
         skip_damaged: leave such cases out instead.
         advice: what else a user may do about a case, such as an option to pass; ends the message.
+        workers: processes that read.
+        digests: receives the hash of each image by uid.
 
     Returns:
         The cases that are sound, in their order, and those that are left out.
@@ -68,7 +76,9 @@ def require_sound(
         raise DataError(f"{store.path / FINGERPRINT}: {finding.problem}; {finding.fix}")
     sound: list[str] = []
     left_out: list[LeftOut] = []
-    for report in check_cases(store, uids):
+    for report in check_cases(store, uids, workers):
+        if digests is not None:
+            digests[report.uid] = report.image_digest
         errors = [finding for finding in report.findings if finding.severity == "error"]
         reason = _say(errors[-1]) if errors else ""  # that the file differs from the table comes first and says least
         if not reason:

@@ -9,19 +9,21 @@ from rich.table import Table
 from rich.text import Text
 
 from lesslabel.data.findings import Finding
-from lesslabel.data.sources import SOURCES
-from lesslabel.data.splits import divide_patients, find_overlaps
+from lesslabel.data.splits import divide_patients
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.store.records import UPDATE
 from lesslabel.data.verify.cohort import Look, check_cohort
+from lesslabel.data.verify.leakage import check_leakage
 from lesslabel.data.verify.soundness import check_cases, check_data_hash
 from lesslabel.terminal import add_row, cell, make_table
 
 __all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
 
 _SHOWN = 5
-_OF_GEOMETRY = ("spacing", "pixels", "affine", "axes")
+_OF_PLACE = ("spacing", "affine", "axes")
 """How findings begin that say already that a case lies otherwise than it should; it is not compared with others."""
+_OF_PIXELS = "pixels"
+"""And of those after which its voxel size is not compared, for its header may be right and its axes run otherwise."""
 _STYLES = {"error": "red", "warning": "yellow"}
 
 
@@ -54,20 +56,21 @@ def verify_store(
     findings: list[Finding] = []
     digests: dict[str, str] = {}
     looks: list[Look] = []
+    said: set[str] = set()
     with closing(check_cases(store, list(store.records), workers)) as reports:
         for done, report in enumerate(reports, start=1):
             findings.extend(report.findings)
             digests[report.uid] = report.image_digest
-            if report.look is not None and not any(found.problem.startswith(_OF_GEOMETRY) for found in report.findings):
+            if report.look is not None and not any(found.problem.startswith(_OF_PLACE) for found in report.findings):
                 looks.append(report.look)
+            if any(found.problem.startswith(_OF_PIXELS) for found in report.findings):
+                said.add(report.uid)
             if progress is not None:
                 progress(done, len(records))
-    findings.extend(check_cohort(looks, store.channels))
+    findings.extend(check_cohort(looks, store.channels, said))
     findings.extend(check_unnamed_files(store))
     findings.extend(check_data_hash(store))
-    findings.extend(check_duplicates(records, digests, parts))
-    if store.source in SOURCES:
-        findings.extend(check_withdrawn(records, SOURCES[store.source].withdrawn, parts))
+    findings.extend(check_leakage(store, digests, parts, "" if split is None else split))
     if split is not None:
         findings.extend(check_split(records, parts, split))
     return findings
@@ -89,71 +92,14 @@ def check_unnamed_files(store: Store) -> Iterator[Finding]:
         yield Finding.warning(undecided, "annotations that were never added", cause, fix)
 
 
-def check_duplicates(
-    records: Sequence[CaseRecord], digests: Mapping[str, str], parts: Mapping[str, Sequence[str]]
-) -> Iterator[Finding]:
-    """Is one image there under two names? An error if the split has the two in different parts.
-
-    Args:
-        records: rows of the table of cases.
-        digests: hash of the image by uid; empty where it could not be read.
-        parts: patients by part; empty if no split is checked.
-    """
-    part_of = {patient: part for part, members in parts.items() for patient in members}
-    first_with: dict[str, CaseRecord] = {}
-    for record in records:
-        digest = digests[record.uid]
-        first = first_with.setdefault(digest, record) if digest else record
-        if first is record:
-            continue
-        among = {part_of[patient] for patient in (first.patient, record.patient) if patient in part_of}
-        owner = "the same patient" if first.patient == record.patient else f"patient {first.patient}"
-        yield Finding(
-            record.uid,
-            f"the image is that of case '{first.uid}' of {owner}" + (", in another part" if len(among) > 1 else ""),
-            "error" if len(among) > 1 else "warning",
-            "the raw data hold a copy under another name",
-            "keep one of the two, or keep both in one part of every split",
-        )
-
-
-def check_withdrawn(
-    records: Sequence[CaseRecord], withdrawn: Mapping[str, str], parts: Mapping[str, Sequence[str]]
-) -> Iterator[Finding]:
-    """Is there a patient whom the publisher took back? An error if the split has its copies in different parts.
-
-    Args:
-        records: rows of the table of cases.
-        withdrawn: withdrawn patients, and whom each repeats.
-        parts: patients by part; empty if no split is checked.
-    """
-    present = dict.fromkeys(record.patient for record in records)
-    part_of = {patient: part for part, members in parts.items() for patient in members}
-    for patient in (patient for patient in present if patient in withdrawn):
-        original = withdrawn[patient]
-        copies = [other for other in present if withdrawn.get(other, other) == original]
-        apart = len({part_of[copy] for copy in copies if copy in part_of}) > 1
-        yield Finding(
-            patient,
-            f"withdrawn by the publisher: it repeats patient {original}"
-            + (f", and the split has {' and '.join(copies)} in different parts" if apart else ""),
-            "error" if apart else "warning",
-            "the raw data were downloaded before that",
-            "leave it out and use a split without it, or keep it to repeat published figures and say so in your table",
-        )
-
-
 def check_split(records: Sequence[CaseRecord], parts: Mapping[str, Sequence[str]], split: str) -> Iterator[Finding]:
-    """Do the parts of a split share no patient, and do they and the store name the same patients?
+    """Do a split and the store name the same patients?
 
     Args:
         records: rows of the table of cases.
         parts: patients by part.
         split: its name, for messages.
     """
-    for patient, among in find_overlaps(parts).items():
-        problem = f"split '{split}' has this patient in {' and in '.join(among)}"
-        yield Finding.error(patient, problem, "the lists were not made by patient", "keep the patient in one part")
     present = {record.patient for record in records}
     named = {patient for members in parts.values() for patient in members}
     if present.isdisjoint(parts["train"]):

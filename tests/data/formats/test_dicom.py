@@ -61,7 +61,7 @@ def test_slices_by_name_may_each_be_of_a_series_of_its_own(tmp_path: Path) -> No
     content = path.read_bytes()
     assert content.count(element + b"3") == 1
     path.write_bytes(content.replace(element + b"3", element + b"4"))
-    refuse(tmp_path, "b.dcm: of another series than d.dcm; keep one series")
+    refuse(tmp_path, "b.dcm: of another series than a.dcm; keep one series")
     volume = read_series(tmp_path, by_name=True)
     np.testing.assert_array_equal(volume.array, IMAGE[::-1])
     np.testing.assert_allclose(volume.affine @ [2, 3, 0, 1], replicas.CT_AFFINE @ [2, 3, 3, 1], atol=1e-6)

@@ -239,3 +239,84 @@ class TestSeries:
         file.save_as(path)
         with pytest.raises(DataError, match=r"\(enhanced multi-frame DICOM\), which is not read; convert it"):
             read_series(tmp_path)
+
+
+class TestSlicesOfOtherPrograms:
+    """As anonymisers, Macs and scanners leave series."""
+
+    def changed(self, folder: Path, **elements: object) -> Path:
+        pydicom = pytest.importorskip("pydicom")
+        replicas.write_series(folder, IMAGE, replicas.CT_AFFINE)
+        for path in folder.glob("*.dcm"):
+            file = pydicom.dcmread(path)
+            for name, value in elements.items():
+                if value is None:
+                    delattr(file, name)
+                else:
+                    setattr(file, name, value)
+            file.save_as(path)
+        return folder
+
+    @pytest.mark.parametrize("number", [None, "", 1])
+    def test_without_numbers_places_say_the_order(self, tmp_path: Path, number: object) -> None:
+        volume = read_series(self.changed(tmp_path, InstanceNumber=number))
+        np.testing.assert_array_equal(volume.array, IMAGE)
+        np.testing.assert_allclose(volume.affine, replicas.CT_AFFINE, atol=1e-6)
+
+    def test_white_as_zero_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"0 is white \(MONOCHROME1\); export the series with 0 as black"):
+            read_series(self.changed(tmp_path, PhotometricInterpretation="MONOCHROME1"))
+
+    def test_twins_of_a_mac_are_left_aside(self, tmp_path: Path) -> None:
+        replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
+        (tmp_path / "._1-001.dcm").write_bytes(b"Mac OS X")
+        np.testing.assert_array_equal(read_series(tmp_path).array, IMAGE)
+
+    def test_slices_of_another_ending_are_spoken_of(self, tmp_path: Path) -> None:
+        for path in replicas.write_series(tmp_path, IMAGE).glob("*.dcm"):
+            path.rename(path.with_suffix(".IMA"))
+        with pytest.raises(DataError, match=r"0 slices; expected a series of .*; rename the others of its 4 files if"):
+            read_series(tmp_path)
+
+
+class TestMetaImageFields:
+    def written(self, folder: Path, **changes: str | None) -> Path:
+        fields = {
+            "ObjectType": "Image",
+            "NDims": "3",
+            "BinaryData": "True",
+            "BinaryDataByteOrderMSB": "False",
+            "TransformMatrix": "1 0 0 0 1 0 0 0 1",
+            "Offset": "0 0 0",
+            "ElementSpacing": "0.5 0.7 2",
+            "DimSize": "5 6 4",
+            "ElementType": "MET_SHORT",
+        } | changes
+        lines = [f"{name} = {value}\n" for name, value in fields.items() if value is not None]
+        path = folder / "a.mha"
+        path.write_bytes("".join([*lines, "ElementDataFile = LOCAL\n"]).encode() + IMAGE.tobytes())
+        return path
+
+    @pytest.mark.parametrize("absent", ["TransformMatrix", "Offset"])
+    def test_a_place_that_is_not_stated_is_as_itk_takes_it(self, tmp_path: Path, absent: str) -> None:
+        read = read_image(self.written(tmp_path, **{absent: None}))
+        seen = SimpleITK.ReadImage(tmp_path / "a.mha")
+        assert seen.GetSpacing() == pytest.approx(read.spacing_mm[::-1])
+        np.testing.assert_allclose(np.diag(read.affine), [-0.5, -0.7, 2.0, 1.0])
+        np.testing.assert_array_equal(read.array[0], IMAGE)
+
+    def test_a_size_that_is_not_stated_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="has no ElementSpacing; add the voxel size, x y z in mm"):
+            read_image(self.written(tmp_path, ElementSpacing=None))
+
+    @pytest.mark.parametrize("name", ["elementspacing", "ElementSpacin", "Elementspacing"])
+    def test_a_field_in_other_letters_is_refused(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(DataError, match=f"field '{name}' is not known; rename it to 'ElementSpacing'"):
+            read_image(self.written(tmp_path, **{name: "9 9 9"}))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_label_maps_of_floats_are_whole_within_their_rounding(tmp_path: Path, kind: type) -> None:
+    """As programs leave them that compute in single precision."""
+    nib.save(nib.Nifti1Image((LABELS.T * 0.99999994).astype(kind), np.eye(4)), tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(read_label_map(tmp_path / "a.nii.gz").array, LABELS)

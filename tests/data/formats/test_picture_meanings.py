@@ -264,3 +264,18 @@ def png_of(values: np.ndarray, bits: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
     )
+
+
+@pytest.mark.parametrize("key", ["Spacing", "spacing_mm", "PixelSpacing", "voxel_size"])
+def test_a_size_beside_a_picture_under_another_key_is_refused(tmp_path: Path, key: str) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text(json.dumps({key: [1, 0.5, 0.5]}))
+    with pytest.raises(DataError, match=rf"a\.json: '{key}' is not read; write the voxel size as 'spacing'"):
+        read_image(tmp_path / "a.png")
+
+
+def test_one_side_of_a_pixel_alone_is_refused(tmp_path: Path) -> None:
+    sizes = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "mm"}
+    tifffile.imwrite(tmp_path / "a.tif", PICTURE, ome=True, metadata=sizes)
+    with pytest.raises(DataError, match=r"states one side of a pixel and not the other \(PhysicalSizeY\)"):
+        read_image(tmp_path / "a.tif")

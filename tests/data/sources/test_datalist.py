@@ -68,7 +68,6 @@ def test_paths_are_relative_to_the_list_or_absolute(folder: Path) -> None:
 
 def test_a_fold_is_held_out(folder: Path) -> None:
     path = write(folder, training=[entry("a", fold=0), entry("b", fold=1)], testing=[entry("c", fold=0)])
-    assert [case.group for case in Datalist(path).list_cases()] == ["train", "train", "test"]
     assert [case.group for case in Datalist(path, fold=1).list_cases()] == ["train", "validation", "test"]
 
 
@@ -125,7 +124,29 @@ class TestFoldsAndKeys:
     def test_an_entry_without_a_fold_is_refused(self, folder: Path, fold: object) -> None:
         path = write(folder, training=[entry("a", fold=0), entry("b", **({} if fold is None else {"fold": fold}))])
         refuse(path, "training 2: 'fold' is .*; give every entry of 'training' a number", fold=0, labels="1=a")
-        Datalist(path, labels="1=a,2=b")
+
+    def test_folds_without_the_one_to_validate_on_are_refused(self, folder: Path) -> None:
+        path = write(folder, training=[entry("a"), entry("b", fold="1")])
+        refuse(path, "training 2: has a 'fold', and all of 'training' would train; pass --fold", labels="1=a,2=b")
+
+    @pytest.mark.parametrize(
+        ("more", "match"),
+        [
+            ({"split": "test"}, "training 1: 'split' is 'test', and its list is 'train'; move it"),
+            ({"split": "holdout"}, "training 1: 'split' is 'holdout', and its list is 'train'"),
+            ({"subject_id": 7}, "training 1: key 'subject_id' is not known; rename it to 'patient'"),
+            ({"PID": 7}, "training 1: key 'PID' is not known; rename it to 'patient'"),
+            ({"spacing": [1, 1, 5]}, "training 1: key 'spacing' is not read, sizes are those of the files"),
+            ({"label_path": "labels/a.nii.gz"}, "'label_path' names no rater; rename it to 'label'"),
+        ],
+    )
+    def test_a_key_that_would_change_the_meaning_is_refused(self, folder: Path, more: dict, match: str) -> None:
+        refuse(write(folder, training=[entry("a", **more)]), match, labels="1=a,2=b")
+
+    def test_keys_that_say_something_else_are_left_aside(self, folder: Path) -> None:
+        fields = entry("a", age=50, stage="II", phase="venous", site="lung", split="training", patient=1, subject_id=7)
+        (case,) = Datalist(write(folder, training=[fields]), labels="1=a,2=b").list_cases()
+        assert (case.group, case.patient) == ("train", "1")
 
     def test_a_fold_that_no_entry_has_is_refused(self, folder: Path) -> None:
         path = write(folder, training=[entry("a", fold=0), entry("b", fold="1")])

@@ -168,6 +168,12 @@ def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
         ("mask", "rename it to 'label'"),
         ("subject_id", "rename it to 'patient'"),
         ("spacing", "sizes are those of the files"),
+        ("spacing_z", "sizes are those of the files"),
+        ("VoxelSize", "sizes are those of the files"),
+        ("cv_fold", "rename it to 'split'"),
+        ("Subject ID", "rename it to 'patient'"),
+        ("participant_id", "rename it to 'patient'"),
+        ("PID", "rename it to 'patient'"),
     ],
 )
 def test_a_column_that_would_change_the_meaning_is_refused(tmp_path: Path, column: str, advice: str) -> None:
@@ -176,3 +182,32 @@ def test_a_column_that_would_change_the_meaning_is_refused(tmp_path: Path, colum
     table.write_text(f"image,{column}\na.nii.gz,0\n", encoding="utf-8")
     with pytest.raises(DataError, match=rf"row 1: column '{column}' is not read.*{advice}"):
         Folder(table, labels="1=a")
+
+
+@pytest.mark.parametrize("column", ["seg_path", "manual", "annotation1"])
+def test_a_column_of_files_that_is_not_read_is_refused(tmp_path: Path, column: str) -> None:
+    replicas.write_nifti(tmp_path / "a.nii.gz", IMAGE)
+    refuse(
+        write_table(tmp_path, {"image": "a.nii.gz", column: "l.nii.gz"}),
+        f"row 2: column '{column}' names a file and is not read; rename it to image, label",
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "match"),
+    [
+        (("image_path", "label"), "column 'image_path' names no channel; rename it to 'image'"),
+        (("image", "label_path"), "'label_path' names no rater; rename it to 'label'"),
+        (("image", "label_file"), "'label_file' names no rater; rename it to 'label'"),
+    ],
+)
+def test_the_word_path_is_no_channel_and_no_rater(tmp_path: Path, columns: tuple[str, str], match: str) -> None:
+    replicas.write_nifti(tmp_path / "a.nii.gz", IMAGE)
+    refuse(write_table(tmp_path, dict.fromkeys(columns, "a.nii.gz")), match)
+
+
+def test_columns_that_say_something_else_are_left_aside(tmp_path: Path) -> None:
+    replicas.write_nifti(tmp_path / "a.nii.gz", IMAGE)
+    row = {"image": "a.nii.gz", "age": "50", "stage": "II", "phase": "venous", "sex": "f", "site": "lung", "size": "3"}
+    (case,) = Folder(write_table(tmp_path, row), labels="1=RV").list_cases()
+    assert set(case.files) == {"image"}

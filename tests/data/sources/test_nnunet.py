@@ -123,6 +123,7 @@ def test_the_folds_of_its_preprocessing(raw: Path, tmp_path: Path) -> None:
         ({"train": ["case_a"], "val": []}, "fold 0 lists no case under 'val'"),
         ({"train": ["case_a"], "validation": ["case_b"]}, "fold 0 lists no case under 'val'"),
         ({"Train": ["case_a"], "val": ["case_b"]}, "fold 0 lists no case under 'train'"),
+        ({"train": ["case_a"], "val": ["case_b"], "test": ["case_c"]}, "fold 0 has 'test', which is not read"),
         ({"train": ["case_a", "case_b"], "val": ["case_b"]}, "fold 0 has case 'case_b' in 'train' and in 'val'"),
     ],
 )
@@ -159,7 +160,7 @@ class TestFaults:
         [
             ({"labels": None}, "no 'labels'"),
             ({"labels": {"PZ": 300}}, "label 'PZ' is 300; expected a code of 0 to 254"),
-            ({"labels": {"PZ": "1"}}, "label 'PZ' is 1"),
+            ({"labels": {"PZ": "1"}}, "label 'PZ' is '1'"),
             ({"labels": {"PZ": True}}, "label 'PZ' is True"),
             ({"channel_names": ["T2"]}, "no 'channel_names'"),
             ({"channel_names": {"0": "T2", "2": "ADC"}}, "no 'channel_names'"),

@@ -79,15 +79,23 @@ def test_the_whole_way(layout: str, tmp_path: Path) -> None:
     assert main(["test", "--run", str(run)]) == 0
 
 
-def test_the_study_on_slices_leaks_patients_and_says_so(tmp_path: Path) -> None:
+def test_the_study_on_slices_leaks_patients_and_says_so(tmp_path: Path, capsys) -> None:
     """As the committed lists do it, with fewer slices."""
     path, split = tmp_path / "store", tmp_path / "leaking_slices.yaml"
     raw = replicas_public.msd_4d(tmp_path / "raw")
     assert main(["prepare", "msd", str(raw), str(path), "--slices_of", "2"]) == 0
     split.write_text("unit: case\ndraw: {train: 15, test: 10}\n")
     assert main(["verify", str(path), "--split", str(split)]) == 1
+    with pytest.raises(AssertionError):
+        train(tmp_path, path, "MSD", {"split": str(split)})
+    said = capsys.readouterr().err
+    assert "has this patient in train and in test; keep the patient in one part; or, to repeat a published" in said
+    split.write_text("unit: case\nleak: as published\ndraw: {train: 15, test: 10}\n")
+    assert main(["verify", str(path), "--split", str(split)]) == 0
     found = [one for one in verify_store(path, split=str(split)) if one.case.startswith("prostate")]
-    assert {(one.severity, one.cause) for one in found} == {("error", "the lists were not made by patient")}
+    assert {(one.severity, one.cause) for one in found} == {
+        ("warning", "the lists were not made by patient; the split says: as published")
+    }
     run = train(tmp_path, path, "MSD", {"split": str(split)})
     recorded = json.loads((run / "data.json").read_text())
     assert recorded["split"].endswith("leaking_slices.yaml")

@@ -189,3 +189,13 @@ def test_no_median_is_taken_over_different_axes(tmp_path: Path) -> None:
     assert not (tmp_path / "a.yaml").exists()
     turned, _ = prepare(Handmade(volumes(dict.fromkeys(range(4), mirrored))), tmp_path / "turned")
     propose_config(turned, tmp_path / "b.yaml")  # the axes are the same, a median is one
+
+
+def test_slices_of_another_plane_are_named_though_their_pixels_are_long(tmp_path: Path) -> None:
+    """A sagittal array of an axial scan: long pixels are not all there is to say, since its header is right."""
+    affine = np.array([[0, 0, 1.25, 0], [0, 1.5, 0, 0], [10.0, 0, 0, 0], [0, 0, 0, 1.0]])
+    cases = changed(1, affine=affine, spacing_mm=(1.25, 1.5, 10.0))
+    found = [finding.problem for finding in verify_store(make_store(tmp_path / "store", cases).path)]
+    assert any(problem.startswith("pixels are (1.5, 10) mm in the plane") for problem in found)
+    assert any("slices) in 1 case (case1)" in problem and problem.startswith("axes (z, y, x)") for problem in found)
+    assert not any(problem.startswith("spacing along") for problem in found)

@@ -174,10 +174,10 @@ def test_a_confidence_that_is_not_finite_is_not_trained_with(tmp_path: Path) -> 
 
 def test_a_range_beyond_single_precision_is_an_error(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store", [imaged(make_case(0), -3e38, (0, 0, 0)), make_case(2)])
-    assert verify_store(store.path) == []
+    assert "error" not in {finding.severity for finding in verify_store(store.path)}
     store = make_store(
         tmp_path / "wide", [imaged(imaged(make_case(0), -3e38, (0, 0, 0)), 3e38, (0, 1, 1)), make_case(2)]
     )
-    (finding,) = verify_store(store.path)
-    assert (finding.case, finding.severity) == ("case0", "error")
+    (finding,) = [found for found in verify_store(store.path) if found.severity == "error"]
+    assert finding.case == "case0"
     assert finding.problem == "channel 'image' reaches from -3e+38 to 3e+38, too far for single precision"

@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import yaml
 from handmade_store import SHAPE, annotated, edit_row, make_case, make_store
 from rich.console import Console
 
@@ -15,6 +16,8 @@ from lesslabel.data.sources.acdc import ACDC
 from lesslabel.data.store import Store
 from lesslabel.data.store.case_file import content_hash, read_case, write_case
 from lesslabel.data.store.prepare import prepare
+from lesslabel.data.verify.leakage import require_apart
+from lesslabel.data.verify.soundness import check_cases
 from lesslabel.data.verify.store_check import Finding, findings_to_json, render_findings, verify_store
 from lesslabel.errors import DataError
 
@@ -280,6 +283,23 @@ def test_copies_across_parts_are_an_error(tmp_path: Path, second_part: str, seve
     (finding,) = verify_store(store.path, split=write_split(tmp_path / "own.yaml", **parts))
     assert (finding.case, finding.severity) == ("case2", severity)
     assert finding.problem.endswith(", in another part") is (severity == "error")
+
+
+def test_copies_across_parts_stop_training_unless_the_list_says_why(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0), replace(make_case(2), image=make_case(0).image)])
+    digests = {report.uid: report.image_digest for report in check_cases(store, list(store.records))}
+    split = write_split(tmp_path / "own.yaml", train=["patient0"], test=["patient1"])
+    with pytest.raises(DataError, match=r"own.yaml', case2: the image is that of case 'case0'.*or,.* 'leak: REASON'"):
+        require_apart(store, digests, split, 0)
+    content = yaml.safe_load(Path(split).read_text())
+    Path(split).write_text(yaml.safe_dump(content | {"leak": "as published"}))
+    require_apart(store, digests, split, 0)
+    (finding,) = verify_store(store.path, split=split)
+    assert finding.severity == "warning"
+    assert finding.cause.endswith("the split says: as published")
+    Path(split).write_text(yaml.safe_dump(content | {"leak": True}))
+    with pytest.raises(DataError, match=r"own.yaml: 'leak' is 'True'; say in words why"):
+        verify_store(store.path, split=split)
 
 
 def test_a_split_that_does_not_exist(store_of_three: Store) -> None:
