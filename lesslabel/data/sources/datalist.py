@@ -11,7 +11,7 @@ from lesslabel.data.sources.base import RawCase
 from lesslabel.data.sources.checks import is_code, is_name, require_within
 from lesslabel.data.sources.listed import Listed
 from lesslabel.data.sources.table import COLUMNS, find_close, find_mistaken, is_size, locate_case
-from lesslabel.data.splits import GROUP_PARTS
+from lesslabel.data.patient_lists import GROUP_PARTS
 from lesslabel.errors import DataError
 from lesslabel.files import read_json
 
