@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 _MOVED = {
+    "bundle.recipe": "bundle.manifest",
     "data.additions": "data.store.additions",
     "data.annotation_folder": "data.store.annotation_folder",
     "data.annotation_import": "data.exchange.annotation_import",

@@ -137,8 +137,8 @@ def features_of_training_part(
     """
     if uids is None:
         uids = [record.uid for record in data.records("train")]
-    recipe = bundle.recipe.features
-    return extract_features(bundle.build_method(), data, uids, mask=recipe.mask, scale=recipe.scale)
+    features = bundle.manifest.features
+    return extract_features(bundle.build_method(), data, uids, mask=features.mask, scale=features.scale)
 
 
 def _units(features: ImageFeatures, unit: Unit) -> list[tuple[str, int]]:

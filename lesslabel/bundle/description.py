@@ -1,4 +1,4 @@
-"""What the recipe of a bundle says of a run: method, preprocessing, classes, training and versions."""
+"""What the manifest of a bundle says of a run: method, preprocessing, classes, training and versions."""
 
 import importlib.metadata
 import platform
@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import lesslabel.methods
 from lesslabel import __version__
+from lesslabel.bundle.manifest import LabelClass, MethodConfig, Preprocessing, Training, Versions
 from lesslabel.bundle.plain import build
-from lesslabel.bundle.recipe import LabelClass, MethodRecipe, Preprocessing, Training, Versions
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.view import select_channels
 from lesslabel.errors import ConfigError
@@ -17,7 +17,7 @@ from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.reopening import FinishedRun
 
 
-def describe_method(run: RunCLI) -> MethodRecipe:
+def describe_method(run: RunCLI) -> MethodConfig:
     """Describe how the method is made again.
 
     Raises:
@@ -34,7 +34,7 @@ def describe_method(run: RunCLI) -> MethodRecipe:
             f"{name}: an interactive method segments what it is pointed at, so it cannot choose what to annotate; "
             "bundle a method that segments images by itself"
         )
-    return MethodRecipe(name, without_pretrained(run.plain_config()["model"]["init_args"]))
+    return MethodConfig(name, without_pretrained(run.plain_config()["model"]["init_args"]))
 
 
 def describe_preprocessing(data: SegmentationDataModule) -> Preprocessing:

@@ -18,15 +18,15 @@ from lesslabel.bundle.description import (
     list_channels,
     list_classes,
 )
-from lesslabel.bundle.plain import read_value
-from lesslabel.bundle.recipe import (
+from lesslabel.bundle.manifest import (
     FORMAT,
     SMALLEST_NUMBER_OF_PATIENTS,
-    BundleRecipe,
-    FeatureRecipe,
-    ReferenceRecipe,
+    BundleManifest,
+    FeatureSettings,
+    ReferenceSettings,
     free_words,
 )
+from lesslabel.bundle.plain import read_value
 from lesslabel.bundle.references import join_references
 from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
 from lesslabel.data.loading.module import SegmentationDataModule
@@ -53,7 +53,7 @@ def export_bundle(
     scale: Scale = "published",
     min_patients: int = 2,
 ) -> Bundle:
-    """Make a bundle of a run: weights, recipe, references and quantiles of its training part.
+    """Make a bundle of a run: weights, manifest, references and quantiles of its training part.
 
     The weights are those that `lesslabel test` takes: the best on validation if there is such a checkpoint, else the
     last. Equal runs and stores give equal bundles, byte by byte.
@@ -95,21 +95,21 @@ def export_bundle(
             "for; ask for fewer, or train longer"
         )
     references, behind = join_references(strategy.fit(features).references, features, patients, min_patients)
-    recipe = BundleRecipe(
+    manifest = BundleManifest(
         format=FORMAT,
         method=method,
         preprocessing=preprocessing,
         classes=classes,
         class_shares=measure_class_shares(data, SMALLEST_NUMBER_OF_PATIENTS),
         channels=channels,
-        features=FeatureRecipe(mask, FEATURE_GRIDS[data.dimensions], scale),
-        references=ReferenceRecipe(seed, behind),
+        features=FeatureSettings(mask, FEATURE_GRIDS[data.dimensions], scale),
+        references=ReferenceSettings(seed, behind),
         training=describe_training(finished, images),
         versions=find_versions(),
     )
     quantiles = average_quantiles(_raw_images(data))
     with written_aside(out) as aside:
-        write_contents(aside, recipe, finished.parsed.model.state_dict(), references, quantiles)
+        write_contents(aside, manifest, finished.parsed.model.state_dict(), references, quantiles)
         bundle = load_bundle(aside)  # whatever a receiver would refuse is refused here
     return replace(bundle, path=out)
 

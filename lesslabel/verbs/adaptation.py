@@ -9,7 +9,7 @@ from lesslabel.command_words import read_settings
 def bundle(given: list[str]) -> int:
     """Export, inspect or verify a bundle."""
     parser = argparse.ArgumentParser(
-        "lesslabel bundle", description="A trained model for another hospital: weights, references, recipe; no image."
+        "lesslabel bundle", description="A trained model for another hospital: weights, references, manifest; no image."
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="export|inspect|verify")
     export = actions.add_parser("export", help="make a bundle from a finished run", allow_abbrev=False)
@@ -145,7 +145,7 @@ def _handle_bundle(options: argparse.Namespace) -> int:
             scale=options.scale,
             min_patients=options.min_patients,
         )
-        single = sum(patients == 1 for patients in made.recipe.references.patients)
+        single = sum(patients == 1 for patients in made.manifest.references.patients)
         print(f"{made.path}: {len(made.references)} references, {single} of them from a single patient each")
         print(f"next: lesslabel bundle inspect {made.path}")
         return 0

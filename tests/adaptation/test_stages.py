@@ -28,7 +28,7 @@ from lesslabel.adaptation.folder import begin_adaptation
 from lesslabel.adaptation.pseudo_labels import NAME
 from lesslabel.adaptation.stages import FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN, adapt_with_labels, adapt_without_labels
 from lesslabel.bundle import Bundle
-from lesslabel.bundle.recipe import MethodRecipe
+from lesslabel.bundle.manifest import MethodConfig
 from lesslabel.cli import main
 from lesslabel.command_words import read_settings
 from lesslabel.data.batch import Batch
@@ -304,8 +304,8 @@ def test_bad_thresholds_and_networks_are_refused_before_training(
 ) -> None:
     with pytest.raises(ConfigError, match="confidence: 2 is no probability"):
         adapt_with_labels(bundle, store, queue, "dense", tmp_path / "out", confidence=2)
-    settings = {key: value for key, value in bundle.recipe.method.settings.items() if key != "dice_on_pseudo_labels"}
-    branches = replace(bundle, recipe=replace(bundle.recipe, method=MethodRecipe("DMPLS", settings)))
+    settings = {key: value for key, value in bundle.manifest.method.settings.items() if key != "dice_on_pseudo_labels"}
+    branches = replace(bundle, manifest=replace(bundle.manifest, method=MethodConfig("DMPLS", settings)))
     with pytest.raises(ConfigError, match="DMPLS has other networks than Supervised"):
         adapt_with_labels(branches, store, queue, "dense", tmp_path / "out")
     with pytest.raises(ConfigError, match="DMPLS has other networks than Tent"):
@@ -378,9 +378,9 @@ def test_histograms_are_matched_to_the_quantiles_of_the_bundle(
 def test_adami_needs_the_class_shares(bundle: Bundle, store: Path, tmp_path: Path, trained_stages) -> None:
     adapt_without_labels(bundle, store, "adami", tmp_path / "with", overrides=read_settings(["--seed", "1"]))
     ((_, config, weights),) = trained_stages
-    assert config["model"]["init_args"]["class_shares"] == list(bundle.recipe.class_shares)
+    assert config["model"]["init_args"]["class_shares"] == list(bundle.manifest.class_shares)
     assert weights == bundle.weights
-    without = replace(bundle, recipe=replace(bundle.recipe, class_shares=()))
+    without = replace(bundle, manifest=replace(bundle.manifest, class_shares=()))
     with pytest.raises(ConfigError, match="no class shares, which AdaMI needs"):
         adapt_without_labels(without, store, "adami", tmp_path / "without", overrides=read_settings(["--seed", "1"]))
 

@@ -56,7 +56,7 @@ def measure_intensities(
     by_centre: dict[str, list[str]] = {}
     for uid in sorted(uids):
         by_centre.setdefault(store.records[uid].centre or "target", []).append(uid)
-    training = bundle.recipe.training
+    training = bundle.manifest.training
     found = [Intensities(f"source, {training.cases} cases", bundle.quantiles)]
     for centre, members in sorted(by_centre.items()):
         images = (store.read(uid).image[list(channels)] for uid in members)
@@ -82,14 +82,14 @@ def density(quantiles: NDArray[np.floating[Any]], edges: NDArray[np.float64]) ->
 
 
 def draw_intensities(found: Sequence[Intensities], channels: Sequence[str], intensity: Intensity) -> list[Panel]:
-    """Draw each channel as stored, and where the bundle's recipe normalises, as normalised.
+    """Draw each channel as stored, and where the bundle normalises, as normalised.
 
-    The recipe is applied to the mean distribution, since of the source nothing else is known.
+    Normalisation is applied to the mean distribution, since nothing else is known of the source.
 
     Args:
         found: the distributions, see `measure_intensities`.
         channels: names of the channels.
-        intensity: the recipe.
+        intensity: the normalisation of the bundle.
     """
     panels = []
     for index, channel in enumerate(channels):

@@ -118,13 +118,13 @@ def write_adaptation_report(
     """
     adaptation = read_adaptation(folder, bundle, store)
     data = bundle.data_module(adaptation.store.path)
-    seen = bundle.recipe.features
+    seen = bundle.manifest.features
     images = extract_features(bundle.build_method(), data, adaptation.training_cases, mask=seen.mask, scale=seen.scale)
     units = units_of(images, adaptation.queue)
     choice = draw_choice(units, adaptation.queue, bundle.references, projection, seed)
     channels = select_channels(data.view, adaptation.store.channels)
     intensities = measure_intensities(bundle, adaptation.store, adaptation.training_cases, channels)
-    recipe = bundle.recipe
+    manifest = bundle.manifest
     page = load_template("adaptation/adaptation.html").render(
         title=f"What was chosen on {describe(adaptation.store.source)}",
         summary=_summary(adaptation, units),
@@ -132,7 +132,7 @@ def write_adaptation_report(
         choice=choice,
         projection=projection,
         unit=units.noun,
-        intensities=draw_intensities(intensities, recipe.channels, recipe.preprocessing.intensity),
+        intensities=draw_intensities(intensities, manifest.channels, manifest.preprocessing.intensity),
         centres=[(method_style(index), entry.name) for index, entry in enumerate(intensities)],
         chosen=picture_chosen(
             adaptation.queue, adaptation.store, str(adaptation.description.get("annotation")), data.mapping, channels[0]
@@ -177,14 +177,14 @@ def _revisions(folder: Path) -> list[Revision]:
 
 
 def _facts(adaptation: Adaptation, bundle: Bundle) -> list[tuple[str, str]]:
-    recipe, rows, described = bundle.recipe, adaptation.queue.rows, adaptation.description
-    training = recipe.training
+    manifest, rows, described = bundle.manifest, adaptation.queue.rows, adaptation.description
+    training = manifest.training
     strategies = dict.fromkeys(f"{row.strategy or 'without name'}, round {row.round}, seed {row.seed}" for row in rows)
     return [
         ("Source", f"{training.source}, {training.patients} patients, {training.images} images"),
-        ("Model", f"{recipe.method.name}, sha256 {bundle.model_sha256[:12]}"),
-        ("References", f"{len(bundle.references)}, mask {recipe.features.mask}"),
-        ("Normalisation", describe_intensity(recipe.preprocessing.intensity)),
+        ("Model", f"{manifest.method.name}, sha256 {bundle.model_sha256[:12]}"),
+        ("References", f"{len(bundle.references)}, mask {manifest.features.mask}"),
+        ("Normalisation", describe_intensity(manifest.preprocessing.intensity)),
         ("Target", f"{describe(adaptation.store.source)}, data hash {adaptation.store.data_hash[:12]}"),
         ("Queue", f"{len(rows)} units, sha256 {adaptation.queue.sha256[:12]}"),
         ("Strategy", "; ".join(strategies)),

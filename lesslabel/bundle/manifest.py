@@ -20,7 +20,7 @@ SMALLEST_NUMBER_OF_PATIENTS = 5
 
 
 @dataclass(frozen=True)
-class MethodRecipe:
+class MethodConfig:
     """How the method is made again.
 
     Attributes:
@@ -78,7 +78,7 @@ class LabelClass:
 
 
 @dataclass(frozen=True)
-class FeatureRecipe:
+class FeatureSettings:
     """How the references' features were made: see `lesslabel.features.feature_vectors`."""
 
     mask: Mask
@@ -87,7 +87,7 @@ class FeatureRecipe:
 
 
 @dataclass(frozen=True)
-class ReferenceRecipe:
+class ReferenceSettings:
     """How the references were made.
 
     Attributes:
@@ -135,7 +135,7 @@ class Versions:
 
 
 @dataclass(frozen=True)
-class BundleRecipe:
+class BundleManifest:
     """The content of `bundle.json`.
 
     Attributes:
@@ -152,13 +152,13 @@ class BundleRecipe:
     """
 
     format: Literal[1]
-    method: MethodRecipe
+    method: MethodConfig
     preprocessing: Preprocessing
     classes: tuple[LabelClass, ...]
     class_shares: tuple[float, ...]
     channels: tuple[str, ...]
-    features: FeatureRecipe
-    references: ReferenceRecipe
+    features: FeatureSettings
+    references: ReferenceSettings
     training: Training
     versions: Versions
 
@@ -189,7 +189,7 @@ class BundleRecipe:
         """Make the method with fresh weights.
 
         Raises:
-            DataError: if there is no such method, or it fits neither its settings nor the rest of the recipe.
+            DataError: if there is no such method, or it fits neither its settings nor the rest of the manifest.
         """
         method = self.method.build()
         try:
@@ -203,11 +203,11 @@ class BundleRecipe:
         return to_json(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "BundleRecipe":
+    def from_json(cls, text: str) -> "BundleManifest":
         """Read `bundle.json`.
 
         Raises:
-            DataError: if it holds anything else than a recipe, or is written in another way than `to_json` writes.
+            DataError: if it holds anything else than a manifest, or is written in another way than `to_json` writes.
         """
         try:
             content = json.loads(text)
@@ -218,11 +218,11 @@ class BundleRecipe:
             raise DataError(f"format {ascii(content.get('format'))[:40]}, this version reads {FORMAT}")
         if not written_alike:
             raise DataError("not written as lesslabel writes it")
-        return build(cls, content, "recipe")
+        return build(cls, content, "manifest")
 
 
 def free_words(source: str, channels: Iterable[str], classes: Iterable[LabelClass]) -> list[str]:
-    """The words of a recipe that come from the data and not from the library."""
+    """The words of a manifest that come from the data and not from the library."""
     return [source, *channels, *(word for entry in classes for word in (entry.name, *entry.labels))]
 
 
