@@ -13,7 +13,7 @@ from lesslabel.features import ImageFeatures, extract_features
 from lesslabel.selection import STDR, STRATEGIES, Pool, Strategy
 from lesslabel.selection.budget import Budget, count_units
 
-Unit = Literal["slice", "case"]
+AnnotationUnit = Literal["slice", "case"]
 _STDR = ("stdr", "stdr-invariant", "stdr-specific")
 
 
@@ -68,7 +68,7 @@ def choose_queue(
     strategy: Strategy,
     budget: Budget,
     *,
-    unit: Unit = "slice",
+    unit: AnnotationUnit = "slice",
     previous: Queue | None = None,
     features: ImageFeatures | None = None,
 ) -> Queue:
@@ -141,14 +141,14 @@ def features_of_training_part(
     return extract_features(bundle.build_method(), data, uids, mask=features.mask, scale=features.scale)
 
 
-def _units(features: ImageFeatures, unit: Unit) -> list[tuple[str, int]]:
+def _units(features: ImageFeatures, unit: AnnotationUnit) -> list[tuple[str, int]]:
     """The units in order, as (uid, slice)."""
     if unit == "case":
         return [(uid, WHOLE_CASE) for uid in sorted(set(features.uid.tolist()))]
     return list(zip(features.uid.tolist(), features.slice.tolist(), strict=True))
 
 
-def _pool(features: ImageFeatures, units: set[tuple[str, int]], unit: Unit) -> Pool:
+def _pool(features: ImageFeatures, units: set[tuple[str, int]], unit: AnnotationUnit) -> Pool:
     """The images of the given units; the pool's units come in the same order as `_units`."""
     names = zip(features.uid.tolist(), features.slice.tolist(), strict=True)
     wanted = np.array([((uid, WHOLE_CASE) if unit == "case" else (uid, index)) in units for uid, index in names], bool)
@@ -173,7 +173,7 @@ def _require_native_slices(data: SegmentationDataModule) -> None:
             )
 
 
-def _require_same_unit(previous: Queue, unit: Unit) -> None:
+def _require_same_unit(previous: Queue, unit: AnnotationUnit) -> None:
     other = "slice" if unit == "case" else "case"
     if any((row.slice == WHOLE_CASE) == (other == "case") for row in previous.rows):
         raise ConfigError(f"unit: the previous queue holds {other}s; go on with --unit {other}")

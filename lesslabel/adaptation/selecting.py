@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.adaptation.choosing import (
-    Unit,
+    AnnotationUnit,
     choose_queue,
     features_of_training_part,
     make_strategy,
@@ -50,7 +50,7 @@ def select(
     *,
     budget: str | float,
     strategy: str = "stdr",
-    unit: Unit = "slice",
+    unit: AnnotationUnit = "slice",
     images: str | Path | None = None,
     previous: str | Path | None = None,
     diversity: bool = False,

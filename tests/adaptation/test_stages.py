@@ -35,7 +35,7 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import Kind
 from lesslabel.data.loading.histogram_matching import match_histogram
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.data.loading.sampling import Unit
+from lesslabel.data.loading.sampling import SampleSource
 from lesslabel.data.queue import write_queue
 from lesslabel.data.store import Store
 from lesslabel.data.view import VisibleAnnotation
@@ -112,11 +112,11 @@ def started_from(run: Path) -> str:
     return json.loads((run / "environment.json").read_text())["weights"]["sha256"]
 
 
-def test_only_what_the_queue_holds_teaches_first(adapted: Path, batches: list[Batch], units) -> None:
+def test_only_what_the_queue_holds_supervises_first(adapted: Path, batches: list[Batch], units) -> None:
     labelled = opened(adapted / FINE_TUNE).datamodule.streams().labelled
-    taught = {Unit(uid, index) for uid, at in units for index in (range(3) if at < 0 else [at])}
-    assert len(labelled) == len(taught)
-    assert set(labelled) == taught
+    supervised = {SampleSource(uid, index) for uid, at in units for index in (range(3) if at < 0 else [at])}
+    assert len(labelled) == len(supervised)
+    assert set(labelled) == supervised
     first = batches[:4]
     assert {kind for batch in first for kind in batch["kind"].tolist()} == {Kind.DENSE}
     assert {uid for batch in first for uid in batch["uid"]} == {uid for uid, _ in units}

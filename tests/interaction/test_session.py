@@ -439,7 +439,7 @@ def test_a_session_is_its_turns_that_were_not_taken_back(done: tuple[int, list[A
 # Suggestions and labels
 
 
-def test_the_suggestion_is_the_first_voxel_of_greatest_uncertainty_not_spoken_of() -> None:
+def test_the_suggestion_is_the_first_voxel_of_greatest_uncertainty_not_marked() -> None:
     uncertainty = np.array([[0, 0.5, 0.2], [0.9, 0.9, 0.9]], np.float32)
     assert most_uncertain_voxel(uncertainty, []) == (1, 0)
     assert most_uncertain_voxel(uncertainty, [Click((0.6, 0.4))]) == (1, 1)

@@ -25,7 +25,7 @@ UnitName = tuple[str, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
+class ChosenUnits:
     """What could be chosen.
 
     Attributes:
@@ -65,16 +65,16 @@ class ChoiceMap:
     featureless: int
 
 
-def units_of(images: ImageFeatures, queue: Queue) -> Units:
+def units_of(images: ImageFeatures, queue: Queue) -> ChosenUnits:
     """The images, or where a queue asks for whole cases, the cases with the mean of their images' features."""
     if queue.rows and all(row.slice == WHOLE_CASE for row in queue.rows):
         pool = Pool(images.features, groups=images.uid)
-        return Units(tuple((uid, WHOLE_CASE) for uid in sorted(set(images.uid.tolist()))), pool.unit_features())
-    return Units(tuple(zip(images.uid.tolist(), images.slice.tolist(), strict=True)), images.features)
+        return ChosenUnits(tuple((uid, WHOLE_CASE) for uid in sorted(set(images.uid.tolist()))), pool.unit_features())
+    return ChosenUnits(tuple(zip(images.uid.tolist(), images.slice.tolist(), strict=True)), images.features)
 
 
 def draw_choice(
-    units: Units, queue: Queue, references: NDArray[np.float32], projection: Projection = "pca", seed: int = 0
+    units: ChosenUnits, queue: Queue, references: NDArray[np.float32], projection: Projection = "pca", seed: int = 0
 ) -> ChoiceMap:
     """Draw the map.
 

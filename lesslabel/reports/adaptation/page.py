@@ -14,7 +14,7 @@ from lesslabel.data.view import select_channels
 from lesslabel.errors import RunError
 from lesslabel.features import extract_features
 from lesslabel.files import write_text
-from lesslabel.reports.adaptation.choice_map import Units, draw_choice, units_of
+from lesslabel.reports.adaptation.choice_map import ChosenUnits, draw_choice, units_of
 from lesslabel.reports.adaptation.chosen import picture_chosen
 from lesslabel.reports.adaptation.embedding import Projection
 from lesslabel.reports.adaptation.histograms import describe_intensity, draw_intensities, measure_intensities
@@ -150,7 +150,7 @@ def write_adaptation_report(
     return Path(output)
 
 
-def _summary(adaptation: Adaptation, units: Units) -> str:
+def _summary(adaptation: Adaptation, units: ChosenUnits) -> str:
     rows, unit = adaptation.queue.rows, units.noun
     strategies = ", ".join(dict.fromkeys(row.strategy or "a strategy without name" for row in rows))
     cases = "" if unit == "case" else f", in {len(adaptation.queue.slices)} of {len(adaptation.training_cases)} cases"
