@@ -14,7 +14,7 @@ from lesslabel.runs.parsing import parse_run
 from lesslabel.runs.settings import settings_of
 from lesslabel.studies.declaration import DECLARATION
 from lesslabel.studies.reproduce import Launching, reproduce
-from lesslabel.tables.protocol import PUBLISHED_COLUMNS
+from lesslabel.tables.experiment_protocol import PUBLISHED_COLUMNS
 
 
 @dataclass(frozen=True)

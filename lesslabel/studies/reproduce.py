@@ -21,7 +21,7 @@ from lesslabel.studies.progress import print_jobs, watching
 from lesslabel.studies.results import write_results
 from lesslabel.studies.scheduler import Progress, run_jobs
 from lesslabel.studies.zoo import add_to_zoo
-from lesslabel.tables.protocol import read_protocol, read_published
+from lesslabel.tables.experiment_protocol import read_protocol, read_published
 
 
 @dataclass(frozen=True)

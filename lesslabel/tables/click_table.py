@@ -14,7 +14,7 @@ from lesslabel.files import write_text
 from lesslabel.markdown import markdown_table, shown_p_value
 from lesslabel.tables.click_results import read_click_results
 from lesslabel.tables.costs import cost_sections
-from lesslabel.tables.protocol import (
+from lesslabel.tables.experiment_protocol import (
     PUBLISHED_COLUMNS,
     list_protocol,
     published_number,

@@ -14,7 +14,7 @@ from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
 from lesslabel.markdown import markdown_table, shown_p_value
 from lesslabel.tables.costs import cost_sections, curve_sections
-from lesslabel.tables.protocol import (
+from lesslabel.tables.experiment_protocol import (
     PUBLISHED_COLUMNS,
     list_protocol,
     published_number,

@@ -17,8 +17,8 @@ from lesslabel.reports.drawing import charts, words
 from lesslabel.reports.drawing.overlays import SliceDrawing, field_of_view, grey_levels, outside
 from lesslabel.reports.drawing.scenes import Scene, choose_cases, choose_slice
 from lesslabel.reports.drawing.svg import Scale, element, label_style
-from lesslabel.reports.runs.protocol import describe
 from lesslabel.reports.runs.results import Estimate
+from lesslabel.reports.runs.run_facts import describe
 
 
 def make_scene(truth, predictions=(), spacing_mm=(1.0, 1.0), supervision=None) -> Scene:

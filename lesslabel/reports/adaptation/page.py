@@ -23,10 +23,10 @@ from lesslabel.reports.drawing.svg import label_style, method_style
 from lesslabel.reports.drawing.templates import load_template
 from lesslabel.reports.runs.budget import draw_budgets, points_of_experiment
 from lesslabel.reports.runs.methods import group_methods
-from lesslabel.reports.runs.protocol import describe
 from lesslabel.reports.runs.read import read_runs
 from lesslabel.reports.runs.results import tabulate
 from lesslabel.reports.runs.revision import REVISION_BINS, Revision, tabulate_revisions
+from lesslabel.reports.runs.run_facts import describe
 from lesslabel.runs.reading import RunFiles, read_mapping
 
 

@@ -26,8 +26,8 @@ from lesslabel.reports.drawing import words
 from lesslabel.reports.drawing.panels import Panel
 from lesslabel.reports.drawing.svg import method_style
 from lesslabel.reports.drawing.templates import load_template
-from lesslabel.reports.runs.protocol import describe
 from lesslabel.reports.runs.results import Estimate
+from lesslabel.reports.runs.run_facts import describe
 
 _SECONDS = {"first": SECONDS_FIRST, "correction": SECONDS_CORRECTION}
 """By the keys of `seconds_per_turn`."""

@@ -12,7 +12,7 @@ from lesslabel.files import write_text
 from lesslabel.reports.drawing.picture import COLOURS, whole_picture
 from lesslabel.reports.drawing.svg import Scale, element, hover, line, shortened, text
 from lesslabel.tables import read_scores
-from lesslabel.tables.protocol import published_number, read_published
+from lesslabel.tables.experiment_protocol import published_number, read_published
 from lesslabel.tables.results import FIGURE
 
 _WIDTH, _NAMES, _ROW = 720.0, 232.0, 30.0

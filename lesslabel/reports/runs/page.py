@@ -12,10 +12,10 @@ from lesslabel.reports.drawing.svg import label_style, method_style
 from lesslabel.reports.drawing.templates import load_template
 from lesslabel.reports.runs.budget import draw_budgets, points_of_methods
 from lesslabel.reports.runs.methods import group_methods
-from lesslabel.reports.runs.protocol import UNKNOWN, describe, protocol_facts
 from lesslabel.reports.runs.read import Run, read_runs
 from lesslabel.reports.runs.results import tabulate
 from lesslabel.reports.runs.revision import REVISION_BINS, tabulate_revisions
+from lesslabel.reports.runs.run_facts import UNKNOWN, describe, run_facts
 
 
 def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Path] | None = None) -> Path:
@@ -63,7 +63,7 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
         pictured_seeds=[(method.name, describe(method.seeds[0])) for method in methods if len(method.runs) > 1],
         store_note=store_note,
         curves=curve_panels(methods),
-        protocol=protocol_facts(methods),
+        protocol=run_facts(methods),
         unknown=UNKNOWN,
     )
     write_text(Path(output), page)

@@ -12,7 +12,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Fact:
+class RunFact:
     """One line of the protocol.
 
     Attributes:
@@ -39,7 +39,7 @@ def describe(value: Any) -> str:
     return without_folders(str(value))
 
 
-def protocol_facts(methods: Sequence[Method]) -> dict[str, list[Fact]]:
+def run_facts(methods: Sequence[Method]) -> dict[str, list[RunFact]]:
     """The facts by section, in reading order; several seeds of one method share an entry."""
     sections: dict[str, list[tuple[str, Callable[[Run], str]]]] = {
         "Data": [
@@ -75,12 +75,12 @@ def protocol_facts(methods: Sequence[Method]) -> dict[str, list[Fact]]:
     return {section: [_fact(name, read, methods) for name, read in facts] for section, facts in sections.items()}
 
 
-def _fact(name: str, read: Callable[[Run], str], methods: Sequence[Method]) -> Fact:
+def _fact(name: str, read: Callable[[Run], str], methods: Sequence[Method]) -> RunFact:
     """Name the owners only where the methods differ; different values of one method's seeds are listed."""
     values = ["; ".join(dict.fromkeys(read(run) for run in method.runs)) for method in methods]
     if len(set(values)) == 1:
-        return Fact(name, (("", values[0]),))
-    return Fact(name, tuple((method.name, value) for method, value in zip(methods, values, strict=True)))
+        return RunFact(name, (("", values[0]),))
+    return RunFact(name, tuple((method.name, value) for method, value in zip(methods, values, strict=True)))
 
 
 def _split(run: Run) -> str:
