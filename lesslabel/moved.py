@@ -10,6 +10,7 @@ from typing import Any
 
 _MOVED = {
     "bundle.recipe": "bundle.manifest",
+    "clicks.player": "clicks.simulator",
     "data.additions": "data.store.additions",
     "data.annotation_folder": "data.store.annotation_folder",
     "data.annotation_import": "data.exchange.annotation_import",
@@ -104,7 +105,7 @@ _MOVED = {
     "reports.runs.protocol": "reports.runs.run_facts",
     "runs.click_folder": "clicks.folder",
     "runs.click_objects": "clicks.objects",
-    "runs.click_player": "clicks.player",
+    "runs.click_player": "clicks.simulator",
     "runs.clicks": "clicks.protocol",
     "runs.verbs": "runs.reopening",
     "tables.protocol": "tables.experiment_protocol",

@@ -12,7 +12,7 @@ import pandas as pd
 from lesslabel.clicks.folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
 from lesslabel.clicks.measures import CLICK_COLUMNS, seconds_per_turn, summarise_clicks
 from lesslabel.clicks.objects import iterate_objects
-from lesslabel.clicks.player import ClickPlayer, ClickProtocol
+from lesslabel.clicks.simulator import ClickProtocol, ClickSimulator
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.data.view import View, require_reference
@@ -96,19 +96,19 @@ def run_clicks(
         data.store, _uids_of(data, part, protocol.annotation), skip_damaged=skip_damaged, tell=print_warning
     )
     opened.model.to(looking_trainer(opened, []).strategy.root_device)
-    player = ClickPlayer(wrapped(model, wrappers), pointing, protocol)
-    _require_taken(player.correcting, opened.model)
+    simulator = ClickSimulator(wrapped(model, wrappers), pointing, protocol)
+    _require_taken(simulator.correcting, opened.model)
     with written_aside(out) as aside:
         aside.mkdir()
-        _play(player, data, uids, names, aside / PROMPTS, progress)
-        if not player.rows:
+        _simulate(simulator, data, uids, names, aside / PROMPTS, progress)
+        if not simulator.rows:
             raise DataError(
                 f"{data.store_path}: no object of {', '.join(names)} in the {part} part"
-                f"{f' has a stroke of {protocol.annotation}' if player.without_prompts else ''}; choose another part"
+                f"{f' has a stroke of {protocol.annotation}' if simulator.without_prompts else ''}; choose another part"
             )
-        frame = pd.DataFrame(player.rows, columns=list(CLICK_COLUMNS))
+        frame = pd.DataFrame(simulator.rows, columns=list(CLICK_COLUMNS))
         frame.to_csv(aside / CLICKS, index=False)
-        write_worst(aside / WORST, player.worst)
+        write_worst(aside / WORST, simulator.worst)
         summary = {
             "format": FORMAT,
             "method": str(opened.config["name"] or type(opened.model).__name__),
@@ -116,10 +116,10 @@ def run_clicks(
             "settings": [argument_without_folders(setting) for setting in settings.words()],
             "checkpoint": RunFolder(run).checkpoint("auto").stem,
             "protocol": asdict(protocol),
-            "first_robot": player.pointing.name if protocol.annotation is None else None,
+            "first_robot": simulator.pointing.name if protocol.annotation is None else None,
             "data": _describe(data, part, names),
             "unseen_store": store is not None,
-            "without_prompts": player.without_prompts,
+            "without_prompts": simulator.without_prompts,
             "device": opened.model.device.type,
             **({"wrappers": list(wrappers)} if wrappers else {}),
             **({"left_out": {case.uid: case.reason for case in left_out}} if left_out else {}),
@@ -129,8 +129,8 @@ def run_clicks(
     return summary
 
 
-def _play(
-    player: ClickPlayer,
+def _simulate(
+    simulator: ClickSimulator,
     data: SegmentationDataModule,
     uids: Sequence[str],
     labels: Sequence[str],
@@ -138,7 +138,7 @@ def _play(
     progress: Callable[[int, int], None],
 ) -> None:
     """Point at every object of every case, and write the prompts as they are given."""
-    protocol = player.protocol
+    protocol = simulator.protocol
     with prompts.open("w", encoding="utf-8") as file:
         for done, uid in enumerate(uids):
             progress(done, len(uids))
@@ -150,7 +150,7 @@ def _play(
                 slices=protocol.slices,
                 annotation=protocol.annotation,
             )
-            file.writelines(map(player.play, objects))
+            file.writelines(map(simulator.simulate, objects))
     progress(len(uids), len(uids))
 
 

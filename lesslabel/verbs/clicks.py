@@ -44,8 +44,8 @@ def clicks(given: list[str]) -> int:
 
 def _play(options: argparse.Namespace, overrides: Settings) -> int:
     """Run a click protocol and print what it came to."""
-    from lesslabel.clicks.player import ClickProtocol
     from lesslabel.clicks.protocol import OtherStore, run_clicks
+    from lesslabel.clicks.simulator import ClickProtocol
 
     protocol = ClickProtocol(
         first=options.first,

@@ -86,7 +86,7 @@ class ClickProtocol:
         return robot
 
 
-class ClickPlayer:
+class ClickSimulator:
     """Plays object after object, and keeps what came of it.
 
     Attributes:
@@ -112,7 +112,7 @@ class ClickPlayer:
         self._shown: tuple[str, int] | None = None
         self._warm = False
 
-    def play(self, entry: ClickObject) -> str:
+    def simulate(self, entry: ClickObject) -> str:
         """Play one object.
 
         Returns:
@@ -128,11 +128,11 @@ class ClickPlayer:
             if not self._warm:  # what a first call loads and compiles is no answer's time
                 list(self._turns(entry, turns=2))
                 self._warm, self._shown = True, None
-            return self._play(entry)
+            return self._simulate(entry)
         except LesslabelError as error:
             raise type(error)(f"{entry.name}: {error}") from error
 
-    def _play(self, entry: ClickObject) -> str:
+    def _simulate(self, entry: ClickObject) -> str:
         prompts, dice = [], 0.0
         first = last = np.zeros_like(entry.truth)
         self._score(entry, 0, SimulatedTurn((), 0, first, math.nan))
