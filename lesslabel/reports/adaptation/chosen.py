@@ -11,7 +11,7 @@ from lesslabel.data.store import Store
 from lesslabel.data.view import LabelMapping, make_target
 from lesslabel.reports.adaptation.choice_map import name_unit
 from lesslabel.reports.drawing.overlays import SliceDrawing
-from lesslabel.reports.drawing.scenes import LabelMap, Scene
+from lesslabel.reports.drawing.slice_plots import LabelMap, SlicePlot
 from lesslabel.reports.drawing.words import number
 
 PICTURED = 24
@@ -76,7 +76,7 @@ def _picture(
     row: QueueRow, case: Case, labels: LabelMap, names: tuple[str, ...], channel: int, key: str
 ) -> ChosenPicture:
     z = _fullest(labels) if row.slice == WHOLE_CASE else row.slice
-    scene = Scene(
+    plot = SlicePlot(
         uid=case.uid,
         why=row.reason,
         slice_index=z,
@@ -88,7 +88,7 @@ def _picture(
         predictions=(),
     )
     height, width = labels.shape[1:]
-    drawn = SliceDrawing(scene, key, names, view=(slice(0, height), slice(0, width)))
+    drawn = SliceDrawing(plot, key, names, view=(slice(0, height), slice(0, width)))
     note = _note(labels[z])
     if row.slice == WHOLE_CASE:
         note = f"whole case, slice {z + 1} of {len(labels)} is shown{f'; {note}' if note else ''}"

@@ -12,7 +12,7 @@ from lesslabel.clicks.folder import ClickFolder, ObjectKey, WorstObject
 from lesslabel.interaction.prompts import CentreEdgePoints, Click, InteriorMarginPoints, Prompt, Scribble, Side
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.reports.drawing.overlays import SliceDrawing
-from lesslabel.reports.drawing.scenes import Scene
+from lesslabel.reports.drawing.slice_plots import SlicePlot
 from lesslabel.reports.drawing.svg import element, polyline
 from lesslabel.reports.drawing.words import number
 
@@ -91,7 +91,7 @@ class _PromptDrawing(SliceDrawing):
 
     def __init__(self, entry: WorstObject, key: str) -> None:
         uid, _, label = entry.key
-        scene = Scene(
+        plot = SlicePlot(
             uid=uid,
             why="worst",
             slice_index=entry.z,
@@ -102,16 +102,16 @@ class _PromptDrawing(SliceDrawing):
             supervision=None,
             predictions=(),
         )
-        super().__init__(scene, key, (label,))
+        super().__init__(plot, key, (label,))
         self._z = entry.z
 
     def draw(self, mask: Mask, prompts: Sequence[Prompt], *, embed: bool = False) -> Markup:
         """One picture; the first of an object embeds the image that the others refer to."""
-        ghost = element("g", {"class": "ghost"}, Markup("").join(self._outlines(self._scene.truth)))
+        ghost = element("g", {"class": "ghost"}, Markup("").join(self._outlines(self._plot.truth)))
         backdrop = self._embedded() if embed else self._backdrop()
         marks = [mark for prompt in prompts for mark in self._marks(prompt)]
         parts = [backdrop, *self._outlines(mask.astype(np.uint8)), ghost, *marks]
-        return self._picture(parts, f"{self._scene.uid}, {len(prompts)} prompts")
+        return self._picture(parts, f"{self._plot.uid}, {len(prompts)} prompts")
 
     def _marks(self, prompt: Prompt) -> Iterator[Markup]:
         for side, points, joined in _spoken(prompt):
@@ -119,7 +119,7 @@ class _PromptDrawing(SliceDrawing):
             if not len(on_slice):
                 continue
             rows, columns = self.view
-            y_mm, x_mm = self._scene.spacing_mm
+            y_mm, x_mm = self._plot.spacing_mm
             xs = ((on_slice[:, 1] - columns.start + 0.5) * x_mm / y_mm).tolist()
             ys = (on_slice[:, 0] - rows.start + 0.5).tolist()
             style = SIDES[side][1]

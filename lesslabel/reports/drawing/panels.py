@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from lesslabel.reports.drawing import charts, words
 from lesslabel.reports.drawing.overlays import SliceDrawing, outside
-from lesslabel.reports.drawing.scenes import LabelMap, Scene
+from lesslabel.reports.drawing.slice_plots import LabelMap, SlicePlot
 from lesslabel.reports.drawing.svg import label_style
 from lesslabel.reports.runs.methods import Method
 from lesslabel.reports.runs.read import Run
@@ -96,23 +96,23 @@ def _logged(run: Run, method: str, colour: int) -> Iterator[tuple[str, charts.Cu
                 yield str(column), charts.Curve(method, colour, steps, values)
 
 
-def gallery(methods: Sequence[Method], scenes: Sequence[Scene]) -> list[tuple[str, list[Picture]]]:
-    """One row of pictures per scene, with its caption."""
-    return [(_caption(scene), _pictures(methods, scene, f"slice-{row}")) for row, scene in enumerate(scenes)]
+def gallery(methods: Sequence[Method], plots: Sequence[SlicePlot]) -> list[tuple[str, list[Picture]]]:
+    """One row of pictures per slice, with its caption."""
+    return [(_caption(plot), _pictures(methods, plot, f"slice-{row}")) for row, plot in enumerate(plots)]
 
 
-def _caption(scene: Scene) -> str:
-    return f"{scene.why.capitalize()}: {scene.uid}, slice {scene.slice_index + 1} of {scene.slices}"
+def _caption(plot: SlicePlot) -> str:
+    return f"{plot.why.capitalize()}: {plot.uid}, slice {plot.slice_index + 1} of {plot.slices}"
 
 
-def _pictures(methods: Sequence[Method], scene: Scene, key: str) -> list[Picture]:
-    drawn = SliceDrawing(scene, key, methods[0].runs[0].label_names)
+def _pictures(methods: Sequence[Method], plot: SlicePlot, key: str) -> list[Picture]:
+    drawn = SliceDrawing(plot, key, methods[0].runs[0].label_names)
     pictures = [Picture("image", drawn.image()), Picture("truth", drawn.truth())]
-    if scene.supervision is not None:
-        name, labels = scene.supervision
+    if plot.supervision is not None:
+        name, labels = plot.supervision
         pictures.append(Picture(name, drawn.supervision(labels)))
-    predicted = zip(methods, scene.predictions, strict=True)
-    return pictures + [_prediction(method, labels, drawn, scene.uid) for method, labels in predicted]
+    predicted = zip(methods, plot.predictions, strict=True)
+    return pictures + [_prediction(method, labels, drawn, plot.uid) for method, labels in predicted]
 
 
 def _prediction(method: Method, labels: LabelMap | None, drawn: SliceDrawing, uid: str) -> Picture:

@@ -7,7 +7,7 @@ from lesslabel.data.store import Store
 from lesslabel.files import write_text
 from lesslabel.reports.drawing import charts, words
 from lesslabel.reports.drawing.panels import curve_panels, gallery, strip_panels
-from lesslabel.reports.drawing.scenes import read_scenes
+from lesslabel.reports.drawing.slice_plots import read_slice_plots
 from lesslabel.reports.drawing.svg import label_style, method_style
 from lesslabel.reports.drawing.templates import load_template
 from lesslabel.reports.runs.budget import draw_budgets, points_of_methods
@@ -42,7 +42,7 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
     methods = group_methods(all_runs)
     store, store_note = _open_store(methods[0].runs[0], stores or {})
     results = tabulate(methods)
-    scenes = [] if store is None else read_scenes(methods, store)
+    plots = [] if store is None else read_slice_plots(methods, store)
     page = load_template("runs/report.html").render(
         title=f"Results on {describe(methods[0].runs[0].data.get('source'))}",
         summary=words.summary(methods, results),
@@ -57,9 +57,9 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
         revisions=tabulate_revisions(methods, results),
         revision_bins=REVISION_BINS,
         budget=draw_budgets(points_of_methods(methods, results, {} if store is None else store.records)),
-        scenes=gallery(methods, scenes),
-        scribbled=any(scene.supervision is not None for scene in scenes),
-        unseen=not any(scene.uid in (run.data.get("labelled") or {}) for scene in scenes for run in all_runs),
+        plots=gallery(methods, plots),
+        scribbled=any(plot.supervision is not None for plot in plots),
+        unseen=not any(plot.uid in (run.data.get("labelled") or {}) for plot in plots for run in all_runs),
         pictured_seeds=[(method.name, describe(method.seeds[0])) for method in methods if len(method.runs) > 1],
         store_note=store_note,
         curves=curve_panels(methods),

@@ -20,7 +20,7 @@ DRAWN_KINDS = (Kind.SCRIBBLE, Kind.POINTS, Kind.BOX, Kind.PSEUDO)
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class SlicePlot:
     """One slice of one case, ready to draw.
 
     Attributes:
@@ -91,7 +91,7 @@ def choose_slice(truth: LabelMap, predictions: Sequence[LabelMap]) -> int:
     return max(range(len(truth)), key=lambda z: (inside[z], wrong[z], foreground[z], -z))
 
 
-def read_scenes(methods: Sequence[Method], store: Store) -> list[Scene]:
+def read_slice_plots(methods: Sequence[Method], store: Store) -> list[SlicePlot]:
     """Read what is pictured: chosen cases from the store, predictions from the first run of each method.
 
     Raises:
@@ -99,10 +99,10 @@ def read_scenes(methods: Sequence[Method], store: Store) -> list[Scene]:
         RunError: if a prediction lies on another grid than the case.
     """
     dice = pd.DataFrame({method.name: method.case_dice() for method in methods})
-    return [_scene(methods, store, uid, why) for why, uid in choose_cases(dice)]
+    return [_slice_plot(methods, store, uid, why) for why, uid in choose_cases(dice)]
 
 
-def _scene(methods: Sequence[Method], store: Store, uid: str, why: str) -> Scene:
+def _slice_plot(methods: Sequence[Method], store: Store, uid: str, why: str) -> SlicePlot:
     run = methods[0].runs[0]
     case = store.read(uid)
     if run.reference not in case.annotations:
@@ -113,7 +113,7 @@ def _scene(methods: Sequence[Method], store: Store, uid: str, why: str) -> Scene
     weak = _weak_annotation(case, run.reference, [name for method in methods for name in method.annotations])
     predictions = [_prediction(method, uid, truth.shape) for method in methods]
     z = choose_slice(truth, [prediction for prediction in predictions if prediction is not None])
-    return Scene(
+    return SlicePlot(
         uid=uid,
         why=why,
         slice_index=z,
