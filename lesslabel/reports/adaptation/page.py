@@ -31,7 +31,7 @@ from lesslabel.runs.reading import RunFiles, read_mapping
 
 
 @dataclass(frozen=True, eq=False)
-class Adaptation:
+class AdaptationPage:
     """The folder of an adaptation by a queue, read into memory.
 
     Attributes:
@@ -49,7 +49,7 @@ class Adaptation:
     training_cases: tuple[str, ...]
 
 
-def read_adaptation(folder: Path, bundle: Bundle, store: Path | None = None) -> Adaptation:
+def read_adaptation(folder: Path, bundle: Bundle, store: Path | None = None) -> AdaptationPage:
     """Read the folder that `lesslabel adapt` made of a bundle and a queue.
 
     Args:
@@ -80,7 +80,7 @@ def read_adaptation(folder: Path, bundle: Bundle, store: Path | None = None) -> 
         raise RunError(f"{folder / 'queue.csv'}: not the queue of this adaptation; restore it or adapt again")
     if absent := [uid for uid in uids if uid not in opened.records]:
         raise RunError(f"{opened.path}: no case '{absent[0]}' of the training part; name the store of the adaptation")
-    return Adaptation(folder, description, queue, opened, tuple(uids))
+    return AdaptationPage(folder, description, queue, opened, tuple(uids))
 
 
 def write_adaptation_report(
@@ -150,7 +150,7 @@ def write_adaptation_report(
     return Path(output)
 
 
-def _summary(adaptation: Adaptation, units: ChosenUnits) -> str:
+def _summary(adaptation: AdaptationPage, units: ChosenUnits) -> str:
     rows, unit = adaptation.queue.rows, units.noun
     strategies = ", ".join(dict.fromkeys(row.strategy or "a strategy without name" for row in rows))
     cases = "" if unit == "case" else f", in {len(adaptation.queue.slices)} of {len(adaptation.training_cases)} cases"
@@ -160,7 +160,7 @@ def _summary(adaptation: Adaptation, units: ChosenUnits) -> str:
     return chosen
 
 
-def _store_note(adaptation: Adaptation) -> str:
+def _store_note(adaptation: AdaptationPage) -> str:
     if adaptation.description.get("data_hash") == adaptation.store.data_hash:
         return ""
     return "The store has changed since the adaptation (another data hash): what is pictured may differ from it."
@@ -176,7 +176,7 @@ def _revisions(folder: Path) -> list[Revision]:
     return tabulate_revisions(methods, tabulate(methods))
 
 
-def _facts(adaptation: Adaptation, bundle: Bundle) -> list[tuple[str, str]]:
+def _facts(adaptation: AdaptationPage, bundle: Bundle) -> list[tuple[str, str]]:
     manifest, rows, described = bundle.manifest, adaptation.queue.rows, adaptation.description
     training = manifest.training
     strategies = dict.fromkeys(f"{row.strategy or 'without name'}, round {row.round}, seed {row.seed}" for row in rows)

@@ -86,11 +86,11 @@ def _curve_title(column: str, labels: Sequence[str]) -> str:
 
 def _logged(run: Run, method: str, colour: int) -> Iterator[tuple[str, charts.Curve]]:
     """The quantities of one training log that have a finite value; of a step logged twice (a resumed run) the last."""
-    if "step" not in run.history.columns:
+    if "step" not in run.curves.columns:
         return
-    for column in run.history.columns:
+    for column in run.curves.columns:
         if str(column).startswith(CURVE_PREFIXES):
-            known = run.history[["step", column]].replace([np.inf, -np.inf], np.nan).dropna()
+            known = run.curves[["step", column]].replace([np.inf, -np.inf], np.nan).dropna()
             steps, values = known.drop_duplicates("step", keep="last").sort_values("step").to_numpy(np.float64).T
             if len(steps):
                 yield str(column), charts.Curve(method, colour, steps, values)

@@ -63,7 +63,7 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
         pictured_seeds=[(method.name, describe(method.seeds[0])) for method in methods if len(method.runs) > 1],
         store_note=store_note,
         curves=curve_panels(methods),
-        protocol=run_facts(methods),
+        run_facts=run_facts(methods),
         unknown=UNKNOWN,
     )
     write_text(Path(output), page)

@@ -24,7 +24,7 @@ class Run:
         data: ``data.json``; empty if absent.
         environment: ``environment.json``; empty if absent.
         config: ``config.yaml``; empty if absent.
-        history: ``logs/metrics.csv``; an empty table if absent.
+        curves: ``logs/metrics.csv``; an empty table if absent.
     """
 
     folder: Path
@@ -33,7 +33,7 @@ class Run:
     data: Mapping[str, Any]
     environment: Mapping[str, Any]
     config: Mapping[str, Any]
-    history: pd.DataFrame
+    curves: pd.DataFrame
 
     @property
     def name(self) -> str:
@@ -146,7 +146,7 @@ def read_run(folder: Path) -> Run:
         data=files.data,
         environment=files.environment,
         config=files.config,
-        history=files.history,
+        curves=files.history,
     )
 
 
