@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lesslabel.data.exchange.base import Names, Outgoing, Writer, outgoing
+from lesslabel.data.exchange.base import ExportedCase, Names, Writer, exported_case
 from lesslabel.data.exchange.itksnap import write_itksnap
 from lesslabel.data.exchange.monailabel import write_monailabel
 from lesslabel.data.exchange.nnunet import write_nnunet
@@ -56,9 +56,9 @@ def export_store(
         known = ", ".join(store.fingerprint["annotations"]) or "none"
         raise DataError(f"{store.path}: none of the cases has an annotation '{annotation}'; there are {known}")
 
-    def cases() -> Iterator[Outgoing]:
+    def cases() -> Iterator[ExportedCase]:
         for done, uid in enumerate(chosen, start=1):
-            yield outgoing(store.read(uid), annotation)
+            yield exported_case(store.read(uid), annotation)
             if progress is not None:
                 progress(done, len(chosen))
 

@@ -35,7 +35,7 @@ _ORTHOGONAL = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Outgoing:
+class ExportedCase:
     """One case as it leaves.
 
     Attributes:
@@ -62,10 +62,10 @@ class Names:
     channels: Sequence[str]
 
 
-Writer = Callable[[Path, Iterator[Outgoing], Names], None]
+Writer = Callable[[Path, Iterator[ExportedCase], Names], None]
 
 
-def outgoing(case: Case, annotation: str | None) -> Outgoing:
+def exported_case(case: Case, annotation: str | None) -> ExportedCase:
     """Make a case ready to leave.
 
     Raises:
@@ -85,10 +85,10 @@ def outgoing(case: Case, annotation: str | None) -> Outgoing:
                 "voxels from where it is; correct the header of the raw image and prepare it again"
             )
     taken = None if annotation is None else case.annotations.get(annotation)
-    return Outgoing(file_stem(case.uid), case, None if taken is None else _hide_uncovered(taken))
+    return ExportedCase(file_stem(case.uid), case, None if taken is None else _hide_uncovered(taken))
 
 
-def require_all_labels(case: Outgoing, codes: Mapping[int, str], program: str) -> None:
+def require_all_labels(case: ExportedCase, codes: Mapping[int, str], program: str) -> None:
     """Refuse an annotation of some labels alone, for files in which the others would seem to be absent.
 
     Raises:
@@ -108,7 +108,7 @@ def write_channels(folder: Path, case: Case, names: Sequence[str]) -> None:
         write_image(folder / name, channel, case.spacing_mm, case.affine, case.qform)
 
 
-def image_names(case: Outgoing) -> list[str]:
+def image_names(case: ExportedCase) -> list[str]:
     """The files of a case's channels, named as `lesslabel select --images` does."""
     return [f"{case.stem}{f'_channel{index}' if index else ''}{ENDING}" for index in range(len(case.case.image))]
 

@@ -8,8 +8,8 @@ from lesslabel.data.case import IGNORE
 from lesslabel.data.exchange.base import (
     ENDING,
     UNKNOWN,
+    ExportedCase,
     Names,
-    Outgoing,
     colour_of,
     image_names,
     require_all_labels,
@@ -24,7 +24,7 @@ _TITLE = "ITK-SnAP Label Description File"
 _ROW = re.compile(r'\s*(\d+)\s+(?:\S+\s+){6}"(.*)"\s*')
 
 
-def write_itksnap(folder: Path, cases: Iterator[Outgoing], names: Names) -> None:
+def write_itksnap(folder: Path, cases: Iterator[ExportedCase], names: Names) -> None:
     """Write ``images/``, ``segmentations/`` and ``labels.txt``; values are the store's codes, 255 is unknown.
 
     Raises:

@@ -8,8 +8,8 @@ from lesslabel.data.case import IGNORE
 from lesslabel.data.exchange.base import (
     ENDING,
     UNKNOWN,
+    ExportedCase,
     Names,
-    Outgoing,
     image_names,
     require_all_labels,
     write_channels,
@@ -23,7 +23,7 @@ FINAL = Path("labels") / "final"
 """Where MONAI Label keeps label maps that are submitted."""
 
 
-def write_monailabel(folder: Path, cases: Iterator[Outgoing], names: Names) -> None:
+def write_monailabel(folder: Path, cases: Iterator[ExportedCase], names: Names) -> None:
     """Write images, ``labels/final/`` and ``datastore_v2.json``; values are the store's codes, 255 is unknown.
 
     Raises:

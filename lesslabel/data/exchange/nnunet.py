@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lesslabel.data.case import IGNORE
-from lesslabel.data.exchange.base import ENDING, Names, Outgoing, require_all_labels, write_channels
+from lesslabel.data.exchange.base import ENDING, ExportedCase, Names, require_all_labels, write_channels
 from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.errors import DataError
 from lesslabel.files import write_json
@@ -15,7 +15,7 @@ BACKGROUND, IGNORED = "background", "ignore"
 """The names that nnU-Net gives to 0 and to unknown voxels."""
 
 
-def write_nnunet(folder: Path, cases: Iterator[Outgoing], names: Names) -> None:
+def write_nnunet(folder: Path, cases: Iterator[ExportedCase], names: Names) -> None:
     """Write a raw data set of nnU-Net; annotated cases become its training cases, the others its test cases.
 
     nnU-Net wants labels numbered 1, 2, 3 … without a gap, and the unknown above them as ``ignore``: values are places

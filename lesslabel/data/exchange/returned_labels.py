@@ -59,7 +59,7 @@ def read_returned(
         path: NIfTI, ``.nrrd`` or ``.seg.nrrd``, on the grid of the case; a ``.seg.nrrd`` may be a part of it.
         case: whose labels it holds.
         store: knows the labels.
-        overlaps: see `lesslabel.data.formats.seg_nrrd.Segmentation.flatten`.
+        overlaps: see `lesslabel.data.formats.seg_nrrd.SegNrrd.flatten`.
         strokes: whether scribbles or points were drawn. What is in no segment of 3D Slicer is then unknown, unless
             there is a segment ``unknown``.
 

@@ -18,7 +18,7 @@ _THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Painted:
+class MedScribbleImage:
     """One image with what people painted on it.
 
     Attributes:
@@ -45,7 +45,7 @@ def find_examples(root: Path) -> list[Path]:
     return folders
 
 
-def read_example(folder: Path) -> Painted:
+def read_example(folder: Path) -> MedScribbleImage:
     """Read one example.
 
     Raises:
@@ -57,7 +57,7 @@ def read_example(folder: Path) -> Painted:
     seg = folder / "seg.npy"
     truth = _read(seg, image.shape) > _THRESHOLD if seg.exists() else None
     scribbles = (_read(file, (2, *image.shape)) > _THRESHOLD for file in sorted(folder.glob("scribble_*.npy")))
-    return Painted(image, truth, tuple(scribbles))
+    return MedScribbleImage(image, truth, tuple(scribbles))
 
 
 def _read(file: Path, shape: tuple[int, ...] | None = None) -> NDArray[np.float32]:

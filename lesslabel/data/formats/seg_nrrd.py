@@ -42,7 +42,7 @@ class Segment:
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation:
+class SegNrrd:
     """What a ``.seg.nrrd`` holds.
 
     Attributes:
@@ -92,7 +92,7 @@ class Segmentation:
             claimed |= mask
         return labels
 
-    def place_on(self, image: NiftiVolume) -> "Segmentation":
+    def place_on(self, image: NiftiVolume) -> "SegNrrd":
         """The same segmentation on the whole grid of an image, of which 3D Slicer may have saved a part.
 
         Raises:
@@ -118,7 +118,7 @@ class Segmentation:
                 raise DataError(f"{self.path}: label value {strange[0]} is not known; expected {expected}; draw anew")
 
 
-def read_segmentation(path: Path) -> Segmentation:
+def read_segmentation(path: Path) -> SegNrrd:
     """Read a ``.seg.nrrd``, or a plain NRRD, which has no segments.
 
     Raises:
@@ -140,10 +140,10 @@ def read_segmentation(path: Path) -> Segmentation:
             raise DataError(f"{path}: segment '{segment.name}' is on layer {segment.layer}, which is not there")
     if not np.issubdtype(volume.array.dtype, np.integer):
         raise DataError(f"{path}: voxels are {volume.array.dtype}; save it as a binary labelmap")
-    return Segmentation(volume.array, tuple(segments), volume.spacing_mm, volume.affine, Path(path))
+    return SegNrrd(volume.array, tuple(segments), volume.spacing_mm, volume.affine, Path(path))
 
 
-def write_segmentation(path: Path, segmentation: Segmentation) -> None:
+def write_segmentation(path: Path, segmentation: SegNrrd) -> None:
     """Write a ``.seg.nrrd`` that 3D Slicer opens as it stands: LPS, compressed, the same bytes every time.
 
     Args:
@@ -188,7 +188,7 @@ def write_segmentation(path: Path, segmentation: Segmentation) -> None:
         aside.write_bytes("\n".join([*lines, "", ""]).encode("utf-8") + content)
 
 
-def _describe(segmentation: Segmentation, index: int, segment: Segment) -> dict[str, str]:
+def _describe(segmentation: SegNrrd, index: int, segment: Segment) -> dict[str, str]:
     described = {
         "ID": f"Segment_{index + 1}",
         "Name": segment.name,
