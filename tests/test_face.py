@@ -130,7 +130,7 @@ def test_an_old_name_still_works_with_a_warning() -> None:
     program = (
         "import warnings\nwith warnings.catch_warnings(record=True) as said:\n    warnings.simplefilter('always')\n"
         "    from lesslabel.report.budget import draw_budgets\n"
-        "    from lesslabel.data.scribble_maker import draw_store\n"
+        "    from lesslabel.data.scribble_maker import make_weak_labels\n"
         "print([str(each.message) for each in said if 'old name' in str(each.message)])"
     )
     said = python(program)

@@ -157,12 +157,12 @@ def _fix(path: Path) -> "list[Change]":
 def _draw_scribbles(options: argparse.Namespace) -> int:
     """Draw a weak annotation from a dense one and say how much of every label it shows."""
     from lesslabel.data.store import Store
-    from lesslabel.data.weak_labels.make import draw_store
-    from lesslabel.data.weak_labels.sparse_labels import Drawing
+    from lesslabel.data.weak_labels.make import make_weak_labels
+    from lesslabel.data.weak_labels.sparse_labels import SparseLabelSettings
 
     store = Store(options.store)
-    drawing = Drawing(
-        form=options.kind,
+    settings = SparseLabelSettings(
+        kind=options.kind,
         style=options.style,
         slices=options.slices,
         length=options.length,
@@ -171,11 +171,11 @@ def _draw_scribbles(options: argparse.Namespace) -> int:
         minimum_area_voxel=options.minimum_area,
     )
     with show_progress("drawing") as progress:
-        count = draw_store(
+        count = make_weak_labels(
             store,
             options.annotation,
             options.name,
-            drawing,
+            settings,
             seed=options.seed,
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             workers=options.workers,
