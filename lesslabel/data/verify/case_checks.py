@@ -15,7 +15,7 @@ from lesslabel.data.store import CaseRecord
 from lesslabel.data.store.annotation_checks import check_annotation, check_scribbles
 from lesslabel.data.store.case_file import content_hash, read_case
 from lesslabel.data.store.finite import count_not_finite, is_within_float32
-from lesslabel.data.verify.cohort import Look, look_at
+from lesslabel.data.verify.cohort import CaseMeasures, measure_case
 from lesslabel.data.verify.number_types import find_wrong_types
 from lesslabel.errors import DataError
 
@@ -42,13 +42,13 @@ class CaseReport:
         uid: the case.
         findings: empty if nothing is wrong.
         image_digest: hash of shape and voxels of the image, empty if it cannot be read.
-        look: what is compared with other cases; None if the case cannot be read.
+        measures: what is compared with other cases; None if the case cannot be read.
     """
 
     uid: str
     findings: tuple[Finding, ...]
     image_digest: str = ""
-    look: Look | None = None
+    measures: CaseMeasures | None = None
 
 
 def check_case(path: Path, record: CaseRecord, codes: Collection[int], channels: Sequence[str]) -> CaseReport:
@@ -81,7 +81,7 @@ def check_case(path: Path, record: CaseRecord, codes: Collection[int], channels:
         *(finding for name in case.annotations for finding in check_annotation(case, name, codes)),
         *check_scribbles(case),
     ]
-    return CaseReport(uid, tuple(findings), _digest_image(case), look_at(case))
+    return CaseReport(uid, tuple(findings), _digest_image(case), measure_case(case))
 
 
 def check_record(case: Case, record: CaseRecord) -> Iterator[Finding]:

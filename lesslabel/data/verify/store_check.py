@@ -13,7 +13,7 @@ from lesslabel.data.sources import SOURCES
 from lesslabel.data.splits import divide_patients, find_overlaps
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.store.records import UPDATE
-from lesslabel.data.verify.cohort import Look, check_cohort
+from lesslabel.data.verify.cohort import CaseMeasures, check_cohort
 from lesslabel.data.verify.soundness import check_cases, check_data_hash
 from lesslabel.terminal import add_row, cell, make_table
 
@@ -53,16 +53,18 @@ def verify_store(
     parts = {} if split is None else divide_patients(records, split, fold)
     findings: list[Finding] = []
     digests: dict[str, str] = {}
-    looks: list[Look] = []
+    cases: list[CaseMeasures] = []
     with closing(check_cases(store, list(store.records), workers)) as reports:
         for done, report in enumerate(reports, start=1):
             findings.extend(report.findings)
             digests[report.uid] = report.image_digest
-            if report.look is not None and not any(found.problem.startswith(_OF_GEOMETRY) for found in report.findings):
-                looks.append(report.look)
+            if report.measures is not None and not any(
+                found.problem.startswith(_OF_GEOMETRY) for found in report.findings
+            ):
+                cases.append(report.measures)
             if progress is not None:
                 progress(done, len(records))
-    findings.extend(check_cohort(looks, store.channels))
+    findings.extend(check_cohort(cases, store.channels))
     findings.extend(check_unnamed_files(store))
     findings.extend(check_data_hash(store))
     findings.extend(check_duplicates(records, digests, parts))
