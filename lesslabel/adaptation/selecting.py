@@ -27,7 +27,7 @@ from lesslabel.terminal import print_warning
 
 
 @dataclass(frozen=True)
-class LookedAt:
+class QueueSummary:
     """What a queue was chosen from.
 
     Attributes:
@@ -61,7 +61,7 @@ def select(
     centres: Sequence[str] | None = None,
     workers: int = 0,
     skip_damaged: bool = False,
-    describe: Callable[[LookedAt], None] | None = None,
+    describe: Callable[[QueueSummary], None] | None = None,
 ) -> Queue:
     """Rank the training part of a store and write what to annotate; labels are not looked at.
 
@@ -122,7 +122,7 @@ def select(
         queue = export_queue_images(data.store, queue, folder, _prelabels(opened, data, queue))
     write_queue(path, queue)
     if describe is not None:
-        describe(LookedAt(name_strategy(ranking), len(features), int((~features.has_feature).sum()), len(left_out)))
+        describe(QueueSummary(name_strategy(ranking), len(features), int((~features.has_feature).sum()), len(left_out)))
     return queue
 
 

@@ -15,7 +15,7 @@ from lesslabel.runs.fitting import adopt, fit
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.reopening import load_run
 from lesslabel.runs.settings import Overrides, settings_of
-from lesslabel.runs.trainer import looking_trainer
+from lesslabel.runs.trainer import evaluation_trainer
 from lesslabel.runs.weights import describe_weights, save_weights
 
 FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN = "fine-tune", "pseudo-labels", "self-train"
@@ -121,7 +121,7 @@ def _label_the_rest(first: RunFolder, queue: Queue, out: Path, confidence: float
     with written_aside(out / _WEIGHTS) as aside:
         save_weights(run.model.state_dict(), aside)
     return write_pseudo_labels(
-        run.model.to(looking_trainer(run, []).strategy.root_device),
+        run.model.to(evaluation_trainer(run, []).strategy.root_device),
         run.datamodule,
         [record.uid for record in run.datamodule.records("train")],
         queue,

@@ -37,7 +37,7 @@ from lesslabel.features import FEATURE_GRIDS, ImageFeatures, Mask, Scale, extrac
 from lesslabel.files import written_aside
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.reopening import reopen_with_weights
-from lesslabel.runs.trainer import looking_trainer
+from lesslabel.runs.trainer import evaluation_trainer
 
 _SHORTEST_IDENTIFIER = 3
 
@@ -147,7 +147,7 @@ def _require_patients(data: SegmentationDataModule, run: Path) -> None:
 
 
 def _extract_training_features(run: RunCLI, mask: Mask, scale: Scale) -> ImageFeatures:
-    run.model.to(looking_trainer(run, []).strategy.root_device)
+    run.model.to(evaluation_trainer(run, []).strategy.root_device)
     uids = [record.uid for record in run.datamodule.records("train")]
     return extract_features(run.model, run.datamodule, uids, mask=mask, scale=scale)
 

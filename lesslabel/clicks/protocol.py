@@ -28,7 +28,7 @@ from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.reopening import load_run
 from lesslabel.runs.settings import Overrides, settings_of
-from lesslabel.runs.trainer import looking_trainer
+from lesslabel.runs.trainer import evaluation_trainer
 from lesslabel.terminal import print_warning
 
 
@@ -95,7 +95,7 @@ def run_clicks(
     uids, left_out = keep_sound(
         data.store, _uids_of(data, part, protocol.annotation), skip_damaged=skip_damaged, tell=print_warning
     )
-    opened.model.to(looking_trainer(opened, []).strategy.root_device)
+    opened.model.to(evaluation_trainer(opened, []).strategy.root_device)
     simulator = ClickSimulator(wrapped(model, wrappers), pointing, protocol)
     _require_taken(simulator.correcting, opened.model)
     with written_aside(out) as aside:

@@ -19,7 +19,7 @@ from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.recorder import PredictionWriter, TestRecorder, prediction_path
 from lesslabel.runs.reopening import FinishedRun, reopen_run
 from lesslabel.runs.settings import Overrides
-from lesslabel.runs.trainer import looking_trainer
+from lesslabel.runs.trainer import evaluation_trainer
 from lesslabel.terminal import print_warning
 
 Part = Literal["train", "validation", "test", "all"]
@@ -53,7 +53,7 @@ def validate(
     require_reference(parsed.datamodule.view, parsed.datamodule.records("validation"), "validation")
     uids, _ = _sound_uids_of(finished, "validation", skip_damaged=skip_damaged)
     loader = parsed.datamodule.evaluation_loader(uids)
-    scores = looking_trainer(parsed, []).validate(
+    scores = evaluation_trainer(parsed, []).validate(
         parsed.model, loader, ckpt_path=finished.checkpoint, verbose=False, weights_only=True
     )
     return {name: float(value) for name, value in scores[0].items()}
@@ -100,7 +100,7 @@ def test(
     final = finished.folder.path / part
     with written_aside(final) as aside:
         recorder = TestRecorder(aside / "predictions", parsed.datamodule.mapping.names, unit, metrics)
-        trainer = looking_trainer(parsed, [recorder])
+        trainer = evaluation_trainer(parsed, [recorder])
         since = time.monotonic()
         trainer.test(parsed.model, loader, ckpt_path=finished.checkpoint, verbose=False, weights_only=True)
         frame = recorder.result()
@@ -152,7 +152,7 @@ def predict(
     finished.folder.require_same_data({"label_names": list(parsed.datamodule.mapping.names)}, ["label_names"])
     uids, left_out = _sound_uids_of(finished, part, skip_damaged=skip_damaged)
     _print_differences(finished, part)
-    trainer = looking_trainer(parsed, [PredictionWriter(folder, probabilities=probabilities)])
+    trainer = evaluation_trainer(parsed, [PredictionWriter(folder, probabilities=probabilities)])
     loader = parsed.datamodule.evaluation_loader(uids, with_reference=False)
     trainer.predict(parsed.model, loader, ckpt_path=finished.checkpoint, return_predictions=False, weights_only=True)
     if left_out and is_main_process():

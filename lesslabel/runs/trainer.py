@@ -62,7 +62,7 @@ def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.T
     return _trainer_of_several_optimisers(run.trainer_settings, callbacks, loggers)
 
 
-def looking_trainer(run: RunCLI, callbacks: list[Callback]) -> pl.Trainer:
+def evaluation_trainer(run: RunCLI, callbacks: list[Callback]) -> pl.Trainer:
     """Make the trainer of the verbs that evaluate: one device, so that every case is counted once.
 
     Raises:

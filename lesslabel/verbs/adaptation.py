@@ -54,10 +54,10 @@ def select(given: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=0, help="processes that read")
     parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
     options = parser.parse_args(given)
-    from lesslabel.adaptation.selecting import LookedAt
+    from lesslabel.adaptation.selecting import QueueSummary
     from lesslabel.adaptation.selecting import select as choose
 
-    looked_at: list[LookedAt] = []
+    summaries: list[QueueSummary] = []
     queue = choose(
         options.bundle,
         options.store,
@@ -75,9 +75,9 @@ def select(given: list[str]) -> int:
         centres=options.centres,
         workers=options.workers,
         skip_damaged=options.skip_damaged,
-        describe=looked_at.append,
+        describe=summaries.append,
     )
-    (seen,) = looked_at
+    (seen,) = summaries
     print(f"{options.out}: {len(queue.rows)} {options.unit}s of {len(queue.slices)} cases, chosen by {seen.strategy}")
     skipped = f"; {seen.left_out} cases left out" if seen.left_out else ""
     print(f"{seen.images} images looked at, {seen.without_foreground} without predicted foreground{skipped}")
