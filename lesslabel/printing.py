@@ -80,8 +80,8 @@ def print_clicks(summary: Mapping[str, Any]) -> None:
     patients = by_measure["noc_dice_85"]["patients"]  # of the last row, the mean over labels
     print(f"means over {patients} patient{'s' * (patients != 1)}; NoC of Dice, cap {cap}, the first prompts included")
     digits = SECONDS_FIRST.digits
-    said = f", {later:.{digits}f} for a click" if later else ""
-    print(f"median seconds: {first:.{digits}f} for the first prompts{said}")
+    per_click = f", {later:.{digits}f} for a click" if later else ""
+    print(f"median seconds: {first:.{digits}f} for the first prompts{per_click}")
     if summary["without_prompts"]:
         print(f"left out: {summary['without_prompts']} objects without a stroke of {summary['protocol']['first']}")
 

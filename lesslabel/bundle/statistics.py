@@ -50,10 +50,10 @@ def measure_class_shares(data: SegmentationDataModule, least_patients: int) -> t
     for uid, shown in sorted(data.shown().items()):
         case = loader.read(uid)
         target = merge_annotations(case, shown, loader.mapping, loader.shape_of(case))
-        told = (target.kinds == int(Kind.DENSE)) & target.annotated_labels.all(axis=1)
-        if told.any():
+        annotated = (target.kinds == int(Kind.DENSE)) & target.annotated_labels.all(axis=1)
+        if annotated.any():
             patients.add(case.patient)
-            counts += np.bincount(target.labels[told].reshape(-1), minlength=256)[: len(counts)]
+            counts += np.bincount(target.labels[annotated].reshape(-1), minlength=256)[: len(counts)]
     if len(patients) < least_patients or not counts.all():
         return ()
     return tuple((counts / counts.sum()).tolist())

@@ -93,12 +93,12 @@ def iterate_objects(
             continue
         strokes = None if annotation is None else _target(case, annotation, loader)
         image = loader.image(case).numpy()
-        spoken = [index for index in indices if reference.annotated_labels[index]]
-        places = {index: _places(reference.labels == index, volumes, max(min_voxels, 1), slices) for index in spoken}
+        annotated = [index for index in indices if reference.annotated_labels[index]]
+        places = {index: _places(reference.labels == index, volumes, max(min_voxels, 1), slices) for index in annotated}
         for place in sorted(set().union(*places.values())):
             where: int | slice = slice(None) if volumes else place
             here = reference.labels[where]
-            for index in spoken:
+            for index in annotated:
                 if place in places[index]:
                     yield ClickObject(
                         uid=uid,

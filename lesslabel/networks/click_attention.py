@@ -157,9 +157,9 @@ class ClickAttention(nn.Module):
         to_inside = click_distances(embedded, inside, self.unclicked[0])
         to_outside = click_distances(embedded, outside, self.unclicked[1])
         probability = torch.sigmoid(to_outside - to_inside)  # eq. 4
-        said = torch.cat([probability, *(each / (1 + each) for each in (to_inside, to_outside))], dim=1)
+        evidence = torch.cat([probability, *(each / (1 + each) for each in (to_inside, to_outside))], dim=1)
         pooled = self.pool(features)
-        query, key, value = (each.flatten(2) for each in (self.query(said), self.key(pooled), self.value(pooled)))
+        query, key, value = (each.flatten(2) for each in (self.query(evidence), self.key(pooled), self.value(pooled)))
         attended = F.scaled_dot_product_attention(*(each.transpose(1, 2) for each in (query, key, value)))
         result = features + self.gain * attended.transpose(1, 2).view(features.shape)
         guidance: Tensor = self.guide(result)

@@ -93,10 +93,10 @@ class EdgeFlowNetwork(nn.Module):
             image: B×C×[D×]H×W.
             interaction: B×3×[D×]H×W: clicks on the object, on the background, edge of the previous answer.
         """
-        said = self.click_stem(interaction)
-        maps = list(self.network.encoder(self.image_stem(image) + said))
+        click_maps = self.click_stem(interaction)
+        maps = list(self.network.encoder(self.image_stem(image) + click_maps))
         for index, fusion in zip((self.low_level, len(maps) - 1), self.fusions, strict=False):
-            maps[index], said = fusion(maps[index], said)
+            maps[index], click_maps = fusion(maps[index], click_maps)
         features = self.network.decoder(maps)
         coarse = self.network.head(features)
         edge = self.edge_head(features)
@@ -157,11 +157,11 @@ class FlowFusion(nn.Module):
         Returns:
             The fused features, and those of the interaction on their grid.
         """
-        said = self.shrink(interaction)
-        if said.shape[2:] != image.shape[2:]:
-            said = enlarge(said, image)
-        flow = self.flow(torch.cat([self.of_image(image), self.of_interaction(said)], dim=1))
-        return image + self.project(warped(said, flow)), said
+        click_maps = self.shrink(interaction)
+        if click_maps.shape[2:] != image.shape[2:]:
+            click_maps = enlarge(click_maps, image)
+        flow = self.flow(torch.cat([self.of_image(image), self.of_interaction(click_maps)], dim=1))
+        return image + self.project(warped(click_maps, flow)), click_maps
 
 
 def warped(features: Tensor, flow: Tensor) -> Tensor:

@@ -30,12 +30,12 @@ def explain(message: str, settings: Settings) -> str:
     """
     text = " ".join(message.split()).partition(" Given value type:")
     given = _short(text[2].partition("Given value: ")[2])
-    said = re.sub(r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: - ", "", text[0])
-    said = said.removesuffix(" - Expected a <class 'NoneType'>")
-    path = ".".join(re.findall(r'Parser key "([\w.]+)":', said))
-    reason = re.sub(r"""Parser key "[\w.]+": (- )?|Problem with given class_path '[\w.]+': """, "", said).strip()
+    flat = re.sub(r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: - ", "", text[0])
+    flat = flat.removesuffix(" - Expected a <class 'NoneType'>")
+    path = ".".join(re.findall(r'Parser key "([\w.]+)":', flat))
+    reason = re.sub(r"""Parser key "[\w.]+": (- )?|Problem with given class_path '[\w.]+': """, "", flat).strip()
     problem = (
-        _unknown(path, reason) or _missing(path, reason) or _class(path, said) or _value(path, reason, given)
+        _unknown(path, reason) or _missing(path, reason) or _class(path, flat) or _value(path, reason, given)
     ) or reason
     return _where(problem, settings) + problem
 
@@ -70,8 +70,8 @@ def _missing(path: str, reason: str) -> str | None:
     return f"{', '.join(names)} missing; set it in the configuration file, or with --{names[0]}"
 
 
-def _class(path: str, said: str) -> str | None:
-    if "Not a valid subclass" in said:
+def _class(path: str, flat: str) -> str | None:
+    if "Not a valid subclass" in flat:
         return f"{path}: needs class_path, the name of its class, and init_args, the settings of that class"
     patterns = (
         r"module '([\w.]+)' has no attribute '(\w+)'",
@@ -80,10 +80,10 @@ def _class(path: str, said: str) -> str | None:
         r"Expected a dot import path string: (\w+)",
         r"Expected an instantiatable class, but ([\w.]+) is abstract",
     )
-    found = next(filter(None, (re.search(pattern, said) for pattern in patterns)), None)
+    found = next(filter(None, (re.search(pattern, flat) for pattern in patterns)), None)
     if found is None:
         return None
-    named = re.findall(r"Problem with given class_path '([\w.]+)'", said[: found.start()])
+    named = re.findall(r"Problem with given class_path '([\w.]+)'", flat[: found.start()])
     is_whole = len(found.groups()) == 1 and "No module named" not in found.group()
     name = found.group(1) if is_whole or not named else named[-1]
     if path == "model.network":

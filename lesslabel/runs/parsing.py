@@ -133,6 +133,6 @@ def _in_current_form(setting: Setting) -> Setting:
     if renewed == content:
         return setting
     path = renewed["model"]["init_args"]["network"]["class_path"]
-    said = f"{setting.value}: network.name is an old form; write class_path: {path}"
-    warnings.warn(said, FutureWarning, stacklevel=3)
+    message = f"{setting.value}: network.name is an old form; write class_path: {path}"
+    warnings.warn(message, FutureWarning, stacklevel=3)
     return replace(setting, value=yaml.safe_dump(renewed, sort_keys=False))

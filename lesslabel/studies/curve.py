@@ -148,8 +148,8 @@ def _series(name: str, points: Sequence[CurvePoint], axis: str, x: Scale, y: Sca
     places = [x(math.log2(point.place(axis))) for point in points]
     parts = [polyline(places, [y(point.dice) for point in points], "curve", "")]
     for place, point in zip(places, points, strict=True):
-        said = f"{name}, {point.place(axis):.4g}: {point.dice:.3f} [{point.low:.3f}, {point.high:.3f}]"
-        marks = [hover(said)]
+        tooltip = f"{name}, {point.place(axis):.4g}: {point.dice:.3f} [{point.low:.3f}, {point.high:.3f}]"
+        marks = [hover(tooltip)]
         if math.isfinite(point.low):
             marks.append(line(place, y(point.low), place, y(point.high), "whisker"))
         marks.append(element("circle", {"cx": place, "cy": y(point.dice), "r": 4, "class": "dot"}))

@@ -31,12 +31,12 @@ def watching(console: Console | None = None) -> Iterator[Callable[[Sequence[Prog
     """
     console = console or make_console(stderr=True)
     if not console.is_terminal:
-        told: dict[str, State] = {}
+        reported: dict[str, State] = {}
 
         def tell(table: Sequence[Progress]) -> None:
             for progress in table:
-                if told.get(progress.job.key) != progress.state and progress.state != "waiting":
-                    told[progress.job.key] = progress.state
+                if reported.get(progress.job.key) != progress.state and progress.state != "waiting":
+                    reported[progress.job.key] = progress.state
                     print(f"{visible(progress.job.name)}: {progress.state}", file=sys.stderr, flush=True)
 
         yield tell

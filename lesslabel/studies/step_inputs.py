@@ -112,9 +112,9 @@ class StepInputs:
             lambda: _describe(SegmentationDataModule(store, split=split, fold=fold, allow_missing=missing)),
         )
 
-    def _once(self, key: tuple[object, ...], look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _once(self, key: tuple[object, ...], read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         if key not in self._parts:
-            self._parts[key] = look()
+            self._parts[key] = read()
         return self._parts[key]
 
 

@@ -21,11 +21,15 @@ def check_step(step: Step, checkpoint: str, scoring: Mapping[str, str]) -> None:
         ConfigError: if it takes another checkpoint or part, scores otherwise, or writes outside the job's folder.
     """
     if step[0] == "test":
-        said = {"--ckpt_path": checkpoint, "--part": "test", **{f"--{name}": value for name, value in scoring.items()}}
+        declared = {
+            "--ckpt_path": checkpoint,
+            "--part": "test",
+            **{f"--{name}": value for name, value in scoring.items()},
+        }
         for name in _DECIDED:
             for value in options(step, name):
-                if value != said[name]:
-                    raise ConfigError(f"{name} {value}, but the study says {said[name]}; leave it out")
+                if value != declared[name]:
+                    raise ConfigError(f"{name} {value}, but the study says {declared[name]}; leave it out")
     elif options(step, "--ckpt_path"):
         raise ConfigError("--ckpt_path is the study's to choose; leave it out")
     if step[0] == "clicks" and option(step, "--store") is None and set(options(step, "--part")) - {"test"}:

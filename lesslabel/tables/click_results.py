@@ -114,8 +114,8 @@ def _rows_of(played: PlayedProtocol) -> pd.DataFrame:
             if (failed := measured[measure.key].failed) is not None:
                 columns[measure.failed_column] = failed.astype(int)
         columns[SECONDS_CORRECTION.column] = later.groupby(OBJECT)["seconds"].median()
-    said = {"set": played.set, "method": played.method, "annotator": played.annotator, "commit": played.commit}
+    constants = {"set": played.set, "method": played.method, "annotator": played.annotator, "commit": played.commit}
     seed = int(summary["protocol"]["seed"]) if played.seed is None else played.seed
-    rows = pd.DataFrame(columns).reset_index().assign(**said, seed=seed)
+    rows = pd.DataFrame(columns).reset_index().assign(**constants, seed=seed)
     rows = rows.reindex(columns=list(CLICK_RESULT_COLUMNS))
     return rows.map(lambda value: f"{value:.4g}" if isinstance(value, float) else str(value)).replace("nan", "")

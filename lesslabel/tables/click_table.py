@@ -55,8 +55,8 @@ def write_click_table(folder: Path) -> Path:
         for baseline, patterns in baselines.items():
             rivals = [method for method in dict.fromkeys(rows["method"]) if _is_fair(method, baseline, patterns)]
             if rivals and (rows["method"] == baseline).any():
-                said = f"Paired against {baseline}, on the same objects, tested over patients:"
-                pieces += [said, _differences(rows, baseline, rivals)]
+                heading = f"Paired against {baseline}, on the same objects, tested over patients:"
+                pieces += [heading, _differences(rows, baseline, rivals)]
     if costs := [section.strip() for section in cost_sections(folder)]:
         pieces += [*costs, "Minutes of a method's own jobs; a training that several methods share is none of them."]
     pieces += [

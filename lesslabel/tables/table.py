@@ -194,11 +194,11 @@ def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, patterns: S
 def _published_section(published: pd.DataFrame, summary: pd.DataFrame) -> str:
     if published.empty:
         return "None that these could stand beside."
-    said = (
+    text = (
         "Context only: not made by this code; data, split and scoring may differ from the protocol above. *Ours* is "
         "the method of that name above, the difference is ours minus published."
     )
-    return f"{said}\n\n{_published_table(published, summary)}"
+    return f"{text}\n\n{_published_table(published, summary)}"
 
 
 def _published_table(published: pd.DataFrame, summary: pd.DataFrame) -> str:

@@ -96,8 +96,8 @@ def _draw_gain(gain: Gain, x: Scale, middle: float) -> Markup:
     return element("g", {"style": f"color: {COLOURS[0]}"}, Markup("").join(parts))
 
 
-def _mark(css: str, x: float, y: float, said: str) -> Markup:
-    return element("circle", {"cx": x, "cy": y, "r": 4.5, "class": css}, hover(said))
+def _mark(css: str, x: float, y: float, tooltip: str) -> Markup:
+    return element("circle", {"cx": x, "cy": y, "r": 4.5, "class": css}, hover(tooltip))
 
 
 def _said(value: Sequence[float]) -> str:

@@ -108,6 +108,6 @@ def _draw_row(row: FigureRow, x: Scale, middle: float) -> Markup:
     if math.isfinite(row.low):
         parts.append(line(x(row.low), middle, x(row.high), middle, "whisker"))
     if math.isfinite(row.mean):
-        said = hover(f"{row.method}: {row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]")
-        parts.append(element("circle", {"cx": x(row.mean), "cy": middle, "r": 5, "class": "dot"}, said))
+        tooltip = hover(f"{row.method}: {row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]")
+        parts.append(element("circle", {"cx": x(row.mean), "cy": middle, "r": 5, "class": "dot"}, tooltip))
     return element("g", {"style": f"color: {COLOURS[0]}"}, Markup("").join(parts))
