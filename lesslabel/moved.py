@@ -110,6 +110,7 @@ _MOVED = {
     "runs.clicks": "clicks.protocol",
     "runs.verbs": "runs.reopening",
     "tables.protocol": "tables.experiment_protocol",
+    "verbs": "command_line",
 }
 
 

@@ -1,4 +1,4 @@
-"""What the verbs show on a terminal: tables, and how far they are."""
+"""What the commands show on a terminal: tables, and how far they are."""
 
 import math
 import sys

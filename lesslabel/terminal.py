@@ -1,4 +1,4 @@
-"""What every verb writes to a terminal, a file or a pipe: names as they are, whatever they hold and whoever reads."""
+"""Output of every command to a terminal, a file or a pipe: names with any characters are printed safely."""
 
 import io
 import os

@@ -23,7 +23,7 @@ ALLOWED = {
     "methods": {"data", "networks", "losses", "interaction", "evaluation", *FOUNDATION},
 }
 """What the lower rooms may import; the upper ones only have no circle."""
-CALLERS = {"verbs", "cli", "demo"}
+CALLERS = {"command_line", "cli", "demo"}
 """What stands at the top: only these import one another, and nothing else imports them."""
 
 
@@ -127,10 +127,10 @@ def test_nothing_imports_what_the_command_line_is_made_of():
         assert not above or room(module) in CALLERS, f"{module} imports {above}"
 
 
-def test_only_its_verb_imports_the_annotation_server():
+def test_only_its_command_imports_the_annotation_server():
     for module, imported in imports().items():
         served = {other for other in imported if room(other) == "annotate"}
-        assert not served or room(module) in ("annotate", "verbs"), f"{module} imports {served}"
+        assert not served or room(module) in ("annotate", "command_line"), f"{module} imports {served}"
 
 
 def test_foundations_know_no_room():

@@ -71,7 +71,7 @@ class RunCLI(LightningCLI):
         pl.seed_everything(int(self.config["seed"]), verbose=False)
 
     def instantiate_classes(self) -> None:
-        """Make method and data module; the trainer is left to the verb, which knows the run folder."""
+        """Make method and data module; the trainer is left to the command, which knows the run folder."""
         self.config_init = self.parser.instantiate_classes(self._config_without_needless_files())
         self.datamodule = self.config_init["data"]
         self.model = self.config_init["model"]

@@ -63,7 +63,7 @@ def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.T
 
 
 def evaluation_trainer(run: RunCLI, callbacks: list[Callback]) -> pl.Trainer:
-    """Make the trainer of the verbs that evaluate: one device, so that every case is counted once.
+    """Make the trainer of the commands that evaluate: one device, so that every case is counted once.
 
     Raises:
         ConfigError: if the trainer's settings do not fit each other or this machine.

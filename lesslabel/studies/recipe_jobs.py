@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lesslabel.commands import VERBS
+from lesslabel.commands import COMMANDS
 from lesslabel.data.store.records import FINGERPRINT
 from lesslabel.errors import LesslabelError
 from lesslabel.runs.config_files import shared_files
@@ -119,11 +119,11 @@ class RecipeJobs:
         }
 
     def _sources_of(self, steps: Sequence[Step], inputs: Sequence[Inputs]) -> tuple[str, ...]:
-        """The verbs of the steps, and what configurations and words name; a model from outside may be of any class."""
-        verbs = {f"lesslabel.verbs.{VERBS[step[0]][0].partition(':')[0]}" for step in steps}
+        """The modules of the commands, and those that configurations name; a model from outside may have any class."""
+        commands = {f"lesslabel.command_line.{COMMANDS[step[0]][0].partition(':')[0]}" for step in steps}
         outside = ["lesslabel.methods"] if any(each.files for each in inputs) else []
         texts = [*(word for step in steps for word in step), json.dumps([each.config for each in inputs])]
-        return tuple(sorted({*verbs, *outside, *self.sources.named_in(texts)}))
+        return tuple(sorted({*commands, *outside, *self.sources.named_in(texts)}))
 
     def _hash_sources(self, names: tuple[str, ...]) -> Mapping[str, str]:
         if names not in self._hashes:

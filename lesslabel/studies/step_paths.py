@@ -15,7 +15,7 @@ WRITTEN = {
     "adapt": ("--out",),
     "bundle": (),  # its second word after `export`, see `output_of`
 }
-"""Options by verb that name a file or a folder to write; a test compares them with the parsers of all verbs."""
+"""Options by command that name a file or a folder to write; a test compares them with the parsers of all commands."""
 _JOB = "{job}/"
 _OF_THE_TRAINER = (*DECIDED_BY_THE_RUN, "callbacks", "plugins", "profiler")
 

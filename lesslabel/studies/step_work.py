@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.adaptation import ADAPTATION
-from lesslabel.commands import run_verb
+from lesslabel.commands import run_command
 from lesslabel.errors import RunError
 from lesslabel.files import read_json, remove, write_json
 from lesslabel.runs.reading import RunFiles
@@ -38,7 +38,7 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
         require_inside(step, folder)
         if not _is_made(step):
             print(f"$ lesslabel {shlex.join(step)}", flush=True)
-            if code := run_verb(step[0], _continued(step)[1:]):
+            if code := run_command(step[0], _continued(step)[1:]):
                 raise SystemExit(code)
         write_json(noted, {"finished": number})
     for clicked in job["clicks"]:

@@ -10,23 +10,25 @@ Value = str | int | float | bool
 Step = tuple[str, ...]
 _PLACEHOLDER = re.compile(r"\{(\w[\w -]*)\}")
 OUTPUTS = {"fit": "--run", "test": "--run", "clicks": "--out", "select": "--out", "adapt": "--out"}
-"""The option that names what a verb writes; `bundle export` takes it as its second word."""
-VERBS = (*OUTPUTS, "bundle")
-"""What a step may do: verbs that write into the job's folder, whole or not at all, and change nothing else."""
+"""The option that names what a command writes; `bundle export` takes it as its second word."""
+COMMANDS = (*OUTPUTS, "bundle")
+"""The commands of a step: they write complete results into the job's folder or nothing, and change nothing else."""
 
 
 def split_step(text: str) -> Step:
     """The words of a command, before anything is put into its placeholders: a value with blanks stays one word.
 
     Raises:
-        ConfigError: if a quote is open, the verb is none of `VERBS`, or the output does not lie in the job's folder.
+        ConfigError: if a quote is open, the command is not in `COMMANDS`, or the output is not in the job's folder.
     """
     try:
         step = tuple(shlex.split(text))
     except ValueError as error:
         raise ConfigError(f"{error}; close the quote") from error
-    if not step or step[0] not in VERBS:
-        raise ConfigError(f"unknown verb '{step[0] if step else ''}'; a step begins with one of {', '.join(VERBS)}")
+    if not step or step[0] not in COMMANDS:
+        raise ConfigError(
+            f"unknown command '{step[0] if step else ''}'; a step begins with one of {', '.join(COMMANDS)}"
+        )
     if not output_of(step).startswith("{job}/"):
         where = "bundle export RUN {job}/NAME" if step[0] == "bundle" else f"{OUTPUTS[step[0]]} {{job}}/NAME"
         raise ConfigError(f"'{step[0]}' does not write into the job's folder; write {where}")

@@ -157,11 +157,11 @@ def _test(folder: JobFolder, job: dict[str, Any]) -> None:
     test(folder.run, checkpoint=job["checkpoint"], **scoring)
 
 
-def _call(verb: str, arguments: Sequence[str]) -> None:
-    """Run a verb in a process of its own."""
-    code = subprocess.run([*python_command("lesslabel.cli"), verb, *arguments], check=False).returncode
+def _call(command: str, arguments: Sequence[str]) -> None:
+    """Run a command in a process of its own."""
+    code = subprocess.run([*python_command("lesslabel.cli"), command, *arguments], check=False).returncode
     if code:
-        raise RunError(f"`lesslabel {verb}` ended with exit code {code}; see above")
+        raise RunError(f"`lesslabel {command}` ended with exit code {code}; see above")
 
 
 def _wait_for_first_node(folder: JobFolder, attempt: str) -> bool:

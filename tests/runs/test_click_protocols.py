@@ -376,7 +376,7 @@ def test_an_error_names_the_object(run: Path, tmp_path: Path, monkeypatch: pytes
         run_clicks(run, SHORT, tmp_path / "out")
 
 
-def test_the_verb_prints_a_table_and_goes_on_to_the_report(
+def test_the_command_prints_a_table_and_goes_on_to_the_report(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

@@ -63,7 +63,11 @@ def test_click_protocols_are_read(tmp_path: Path) -> None:
             r"recipe source: unknown placeholder \{bundle\}; give",
         ),
         ("source", {"steps": ["fit --run {job}/r {choose}"]}, r"recipe source: unknown placeholder \{choose\}"),
-        ("source", {"steps": ["train --run {job}/r"]}, r"recipes: source: step 1: unknown verb 'train'; a step begins"),
+        (
+            "source",
+            {"steps": ["train --run {job}/r"]},
+            r"recipes: source: step 1: unknown command 'train'; a step begins",
+        ),
         ("source", {"steps": ["fit --run {job}/r --ckpt_path best"]}, r"source: step 1: --ckpt_path is the study's"),
         ("source", {"steps": []}, "steps is empty"),
         ("source", {"step": ["fit"]}, "recipes: source: unknown key 'step'"),

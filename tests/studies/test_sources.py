@@ -193,11 +193,11 @@ DMPLS = (
 
 
 def test_the_sources_of_a_fit_in_the_library_itself(copied: Path) -> None:
-    before, computing = Sources(copied).hash(DMPLS), Sources(copied).hash(["lesslabel.verbs.clicks"])
+    before, computing = Sources(copied).hash(DMPLS), Sources(copied).hash(["lesslabel.command_line.clicks"])
     assert Sources().hash(DMPLS) == before  # wherever it lies
     for path in (copied / "reports").glob("*.py"):
         path.write_text("A = 1\n")
-    for name in ("demo.py", "printing.py", "verbs/report.py", "studies/results.py", "runs/messages.py"):
+    for name in ("demo.py", "printing.py", "command_line/report.py", "studies/results.py", "runs/messages.py"):
         (copied / name).write_text("A = 1\n")
     for name in (
         "methods/semi/dtc.py",
@@ -208,7 +208,7 @@ def test_the_sources_of_a_fit_in_the_library_itself(copied: Path) -> None:
         (copied / name).write_text("A = 1\n")
     edit(copied, "methods/weak/dmpls.py", '"""Dynamically mixed', '"""Well mixed')
     assert Sources(copied).hash(DMPLS) == before
-    assert Sources(copied).hash(["lesslabel.verbs.clicks"]) == computing
+    assert Sources(copied).hash(["lesslabel.command_line.clicks"]) == computing
     for name, old, new in (
         ("methods/weak/dmpls.py", "pseudo_label_weight: float = 0.5", "pseudo_label_weight: float = 0.4"),
         ("losses/rules.py", "return merged", "return merged + 1"),

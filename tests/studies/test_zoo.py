@@ -137,8 +137,8 @@ def test_the_committed_zoo_has_cards_commands_and_no_weights() -> None:
         assert entry["sha256"] in card, name
         assert entry["weights"] == f"{name}/weights.safetensors"
         assert entry["bytes"] < 20_000_000, name
-        verb, folder, _, pattern, _, fold, _, seed, _, zoo = shlex.split(entry["command"])[1:]
-        assert (verb, zoo, int(fold), int(seed)) == ("reproduce", "zoo", entry["fold"], entry["seed"])
+        command, folder, _, pattern, _, fold, _, seed, _, zoo = shlex.split(entry["command"])[1:]
+        assert (command, zoo, int(fold), int(seed)) == ("reproduce", "zoo", entry["fold"], entry["seed"])
         study = read_study(ROOT / folder)
         assert [method.name for method in study.methods if fnmatchcase(method.name, pattern)] == [entry["method"]]
         assert (entry["fold"], entry["seed"]) == (study.folds[0], study.seeds[0])

@@ -1,4 +1,4 @@
-"""How far apart two places of a voxel may be and still be one: the one number for all readers and verbs."""
+"""How far apart two places of a voxel may be and still be one: the one number for all readers and commands."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""May these cases reach a network? The errors of `lesslabel verify`, asked by every verb that reads a store."""
+"""May these cases reach a network? The errors of `lesslabel verify`, asked by every command that reads a store."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -87,7 +87,7 @@ def require_sound(
 def keep_sound(
     store: Store, uids: Sequence[str], *, skip_damaged: bool, tell: Callable[[str], None]
 ) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
-    """`require_sound` for a verb that has the option ``--skip-damaged``: it tells of every case that is left out.
+    """`require_sound` for a command that has the option ``--skip-damaged``: it tells of every case that is left out.
 
     Args:
         store: where the cases lie.

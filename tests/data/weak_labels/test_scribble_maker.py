@@ -237,7 +237,7 @@ def test_cases_without_the_source_are_left_as_they_are(tmp_path: Path) -> None:
     assert store.records["case1"].annotation_names == ()
 
 
-def test_a_model_trains_on_what_the_verb_drew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_trains_on_what_the_command_drew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, run = str(tmp_path / "store"), str(tmp_path / "run")
     assert main(["prepare", "phantom", "-", store, "--cases", "10", "--size", "32", "--depth", "2"]) == 0
     command = ["scribble", store, "--annotation", "dense", "--name", "drawn", "--slices", "0.5", "--seed", "3"]

@@ -109,10 +109,10 @@ def _of_a_run(words: list[str]) -> tuple[Path, str, Settings]:
     return Path(run), checkpoint, settings.without("run").without("ckpt_path")
 
 
-def _run_parser(verb: str, description: str) -> argparse.ArgumentParser:
+def _run_parser(command: str, description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
-        f"lesslabel {verb}",
-        usage=f"lesslabel {verb} --run DIR [--ckpt_path best|last|FILE] [settings]",
+        f"lesslabel {command}",
+        usage=f"lesslabel {command} --run DIR [--ckpt_path best|last|FILE] [settings]",
         description=description + " The run's own configuration applies; further settings override it.",
         allow_abbrev=False,
     )
