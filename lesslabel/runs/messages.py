@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in one line: where it stands, what it is, and the fix."""
+"""Errors of a configuration in one line: the file, the setting and the fix."""
 
 import dataclasses
 import difflib
@@ -22,11 +22,11 @@ _LIST_THEM = "--print_config lists every setting"
 
 
 def explain(message: str, settings: Settings) -> str:
-    """Condense what jsonargparse says.
+    """Condense an error message of jsonargparse.
 
     Args:
-        message: of its error, over many lines.
-        settings: of the run; they and the files that they name are searched for the one that is wrong.
+        message: the message, of many lines.
+        settings: of the run; the wrong setting is searched in them and in the files that they name.
     """
     text = " ".join(message.split()).partition(" Given value type:")
     given = _short(text[2].partition("Given value: ")[2])
@@ -112,7 +112,7 @@ def _value(path: str, reason: str, given: str) -> str | None:
 
 
 def _where(problem: str, settings: Settings) -> str:
-    """Name the files that hold the setting, unless it stands on the command line."""
+    """Name the files that hold the setting, unless it is on the command line."""
     quoted = re.match(r"unknown setting '([\w.-]+)'|([\w.]+): expected", problem)
     key = next(filter(None, quoted.groups())).rsplit(".", 1)[-1] if quoted else ""
     if key and any(setting.name.endswith(key) for setting in settings.given):

@@ -1,4 +1,4 @@
-"""What a finished run is asked for: scores of its validation and test parts, and predictions."""
+"""Validate, test and predict with a finished run."""
 
 import shutil
 import time
@@ -36,9 +36,9 @@ def validate(
 
     Args:
         run: the run folder.
-        overrides: values of settings by their dotted names; they win over the run's configuration.
+        overrides: values of settings by their dotted names; they override the run's configuration.
         checkpoint: ``best``, ``last`` or a file; ``auto`` takes the best if there is one, else the last.
-        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which.
+        skip_damaged: skip and list the cases in which `lesslabel verify` finds an error.
 
     Returns:
         Mean Dice values, 0 to 1, by name.
@@ -74,13 +74,13 @@ def test(
 
     Args:
         run: the run folder.
-        overrides: values of settings by their dotted names; they win over the run's configuration.
+        overrides: values of settings by their dotted names; they override the run's configuration.
         checkpoint: ``best``, ``last`` or a file; ``auto`` takes the best if there is one, else the last.
-        part: ``test``, or ``validation`` for a look that does not touch the test part.
+        part: ``test``, or ``validation``, which leaves the test part unused.
         unit: of the distances.
         hd95: convention, see `segmentation_metrics`.
         empty: empty-mask policy, see `segmentation_metrics`.
-        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which.
+        skip_damaged: skip and list the cases in which `lesslabel verify` finds an error.
 
     Returns:
         Mean, deviation and interval per label and metric.
@@ -134,14 +134,14 @@ def predict(
         checkpoint: ``best``, ``last`` or a file; ``auto`` takes the best if there is one, else the last.
         part: of the store.
         probabilities: also write class probabilities, ``<uid>_probabilities.nii.gz``.
-        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which; ``left_out.json`` of
+        skip_damaged: skip and list the cases in which `lesslabel verify` finds an error; ``left_out.json`` of
             the folder lists them.
 
     Returns:
         The label maps, in the order in which the cases are stored.
 
     Raises:
-        DataError: if the folder exists, so that the predictions of two runs never mix, or `lesslabel verify` finds an
+        DataError: if the folder exists (predictions of two runs must not mix), or `lesslabel verify` finds an
             error in a case; names it.
     """
     folder = Path(out)
