@@ -1,4 +1,4 @@
-"""A bundle in memory: what a hospital receives, and what it does with it."""
+"""A bundle in memory, as the receiving hospital uses it."""
 
 import json
 import warnings
@@ -30,7 +30,7 @@ from lesslabel.methods import SegmentationMethod
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """What may leave a hospital: a model, what to compare images with, and how both were made.
+    """A trained model with references to compare images with, and the description of both.
 
     Attributes:
         path: its folder.
@@ -140,10 +140,10 @@ class Bundle:
 
 
 def load_bundle(path: Path | str) -> Bundle:
-    """Load a bundle after checking all of it: files, checksums, manifest, card, tables and weights. No code is run.
+    """Check all files of a bundle (checksums, manifest, card, tables, weights) and load it. No code is run.
 
     Raises:
-        DataError: if anything is missing, damaged, changed or too much; names it.
+        DataError: if a file is missing, damaged, changed or unexpected; names it.
     """
     folder = Path(path)
     check_files(folder)
@@ -156,7 +156,7 @@ def load_bundle(path: Path | str) -> Bundle:
 def verify_bundle(path: Path | str) -> None:
     """Check a bundle as `load_bundle` does.
 
-    What passes holds six files of known names, unchanged since the export: numbers of the shapes that the method and
+    A valid bundle holds six files of known names, unchanged since the export: numbers of the shapes that the method and
     the manifest ask for, keys of a fixed list, and names of labels, channels and versions of at most 64 letters, digits
     and a few signs, no slash among them. There is no place for an image, a path or a record of a patient.
 

@@ -1,13 +1,13 @@
-"""The card of a bundle: its manifest in words. It says nothing that `bundle.json` does not, which loading checks."""
+"""The card of a bundle: its manifest as text, without further content; loading compares the two."""
 
 from lesslabel.bundle.manifest import BundleManifest
 from lesslabel.data.loading.intensity import Intensity
 
 
 def write_card(manifest: BundleManifest, model_sha256: str) -> str:
-    """Put a manifest into words.
+    """Write a manifest as text.
 
-    A bundle whose card differs is refused. Another wording therefore needs another format number.
+    A bundle with a different card is refused, so a change of this text needs a new format number.
 
     Args:
         manifest: the content of `bundle.json`.

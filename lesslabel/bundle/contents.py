@@ -1,4 +1,4 @@
-"""The files of a bundle: written, and read with mistrust. Nothing in them is run."""
+"""Write the files of a bundle, and read and check untrusted ones. No code in them is run."""
 
 import hashlib
 import io
@@ -36,7 +36,7 @@ def write_contents(
 ) -> None:
     """Fill a new folder with the files of a bundle."""
     folder.mkdir(parents=True)
-    # not save_file, which makes a file that nobody but its owner may read
+    # save_file would make a file that only its owner can read
     tensors = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
     (folder / WEIGHTS).write_bytes(safetensors.torch.save(tensors))
     np.save(folder / REFERENCES, references, allow_pickle=False)
@@ -47,7 +47,7 @@ def write_contents(
 
 
 def check_files(folder: Path) -> None:
-    """Check that a folder holds the files of a bundle, whole, and nothing else.
+    """Check that a folder holds exactly the files of a bundle, undamaged.
 
     Raises:
         DataError: names the first flaw.
@@ -76,7 +76,7 @@ def check_files(folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> BundleManifest:
-    """Read the manifest, and check that there is such a method and that the card says the same.
+    """Read the manifest, and check that its method exists and that the card agrees.
 
     Raises:
         DataError: names the rule that is broken.
@@ -84,7 +84,7 @@ def read_manifest(folder: Path) -> BundleManifest:
     path = folder / MANIFEST
     try:
         manifest = BundleManifest.from_json(path.read_bytes().decode("utf-8"))
-        with torch.device("meta"):  # shapes alone: no memory, and no random number is drawn
+        with torch.device("meta"):  # shapes only: needs no memory and no random numbers
             manifest.build_method()
     except (UnicodeDecodeError, DataError) as error:
         raise DataError(f"{path}: {error}; a bundle of this version holds no such thing") from error
@@ -97,7 +97,7 @@ def read_references(folder: Path, manifest: BundleManifest) -> NDArray[np.float3
     """Read the references, (K, 256).
 
     Raises:
-        DataError: if they are anything else.
+        DataError: if they have another shape or type.
     """
     return _read_table(folder / REFERENCES, (len(manifest.references.patients), FEATURE_LENGTH))
 
@@ -106,7 +106,7 @@ def read_quantiles(folder: Path, manifest: BundleManifest) -> NDArray[np.float32
     """Read the quantiles of the intensity, (channels, 256), rising.
 
     Raises:
-        DataError: if they are anything else.
+        DataError: if they have another shape or type.
     """
     quantiles = _read_table(folder / QUANTILES, (len(manifest.channels), QUANTILE_COUNT))
     if (np.diff(quantiles, axis=1) < 0).any():
@@ -115,10 +115,10 @@ def read_quantiles(folder: Path, manifest: BundleManifest) -> NDArray[np.float32
 
 
 def read_weights(folder: Path, manifest: BundleManifest) -> dict[str, Tensor]:
-    """Read the weights: exactly the tensors of the manifest's method, all numbers.
+    """Read the weights: exactly the tensors of the manifest's method, all finite.
 
     Raises:
-        DataError: if there is more or less, or a value is not finite.
+        DataError: if a tensor is missing or unexpected, or a value is not finite.
     """
     path = folder / WEIGHTS
     content = path.read_bytes()
@@ -150,7 +150,7 @@ def hash_file(path: Path) -> str:
 
 
 def _check_format(folder: Path) -> None:
-    """Tell a bundle of another format from a damaged one, as far as that can be told."""
+    """Distinguish a bundle of another format from a damaged one, if possible."""
     if not (folder / MANIFEST).is_file():
         return
     with (folder / MANIFEST).open("rb") as file:
@@ -167,7 +167,7 @@ def _check_format(folder: Path) -> None:
 
 
 def _checksums(folder: Path) -> str:
-    """What `sha256sum` would print."""
+    """The output of `sha256sum`."""
     return "".join(f"{hash_file(folder / name)}  {name}\n" for name in CHECKED)
 
 

@@ -61,19 +61,19 @@ def export_bundle(
     Args:
         run: folder of a finished run.
         out: folder to make.
-        store: the store that the run was trained on, wherever it lies now.
-        n_references: K, means that the training images' features are clustered into.
+        store: the present path of the store of the training.
+        n_references: K, the number of clusters of the training images' features.
         seed: of the clustering.
-        mask: of the features, see `lesslabel.features.feature_vectors`.
-        scale: the same.
-        min_patients: behind each reference at least, see `join_references`. Published is 1, whatever K-means gives. The
-            default is 2, because the mean of a single patient's images does not hide that patient; the choice loses
-            little, since such a reference is seldom the nearest of anything at another hospital.
+        mask: mask of the features, see `lesslabel.features.feature_vectors`.
+        scale: scale of the features, see there.
+        min_patients: the least number of patients of each reference, see `join_references`. Published is 1. The
+            default is 2, because the mean of one patient's images does not hide that patient; this loses
+            little, since such a reference is seldom the nearest of an image at another hospital.
 
     Raises:
-        DataError: if the folder exists, the training part has too few patients or features, or a name of a label or
-            channel may not leave.
-        ConfigError: if the references cannot be made so, or the method is none of the library's.
+        DataError: if the folder exists, the training part has too few patients or features, or the name of a label or
+            channel must not leave the hospital.
+        ConfigError: if the references cannot be made, or the method is not one of the library.
         RunError: if there is no finished run, or the store is not that of its training.
     """
     if out.exists() or out.is_symlink():
@@ -110,14 +110,14 @@ def export_bundle(
     quantiles = average_quantiles(_raw_images(data))
     with written_aside(out) as aside:
         write_contents(aside, manifest, finished.parsed.model.state_dict(), references, quantiles)
-        bundle = load_bundle(aside)  # whatever a receiver would refuse is refused here
+        bundle = load_bundle(aside)  # a bundle that the receiver would refuse is refused here
     return replace(bundle, path=out)
 
 
 def require_anonymous(words: Iterable[str], records: Iterable[CaseRecord]) -> None:
-    """Refuse words that may not leave: long ones, ones with signs that paths need, names of a case or a patient.
+    """Refuse words that must not leave: long ones, ones with characters of paths, names of a case or a patient.
 
-    Identifiers of fewer than three characters are not looked for: they identify nobody and occur in many a label.
+    Identifiers of fewer than three characters are not searched: they identify nobody and occur in many labels.
 
     Args:
         words: names of labels and channels.
@@ -155,14 +155,14 @@ def _extract_training_features(run: RunCLI, mask: Mask, scale: Scale) -> ImageFe
 def _select_features(
     images: ImageFeatures, data: SegmentationDataModule
 ) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    """The features of the images that have one, and the patient whose image each is of."""
+    """The features of the images that have one, and the patient of each."""
     patient_of = {record.uid: record.patient for record in data.records("train")}
     patients = np.array([patient_of[uid] for uid in images.uid[images.has_feature].tolist()])
     return images.features[images.has_feature], patients
 
 
 def _raw_images(data: SegmentationDataModule) -> Iterable[NDArray[np.float32]]:
-    """The training images as the store holds them, before any normalisation, in the channels that the run sees."""
+    """The training images in the store before normalisation, with the channels of the run."""
     channels = list(select_channels(data.view, data.store.channels))
     for record in data.records("train"):
         yield data.store.read(record.uid).image[channels]

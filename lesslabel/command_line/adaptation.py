@@ -1,4 +1,4 @@
-"""``bundle``, ``select`` and ``adapt``: a model at another hospital."""
+"""``bundle``, ``select`` and ``adapt``: use a model at another hospital."""
 
 import argparse
 from pathlib import Path
@@ -37,7 +37,7 @@ def select(given: list[str]) -> int:
         description="Rank the training part of a store; writes queue.csv and queue.json.",
         allow_abbrev=False,
     )
-    parser.add_argument("--bundle", type=Path, required=True, help="what the source handed over")
+    parser.add_argument("--bundle", type=Path, required=True, help="the bundle of the source")
     parser.add_argument("--store", type=Path, required=True, help="the target; labels are not looked at")
     parser.add_argument("--strategy", default="stdr", help="stdr, random, entropy …; a wrong name lists them all")
     parser.add_argument("--budget", required=True, help="20%%, 0.2, or a count")
@@ -96,7 +96,7 @@ def adapt(given: list[str]) -> int:
         "of `lesslabel fit`: --trainer.max_steps 400, --data.split, --config FILE.yaml …",
         allow_abbrev=False,
     )
-    parser.add_argument("--bundle", type=Path, required=True, help="what the source handed over")
+    parser.add_argument("--bundle", type=Path, required=True, help="the bundle of the source")
     parser.add_argument("--store", type=Path, required=True, help="the target")
     parser.add_argument("--queue", type=Path, default=None, help="what was annotated")
     parser.add_argument("--annotation", default=None, help="its name in the store")

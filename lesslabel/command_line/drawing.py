@@ -1,4 +1,4 @@
-"""``export`` and ``import``: to the programs that people draw with, and back."""
+"""``export`` and ``import``: to annotation programs and back."""
 
 import argparse
 import sys
@@ -27,7 +27,7 @@ def export(given: list[str]) -> int:
 
 
 def import_drawn(given: list[str]) -> int:
-    """Take back what was drawn."""
+    """Import annotations."""
     parser = argparse.ArgumentParser(
         "lesslabel import", description="Check label maps drawn on a store's images, then add all of them or none."
     )
@@ -70,7 +70,7 @@ def _export_cases(options: argparse.Namespace) -> int:
 
 
 def _import_label_maps(options: argparse.Namespace) -> int:
-    """Bring label maps into a store and say what came back, case by case; 1 if any was refused."""
+    """Import label maps into a store and print the result of each case; 1 if any was refused."""
     from lesslabel.data.case import Kind
     from lesslabel.data.exchange.annotation_import import import_annotations
     from lesslabel.data.queue import read_queue

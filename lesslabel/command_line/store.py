@@ -12,7 +12,7 @@ from lesslabel.files import write_json
 from lesslabel.printing import show_progress
 from lesslabel.terminal import make_console, print_warning
 
-if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
+if TYPE_CHECKING:  # importing it would slow `lesslabel prepare --help` by half a second
     from lesslabel.data.verify.fix import Change
 
 
@@ -52,7 +52,7 @@ def verify(given: list[str]) -> int:
 
 
 def scribble(given: list[str]) -> int:
-    """Draw a weak annotation from a dense one."""
+    """Make a weak annotation from a dense one."""
     parser = argparse.ArgumentParser(
         "lesslabel scribble",
         description="Draw a weak annotation from a dense one, so that any dense set can be a benchmark of few labels.",
@@ -85,7 +85,7 @@ def _add_source_arguments(parser: argparse.ArgumentParser, source: type[Source])
 
 
 def _prepare_store(options: argparse.Namespace) -> int:
-    """Make a store and say what is in it."""
+    """Make a store and print its content."""
     from lesslabel.data.preparing import prepare
     from lesslabel.data.store.prepare import Skipped
 
@@ -118,7 +118,7 @@ def _prepare_store(options: argparse.Namespace) -> int:
 
 
 def _verify_store(options: argparse.Namespace) -> int:
-    """Check a store, after fixing what is safe to if asked; 1 if there is any error."""
+    """Check a store, after the safe repairs if requested; 1 if there is an error."""
     from lesslabel.data.store import Store
     from lesslabel.data.verify.report import describe_store, render_cases
     from lesslabel.data.verify.store_check import render_findings, verify_store
@@ -143,7 +143,7 @@ def _verify_store(options: argparse.Namespace) -> int:
 
 
 def _fix(path: Path) -> "list[Change]":
-    """Fix what is safe to, and say what was changed."""
+    """Make the safe repairs and print the changes."""
     from lesslabel.data.verify.fix import fix_store
 
     changes = fix_store(path)
@@ -155,7 +155,7 @@ def _fix(path: Path) -> "list[Change]":
 
 
 def _draw_scribbles(options: argparse.Namespace) -> int:
-    """Draw a weak annotation from a dense one and say how much of every label it shows."""
+    """Make a weak annotation from a dense one and print its share of every label."""
     from lesslabel.data.store import Store
     from lesslabel.data.weak_labels.make import make_weak_labels
     from lesslabel.data.weak_labels.sparse_labels import SparseLabelSettings

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # seconds that `lesslabel curve --help` need not pay
+if TYPE_CHECKING:  # importing it would slow `lesslabel curve --help` by seconds
     from lesslabel.studies.reproduce import Launching
 
 

@@ -1,4 +1,4 @@
-"""For 3D Slicer: images as NIfTI, segmentations as ``.seg.nrrd`` with names and colours."""
+"""Export to 3D Slicer: images as NIfTI, segmentations as ``.seg.nrrd`` with names and colours."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ from lesslabel.errors import DataError
 def write_slicer(folder: Path, cases: Iterator[ExportedCase], names: Names) -> None:
     """Write ``images/`` and ``segmentations/``.
 
-    Every case gets a segmentation, empty where it has no annotation, so that people draw under the right names. It has
+    Every case gets a segmentation, empty without an annotation, so that people use the right names. It has
     a segment for every label that the annotation covers, and one named ``unknown`` if there are unknown voxels.
 
     Raises:

@@ -1,4 +1,4 @@
-"""An example of MedScribble: an image and what people painted on it.
+"""An example of MedScribble: an image and the scribbles of its annotators.
 
 Wong et al., "ScribblePrompt: Fast and flexible interactive segmentation for any biomedical image", ECCV 2024: 2D images
 of several public data sets with the object to segment and the scribbles of three annotators. An example is a folder
@@ -19,13 +19,13 @@ _THRESHOLD = 0.5
 
 @dataclass(frozen=True, eq=False)
 class MedScribbleImage:
-    """One image with what people painted on it.
+    """One image with the scribbles of its annotators.
 
     Attributes:
         image: (y, x) float32.
         truth: (y, x) bool; None if the example comes without it.
-        scribbles: (2, y, x) bool of each annotator in order of their number: what they painted on the object, and
-            beside it.
+        scribbles: (2, y, x) bool of each annotator in order of their number: scribbles on the object, and
+            outside it.
     """
 
     image: NDArray[np.float32]

@@ -1,6 +1,6 @@
-"""Do the cases of a store look like one cohort? What sets some apart from the others: axes, spacing, channels, scale.
+"""Are the cases of a store alike in axes, spacing, channels and scale?
 
-Each check compares a case with what is typical of the store. All of it may be meant, so it is a warning. The limits are
+Each check compares a case with the typical one. A difference may be intended, so it is a warning. The limits are
 ours, chosen so that scanners of one kind pass.
 """
 
@@ -26,7 +26,7 @@ _AIR_BELOW, _NO_AIR_ABOVE = -500.0, -200.0
 _OTHER_ORDER = 0.5
 """Channels fit in another order if their distance is less than this share of that in the given order."""
 _FAR_APART = 0.3
-"""And if the orders differ by more than this, in parts of the range of intensities: channels may be alike."""
+"""The orders must also differ by more than this share of the range of intensities, since channels may be alike."""
 _QUANTILES = (0.5, 50.0, 99.5)
 _SAMPLE = 50_000
 _SHOWN = 5
@@ -114,7 +114,7 @@ def check_spacings(cases: Sequence[CaseMeasures]) -> Iterator[Finding]:
 
 
 def check_channel_order(cases: Sequence[CaseMeasures], channels: Sequence[str]) -> Iterator[Finding]:
-    """Have the channels the same order in all cases, by their intensities?"""
+    """Do the channels have the same order in all cases, by their intensities?"""
     orders = {case.uid: order for case in cases if (order := _order_of(case, cases)) is not None}
     for order in dict.fromkeys(orders.values()):
         swapped = [uid for uid, own in orders.items() if own == order]
@@ -154,7 +154,7 @@ def check_scale(cases: Sequence[CaseMeasures], channels: Sequence[str]) -> Itera
 
 
 def _order_of(case: CaseMeasures, cases: Sequence[CaseMeasures]) -> tuple[int, ...] | None:
-    """Which channels of the others the channels of a case look like, if that is not those of the same names."""
+    """The channels of other cases that the channels of a case resemble, if they have other names."""
     others = np.array([_relative(other) for other in cases if other.uid != case.uid])
     own = _relative(case)
     if len(own) < 2 or not len(others):
@@ -167,7 +167,7 @@ def _order_of(case: CaseMeasures, cases: Sequence[CaseMeasures]) -> tuple[int, .
 
 
 def _relative(case: CaseMeasures) -> NDArray[np.float64]:
-    """Quantiles of the channels over their common range, so that one factor for all of them does not count."""
+    """Quantiles of the channels divided by their common range, so that a common factor has no effect."""
     quantiles = np.array(case.quantiles, dtype=np.float64)
     spread = float((quantiles[:, 2] - quantiles[:, 0]).max(initial=0.0))
     return quantiles / spread if spread > 0.0 else np.zeros_like(quantiles)

@@ -1,4 +1,4 @@
-"""Is a prepared store sound? Every case on its own, then the store as a whole; each finding with its cause and fix."""
+"""Check a prepared store: every case, then the whole store; each finding has a cause and a fix."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -21,7 +21,7 @@ __all__ = ["Finding", "findings_to_json", "render_findings", "verify_store"]
 
 _SHOWN = 5
 _OF_GEOMETRY = ("spacing", "pixels", "affine", "axes")
-"""How findings begin that say already that a case lies otherwise than it should; it is not compared with others."""
+"""The beginning of findings about a wrong geometry; such a case is not compared with others."""
 _STYLES = {"error": "red", "warning": "yellow"}
 
 
@@ -33,12 +33,12 @@ def verify_store(
     workers: int | None = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
-    """Check a store; one case is in memory at a time, for each worker.
+    """Check a store; each worker has one case in memory at a time.
 
     Args:
         path: the store.
         split: also check this split against the store; see `lesslabel.data.splits.partition`.
-        fold: which fold of the split.
+        fold: the fold of the split.
         workers: processes that read; see `lesslabel.data.store.prepare.prepare`.
         progress: called with (cases done, cases in all).
 
@@ -76,7 +76,7 @@ def verify_store(
 
 
 def check_unnamed_files(store: Store) -> Iterator[Finding]:
-    """Is there a file that no row names?"""
+    """Is there a file without a row in the table?"""
     expected = {store.case_path(uid).name for uid in store.records}
     folder = store.path / "cases"
     found = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
@@ -94,7 +94,7 @@ def check_unnamed_files(store: Store) -> Iterator[Finding]:
 def check_duplicates(
     records: Sequence[CaseRecord], digests: Mapping[str, str], parts: Mapping[str, Sequence[str]]
 ) -> Iterator[Finding]:
-    """Is one image there under two names? An error if the split has the two in different parts.
+    """Does an image occur under two names? An error if the two are in different parts of the split.
 
     Args:
         records: rows of the table of cases.
@@ -122,11 +122,11 @@ def check_duplicates(
 def check_withdrawn(
     records: Sequence[CaseRecord], withdrawn: Mapping[str, str], parts: Mapping[str, Sequence[str]]
 ) -> Iterator[Finding]:
-    """Is there a patient whom the publisher took back? An error if the split has its copies in different parts.
+    """Is there a patient that the publisher withdrew? An error if its copies are in different parts of the split.
 
     Args:
         records: rows of the table of cases.
-        withdrawn: withdrawn patients, and whom each repeats.
+        withdrawn: withdrawn patients, and the patient that each repeats.
         parts: patients by part; empty if no split is checked.
     """
     present = dict.fromkeys(record.patient for record in records)
@@ -172,7 +172,7 @@ def check_split(records: Sequence[CaseRecord], parts: Mapping[str, Sequence[str]
 
 
 def render_findings(findings: Sequence[Finding]) -> Table:
-    """Lay findings out as a table for the terminal: case, problem, cause, fix; the problem begins with its severity."""
+    """Make a table of findings for the terminal: case, problem, cause, fix; the problem begins with its severity."""
     table = make_table("case", "problem", "cause", "fix", lines=True)
     for finding in findings:
         problem = Text.assemble(cell(finding.severity, _STYLES[finding.severity]), cell(f": {finding.problem}"))
@@ -181,7 +181,7 @@ def render_findings(findings: Sequence[Finding]) -> Table:
 
 
 def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """Turn findings into what JSON can hold: objects with case, problem, severity, cause and fix."""
+    """Convert findings to JSON objects with case, problem, severity, cause and fix."""
     return [asdict(finding) for finding in findings]
 
 
