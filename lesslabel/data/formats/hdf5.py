@@ -35,7 +35,7 @@ def read_array(group: h5py.Group, name: str, subvolume: Subvolume | None = None)
 
     Raises:
         KeyError: if there is no object of that name.
-        ValueError: if it is not an array of numbers, is in another file, is empty, or declares more than the file holds;
+        ValueError: if it is no array of numbers, is in another file, is empty, or declares more than the file holds;
             HDF5 would fill absent data with zeros.
         OSError: if the file is damaged.
     """
