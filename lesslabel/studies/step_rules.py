@@ -1,4 +1,4 @@
-"""What no step of a study may do: select on test, or read and write past what its key knows."""
+"""Rules for the steps of a study: no selection on the test part, no input or output outside its key."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,11 @@ _DECIDED = ("--ckpt_path", "--part", "--unit", "--hd95", "--empty")
 
 
 def check_step(step: Step, checkpoint: str, scoring: Mapping[str, str]) -> None:
-    """Check a step whose values are in place, so that no value brings in what the declaration may not say.
+    """Check a step after its placeholders are filled, so that no value breaks a rule of declarations.
 
     Args:
-        step: its words; folders of jobs may still be placeholders.
-        checkpoint: the one of the study.
+        step: its arguments; folders of jobs may still be placeholders.
+        checkpoint: that of the study.
         scoring: the conventions of the study.
 
     Raises:
