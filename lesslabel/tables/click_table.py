@@ -1,4 +1,4 @@
-"""``table.md`` of an experiment of click protocols: for each set of objects its methods, beside each other."""
+"""``table.md`` of an experiment of click protocols: the methods on each set of objects."""
 
 import math
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def write_click_table(folder: Path) -> Path:
     """Make ``table.md``: for each set of objects the methods, and their differences to the protocol's baseline.
 
     The baseline is one method or a mapping, as of `lesslabel.tables.table.write_table`; a set that lacks
-    it has no differences. Ours stands beside a published figure whose ``metric`` is one of `MEASURES` and whose
+    it has no differences. A published figure is listed beside ours if its ``metric`` is one of `MEASURES` and whose
     ``set``, a further column of ``published.csv``, names a set of objects of ours.
 
     Args:

@@ -1,4 +1,4 @@
-"""The page of an adaptation: what was chosen at another hospital, why, and what it gained."""
+"""The page of an adaptation: the chosen units, the reasons, and the gain in accuracy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ from lesslabel.runs.reading import RunFiles, read_mapping
 
 @dataclass(frozen=True, eq=False)
 class AdaptationPage:
-    """The folder of an adaptation by a queue, read into memory.
+    """The content of the folder of an adaptation by a queue.
 
     Attributes:
         folder: the folder.
         description: `adapt.json`.
-        queue: what was annotated.
+        queue: the annotated queue.
         store: the target.
         training_cases: uids of its training part.
     """
@@ -54,11 +54,11 @@ def read_adaptation(folder: Path, bundle: Bundle, store: Path | None = None) -> 
 
     Args:
         folder: the folder.
-        bundle: what the source handed over.
-        store: where the target's store lies now, if not where the first stage says.
+        bundle: the bundle of the source.
+        store: the present path of the target's store, if not that of the first stage.
 
     Raises:
-        RunError: if the folder is no adaptation, or one without labels, of another bundle, or not begun.
+        RunError: if the folder is not an adaptation, is one without labels or of another bundle, or has no first stage.
         DataError: if queue or store are absent or damaged, or do not fit each other.
     """
     if not (folder / ADAPTATION).is_file():
@@ -93,17 +93,17 @@ def write_adaptation_report(
     projection: Projection = "pca",
     seed: int = 0,
 ) -> Path:
-    """Write one self-contained HTML page about a choice of what to annotate.
+    """Write one self-contained HTML page about the units chosen for annotation.
 
-    It shows a map of the source's references and the target's images, the intensities of both, what was chosen and why,
-    the revision that the tested stages leave, and from an experiment folder the Dice over the budget. It loads nothing
+    It shows a map of the source's references and the target's images, the intensities of both, the chosen units,
+    the revision degree of the tested stages, and from an experiment folder the Dice over the budget. It loads no file
     and shows no path, and of the patients only the uids of their cases.
 
     Args:
-        folder: what `lesslabel adapt` made.
-        bundle: what it began with; its model looks at the training part again.
+        folder: the output of `lesslabel adapt`.
+        bundle: its bundle; the model computes the features of the training part again.
         output: the page.
-        store: where the target's store lies now, if not where the first stage says.
+        store: the present path of the target's store, if not that of the first stage.
         experiment: experiment folder (`docs/formats.md`) whose methods are named with their budget; it is only read.
         projection: of the map, see `lesslabel.reports.adaptation.embedding.project`.
         seed: the same.
@@ -112,9 +112,9 @@ def write_adaptation_report(
         `output`.
 
     Raises:
-        RunError: if the folder is no adaptation by this bundle, or its tested stages cannot be compared.
+        RunError: if the folder is not an adaptation of this bundle, or its tested stages cannot be compared.
         DataError: if a file is absent or damaged, or the page cannot be written.
-        ConfigError: if the store does not show the bundle's labels and channels.
+        ConfigError: if the store lacks labels or channels of the bundle.
     """
     adaptation = read_adaptation(folder, bundle, store)
     data = bundle.data_module(adaptation.store.path)

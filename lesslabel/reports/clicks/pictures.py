@@ -1,4 +1,4 @@
-"""The objects on which a click protocol ended worst, with the prompts drawn in."""
+"""The objects with the lowest final Dice of a click protocol, with their prompts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SIDES: Mapping[Side, tuple[str, str]] = {
     Side.BACKGROUND: ("said to be outside it", "--ink: #ff5c5c"),
     Side.BOUNDARY: ("said to be on its edge", "--ink: #fff"),
 }
-"""What the colours of prompts mean."""
+"""Meaning and colour of each side of a prompt."""
 _DOT = 0.016
 """Radius of a click, as a share of the picture's width."""
 
@@ -31,13 +31,13 @@ class ClickPicture:
     """One object before and after the corrections.
 
     Attributes:
-        title: which object.
-        first: after the first prompts, which are drawn in.
+        title: the object.
+        first: after the first prompts, with the prompts.
         last: after the last turn, with all prompts.
-        first_dice: in words, of the whole object.
+        first_dice: of the whole object, as text.
         last_dice: the same.
-        clicks: all that were spent.
-        note: what the pictures do not show; usually empty.
+        clicks: the number of all clicks.
+        note: what is outside the pictures; usually empty.
     """
 
     title: str
@@ -50,7 +50,7 @@ class ClickPicture:
 
 
 def picture_worst(folder: ClickFolder, key: str) -> list[ClickPicture]:
-    """Draw what the folder kept.
+    """Draw the stored objects of a folder.
 
     Args:
         folder: of a protocol.
@@ -132,7 +132,7 @@ class _PromptDrawing(SliceDrawing):
 
 
 def _spoken(prompt: Prompt) -> Iterator[tuple[Side, NDArray[np.float64], bool]]:
-    """What a prompt says: a side, positions (N, axes), and whether they are one line."""
+    """Convert a prompt: its side, positions (N, axes), and whether they are one line."""
     match prompt:
         case Click():
             yield prompt.side, prompt.points, False
@@ -143,5 +143,5 @@ def _spoken(prompt: Prompt) -> Iterator[tuple[Side, NDArray[np.float64], bool]]:
         case CentreEdgePoints():
             yield Side.FOREGROUND, np.array(prompt.centre), False
             yield Side.BACKGROUND, np.array(prompt.edge).reshape(-1, len(prompt.centre[0])), False
-        case _:  # what encloses or crosses the object is drawn by its corners
+        case _:  # a prompt that encloses or crosses the object is drawn by its corners
             yield Side.BOUNDARY, prompt.points, False

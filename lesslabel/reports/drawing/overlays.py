@@ -18,16 +18,16 @@ MARGIN = 0.4
 """Free space on every side of the organs, as a share of their longer side."""
 SMALLEST_WINDOW_PIXEL = 48
 WINDOW_PERCENTILES = (1.0, 99.0)
-"""Intensities shown as black and white, taken over the whole slice."""
+"""Percentiles of the slice's intensity that are displayed as black and white."""
 
 Box = tuple[slice, slice]
 
 
 def field_of_view(plot: SlicePlot) -> Box:
-    """The part (y, x) of the slice to show: the organs of the reference with a margin, square if possible.
+    """The displayed part (y, x) of the slice: the organs of the reference with a margin, square if possible.
 
-    A stray prediction far away does not shrink the organs; `outside` says how much of it is cut off. Without any organ
-    the predictions decide, without those the whole slice is shown.
+    A distant false prediction does not enlarge the part; `outside` computes how much of it is cut off. Without an organ
+    the predictions are used, without those the whole slice.
     """
     shown = _foreground(plot.truth)
     if not shown.any():
@@ -70,10 +70,10 @@ class SliceDrawing:
         plot: the slice, its reference and predictions.
         key: a name unique on the page, letters, digits and hyphens.
         label_names: names of the labels, background left out, in the order of their codes 1, 2 …
-        view: the part (y, x) to show; None takes `field_of_view`.
+        view: the displayed part (y, x); None takes `field_of_view`.
 
     Attributes:
-        view: the part (y, x) of the slice that is shown.
+        view: the displayed part (y, x) of the slice.
     """
 
     def __init__(self, plot: SlicePlot, key: str, label_names: Sequence[str], view: Box | None = None) -> None:
@@ -88,7 +88,7 @@ class SliceDrawing:
         self._size = self._width * x_mm / y_mm, float(self._height)
 
     def image(self) -> Markup:
-        """The bare slice; it must stand on the page before the others."""
+        """The slice without labels; it must come before the others on the page."""
         return self._picture([self._embedded()], f"{self._plot.uid}, image")
 
     def outlined(self) -> Markup:

@@ -38,10 +38,10 @@ class Picture:
 
     Attributes:
         title: the heading of the column.
-        drawing: the slice; empty where nothing was kept.
-        dice: mean Dice in words; empty where it does not apply.
+        drawing: the slice; empty if no prediction was stored.
+        dice: mean Dice as text; empty if it does not apply.
         label_dice: style and Dice of each label.
-        note: what the picture does not show; usually empty.
+        note: what is outside the picture; usually empty.
     """
 
     title: str
@@ -78,7 +78,7 @@ def curve_panels(methods: Sequence[Method]) -> list[Panel]:
 
 
 def _curve_title(column: str, labels: Sequence[str]) -> str:
-    """The name in the log; where it ends in a label's code, also the label's name."""
+    """The name in the log; if it ends in a label's code, with the label's name."""
     code = column.removeprefix("validation/dice_")
     known = column != code and code.isdecimal() and 1 <= int(code) <= len(labels)
     return f"{column} ({labels[int(code) - 1]})" if known else column

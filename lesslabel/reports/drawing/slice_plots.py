@@ -1,4 +1,4 @@
-"""Which cases and slices the page pictures, and the arrays that are drawn."""
+"""Choose the cases and slices that the page displays, and read their arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from lesslabel.reports.runs.methods import Method
 
 LabelMap = NDArray[np.uint8]
 DRAWN_KINDS = (Kind.SCRIBBLE, Kind.POINTS, Kind.BOX, Kind.PSEUDO)
-"""Kinds of annotation that are worth a column of their own beside the reference."""
+"""Kinds of annotation with their own column beside the reference."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class SlicePlot:
         spacing_mm: pixel size (y, x).
         truth: (y, x) reference labels.
         supervision: name and (y, x) labels of a weak annotation of this case, unknown = `IGNORE`; None if it has none.
-        predictions: (y, x) labels, one per method; None where no prediction was kept.
+        predictions: (y, x) labels, one per method; None if no prediction was stored.
     """
 
     uid: str
@@ -47,12 +47,12 @@ class SlicePlot:
 
 
 def choose_cases(dice: pd.DataFrame) -> list[tuple[str, str]]:
-    """Choose the best, median and worst case by the mean of all methods, so that every method shows the same cases.
+    """Choose the best, median and worst case by the mean of all methods; all methods show the same cases.
 
-    With several methods the case on which they differ most is added. Ties go to the uid that sorts first.
+    With several methods the case on which they differ most is added. Of equal cases the first uid is taken.
 
     Args:
-        dice: mean Dice over the labels; one row per uid, one column per method. A case without score is passed over.
+        dice: mean Dice over the labels; one row per uid, one column per method. Cases without score are skipped.
 
     Returns:
         (why, uid), each uid once.
@@ -73,10 +73,10 @@ def choose_cases(dice: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def choose_slice(truth: LabelMap, predictions: Sequence[LabelMap]) -> int:
-    """Choose the slice to picture: of those well inside the organ, the one where the predictions are most often wrong.
+    """Choose the displayed slice: of those well inside the organ, the one with the most wrong predictions.
 
     Well inside means at least half as many foreground voxels as the fullest slice of the reference. Ties go to the
-    fuller slice, then to the lower one. Unknown voxels of the reference do not count.
+    slice with more foreground, then to the lower one. Unknown voxels of the reference do not count.
 
     Args:
         truth: (z, y, x) reference.
@@ -92,7 +92,7 @@ def choose_slice(truth: LabelMap, predictions: Sequence[LabelMap]) -> int:
 
 
 def read_slice_plots(methods: Sequence[Method], store: Store) -> list[SlicePlot]:
-    """Read what is pictured: chosen cases from the store, predictions from the first run of each method.
+    """Read the displayed arrays: chosen cases from the store, predictions from the first run of each method.
 
     Raises:
         DataError: if a case of the store or a prediction is damaged.
@@ -127,7 +127,7 @@ def _slice_plot(methods: Sequence[Method], store: Store, uid: str, why: str) -> 
 
 
 def _prediction(method: Method, uid: str, shape: tuple[int, ...]) -> LabelMap | None:
-    """The label map (z, y, x) of the method's first run, None if it was not kept."""
+    """The label map (z, y, x) of the method's first run, None if it was not stored."""
     path = method.runs[0].folder / "test" / "predictions" / f"{uid}.nii.gz"
     if not path.is_file():
         return None
@@ -141,6 +141,6 @@ def _prediction(method: Method, uid: str, shape: tuple[int, ...]) -> LabelMap | 
 
 
 def _weak_annotation(case: Case, reference: str, preferred: Sequence[str]) -> str | None:
-    """Name of a weak annotation of the case: one that training used if the case has it, else the first there is."""
+    """Name of a weak annotation of the case: that of the training if the case has it, else the first one."""
     weak = [name for name, held in case.annotations.items() if held.kind in DRAWN_KINDS and name != reference]
     return next((name for name in [*preferred, *weak] if name in weak), None)

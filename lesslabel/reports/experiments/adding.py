@@ -1,4 +1,4 @@
-"""Tested runs as rows of an experiment folder, with its table and figure written anew."""
+"""Add tested runs to an experiment folder, and write its table and figure again."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``dice.svg`` of an experiment of click protocols: what the first prompts gave, and what all clicks gave."""
+"""``dice.svg`` of an experiment of click protocols: Dice after the first prompts and after all clicks."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Gain:
     Attributes:
         method: its name.
         first: Dice at the first prompts, and the ends of its interval.
-        last: the same after 20 clicks; None if nothing was corrected.
+        last: the same after 20 clicks; None without corrections.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""``dice.svg``: every method of an experiment in one picture, patient by patient, the published figures beside."""
+"""``dice.svg``: the Dice of every method of an experiment per patient, with published figures."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class FigureRow:
         mean: over the patients.
         low: lower end of its interval.
         high: upper end of its interval.
-        published: Dice that were published under its name, by their setting.
+        published: published Dice of this method, by setting.
     """
 
     method: str

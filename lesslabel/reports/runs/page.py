@@ -1,4 +1,4 @@
-"""The page itself: gathers numbers, charts and pictures and writes them as one HTML file."""
+"""Writes numbers, charts and pictures as one HTML file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,15 +21,15 @@ from lesslabel.reports.runs.run_facts import UNKNOWN, describe, run_facts
 def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Path] | None = None) -> Path:
     """Write one self-contained HTML page about tested runs that share a test set.
 
-    The page loads nothing from anywhere: its style is inside, its charts are SVG, its images embedded PNGs. It shows
-    no absolute path and of the patients only the uids of their cases. Runs that differ in nothing but their seed
-    become one method; everything is compared with the first.
+    The page loads no other file: its style is inside, its charts are SVG, its images embedded PNGs. It shows
+    no absolute path, and of the patients only the uids of their cases. Runs that differ only in their seed
+    become one method; all methods are compared with the first.
 
     Args:
-        runs: run folders as `docs/formats.md` states them, tested.
-        output: the page; written aside, then renamed.
-        stores: where the prepared data sets lie now, by the name of their source (``data.json``'s ``source``), if not
-            where the runs' configs say. Without its store a page has no pictures of cases and says so.
+        runs: tested run folders, see `docs/formats.md`.
+        output: the page; a temporary file is written, then renamed.
+        stores: the present paths of the stores by the name of their source (``data.json``'s ``source``), if not
+            those of the runs' configurations. Without its store a page has a note and no pictures of cases.
 
     Returns:
         `output`.
@@ -71,7 +71,7 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
 
 
 def _open_store(run: Run, stores: Mapping[str, Path]) -> tuple[Store | None, str]:
-    """The run's store and what the reader must know of it."""
+    """The run's store and a note for the reader."""
     path = stores.get(str(run.data.get("source")), run.store)
     if path is None:
         return None, "No pictures: the run does not record which store it read."
