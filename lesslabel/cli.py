@@ -54,7 +54,7 @@ def _run(given: Sequence[str]) -> int:
 
 
 def _fail(command: str, message: str, code: int = 1) -> int:
-    """Say what is wrong in one line; what a loader process raised comes with its traceback, of which the end counts."""
+    """Print an error in one line; of an error of a loader process only the end of its traceback."""
     line = re.sub(r"^lesslabel[.]errors[.][A-Za-z]+: ", "", message.strip().split("\n")[-1])
     print(f"lesslabel {command}: {visible(line)}", file=sys.stderr)
     return code

@@ -115,7 +115,7 @@ _MOVED = {
 
 
 def new_name(old: str) -> str:
-    """The name of today of a module, or of something in it, that may be called by its old name."""
+    """The new name of a module, or of an object in it, from its old or new name."""
     parts = old.removeprefix("lesslabel.").split(".")
     for length in range(len(parts), 0, -1):
         module = _MOVED.get(".".join(parts[:length]))
@@ -125,7 +125,7 @@ def new_name(old: str) -> str:
 
 
 def same_class(class_path: object) -> object:
-    """A class path of this package as one name, whichever of its names is given; anything else as it is."""
+    """The canonical class path for any name of a class of this package; other values are returned unchanged."""
     if not isinstance(class_path, str) or not class_path.startswith("lesslabel."):
         return class_path
     module, _, name = new_name(class_path).rpartition(".")
@@ -137,7 +137,7 @@ def same_class(class_path: object) -> object:
 
 
 def find_moved_modules() -> None:
-    """Let the old names be imported, where no module has that name today."""
+    """Make the old names importable, unless a module has that name now."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.append(_Finder())
 
@@ -156,19 +156,19 @@ class _Alias(Loader):
         return _Moved(spec.name, import_module(new))
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing to execute: the module of the new name has been."""
+        """Do nothing: the module of the new name is executed already."""
 
 
 class _Moved(ModuleType):
     def __init__(self, name: str, new: ModuleType) -> None:
         super().__init__(name, new.__doc__)
         self._new = new
-        self.__path__: list[str] = []  # with the folder of the new one its modules would be executed once more
+        self.__path__: list[str] = []  # with the folder of the new one its modules would be executed twice
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._new, name)
 
     def __call__(self, *given: Any, **named: Any) -> object:
-        """The function of the package, where one is called as a room was: `lesslabel.report`."""
+        """Call the function of the package that has the old name of a module: `lesslabel.report`."""
         package, _, name = self.__name__.partition(".")
         return sys.modules[package].__getattr__(name)(*given, **named)
