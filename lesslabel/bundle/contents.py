@@ -89,7 +89,7 @@ def read_manifest(folder: Path) -> BundleManifest:
     except (UnicodeDecodeError, DataError) as error:
         raise DataError(f"{path}: {error}; a bundle of this version holds no such thing") from error
     if (folder / CARD).read_bytes() != write_card(manifest, hash_file(folder / WEIGHTS)).encode():
-        raise DataError(f"{folder / CARD}: says something else than {MANIFEST}; fetch the bundle again")
+        raise DataError(f"{folder / CARD}: differs from {MANIFEST}; fetch the bundle again")
     return manifest
 
 

@@ -174,7 +174,7 @@ class BundleManifest:
             raise ConfigError(f"features.grid: {list(self.features.grid)} is not that of this version")
         if self.training.patients < SMALLEST_NUMBER_OF_PATIENTS:
             raise ConfigError(
-                f"training.patients: {self.training.patients}; a bundle speaks of {SMALLEST_NUMBER_OF_PATIENTS} at "
+                f"training.patients: {self.training.patients}; a bundle needs {SMALLEST_NUMBER_OF_PATIENTS} at "
                 "least, so that no mean is that of a single patient"
             )
         if not self.references.patients:

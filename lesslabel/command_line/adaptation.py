@@ -38,10 +38,12 @@ def select(given: list[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("--bundle", type=Path, required=True, help="the bundle of the source")
-    parser.add_argument("--store", type=Path, required=True, help="the target; labels are not looked at")
+    parser.add_argument(
+        "--store", type=Path, required=True, help="the store of the target hospital; labels are not used"
+    )
     parser.add_argument("--strategy", default="stdr", help="stdr, random, entropy …; a wrong name lists them all")
     parser.add_argument("--budget", required=True, help="20%%, 0.2, or a count")
-    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="what is chosen")
+    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="the annotation unit")
     parser.add_argument("--out", type=Path, required=True, help="the queue.csv to write")
     parser.add_argument("--images", type=Path, default=None, help="also write the images and prelabels, to this folder")
     parser.add_argument("--previous", type=Path, default=None, help="queue of earlier rounds, continued in the new one")
@@ -80,7 +82,7 @@ def select(given: list[str]) -> int:
     (seen,) = summaries
     print(f"{options.out}: {len(queue.rows)} {options.unit}s of {len(queue.slices)} cases, chosen by {seen.strategy}")
     skipped = f"; {seen.left_out} cases left out" if seen.left_out else ""
-    print(f"{seen.images} images looked at, {seen.without_foreground} without predicted foreground{skipped}")
+    print(f"{seen.images} images ranked, {seen.without_foreground} without predicted foreground{skipped}")
     print(
         f"next: annotate, then lesslabel import {options.store} --queue {options.out} --from FOLDER --annotation NAME "
         "--author WHO"
@@ -98,9 +100,9 @@ def adapt(given: list[str]) -> int:
     )
     parser.add_argument("--bundle", type=Path, required=True, help="the bundle of the source")
     parser.add_argument("--store", type=Path, required=True, help="the target")
-    parser.add_argument("--queue", type=Path, default=None, help="what was annotated")
+    parser.add_argument("--queue", type=Path, default=None, help="the annotated queue.csv")
     parser.add_argument("--annotation", default=None, help="its name in the store")
-    parser.add_argument("--out", type=Path, required=True, help="folder to make; the same command goes on with it")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make; the same command resumes it")
     parser.add_argument("--stages", type=int, choices=(1, 3), default=3, help="1 ends after fine-tuning (default 3)")
     parser.add_argument("--confidence", type=float, default=0.0, help="pseudo-labels below it are unknown (default 0)")
     parser.add_argument("--restart-from-source", action="store_true", help="third stage from the source's weights")

@@ -45,7 +45,7 @@ def verify(given: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=None, help="processes; default all cores, 0 reads in this one")
     parser.add_argument("--cases", action="store_true", help="also print a row for every case")
     parser.add_argument("--json", type=Path, default=None, help="also write cases and findings here")
-    parser.add_argument("--fix", action="store_true", help="first restore what the store's hashes vouch for")
+    parser.add_argument("--fix", action="store_true", help="first make the repairs that hashes confirm")
     parser.add_argument("--propose", type=Path, default=None, help="write a configuration to begin with here")
     options = parser.parse_args(given)
     return _verify_store(options)

@@ -42,7 +42,7 @@ def partition(records: Sequence[CaseRecord], split: str, *, fold: int = 0, allow
 
     A list may hold ``unit: case`` and ``draw: {train: 200, test: 150}`` instead of folds: that many cases are sampled
     by `draw_order` with the fold as random seed, whatever their patients. **Patients are then in training and in
-    test**: such a list repeats published studies on slices, its name tells it, and `lesslabel verify` reports it as an
+    test**: such a list repeats published studies on slices, its name states it, and `lesslabel verify` reports it as an
     error.
 
     Args:

@@ -132,7 +132,7 @@ def read_study(folder: Path) -> Study:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); docs/studies.md says what it holds") from error
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); docs/studies.md describes it") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())}); correct it") from error
     known = [name for name in Study.__dataclass_fields__ if name not in ("folder", "checkpoint")]
@@ -248,7 +248,7 @@ def _read_selection(content: object, where: str) -> Checkpoint:
     if checkpoint not in ("best", "last"):
         raise ConfigError(f"{where}: checkpoint is '{checkpoint}'; choose best (highest validation Dice) or last")
     if part != ("validation" if checkpoint == "best" else "none"):
-        raise ConfigError(f"{where}: part is '{part}'; best looks at validation, last at none")
+        raise ConfigError(f"{where}: part is '{part}'; best uses validation, last uses none")
     return cast(Checkpoint, checkpoint)
 
 

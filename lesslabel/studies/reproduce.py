@@ -139,7 +139,7 @@ def _choose(study: Study, chosen: Chosen) -> Study:
 def _make_store(study: Study, store: Path, *, named: bool) -> None:
     if study.phantom is None:
         raise ConfigError(
-            f"{store}: no store here; prepare it as {study.folder / 'protocol.yaml'} says, or name it with --store"
+            f"{store}: no store here; prepare it by {study.folder / 'protocol.yaml'}, or name it with --store"
         )
     if not named and not _is_here(study.store):
         raise ConfigError(
@@ -180,7 +180,7 @@ def _report_failures(table: Sequence[Progress]) -> int:
     """Print the failed jobs with their logs; return their number."""
     failed = [progress for progress in table if progress.state == "failed"]
     for progress in failed:
-        words = progress.last_words or "nothing was said"
+        words = progress.last_words or "no output"
         log = "" if progress.reason else f"\n  log: {progress.job.folder.log}"
         print(f"failed: {progress.job.name}: {words}{log}", file=sys.stderr)
     if failed:

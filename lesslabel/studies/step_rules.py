@@ -29,7 +29,7 @@ def check_step(step: Step, checkpoint: str, scoring: Mapping[str, str]) -> None:
         for name in _DECIDED:
             for value in options(step, name):
                 if value != declared[name]:
-                    raise ConfigError(f"{name} {value}, but the study says {declared[name]}; leave it out")
+                    raise ConfigError(f"{name} {value}, but the study declares {declared[name]}; leave it out")
     elif options(step, "--ckpt_path"):
         raise ConfigError("--ckpt_path is the study's to choose; leave it out")
     if step[0] == "clicks" and option(step, "--store") is None and set(options(step, "--part")) - {"test"}:

@@ -97,7 +97,7 @@ def _fill_word(word: str, values: Mapping[str, Value | Sequence[Value]]) -> Step
     def put(match: re.Match[str]) -> str:
         value = values.get(match[1], match[0])
         if isinstance(value, list | tuple):
-            raise ConfigError(f"the list {match[0]} is a part of '{word}'; it stands for whole words")
+            raise ConfigError(f"the list {match[0]} is a part of '{word}'; it must be a whole argument")
         return _text(value)
 
     return (_PLACEHOLDER.sub(put, word),)

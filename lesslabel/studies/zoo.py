@@ -134,7 +134,7 @@ def _describe(bundle: Bundle, job: Job, method: str, dice: float) -> dict[str, A
 def _require_same_weights(sha256: str, entry: dict[str, Any] | None, what: str) -> None:
     if entry is not None and entry["sha256"] != sha256:
         raise DataError(
-            f"{what}: the weights have the sha256 {sha256}, the entry of the zoo says {entry['sha256']}; changed, or "
+            f"{what}: the weights have the sha256 {sha256}, that of the zoo is {entry['sha256']}; changed, or "
             "made on other hardware or with other versions: remove the entry to enter these"
         )
 

@@ -308,7 +308,7 @@ def test_a_card_that_says_more_is_refused_though_sealed(copy: Path) -> None:
     with (copy / "CARD.md").open("a") as file:
         file.write("\nPatient: Jane Doe\n")
     seal(copy, card=False)
-    assert "says something else than bundle.json" in refused(copy)
+    assert "differs from bundle.json" in refused(copy)
 
 
 def test_weights_that_change_after_loading_are_refused(copy: Path) -> None:

@@ -87,10 +87,10 @@ def test_what_is_wrong_with_a_recipe_is_named(recipe: str, changes: dict[str, An
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--ckpt_path best", "--ckpt_path best, but the study says last"),
-        ("--ckpt_path best --ckpt_path last", "--ckpt_path best, but the study says last"),
-        ("--part validation", "--part validation, but the study says test"),
-        ("--hd95 max-of-directed", "--hd95 max-of-directed, but the study says pooled"),
+        ("--ckpt_path best", "--ckpt_path best, but the study declares last"),
+        ("--ckpt_path best --ckpt_path last", "--ckpt_path best, but the study declares last"),
+        ("--part validation", "--part validation, but the study declares test"),
+        ("--hd95 max-of-directed", "--hd95 max-of-directed, but the study declares pooled"),
     ],
 )
 def test_a_test_takes_what_the_study_selects(option: str, said: str, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_weights_that_came_out_otherwise_do_not_take_the_place_of_the_entry(
     study = read_study(Path("experiments/e"))
     before = add_to_zoo(Path("zoo"), study, [job], Path("store")).read_text()
     monkeypatch.setattr(zoo_module, "load_bundle", lambda path: stand_in(path, OTHER))
-    with pytest.raises(DataError, match=f"e-pCE: .*{OTHER}, the entry of the zoo says {HASH}.*remove the entry"):
+    with pytest.raises(DataError, match=f"e-pCE: .*{OTHER}, that of the zoo is {HASH}.*remove the entry"):
         add_to_zoo(Path("zoo"), study, [job], Path("store"))
     assert (Path("zoo") / "zoo.yaml").read_text() == before
 

@@ -71,7 +71,7 @@ def _parse_header(path: Path, content: bytes) -> tuple[dict[str, str], int]:
 
 def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> NiftiVolume:
     if fields.get("ObjectType") != "Image":
-        raise DataError(f"{path}: not a readable MetaImage (its header says no ObjectType = Image); copy it again")
+        raise DataError(f"{path}: not a readable MetaImage (its header has no ObjectType = Image); copy it again")
     dimension = int(fields["NDims"])
     sizes = [int(side) for side in fields["DimSize"].split()]
     channels = int(fields.get("ElementNumberOfChannels", "1"))

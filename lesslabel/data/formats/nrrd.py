@@ -209,7 +209,7 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
     code = _CODE_OF[kind]
     endian = fields.get("endian", "").lower()
     if code[1] != "1" and endian not in ("little", "big"):
-        raise DataError(f"{path}: the byte order of its voxels is not said; save it again")
+        raise DataError(f"{path}: the byte order of its voxels is missing; save it again")
     dtype = np.dtype(code).newbyteorder("<" if endian == "little" else ">")
     sizes = [int(side) for side in fields["sizes"].split()]
     if int(fields["dimension"]) != len(sizes) or min(sizes) < 1:
@@ -238,7 +238,7 @@ def _steps(path: Path, fields: Mapping[str, str], dimension: int) -> tuple[list[
     spatial = [vector for vector in vectors if vector != "none"]
     if "space directions" in fields:
         if "units" in fields and any(re.findall(r'"([^"]+)"', fields["units"])):
-            raise DataError(f"{path}: says 'units' beside 'space directions', whose units are 'space units'; remove it")
+            raise DataError(f"{path}: has 'units' beside 'space directions', whose units are 'space units'; remove it")
         return [_vector(vector) for vector in spatial], channels[0] if channels else None
     units = _units(path, fields, "units", len(vectors))
     sides = [float(vector) * unit for vector, unit in zip(vectors, units, strict=True) if vector != "none"]

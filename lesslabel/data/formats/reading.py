@@ -74,7 +74,7 @@ def read_labels(
     """
     if has_segments(path):
         if same_grid:
-            raise DataError(f"{path}: named segments lie where their header says; leave this case out of --same-grid")
+            raise DataError(f"{path}: named segments are placed by their header; leave this case out of --same-grid")
         codes = {name: code for code, name in names.items()} | ({"background": 0} if outside else {})
         found = list_names(path)
         if not (wanted := [name for name in found if name in codes]):

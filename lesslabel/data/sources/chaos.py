@@ -137,5 +137,5 @@ def _read_pictures(folder: Path, image: NiftiVolume, codes: NDArray[np.uint8]) -
         labels[index] = codes[values]
         if (labels[index] == IGNORE).any():
             strange = values[labels[index] == IGNORE].min()
-            raise DataError(f"{path}: grey value {strange} stands for no organ; copy it again")
+            raise DataError(f"{path}: grey value {strange} is no organ; copy it again")
     return labels

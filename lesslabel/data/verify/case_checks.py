@@ -31,7 +31,7 @@ AFFINE_TOLERANCE = 0.01
 _SHAPE = ("channels", "depth", "height", "width")
 _SPACING = ("spacing_z_mm", "spacing_y_mm", "spacing_x_mm")
 _NAMES = ("patient", "centre", "group", "modality", "annotations")
-_RESTORE = "run `lesslabel verify --fix`, which takes what the file says: its hash shows that it is as prepared"
+_RESTORE = "run `lesslabel verify --fix`, which takes the values of the file: its hash shows that it is unchanged"
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def check_affine(case: Case) -> Iterator[Finding]:
     if abs(np.linalg.det(axes)) <= 1e-6 * np.prod(sides_mm):
         yield Finding.error(case.uid, "affine is singular", "two axes of the raw header point the same way", fix)
     elif not np.allclose(sides_mm[::-1], case.spacing_mm, rtol=AFFINE_TOLERANCE, atol=0.0):
-        problem = f"affine has voxels of {_show(sides_mm[::-1])} mm, spacing says {_show(case.spacing_mm)} mm"
+        problem = f"affine has voxels of {_show(sides_mm[::-1])} mm, spacing is {_show(case.spacing_mm)} mm"
         cause = "the raw header contradicts itself, or only one of the two was edited"
         yield Finding.error(case.uid, problem, cause, fix)
     elif (slant := np.abs(np.triu((axes / sides_mm).T @ (axes / sides_mm), k=1)).max()) > LARGEST_SLANT:

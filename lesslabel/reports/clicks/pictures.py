@@ -17,9 +17,9 @@ from lesslabel.reports.drawing.svg import element, polyline
 from lesslabel.reports.drawing.words import number
 
 SIDES: Mapping[Side, tuple[str, str]] = {
-    Side.FOREGROUND: ("said to be in the object", "--ink: #3ddc84"),
-    Side.BACKGROUND: ("said to be outside it", "--ink: #ff5c5c"),
-    Side.BOUNDARY: ("said to be on its edge", "--ink: #fff"),
+    Side.FOREGROUND: ("marked as object", "--ink: #3ddc84"),
+    Side.BACKGROUND: ("marked as background", "--ink: #ff5c5c"),
+    Side.BOUNDARY: ("marked as boundary", "--ink: #fff"),
 }
 """Meaning and colour of each side of a prompt."""
 _DOT = 0.016

@@ -23,7 +23,7 @@ def add_to_experiment(experiment: Path, runs: Sequence[Path]) -> Path:
         LesslabelError: if a run is not tested or a file is damaged.
     """
     if not (experiment / "protocol.yaml").is_file():
-        raise ConfigError(f"{experiment}: no protocol.yaml; an experiment says how it was made first (docs/formats.md)")
+        raise ConfigError(f"{experiment}: no protocol.yaml; write it first (docs/formats.md)")
     for run in runs:
         add_run(experiment, run)
     write_figure(experiment)
