@@ -27,6 +27,8 @@ class Optimiser:
         every: iterations between two steps of ``step``.
         factor: of ``step``.
         keep: of ``step``.
+        encoder_share: learning rate of the encoders of networks, as a share of `learning_rate`; use less than 1 for
+            pretrained encoders.
     """
 
     name: Literal["sgd", "adam"] = "sgd"
@@ -38,9 +40,10 @@ class Optimiser:
     every: int = 2500
     factor: float = 0.1
     keep: int = 0
+    encoder_share: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "power"):
+        for name in ("learning_rate", "power", "encoder_share"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"optimiser: {name} must be positive, got {getattr(self, name)}")
         for name in ("momentum", "weight_decay", "factor", "keep"):
@@ -49,11 +52,25 @@ class Optimiser:
         if self.every < 1:
             raise ConfigError(f"optimiser: every must be at least 1 iteration, got {self.every}")
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Build the torch optimiser."""
+    def build(self, parameters: Iterable[nn.Parameter], encoder: Iterable[nn.Parameter] = ()) -> torch.optim.Optimizer:
+        """Build the torch optimiser.
+
+        Args:
+            parameters: trained weights.
+            encoder: those of them that belong to encoders; `encoder_share` applies to them.
+        """
+        weights = self._groups(list(parameters), {id(weight) for weight in encoder})
         if self.name == "adam":
-            return torch.optim.Adam(parameters, self.learning_rate, weight_decay=self.weight_decay)
-        return torch.optim.SGD(parameters, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
+            return torch.optim.Adam(weights, self.learning_rate, weight_decay=self.weight_decay)
+        return torch.optim.SGD(weights, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
+
+    def _groups(self, weights: list[nn.Parameter], encoder: set[int]) -> list[Any]:
+        """The weights, in two groups if the encoders have a learning rate of their own."""
+        if self.encoder_share == 1.0 or not encoder:
+            return weights
+        inside = [weight for weight in weights if id(weight) in encoder]
+        outside = [weight for weight in weights if id(weight) not in encoder]
+        return [{"params": outside}, {"params": inside, "lr": self.encoder_share * self.learning_rate}]
 
     def schedule(self, optimiser: torch.optim.Optimizer, max_steps: int) -> dict[str, Any]:
         """Build the learning rate schedule as Lightning expects it.

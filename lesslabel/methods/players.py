@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lesslabel.data.batch import Batch
 from lesslabel.methods.optimiser import Optimiser
+from lesslabel.networks.u_shaped import Encoder
 
 if TYPE_CHECKING:
     from lesslabel.methods.base import SegmentationMethod
@@ -39,11 +40,12 @@ def main_parameters(method: "SegmentationMethod") -> list[nn.Parameter]:
 def configure_all(method: "SegmentationMethod", max_steps: int) -> Any:
     """Build optimiser and schedule of the method and of each of its players, as Lightning expects them."""
     configured = []
-    for optimiser, weights in (
-        (method.optimiser, main_parameters(method)),
-        *((player.optimiser, list(player.module.parameters())) for player in method.players().values()),
+    for optimiser, weights, module in (
+        (method.optimiser, main_parameters(method), method),
+        *((player.optimiser, list(player.module.parameters()), player.module) for player in method.players().values()),
     ):
-        built = optimiser.build(weights)
+        encoders = [each for each in module.modules() if isinstance(each, Encoder)]
+        built = optimiser.build(weights, (weight for encoder in encoders for weight in encoder.parameters()))
         configured.append({"optimizer": built, "lr_scheduler": optimiser.schedule(built, max_steps)})
     return configured if len(configured) > 1 else configured[0]
 

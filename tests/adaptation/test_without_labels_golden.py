@@ -31,7 +31,7 @@ def fresh(bundle: Bundle, tmp_path: Path) -> Bundle:
 @pytest.mark.parametrize("name", ["none", "histogram", "tent", "adami"])
 def test_weights_and_predictions(name: str, fresh: Bundle, store: Path, tmp_path: Path, golden) -> None:
     run = adapt_without_labels(fresh, store, name, tmp_path / "out", overrides=read_settings([*WITHOUT_LABELS, *EAST]))
-    adapted = load_run(run)
+    adapted = load_run(run.path)
     arrays = dict(adapted.model.state_dict())
     uids = [record.uid for record in adapted.datamodule.records("test")]
     for uid, codes, confidence in predict_codes(adapted.model, adapted.datamodule, uids):

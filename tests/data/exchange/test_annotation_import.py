@@ -301,4 +301,4 @@ def test_the_command(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     empty.unlink()
     (desk.images / "queue.csv").write_text("uid\n")
     assert main(command) == 1
-    assert "line 1: no column slice" in capsys.readouterr().err
+    assert "line 1: column slice" in capsys.readouterr().err
