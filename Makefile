@@ -7,13 +7,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check docs environment clean
+.PHONY: help demo test check docs environment page clean
 
 help:
 	@echo "make demo         the whole way on a generated phantom; ends with demo/report.html"
 	@echo "make test         every check: ruff, mypy, pytest (make test WORKERS=4 on a larger machine)"
 	@echo "make check        ruff and mypy alone"
 	@echo "make docs         the site of docs/ and of the docstrings; ends with build/site/index.html"
+	@echo "make page         the page of lesslabel annotate, from page/; needs npm (Node 20 or newer)"
 	@echo "make environment  .venv with everything the checks need"
 	@echo "make clean        remove .venv, demo and caches; data, stores and runs stay"
 
@@ -33,6 +34,8 @@ check: environment
 docs: environment
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file docs/site/mkdocs.yml
 
+page: lesslabel/annotate/static/page.js
+
 environment: $(VENV)/.installed-dev
 
 # An empty file says what is installed, so that the second time is instant; a change of either input installs again.
@@ -44,6 +47,14 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
 	$(INSTALL) --editable '.[dev]'
 	touch $@ $(VENV)/.installed
 
+page/node_modules/.installed: page/package-lock.json
+	@command -v npm >/dev/null || { echo "make page needs npm: install Node 20 or newer, https://nodejs.org" >&2; exit 1; }
+	cd page && npm ci --no-audit --no-fund --ignore-scripts
+	touch $@
+
+lesslabel/annotate/static/page.js: $(wildcard page/src/*) page/build.mjs page/tsconfig.json page/node_modules/.installed
+	cd page && npm run --silent check && npm run --silent build
+
 # pip is the last thing that venv makes: a half-made environment is made again
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -52,5 +63,5 @@ $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo build dist page/node_modules lesslabel/annotate/static *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find lesslabel tests benchmarks notebooks -type d -name __pycache__ -prune -exec rm -rf {} +

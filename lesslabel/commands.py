@@ -13,6 +13,7 @@ COMMANDS = {
     "scribble": ("store:scribble", "draw scribbles, points or boxes from the dense labels of a store"),
     "export": ("drawing:export", "write cases for 3D Slicer, ITK-SNAP, nnU-Net or MONAI Label"),
     "import": ("drawing:import_drawn", "bring label maps that people drew into a store"),
+    "annotate": ("annotate:annotate", "draw in the browser: work off a queue with scribbles, clicks, boxes"),
     "fit": ("training:fit", "train, or resume with --ckpt_path last"),
     "validate": ("training:validate", "score a run on its validation part"),
     "test": ("training:test", "score a run on its test part and keep its predictions"),

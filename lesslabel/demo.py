@@ -46,6 +46,9 @@ def run_demo(output: Path, iterations: int | None = None) -> int:
         runs.append(run)
     report = write_report(runs, output / "report.html")
     print(f"\ndone in {(time.monotonic() - since) / 60:.1f} minutes; look at {report}")
+    print(
+        f"to draw on its images yourself: lesslabel annotate {store.path} --annotation mine --author me --kind scribble"
+    )
     return 0
 
 

@@ -17,6 +17,7 @@ WRITES = {
     "scribble": set(),
     "export": {"--out"},
     "import": set(),
+    "annotate": set(),
     "validate": set(),
     "test": set(),
     "predict": {"--output"},
@@ -38,6 +39,7 @@ READS = {
     "scribble": {"store"},  # and the store is added to
     "export": {"store", "--split"},
     "import": {"store", "--queue", "--from"},
+    "annotate": {"store", "--queue", "--model"},  # and the store is added to
     "clicks": {"--run", "--store", "--split"},
     "evaluate": {"pred", "ref"},
     "raters": {"store"},
@@ -53,6 +55,7 @@ WORDS = {
     "scribble": {"--annotation", "--name"},
     "export": {"--annotation"},
     "import": {"--annotation", "--author"},
+    "annotate": {"--annotation", "--author", "--host"},
     "clicks": {"--labels", "--wrap", "--first", "--robot", "--reference"},
     "raters": {"--annotations"},
     "select": {"--strategy", "--budget", "--centres"},

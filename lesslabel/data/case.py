@@ -28,6 +28,25 @@ class Kind(IntEnum):
     PSEUDO = 5
 
 
+@dataclass(frozen=True)
+class Effort:
+    """What an annotation cost a person, as counted while they drew.
+
+    Attributes:
+        active_s: seconds of work; pauses over a minute are cut off.
+        clicks: points that were clicked.
+        strokes: lines, brush strokes and outlines, each drawn in one go.
+        slices: how many slices were looked at, along any axis.
+        prompts: how often each kind of prompt and tool was used, by name.
+    """
+
+    active_s: float
+    clicks: int = 0
+    strokes: int = 0
+    slices: int = 0
+    prompts: tuple[tuple[str, int], ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Annotation:
     """One label map of a case.
@@ -41,6 +60,7 @@ class Annotation:
             nobody annotated is not background.
         covered_slices: the z indices that this annotation covers; None means all.
         confidence: optional (z, y, x) float32 in [0, 1].
+        effort: what it cost, if that was counted.
     """
 
     labels: NDArray[np.uint8]
@@ -50,6 +70,7 @@ class Annotation:
     covered_labels: tuple[int, ...] | None = None
     covered_slices: tuple[int, ...] | None = None
     confidence: NDArray[np.float32] | None = None
+    effort: Effort | None = None
 
     def crop(self, subvolume: Subvolume) -> "Annotation":
         """Crop the annotation to a region of its case."""

@@ -23,6 +23,9 @@ class LabelCount:
         dense_slices: slices labelled voxel by voxel.
         scribbled_slices: slices with scribbles.
         clicks: points, and two corners for each box.
+        timed_dense_slices: of the dense slices, those whose time was counted while they were drawn.
+        timed_scribbled_slices: of the scribbled slices, likewise.
+        timed_minutes: what these took.
     """
 
     patients: int = 0
@@ -30,14 +33,27 @@ class LabelCount:
     dense_slices: int = 0
     scribbled_slices: int = 0
     clicks: int = 0
+    timed_dense_slices: int = 0
+    timed_scribbled_slices: int = 0
+    timed_minutes: float = 0.0
 
     def minutes(self, costs: Costs) -> float:
-        """Minutes of annotation; pseudo-labels cost nothing."""
+        """Minutes of annotation: measured where they were, at these prices elsewhere; pseudo-labels cost nothing."""
         return (
-            self.dense_slices * costs.dense_slice
-            + self.scribbled_slices * costs.scribbled_slice
+            (self.dense_slices - self.timed_dense_slices) * costs.dense_slice
+            + (self.scribbled_slices - self.timed_scribbled_slices) * costs.scribbled_slice
             + self.clicks * costs.click
+            + self.timed_minutes
         )
+
+
+@dataclass(frozen=True)
+class _Paid:
+    """How often each slice of an annotation is paid for, and the seconds of each where they were counted."""
+
+    kind: Kind
+    per_slice: tuple[int, ...]
+    seconds_per_slice: float | None
 
 
 class LabelCounter:
@@ -49,7 +65,7 @@ class LabelCounter:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._known: dict[tuple[str, str], tuple[Kind, tuple[int, ...]]] = {}
+        self._known: dict[tuple[str, str], _Paid] = {}
 
     def count(self, shown: Mapping[str, Sequence[VisibleAnnotation]]) -> LabelCount:
         """Count the labels of cases.
@@ -58,21 +74,36 @@ class LabelCounter:
             shown: visible annotations with their slices, by uid.
         """
         counts: dict[Kind, int] = defaultdict(int)
-        patients = set()
+        timed: dict[Kind, int] = defaultdict(int)
+        patients, seconds = set(), 0.0
         for uid, entries in shown.items():
             patients.add(self.store.records[uid].patient)
             for entry in entries:
-                kind, per_slice = self._strokes(uid, entry.annotation)
-                seen = range(len(per_slice)) if entry.slices is None else entry.slices
-                counts[kind] += sum(per_slice[index] for index in seen)
-        clicks = counts[Kind.POINTS] + 2 * counts[Kind.BOX]
-        return LabelCount(len(patients), len(shown), counts[Kind.DENSE], counts[Kind.SCRIBBLE], clicks)
+                paid = self._paid(uid, entry.annotation)
+                seen = range(len(paid.per_slice)) if entry.slices is None else entry.slices
+                count = sum(paid.per_slice[index] for index in seen)
+                counts[paid.kind] += count
+                if paid.seconds_per_slice is not None:
+                    timed[paid.kind] += count
+                    seconds += count * paid.seconds_per_slice
+        return LabelCount(
+            patients=len(patients),
+            cases=len(shown),
+            dense_slices=counts[Kind.DENSE],
+            scribbled_slices=counts[Kind.SCRIBBLE],
+            clicks=counts[Kind.POINTS] + 2 * counts[Kind.BOX],
+            timed_dense_slices=timed[Kind.DENSE],
+            timed_scribbled_slices=timed[Kind.SCRIBBLE],
+            timed_minutes=round(seconds / 60, 3),
+        )
 
-    def _strokes(self, uid: str, name: str) -> tuple[Kind, tuple[int, ...]]:
-        """The kind of an annotation, and the number of paid units of each slice."""
+    def _paid(self, uid: str, name: str) -> _Paid:
         if (uid, name) not in self._known:
             annotation = self.store.read(uid).annotations[name]
-            self._known[uid, name] = annotation.kind, _paid_per_slice(annotation)
+            per_slice = _paid_per_slice(annotation)
+            timed = annotation.effort is not None and annotation.kind in (Kind.DENSE, Kind.SCRIBBLE) and any(per_slice)
+            seconds = annotation.effort.active_s / sum(per_slice) if timed and annotation.effort is not None else None
+            self._known[uid, name] = _Paid(annotation.kind, per_slice, seconds)
         return self._known[uid, name]
 
 

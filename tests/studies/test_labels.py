@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesslabel.data.case import IGNORE, Annotation, Kind
+from lesslabel.data.case import IGNORE, Annotation, Effort, Kind
 from lesslabel.data.store import Store
 from lesslabel.data.view import VisibleAnnotation
 from lesslabel.studies import Costs
@@ -49,3 +49,16 @@ def test_slices_that_nobody_looked_at_cost_nothing(store: Path, tmp_path: Path) 
 def test_minutes_follow_the_prices() -> None:
     count = LabelCount(dense_slices=10, scribbled_slices=20, clicks=100)
     assert count.minutes(Costs(4.0, 0.5, 0.04, "a paper")) == pytest.approx(40 + 10 + 4)
+
+
+def test_minutes_that_were_counted_take_the_place_of_prices(store: Path, tmp_path: Path) -> None:
+    copy = Store(shutil.copytree(store, tmp_path / "store"))
+    labels = np.zeros(copy.read("phantom001_ed").image.shape[1:], np.uint8)
+    timed = Annotation(labels, Kind.DENSE, covered_slices=(0, 2), effort=Effort(active_s=90.0, clicks=7))
+    copy.add_annotation("phantom001_ed", "drawn", timed)
+    counter = LabelCounter(Store(copy.path))
+    costs = Costs(4.0, 0.5, 0.04, "a paper")
+    assert counter.count({"phantom001_ed": (VisibleAnnotation("drawn"),)}).minutes(costs) == pytest.approx(1.5)
+    one = counter.count({"phantom001_ed": (VisibleAnnotation("drawn", (2,)), VisibleAnnotation("scribble", (0,)))})
+    assert one.minutes(costs) == pytest.approx(0.75 + 0.5)
+    assert (one.dense_slices, one.timed_dense_slices) == (1, 1)

@@ -1,13 +1,15 @@
 """The layout of a case and its annotations in an HDF5 file: `docs/formats.md`."""
 
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Annotation, Case, Kind, Qform, Subvolume, crop_slices
+from lesslabel.data.case import Annotation, Case, Effort, Kind, Qform, Subvolume, crop_slices
 from lesslabel.data.formats.hdf5 import get_own, read_array
 
 # HDF5 1.10 is the first version with checksums of the metadata; fletcher32 is the checksum of the voxels
@@ -74,6 +76,8 @@ def write_annotation(file: h5py.File, name: str, annotation: Annotation) -> None
     for key in ("covered_labels", "covered_slices"):
         if getattr(annotation, key) is not None:
             group.attrs[key] = np.asarray(getattr(annotation, key), dtype=np.int64)
+    if annotation.effort is not None:
+        write_text_attribute(group, "effort", json.dumps(asdict(annotation.effort)))
 
 
 def _chunk(shape: Sequence[int]) -> tuple[int, ...]:
@@ -121,6 +125,20 @@ def read_annotation(group: h5py.Group, subvolume: Subvolume | None = None) -> An
         covered_labels=read_covered(group, "covered_labels"),
         covered_slices=slices if subvolume is None else crop_slices(slices, subvolume),
         confidence=read_voxels(group, "confidence", (np.float32,), subvolume) if "confidence" in group else None,
+        effort=_read_effort(group),
+    )
+
+
+def _read_effort(group: h5py.Group) -> Effort | None:
+    if "effort" not in group.attrs:
+        return None
+    content = json.loads(read_text_attribute(group, "effort"))
+    return Effort(
+        active_s=float(content["active_s"]),
+        clicks=int(content["clicks"]),
+        strokes=int(content["strokes"]),
+        slices=int(content["slices"]),
+        prompts=tuple((str(name), int(count)) for name, count in content["prompts"]),
     )
 
 

@@ -1,0 +1,161 @@
+"""The model beside the person: what it answers to the prompts for one label on one slice or volume."""
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.annotate.models import PageModel
+from lesslabel.annotate.turns import Plane
+from lesslabel.annotate.wire import Runs
+from lesslabel.data.case import Case
+from lesslabel.errors import DataError
+from lesslabel.interaction.model import History, ImageModel, ObjectModel, Segmentation
+from lesslabel.interaction.prompts import Prompt
+from lesslabel.interaction.prompts.seeds import Mask, Shape
+
+KEPT_IMAGES = 8
+"""Slices of a case that the model keeps what it computed of; the one that was used longest ago goes first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conversation:
+    """What was said of one label on one slice, or in the volume, since the person last painted it there.
+
+    Attributes:
+        start: the label's voxels before the first of these turns.
+        turns: the prompts, turn by turn.
+        drawn: the label's voxels after the last turn, as they stand on the map.
+        answer: the model's last answer; None before the first, or where it was let go, to be computed again.
+    """
+
+    start: Runs
+    turns: tuple[tuple[Prompt, ...], ...]
+    drawn: Runs
+    answer: Segmentation | None
+
+    @classmethod
+    def of_drawn(cls, drawn: Runs) -> Self:
+        """Nothing said yet of what stands there."""
+        return cls(drawn, (), drawn, None)
+
+    def with_turn(self, prompts: tuple[Prompt, ...], drawn: Runs, answer: Segmentation | None) -> Self:
+        """The same after one more turn."""
+        return replace(self, turns=(*self.turns, prompts), drawn=drawn, answer=answer)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the answer in memory."""
+        seen = self.answer
+        if seen is None:
+            return 0
+        maps = (seen.mask, seen.probability, seen.uncertainty, seen.memory)
+        return sum(values.nbytes for values in maps if values is not None)
+
+    def start_mask(self, shape: Shape) -> Mask | None:
+        """The start as a mask of that shape; None if it is empty."""
+        if not len(self.start.starts):
+            return None
+        mask = np.zeros(math.prod(shape), np.bool_)
+        mask[self.start.voxels] = True
+        return mask.reshape(shape)
+
+
+class Assistant:
+    """A model in front of the slices, or the volume, of one case.
+
+    Args:
+        model: what segments.
+        case: the case.
+    """
+
+    def __init__(self, model: PageModel, case: Case) -> None:
+        self._model = model
+        self._case = case
+        self._looked_at: OrderedDict[Plane | None, ImageModel] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def require_plane(self, plane: Plane | None) -> None:
+        """Refuse a slice for a model of volumes, and a volume for a model of slices.
+
+        Raises:
+            DataError: if so.
+        """
+        dimensions = self._model.model.dimensions
+        if (plane is None) != (dimensions == 3):
+            wanted = "no plane, as it takes volumes" if dimensions == 3 else "the plane of the slice"
+            raise DataError(f"prompts: the model has {dimensions} dimensions; give {wanted}")
+
+    def answer(self, plane: Plane | None, said: Conversation, prompts: tuple[Prompt, ...]) -> Segmentation:
+        """Segment after one more turn.
+
+        Args:
+            plane: the slice; None for the volume.
+            said: what was said before.
+            prompts: of this turn.
+
+        Raises:
+            DataError: if the prompts do not fit the image, or the model does not understand them.
+        """
+        shape = self._shape(plane)
+        for prompt in prompts:
+            prompt.validate(shape)
+        start = said.start_mask(shape)
+        begun = self._look_at(plane).begin()
+        return begun.answer(_history(start, (*said.turns, prompts), self._last(begun, start, said)))
+
+    def last_answer(self, plane: Plane | None, said: Conversation) -> Segmentation:
+        """The answer to the last turn, asked for again if it was let go.
+
+        Raises:
+            DataError: if nothing was said.
+        """
+        start = said.start_mask(self._shape(plane))
+        answer = self._last(self._look_at(plane).begin(), start, said)
+        if answer is None:
+            raise DataError("threshold: the model has not answered here since the last stroke; give a prompt first")
+        return answer
+
+    @staticmethod
+    def _last(begun: ObjectModel, start: Mask | None, said: Conversation) -> Segmentation | None:
+        previous = said.answer
+        if previous is None:
+            for count in range(1, len(said.turns) + 1):
+                previous = begun.answer(_history(start, said.turns[:count], previous))
+        return previous
+
+    def _shape(self, plane: Plane | None) -> Shape:
+        return tuple(side for axis, side in enumerate(self._case.shape) if plane is None or axis != plane.axis)
+
+    def _look_at(self, plane: Plane | None) -> ImageModel:
+        with self._lock:
+            if plane in self._looked_at:
+                self._looked_at.move_to_end(plane)
+                return self._looked_at[plane]
+        image, spacing_mm = self._part(plane)
+        looked = self._model.prepare_image(image, spacing_mm, plane)
+        with self._lock:
+            self._looked_at[plane] = looked
+            while len(self._looked_at) > KEPT_IMAGES:
+                self._looked_at.popitem(last=False)
+        return looked
+
+    @cached_property
+    def _image(self) -> NDArray[np.float32]:
+        return self._model.image_of(self._case)
+
+    def _part(self, plane: Plane | None) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+        if plane is None:
+            return self._image, self._case.spacing_mm
+        image = np.ascontiguousarray(self._image[(slice(None), *plane.cut)])
+        return image, tuple(side for axis, side in enumerate(self._case.spacing_mm) if axis != plane.axis)
+
+
+def _history(start: Mask | None, turns: Sequence[tuple[Prompt, ...]], previous: Segmentation | None) -> History:
+    return History(tuple(turns), start, previous if len(turns) > 1 else None)

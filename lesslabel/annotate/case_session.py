@@ -1,0 +1,276 @@
+"""One case in front of one annotator: its drawing, its journal, and what of it was looked at."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.annotate.assistant import Assistant
+from lesslabel.annotate.drawing import Drawing
+from lesslabel.annotate.effort import effort_of
+from lesslabel.annotate.events import DRAWING, counts, image_digest, now, shown, status_of
+from lesslabel.annotate.items import Item
+from lesslabel.annotate.journal import VERSION, Journal
+from lesslabel.annotate.taken import Redrawn
+from lesslabel.annotate.turns import Paint, Turn, turn_from_json
+from lesslabel.annotate.wire import Change, to_json, whole_map
+from lesslabel.data.case import Case, Effort
+from lesslabel.errors import DataError
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the page tells with everything that it sends.
+
+    Attributes:
+        id: of the message, chosen by the page, so that what is sent again is not done again.
+        seen: slices that were looked at since the last message, as (axis, index).
+        active_s: seconds of work since the last message.
+    """
+
+    id: str
+    seen: tuple[tuple[int, int], ...] = ()
+    active_s: float = 0.0
+
+
+class CaseSession:
+    """The state of one case by one author; all of it is in the journal, from which it is made again.
+
+    One thread at a time uses it (`OpenCases.using`), also while the model works: turns of one case come one after the
+    other, those of other cases do not wait.
+
+    Attributes:
+        item: what is asked for.
+        case: its image; of its annotations none.
+        drawing: the label map.
+
+    Args:
+        item: what is asked for.
+        case: the case.
+        base: makes the label map before the first turn, (z, y, x); called for a new journal only.
+        erased: the value of what nobody marked, see `Drawing`.
+        codes: label codes of the store.
+        journal: of this case and author.
+        assistant: the model, None for none.
+        described: what the model is, in words.
+
+    Raises:
+        DataError: if the journal is of another image, or cannot be read.
+    """
+
+    def __init__(
+        self,
+        item: Item,
+        case: Case,
+        base: Callable[[], NDArray[np.uint8]],
+        erased: int,
+        codes: Sequence[int],
+        journal: Journal,
+        assistant: Assistant | None,
+        described: Mapping[str, str],
+    ) -> None:
+        self.item = item
+        self.case = case
+        self._erased = erased
+        self._values = tuple(sorted({0, erased, *codes}))
+        self._journal = journal
+        self._described = dict(described)
+        self._turns: dict[int, Turn] = {}
+        self._ids: set[str] = set()
+        first = self._begin(base)
+        start = np.full(case.shape, erased, np.uint8)
+        _draw(start, [Change.from_json(change, start.size) for change in first["base"]])
+        self.drawing = Drawing(start, erased, assistant)
+        for event in journal.events[1:]:
+            self._replay(event)
+
+    # What is there ----------------------------------------------------------------------------------------------------
+
+    @property
+    def revision(self) -> int:
+        """How many times the label map was changed."""
+        return sum(event["event"] in DRAWING for event in self._journal.events)
+
+    @property
+    def status(self) -> str:
+        """``new``, ``begun``, ``finished`` or ``skipped``."""
+        return status_of(self._journal.events)
+
+    @property
+    def was_finished(self) -> bool:
+        """Whether it was brought into the store before, whatever was done since."""
+        return any(event["event"] == "finish" for event in self._journal.events)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by its voxels."""
+        return self.case.image.nbytes + self.drawing.labels.nbytes
+
+    @property
+    def effort(self) -> Effort:
+        """What it cost so far."""
+        return effort_of(self._journal.events)
+
+    @property
+    def seen(self) -> set[tuple[int, int]]:
+        """The slices that were looked at, as (axis, index)."""
+        return {(axis, index) for event in self._journal.events for axis, index in event.get("seen", ())}
+
+    def whole(self) -> dict[str, Any]:
+        """All that a page needs to show the case, but for its image."""
+        depth, height, width = self.case.shape
+        return {
+            "key": self.item.key,
+            "shape": [depth, height, width],
+            "spacing_mm": list(self.case.spacing_mm),
+            "channels": len(self.case.image),
+            "modality": self.case.modality,
+            "slices": self.item.slices,
+            "reason": self.item.reason,
+            "status": self.status,
+            "revision": self.revision,
+            "rest": self._erased,
+            "labels": to_json(whole_map(self.drawing.labels, self._erased)),
+            "turns": [
+                {"number": number, "turn": shown(turn), "stands": self.drawing.stands(number)}
+                for number, turn in self._turns.items()
+            ],
+            "seen": sorted(self.seen),
+            "active_s": self.effort.active_s,
+        }
+
+    def is_current(self) -> bool:
+        """Whether nobody else went on with its journal."""
+        return self._journal.is_current()
+
+    def done_already(self, note: Note) -> bool:
+        """Whether this very message was dealt with: the answer was lost on its way."""
+        return note.id in self._ids
+
+    # What is done -----------------------------------------------------------------------------------------------------
+
+    def take(self, content: Any, note: Note) -> dict[str, Any]:
+        """Take a turn, and have it on the disk.
+
+        Raises:
+            DataError: if it does not fit, the model does not understand it, or the disk refuses. Nothing has changed.
+        """
+        turn = turn_from_json(content, self.case.shape, self._values)
+        number = max(self._turns, default=0) + 1
+        taken = self.drawing.apply(number, turn)
+        event = {"number": number, "turn": turn.to_json(), "changes": to_json(taken.changes), **counts(turn)}
+        self._write("turn", event, note, undo=lambda: self.drawing.remove(number))
+        self._turns[number] = turn
+        suggested = None if isinstance(turn, Paint) else self.drawing.suggestion(turn)
+        return {"number": number, "revision": self.revision, "changes": event["changes"], "suggested": suggested}
+
+    def remove(self, number: int, note: Note) -> dict[str, Any]:
+        """Take a turn back, whichever.
+
+        Raises:
+            DataError: if it does not stand, a later turn means nothing without it, or the disk refuses.
+        """
+        redrawn = self.drawing.remove(number)
+        undo: Callable[[], object] = lambda: self.drawing.restore(number, self._turns[number])  # noqa: E731
+        return self._redrawn("remove", number, redrawn, note, undo)
+
+    def restore(self, number: int, note: Note) -> dict[str, Any]:
+        """Give a turn that was taken back again, in its old place.
+
+        Raises:
+            DataError: if there is no such turn, it stands, or the disk refuses.
+        """
+        if number not in self._turns:
+            raise DataError(f"turn {number}: never given")
+        redrawn = self.drawing.restore(number, self._turns[number])
+        return self._redrawn("restore", number, redrawn, note, lambda: self.drawing.remove(number))
+
+    def look(self, note: Note) -> None:
+        """Keep what was looked at and how long was worked."""
+        self._write("look", {}, note)
+
+    def skip(self, reason: str, note: Note) -> None:
+        """Leave the case out, with a reason."""
+        self._write("skip", {"reason": reason}, note)
+
+    def finish(self, annotation: str, note: Note) -> None:
+        """Keep that the annotation is in the store."""
+        self._write("finish", {"annotation": annotation}, note)
+
+    def _begin(self, base: Callable[[], NDArray[np.uint8]]) -> dict[str, Any]:
+        """The first event, written now if there is none."""
+        digest = image_digest(self.case)
+        if not self._journal.events:
+            changes = to_json(whole_map(base(), self._erased))
+            self._journal.append(
+                {
+                    "event": "begin",
+                    "version": VERSION,
+                    "case": self.item.key,
+                    "image_sha256": digest,
+                    "erased": self._erased,
+                    "model": self._described,
+                    "base": changes,
+                    "at": now(),
+                }
+            )
+        first = self._journal.events[0]
+        if first["image_sha256"] != digest or first["erased"] != self._erased:
+            raise DataError(
+                f"{self._journal.path.name}: of another image or kind of annotation; choose another --annotation"
+            )
+        return first
+
+    def _redrawn(
+        self, event: str, number: int, redrawn: Redrawn, note: Note, undo: Callable[[], object]
+    ) -> dict[str, Any]:
+        again = [{"number": later, "changes": to_json(changes)} for later, changes in redrawn.again]
+        self._write(event, {"number": number, "again": again}, note, undo=undo)
+        return {"number": number, "revision": self.revision, "changes": to_json(redrawn.changes)}
+
+    def _write(
+        self, event: str, content: Mapping[str, Any], note: Note, *, undo: Callable[[], object] = lambda: None
+    ) -> None:
+        try:
+            self._journal.append(
+                {
+                    "event": event,
+                    "id": note.id,
+                    **content,
+                    "seen": [list(place) for place in note.seen],
+                    "active_s": note.active_s,
+                    "at": now(),
+                }
+            )
+        except DataError:
+            undo()
+            raise
+        self._ids.add(note.id)
+
+    def _replay(self, event: dict[str, Any]) -> None:
+        """Do again what the journal says; the model is not asked."""
+        self._ids.add(str(event.get("id", "")))
+        size = self.drawing.labels.size
+        if event["event"] == "turn":
+            turn = turn_from_json(event["turn"], self.case.shape, self._values)
+            self._turns[event["number"]] = turn
+            changes = [Change.from_json(change, size) for change in event["changes"]]
+            self.drawing.apply_known(event["number"], turn, changes)
+        elif event["event"] in DRAWING:
+            again = [
+                (
+                    int(later["number"]),
+                    self._turns[later["number"]],
+                    [Change.from_json(change, size) for change in later["changes"]],
+                )
+                for later in event["again"]
+            ]
+            self.drawing.redraw_known(event["number"], again)
+
+
+def _draw(labels: NDArray[np.uint8], changes: Sequence[Change]) -> None:
+    flat = labels.reshape(-1)
+    for change in changes:
+        flat[change.runs.voxels] = change.value

@@ -1,0 +1,275 @@
+"""Everything the server knows: the queue, who has which case, the cases that are open, and the way into the store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.annotate.assistant import Assistant
+from lesslabel.annotate.case_session import CaseSession, Note
+from lesslabel.annotate.effort import effort_of
+from lesslabel.annotate.events import status_of
+from lesslabel.annotate.finishing import add_to_store, finished_annotation
+from lesslabel.annotate.items import Item, list_items, read_prelabel
+from lesslabel.annotate.journal import Journal
+from lesslabel.annotate.leases import LEASE_S, Lease, LeasedError, Leases
+from lesslabel.annotate.models import PageModel
+from lesslabel.annotate.open_cases import OpenCases
+from lesslabel.data.case import IGNORE, Case, Kind
+from lesslabel.data.exchange.base import colour_of
+from lesslabel.data.store import Store
+from lesslabel.errors import ConfigError, LesslabelError
+from lesslabel.interaction.session_start import require_plain
+
+FOLDER = "annotating"
+"""Where a store keeps what is in work: journals and leases, a folder for each annotation."""
+
+
+class UnknownCaseError(LesslabelError):
+    """A key that names no case of the queue."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done.
+
+    Attributes:
+        annotation: name of the annotation to make.
+        kind: dense, or scribble.
+        second_reading: whether every author annotates every case, as ``NAME/author``; else each case is annotated once.
+        queue: the queue; None takes all cases of the store.
+        lease_s: how long a case stays with an author who says nothing.
+
+    Raises:
+        ConfigError: if the name or kind will not do.
+    """
+
+    annotation: str
+    kind: Kind = Kind.DENSE
+    second_reading: bool = False
+    queue: Path | None = None
+    lease_s: float = LEASE_S
+
+    def __post_init__(self) -> None:
+        if (
+            not self.annotation.strip()
+            or not self.annotation.isprintable()
+            or not {"|", "/", "@"}.isdisjoint(self.annotation)
+        ):
+            raise ConfigError(f"--annotation {self.annotation!r}: give a printable name without | / @")
+        if self.kind not in (Kind.DENSE, Kind.SCRIBBLE):
+            raise ConfigError(f"--kind {self.kind.name.lower()}: say dense or scribble")
+
+    def name_for(self, author: str) -> str:
+        """The name under which an author's work enters the store."""
+        return f"{self.annotation}/{author}" if self.second_reading else self.annotation
+
+    @property
+    def erased(self) -> int:
+        """The value of what nobody marked while drawing."""
+        return IGNORE if self.kind is Kind.SCRIBBLE else 0
+
+
+class Desk:
+    """The state behind the page, for any number of authors.
+
+    Args:
+        store: the store.
+        task: what is to be done.
+        model: what answers prompts; None where people draw alone.
+
+    Raises:
+        DataError: if the queue cannot be read or is not of this store.
+    """
+
+    def __init__(self, store: Store, task: Task, model: PageModel | None = None) -> None:
+        self.store = store
+        self.task = task
+        self.model = model
+        self._items = {item.key: item for item in list_items(store, task.queue)}
+        self._folder = store.path / FOLDER / quote(task.annotation, safe=" ")
+        self._leases = Leases(self._folder / "leases.json", task.lease_s)
+        self._open = OpenCases(self._make_session)
+
+    def overview(self, author: str) -> dict[str, Any]:
+        """The queue with the state of every case, the labels, and the model."""
+        leases = self._leases.current()
+        states = self._states(author)
+        efforts = [
+            effort_of(self._journal(author, key).events).active_s
+            for key, state in states.items()
+            if state == "finished"
+        ]
+        return {
+            "annotation": self.task.name_for(author),
+            "kind": self.task.kind.name.lower(),
+            "author": author,
+            "erased": self.task.erased,
+            "labels": [
+                {"code": code, "name": name, "colour": list(colour_of(code))}
+                for code, name in self.store.labels.items()
+            ],
+            "channels": list(self.store.channels),
+            "model": None
+            if self.model is None
+            else {
+                "name": self.model.described.get("name", ""),
+                "dimensions": self.model.model.dimensions,
+                "prompts": list(self.model.prompts),
+                "first": self.model.first,
+            },
+            "items": [
+                {
+                    "key": item.key,
+                    "uid": item.uid,
+                    "slices": item.slices,
+                    "reason": item.reason,
+                    "state": states[item.key],
+                    "leased_by": _held_by_other(leases.get(self._lease_key(author, item.key)), author),
+                }
+                for item in self._items.values()
+            ],
+            "median_s": median(done) if (done := [seconds for seconds in efforts if seconds > 0]) else None,
+        }
+
+    def next_key(self, author: str) -> str | None:
+        """The first case in the order of the queue that waits for this author; None if nothing is left."""
+        leases = self._leases.current()
+        for key, state in self._states(author).items():
+            free = not _held_by_other(leases.get(self._lease_key(author, key)), author)
+            if state in ("new", "begun") and free:
+                return key
+        return None
+
+    def open(self, author: str, tab: str, key: str, *, from_other_tab: bool = False) -> dict[str, Any]:
+        """Put a case in front of an author: take its lease, and say all that the page needs to know.
+
+        Raises:
+            UnknownCaseError: if the queue has no such case.
+            LeasedError: if someone else, or another tab, has it.
+            DataError: if the case or its journal cannot be read.
+        """
+        item = self._item(key)
+        self._leases.take(self._lease_key(author, key), author, tab, from_other_tab=from_other_tab)
+        with self._open.using(author, item) as session:
+            return session.whole()
+
+    @contextmanager
+    def at_work(self, author: str, tab: str, key: str) -> Iterator[CaseSession]:
+        """The case that an author has in front of them, locked, its lease renewed.
+
+        Raises:
+            UnknownCaseError: if the queue has no such case.
+            LeasedError: if someone else, or another tab, has it by now.
+        """
+        item = self._item(key)
+        self._leases.take(self._lease_key(author, key), author, tab)
+        with self._open.using(author, item) as session:
+            yield session
+
+    def case(self, author: str, key: str) -> Case:
+        """The image of a case.
+
+        Raises:
+            UnknownCaseError: if the queue has no such case.
+        """
+        with self._open.using(author, self._item(key)) as session:
+            return session.case
+
+    def shape_of(self, key: str) -> tuple[int, int, int]:
+        """The shape (z, y, x) of a case.
+
+        Raises:
+            UnknownCaseError: if the queue has no such case.
+        """
+        record = self.store.records[self._item(key).uid]
+        return record.depth, record.height, record.width
+
+    def finish(self, author: str, tab: str, key: str, note: Note, *, allow_empty: bool = False) -> str:
+        """Bring a case into the store, and give it back.
+
+        Returns:
+            The name of the annotation.
+
+        Raises:
+            EmptyError: see `finished_annotation`.
+            DataError: if the store refuses it; nothing was changed.
+        """
+        name = self.task.name_for(author)
+        with self.at_work(author, tab, key) as session:
+            session.look(note)
+            annotation = finished_annotation(session, self.task.kind, author, allow_empty=allow_empty)
+            present = name in self._names_of(session.item.uid)
+            if present and not session.was_finished:
+                raise LeasedError(f"the store has an annotation '{name}' of this case already; it was not replaced")
+            add_to_store(self.store, session.item.uid, name, annotation, replace=present)
+            session.finish(name, Note(f"{note.id}-finished"))
+        self._leases.release(self._lease_key(author, key), author, tab)
+        return name
+
+    def skip(self, author: str, tab: str, key: str, reason: str, note: Note) -> None:
+        """Leave a case out, with a reason, and give it back.
+
+        Raises:
+            DataError: if the reason is no words on one line.
+        """
+        require_plain("reason", reason)
+        with self.at_work(author, tab, key) as session:
+            session.skip(reason, note)
+        self.close(author, tab, key)
+
+    def close(self, author: str, tab: str, key: str) -> None:
+        """Give a case back; what was drawn stays in its journal."""
+        self._leases.release(self._lease_key(author, self._item(key).key), author, tab)
+
+    def _states(self, author: str) -> dict[str, str]:
+        """What became of every case."""
+        records = {record.uid: record for record in self.store.list_records()}
+        name = self.task.name_for(author)
+        states = {}
+        for key, item in self._items.items():
+            status = status_of(self._journal(author, key).events)
+            finished = name in records[item.uid].annotation_names
+            states[key] = "finished" if finished and status != "begun" else status
+        return states
+
+    def _names_of(self, uid: str) -> tuple[str, ...]:
+        return next(record.annotation_names for record in self.store.list_records() if record.uid == uid)
+
+    def _item(self, key: str) -> Item:
+        if key not in self._items:
+            raise UnknownCaseError(f"no case {key[:40]!r} in this queue")
+        return self._items[key]
+
+    def _make_session(self, author: str, item: Item) -> CaseSession:
+        case = self.store.read(item.uid)
+        assistant = None
+        if self.model is not None and self.task.kind is Kind.DENSE:
+            assistant = Assistant(self.model, case)
+
+        def base() -> NDArray[np.uint8]:
+            if item.prelabel is not None and self.task.kind is Kind.DENSE:
+                return read_prelabel(item.prelabel, case, self.store)
+            return np.full(case.shape, self.task.erased, np.uint8)
+
+        described = {} if self.model is None else self.model.described
+        bare = Case(case.uid, case.patient, case.image, case.spacing_mm, case.affine, modality=case.modality)
+        journal = self._journal(author, item.key)
+        return CaseSession(item, bare, base, self.task.erased, tuple(self.store.labels), journal, assistant, described)
+
+    def _journal(self, author: str, key: str) -> Journal:
+        return Journal(self._folder / f"{key}.{quote(author, safe=' ')}.jsonl")
+
+    def _lease_key(self, author: str, key: str) -> str:
+        """In a second reading several authors have a case in front of them, each for themselves."""
+        return f"{key}/{author}" if self.task.second_reading else key
+
+
+def _held_by_other(lease: Lease | None, author: str) -> str:
+    return "" if lease is None or lease.author == author else lease.author

@@ -1,0 +1,258 @@
+"""The label map of a case as a person draws it, turn by turn, and any turn taken back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.annotate.assistant import Assistant, Conversation
+from lesslabel.annotate.edits import filled_between, largest_component
+from lesslabel.annotate.taken import Redrawn, Taken, before_any, union
+from lesslabel.annotate.turns import Edit, Paint, Plane, Prompted, Turn
+from lesslabel.annotate.wire import Change, Runs, changes_of
+from lesslabel.errors import DataError
+from lesslabel.interaction.prompts.seeds import Mask
+from lesslabel.interaction.session_views import most_uncertain_voxel
+
+KEPT_BYTES = 256 * 2**20
+"""Of the model's answers with their probabilities, twice; older ones are computed again if need be."""
+
+Voxel = tuple[int, int, int]
+_Key = tuple[int, Plane | None]
+
+
+class Drawing:
+    """A label map, and the turns that made it out of what was there first.
+
+    Prompts for a label never take a voxel from another label. A turn of the model goes on from what stands on the map:
+    the voxels that the person painted meanwhile are what the model starts from.
+
+    Attributes:
+        labels: (z, y, x) uint8; changed in place.
+        taken: the turns that stand, in order.
+
+    Args:
+        base: (z, y, x) uint8, what is there before the first turn; it is copied.
+        erased: the value of what nobody marked: 0, or `IGNORE` where only strokes are kept.
+        assistant: the model; None where a person draws alone.
+    """
+
+    def __init__(self, base: NDArray[np.uint8], erased: int, assistant: Assistant | None) -> None:
+        self.labels = base.copy()
+        self.taken: list[Taken] = []
+        self._erased = erased
+        self._assistant = assistant
+        self._said: dict[_Key, Conversation] = {}
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(z, y, x) in voxels."""
+        depth, height, width = self.labels.shape
+        return depth, height, width
+
+    def apply(self, number: int, turn: Turn) -> Taken:
+        """Take a turn.
+
+        Raises:
+            DataError: if the model does not understand it. The map stays as it was.
+        """
+        if isinstance(turn, Paint):
+            return self._take(self._painted(number, turn), None)
+        if isinstance(turn, Prompted):
+            return self._take(*self._answered(number, turn))
+        if turn.what == "threshold":
+            return self._take(*self._thresholded(number, turn))
+        return self._take(self._edited(number, turn), None)
+
+    def apply_known(self, number: int, turn: Turn, changes: Sequence[Change]) -> Taken:
+        """Take a turn whose changes are known, without asking the model again."""
+        voxels = np.concatenate([np.zeros(0, np.int64), *(change.runs.voxels for change in changes)])
+        values = [np.full(int(change.runs.lengths.sum()), change.value, np.uint8) for change in changes]
+        after = np.concatenate([np.zeros(0, np.uint8), *values])
+        order = np.argsort(voxels, kind="stable")
+        voxels, after = voxels[order], after[order]
+        if isinstance(turn, Paint) or (isinstance(turn, Edit) and turn.what != "threshold"):
+            return self._take(Taken(number, turn, voxels, self._flat[voxels], after), None)
+        said = self._said_of(turn)
+        taken = Taken(number, turn, voxels, self._flat[voxels], after, said)
+        drawn = self._drawn_after(taken, turn)
+        known = replace(said, drawn=drawn) if isinstance(turn, Edit) else said.with_turn(turn.prompts, drawn, None)
+        return self._take(taken, known)
+
+    def suggestion(self, turn: Prompted | Edit) -> Voxel | None:
+        """Where a click on the label of a turn would teach the model most, (z, y, x); None if it does not know."""
+        said = self._said.get(_key(turn))
+        if said is None or said.answer is None:
+            return None
+        prompts = [prompt for given in said.turns for prompt in given]
+        voxel = most_uncertain_voxel(said.answer.uncertainty, prompts)
+        if voxel is None:
+            return None
+        z, y, x = voxel if turn.plane is None else _in_volume(voxel, turn.plane)
+        return z, y, x
+
+    def stands(self, number: int) -> bool:
+        """Whether a turn was given and not taken back."""
+        return any(taken.number == number for taken in self.taken)
+
+    def remove(self, number: int) -> Redrawn:
+        """Take a turn back; the later ones are drawn anew without it.
+
+        Raises:
+            DataError: if no such turn stands, or a later one means nothing without it. The map stays as it was.
+        """
+        if not self.stands(number):
+            raise DataError(f"turn {number}: not there; it was taken back already, or never given")
+        return self._redraw(number, [(taken.number, taken.turn) for taken in self.taken if taken.number > number])
+
+    def restore(self, number: int, turn: Turn) -> Redrawn:
+        """Give a turn that was taken back again, in its old place.
+
+        Raises:
+            DataError: if it stands, or means nothing there. The map stays as it was.
+        """
+        if self.stands(number):
+            raise DataError(f"turn {number}: was not taken back; take it back first")
+        later = [(taken.number, taken.turn) for taken in self.taken if taken.number > number]
+        return self._redraw(number, [(number, turn), *later])
+
+    def redraw_known(self, number: int, turns: Sequence[tuple[int, Turn, Sequence[Change]]]) -> None:
+        """Do what `remove` and `restore` did, from what the later turns came to."""
+        self._unwind(number)
+        for later, turn, changes in turns:
+            self.apply_known(later, turn, changes)
+
+    def _redraw(self, number: int, turns: Sequence[tuple[int, Turn]]) -> Redrawn:
+        """Take the turns from a number on back, and take these instead."""
+        touched = union(taken.voxels for taken in self.taken if taken.number >= number)
+        before = self._flat[touched]
+        unwound = self._unwind(number)
+        try:
+            again = [self.apply(later, turn) for later, turn in turns]
+        except DataError:
+            self._unwind(number)
+            for taken in unwound:
+                self.apply_known(taken.number, taken.turn, taken.changes)
+            raise
+        voxels, values = before_any(touched, before, again)
+        voxels = voxels[values != self._flat[voxels]]
+        return Redrawn(changes_of(voxels, self._flat[voxels]), [(taken.number, taken.changes) for taken in again])
+
+    def _unwind(self, number: int) -> list[Taken]:
+        """Take back all turns from a number on; returns them in order."""
+        unwound: list[Taken] = []
+        while self.taken and self.taken[-1].number >= number:
+            taken = self.taken.pop()
+            self._flat[taken.voxels] = taken.before
+            if not isinstance(taken.turn, Paint) and taken.said_before is not None:
+                self._said[_key(taken.turn)] = taken.said_before
+            unwound.append(taken)
+        return unwound[::-1]
+
+    def _take(self, taken: Taken, said: Conversation | None) -> Taken:
+        self._flat[taken.voxels] = taken.after
+        self.taken.append(taken)
+        if said is not None and not isinstance(taken.turn, Paint):
+            self._said.pop(_key(taken.turn), None)
+            self._said[_key(taken.turn)] = said  # last in the order of the dictionary
+            self._let_go()
+        return taken
+
+    def _painted(self, number: int, turn: Paint) -> Taken:
+        voxels = turn.runs.voxels
+        voxels = voxels[self._flat[voxels] != turn.value]
+        after = np.full(len(voxels), turn.value, np.uint8)
+        return Taken(number, turn, voxels, self._flat[voxels], after)
+
+    def _edited(self, number: int, turn: Edit) -> Taken:
+        mask = self.labels == turn.label
+        edited = largest_component(mask) if turn.plane is None else filled_between(mask, turn.plane.axis)
+        return self._changed(number, replace(turn, plane=None), edited, None, turn)
+
+    def _thresholded(self, number: int, turn: Edit) -> tuple[Taken, Conversation]:
+        assert turn.value is not None
+        if self._assistant is None:
+            raise DataError("threshold: there is no model")
+        self._assistant.require_plane(turn.plane)
+        said = self._said_of(turn)
+        answer = self._assistant.last_answer(turn.plane, said)
+        taken = self._changed(number, turn, answer.probability >= turn.value, said, turn)
+        return taken, replace(said, drawn=self._drawn_after(taken, turn), answer=answer)
+
+    def _answered(self, number: int, turn: Prompted) -> tuple[Taken, Conversation]:
+        if self._assistant is None:
+            raise DataError("prompts: there is no model; paint, or start with --model")
+        self._assistant.require_plane(turn.plane)
+        said = self._said_of(turn)
+        answer = self._assistant.answer(turn.plane, said, turn.prompts)
+        taken = self._changed(number, turn, answer.mask, said, turn)
+        return taken, said.with_turn(turn.prompts, self._drawn_after(taken, turn), answer)
+
+    def _changed(
+        self, number: int, part: Prompted | Edit, mask: Mask, said: Conversation | None, turn: Prompted | Edit
+    ) -> Taken:
+        """What it changes to give a label this mask, in the part that a turn speaks of; other labels keep theirs."""
+        here = self.labels[_cut(part)]
+        free = (here == self._erased) | (here == part.label)
+        new = np.where(mask & free, np.uint8(part.label), np.where(here == part.label, np.uint8(self._erased), here))
+        changed = np.flatnonzero((new != here).reshape(-1))
+        voxels = self._voxels_of(part, changed)
+        return Taken(number, turn, voxels, here.reshape(-1)[changed], new.reshape(-1)[changed].astype(np.uint8), said)
+
+    def _drawn_after(self, taken: Taken, turn: Prompted | Edit) -> Runs:
+        """The voxels of the label on its slice once the turn is taken."""
+        self._flat[taken.voxels] = taken.after
+        drawn = self._drawn(turn)
+        self._flat[taken.voxels] = taken.before
+        return drawn
+
+    def _said_of(self, turn: Prompted | Edit) -> Conversation:
+        """What was said of the label there, if the map still shows what came of it."""
+        drawn = self._drawn(turn)
+        said = self._said.get(_key(turn))
+        return said if said is not None and said.drawn.same_as(drawn) else Conversation.of_drawn(drawn)
+
+    def _drawn(self, turn: Prompted | Edit) -> Runs:
+        return Runs.of_voxels(np.flatnonzero(self.labels[_cut(turn)] == turn.label))
+
+    def _voxels_of(self, turn: Prompted | Edit, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Flat indices in the case, sorted, of those in the part that a turn speaks of."""
+        if turn.plane is None:
+            return places
+        sides = [side for axis, side in enumerate(self.shape) if axis != turn.plane.axis]
+        voxel = list(np.unravel_index(places, sides))
+        voxel.insert(turn.plane.axis, np.full(len(places), turn.plane.index))
+        return np.asarray(np.ravel_multi_index(voxel, self.shape), np.int64)  # the order of the axes is kept
+
+    def _let_go(self) -> None:
+        """Let go of all answers but the last ones, so that memory does not grow with the turns."""
+        kept = 0
+        for key in reversed(self._said):
+            kept += self._said[key].size_bytes
+            if kept > KEPT_BYTES:
+                self._said[key] = replace(self._said[key], answer=None)
+        kept = 0
+        for place in reversed(range(len(self.taken))):
+            said = self.taken[place].said_before
+            if said is None or said.answer is None:
+                continue
+            kept += said.size_bytes
+            if kept > KEPT_BYTES:
+                self.taken[place] = replace(self.taken[place], said_before=replace(said, answer=None))
+
+    @property
+    def _flat(self) -> NDArray[np.uint8]:
+        return self.labels.reshape(-1)
+
+
+def _key(turn: Prompted | Edit) -> _Key:
+    return turn.label, turn.plane
+
+
+def _in_volume(voxel: tuple[int, ...], plane: Plane) -> tuple[int, ...]:
+    return (*voxel[: plane.axis], plane.index, *voxel[plane.axis :])
+
+
+def _cut(turn: Prompted | Edit) -> tuple[int | slice, ...]:
+    return (slice(None),) * 3 if turn.plane is None else turn.plane.cut

@@ -1,0 +1,51 @@
+"""What the events of a journal say, and what goes into them."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from lesslabel.annotate.turns import Edit, Paint, Turn
+from lesslabel.data.case import Case
+
+DRAWING = ("turn", "remove", "restore")
+"""Events that change the label map."""
+
+
+def status_of(events: Sequence[Mapping[str, Any]]) -> str:
+    """``new``, ``begun``, ``finished`` or ``skipped``, from a journal."""
+    said = [event["event"] for event in events if event["event"] not in ("begin", "look")]
+    if not said:
+        return "new"
+    return {"finish": "finished", "skip": "skipped"}.get(said[-1], "begun")
+
+
+def image_digest(case: Case) -> str:
+    """Hash of the image and its voxel size, by which a journal knows its image again."""
+    digest = hashlib.sha256(f"{case.image.shape} {case.spacing_mm}".encode())
+    digest.update(np.ascontiguousarray(case.image, "<f4").data)
+    return digest.hexdigest()
+
+
+def counts(turn: Turn) -> dict[str, int]:
+    """What a turn costs: clicks, and what is drawn in one go."""
+    if isinstance(turn, Paint):
+        return {"clicks": 0, "strokes": 1}
+    if isinstance(turn, Edit):
+        return {"clicks": 1, "strokes": 0}
+    drawn = sum(prompt.drawn for prompt in turn.prompts)
+    return {"clicks": sum(prompt.clicks for prompt in turn.prompts if not prompt.drawn), "strokes": drawn}
+
+
+def shown(turn: Turn) -> dict[str, Any]:
+    """What a page shows of a turn: of painted voxels it needs no list."""
+    if isinstance(turn, Paint):
+        return {"type": "paint", "tool": turn.tool, "value": turn.value}
+    return turn.to_json()
+
+
+def now() -> str:
+    """The time as it is written, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,94 @@
+"""What was drawn becomes an annotation of the store, by the same checks as an import, wholly or not at all."""
+
+import time
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.annotate.case_session import CaseSession
+from lesslabel.data.case import IGNORE, Annotation, Kind
+from lesslabel.data.store import Store
+from lesslabel.errors import DataError, LesslabelError
+
+_TRIES = 40
+_PAUSE_S = 0.25
+_BUSY = "another process is adding"
+
+
+class EmptyError(LesslabelError):
+    """Slices that were asked for hold no label, and nobody said that there is nothing to mark."""
+
+
+def finished_annotation(session: CaseSession, kind: Kind, author: str, *, allow_empty: bool) -> Annotation:
+    """Make the annotation of a case.
+
+    A dense annotation knows the voxels of every slice that was looked at, along any axis, and those that were marked:
+    an organ that is not marked there is background. What nobody looked at, and the slices of a case that the queue did
+    not ask for, are unknown. Of scribbles only what was drawn is known.
+
+    Args:
+        session: the case.
+        kind: dense or scribble.
+        author: who drew it.
+        allow_empty: whether slices without any label were meant.
+
+    Raises:
+        EmptyError: if a slice that was asked for, or the whole case, has no label, and that was not meant.
+        DataError: if nothing is known.
+    """
+    labels = session.drawing.labels.copy()
+    if kind is Kind.DENSE:
+        labels[~_looked_at(session) & (labels == 0)] = IGNORE
+    asked = session.item.slices
+    if asked is not None:
+        labels[np.setdiff1d(np.arange(len(labels)), asked)] = IGNORE
+    known = labels != IGNORE
+    if not known.any():
+        raise DataError("nothing was marked or looked at; draw, or skip the case")
+    empty = unlabelled_slices(labels, asked)
+    if empty and not allow_empty:
+        where = "the case" if asked is None else f"slice {', '.join(map(str, empty))}"
+        raise EmptyError(f"{where} has no label; draw it, or say that there is nothing to mark")
+    covered = np.flatnonzero(known.any(axis=(1, 2))).tolist()
+    return Annotation(
+        labels,
+        kind,
+        author=author,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        covered_slices=None if len(covered) == len(labels) else tuple(covered),
+        effort=session.effort,
+    )
+
+
+def add_to_store(store: Store, uid: str, name: str, annotation: Annotation, *, replace: bool) -> None:
+    """Add it; while another process is adding something, wait.
+
+    Raises:
+        DataError: see `Store.add_annotations`.
+    """
+    for attempt in range(_TRIES):
+        try:
+            store.add_annotation(uid, name, annotation, replace=replace)
+        except DataError as error:
+            if _BUSY not in str(error) or attempt == _TRIES - 1:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
+
+
+def unlabelled_slices(labels: NDArray[np.uint8], asked: tuple[int, ...] | None) -> list[int]:
+    """Which slices hold no label of those that were asked for; all, if the case was asked for and holds none."""
+    labelled = ((labels != 0) & (labels != IGNORE)).any(axis=(1, 2))
+    if asked is None:
+        return [] if labelled.any() else list(range(len(labels)))
+    return [index for index in sorted(asked) if not labelled[index]]
+
+
+def _looked_at(session: CaseSession) -> NDArray[np.bool_]:
+    """Voxels (z, y, x) of the slices that were looked at, along any axis."""
+    looked_at = np.zeros(session.case.shape, np.bool_)
+    for axis, index in session.seen:
+        looked_at[tuple(index if each == axis else slice(None) for each in range(3))] = True
+    return looked_at

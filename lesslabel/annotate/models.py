@@ -1,0 +1,141 @@
+"""Which model answers in the page: one without training, or that of a finished run."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.annotate import training_free
+from lesslabel.annotate.on_grid import ImageOnGrid, resized
+from lesslabel.annotate.training_free import GeodesicCut
+from lesslabel.annotate.turns import Plane
+from lesslabel.data.case import Case
+from lesslabel.data.loading.case_loader import Grid
+from lesslabel.data.loading.intensity import Intensity, normalise
+from lesslabel.data.loading.resize import target_shape
+from lesslabel.data.store import Store
+from lesslabel.data.view import select_channels
+from lesslabel.errors import ConfigError
+from lesslabel.interaction.model import ImageModel, InteractiveModel, prepare_image
+from lesslabel.interaction.prompts import PROMPTS
+from lesslabel.interaction.prompts.seeds import Shape
+
+TRAINING_FREE = "training-free"
+_ANY_METHOD = ("click", "scribble", "box", "polygon")
+"""What every trained method understands, as seeds of its sides and as a place to look at."""
+
+
+@dataclass(frozen=True)
+class PageModel:
+    """A model, what it was trained on, and what a page needs to know of it.
+
+    Attributes:
+        model: what segments.
+        prompts: names of the kinds of prompt that it takes.
+        first: name of the kind of points that it was trained to be given first; empty if any prompt will do.
+        described: what it is, in words, for the journal: no path.
+        channels: of the case, those that it sees; None for all.
+        intensity: how they are normalised; None for not.
+        grid: on which it sees them.
+    """
+
+    model: InteractiveModel
+    prompts: tuple[str, ...]
+    first: str = ""
+    described: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[int, ...] | None = None
+    intensity: Intensity | None = None
+    grid: Grid = Grid()
+
+    def image_of(self, case: Case) -> NDArray[np.float32]:
+        """The intensities (C, z, y, x) of a case as the model knows them, on the case's own grid."""
+        image = case.image if self.channels is None else case.image[list(self.channels)]
+        return image if self.intensity is None else normalise(image, self.intensity)
+
+    def prepare_image(
+        self, image: NDArray[np.float32], spacing_mm: tuple[float, ...], plane: Plane | None
+    ) -> ImageModel:
+        """Look at a slice (C, y, x) of a case, or at the whole of it.
+
+        Args:
+            image: part of what `image_of` gave.
+            spacing_mm: of the part.
+            plane: which slice; None for the volume.
+        """
+        native = image.shape[1:]
+        grid = self._shape_on_grid(native, spacing_mm, plane)
+        if grid == native:
+            return prepare_image(self.model, image, spacing_mm)
+        seen = np.stack([resized(channel, grid, self.grid.interpolation) for channel in image])
+        spacing = tuple(side * old / new for side, old, new in zip(spacing_mm, native, grid, strict=True))
+        return ImageOnGrid(prepare_image(self.model, seen, spacing), native, grid)
+
+    def _shape_on_grid(self, native: Shape, spacing_mm: tuple[float, ...], plane: Plane | None) -> Shape:
+        """The grid's size is that of slices across the first axis; its spacing counts along all axes."""
+        if plane is None:
+            depth, height, width = native
+            z_mm, y_mm, x_mm = spacing_mm
+            return target_shape((depth, height, width), (z_mm, y_mm, x_mm), self.grid.size_voxel, self.grid.spacing_mm)
+        if self.grid.size_voxel is not None:
+            return self.grid.size_voxel if plane.axis == 0 else native
+        if self.grid.spacing_mm is None:
+            return native
+        wanted = [side for axis, side in enumerate(self.grid.spacing_mm) if axis != plane.axis]
+        return tuple(max(1, round(n * old / new)) for n, old, new in zip(native, spacing_mm, wanted, strict=True))
+
+
+def open_model(name: str, store: Store) -> PageModel:
+    """Open what ``--model`` names.
+
+    Args:
+        name: ``training-free``, or the folder of a finished run of an interactive method.
+        store: whose images it will see.
+
+    Raises:
+        ConfigError: if there is no such model, or its method takes no clicks or other channels.
+        RunError: if the run cannot be used.
+    """
+    if name == TRAINING_FREE:
+        model = GeodesicCut(in_channels=len(store.channels))
+        return PageModel(model, training_free.PROMPTS, described={"name": "GeodesicCut"})
+    if not Path(name).is_dir():
+        raise ConfigError(f"--model {name}: no such run; name the folder of a run, or say {TRAINING_FREE}")
+    return _of_run(Path(name), store)
+
+
+def _of_run(path: Path, store: Store) -> PageModel:
+    from lesslabel.runs.reopening import parse_again  # PyTorch is slow to import
+
+    run = parse_again(path)
+    run.load_weights()
+    method: Any = run.parsed.model
+    if not (hasattr(method, "prepare_image") or hasattr(method, "look_at")):
+        raise ConfigError(
+            f"--model {path}: {type(method).__name__} takes no clicks; name a run of an interactive method"
+        )
+    data = run.parsed.datamodule
+    if data.intensity.match is not None:
+        raise ConfigError(f"--model {path}: its histograms are matched, which the page does not do; name another run")
+    channels = None if len(store.channels) == method.in_channels else select_channels(data.view, store.channels)
+    if channels is not None and len(channels) != method.in_channels:
+        raise ConfigError(f"--model {path}: takes {method.in_channels} channels, the store has {len(store.channels)}")
+    roles = {cue.role for cue in getattr(getattr(method, "encoding", None), "cues", ())}
+    first = getattr(getattr(method, "first_robot", None), "name", "")
+    return PageModel(
+        model=cast(InteractiveModel, method),
+        prompts=(*_ANY_METHOD, *(["cut-line"] if "line" in roles else [])),
+        first=first if first in PROMPTS and first.endswith("-points") else "",
+        described={"name": type(method).__name__, "run": path.resolve().name, "weights": _digest(run.checkpoint)},
+        channels=None if channels is None else tuple(channels),
+        intensity=data.intensity,
+        grid=data.grid,
+    )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

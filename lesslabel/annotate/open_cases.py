@@ -1,0 +1,71 @@
+"""The cases that are open, each with its own lock, in bounded memory."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from lesslabel.annotate.case_session import CaseSession
+from lesslabel.annotate.items import Item
+
+KEPT_BYTES = 2**31
+"""Of open cases in memory, their images above all; the one that was used longest ago is closed first, and opened again
+from its journal when it is asked for."""
+
+
+@dataclass(eq=False)
+class _Slot:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    session: CaseSession | None = None
+    users: int = 0
+
+
+class OpenCases:
+    """Opens cases when they are asked for, and closes those that nobody uses.
+
+    Args:
+        make: opens a case for an author.
+        kept_bytes: see `KEPT_BYTES`.
+    """
+
+    def __init__(self, make: Callable[[str, Item], CaseSession], kept_bytes: int = KEPT_BYTES) -> None:
+        self._make = make
+        self._kept_bytes = kept_bytes
+        self._slots: OrderedDict[tuple[str, str], _Slot] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def using(self, author: str, item: Item) -> Iterator[CaseSession]:
+        """The case, for this thread alone until the block ends; other cases do not wait.
+
+        Raises:
+            DataError: if it cannot be opened.
+        """
+        place = author, item.key
+        with self._lock:
+            slot = self._slots.setdefault(place, _Slot())
+            slot.users += 1
+            self._slots.move_to_end(place)
+        try:
+            with slot.lock:
+                if slot.session is None or not slot.session.is_current():
+                    slot.session = None
+                    slot.session = self._make(author, item)
+                yield slot.session
+        finally:
+            with self._lock:
+                slot.users -= 1
+                self._close_unused()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the voxels of all open cases."""
+        return sum(slot.session.nbytes for slot in self._slots.values() if slot.session is not None)
+
+    def _close_unused(self) -> None:
+        for place in list(self._slots)[:-1]:
+            if self.nbytes <= self._kept_bytes:
+                return
+            if not self._slots[place].users:
+                del self._slots[place]

@@ -1,0 +1,66 @@
+"""Start the server, and say in the terminal how to get to it."""
+
+import getpass
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import uvicorn
+
+from lesslabel.annotate.app import STATIC, make_app
+from lesslabel.annotate.desk import Desk
+from lesslabel.annotate.security import Guard, new_token
+from lesslabel.errors import ConfigError
+from lesslabel.interaction.session_start import require_plain
+
+LOOPBACK = "127.0.0.1"
+
+
+def serve(desk: Desk, authors: Sequence[str], *, host: str = LOOPBACK, port: int = 0, static: Path = STATIC) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        desk: the state.
+        authors: who annotates; each gets a link of their own.
+        host: address to listen at; anything but loopback lets others in the network knock.
+        port: 0 takes a free one.
+        static: folder of the built page.
+
+    Raises:
+        ConfigError: if the page was not built, or the address is taken.
+        DataError: if an author's name will not do.
+    """
+    if not (static / "page.js").is_file():
+        raise ConfigError(f"{static.name}: the page was not built; run `make page` in the source, or install the wheel")
+    for author in authors:
+        require_plain("author", author)
+    tokens = {new_token(): author for author in authors}
+    listening = _listen(host, port)
+    port = int(listening.getsockname()[1])
+    guard = Guard(make_app(desk, static), tokens, () if host == LOOPBACK else (host, socket.gethostname()))
+    config = uvicorn.Config(
+        guard, log_level="warning", access_log=False, server_header=False, lifespan="off", limit_concurrency=256
+    )
+    print("\n".join(_how_to_open(tokens, host, port)), flush=True)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen()  # so that the link works as soon as it is printed
+    except OSError as error:
+        raise ConfigError(f"--host {host} --port {port}: {error.strerror}; choose another port, or 0") from error
+    return listening
+
+
+def _how_to_open(tokens: Mapping[str, str], host: str, port: int) -> list[str]:
+    """What is printed: the links, and the way in from another machine."""
+    shown = f"[{host}]" if ":" in host else host
+    lines = [f"{author}: http://{shown}:{port}/?token={token}" for token, author in tokens.items()]
+    if host == LOOPBACK:
+        there = f"{getpass.getuser()}@{socket.gethostname()}"
+        lines.append(f"over SSH, first on your own machine: ssh -L {port}:{LOOPBACK}:{port} {there}")
+    return [*lines, "Ctrl-C ends it; what was drawn is kept"]

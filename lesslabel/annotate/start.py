@@ -1,0 +1,55 @@
+"""One call that opens the page for a store, for the command line, Python and notebooks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lesslabel.data.case import Kind
+from lesslabel.data.store import Store
+from lesslabel.errors import ConfigError
+
+NO_MODEL = "none"
+LOOPBACK = "127.0.0.1"
+
+
+def annotate_store(
+    store: Path | str,
+    *,
+    annotation: str,
+    authors: Sequence[str],
+    queue: Path | str | None = None,
+    kind: str = "dense",
+    model: str = "training-free",
+    second_reading: bool = False,
+    host: str = LOOPBACK,
+    port: int = 0,
+) -> None:
+    """Open a page in which people work off a queue; returns when the server is ended with Ctrl-C.
+
+    Args:
+        store: the prepared data set; what is finished is an annotation of it.
+        annotation: name of the annotation to make.
+        authors: who draws, without patient data; each gets a link.
+        queue: ``queue.csv`` of `lesslabel select`; None takes all cases.
+        kind: ``dense`` or ``scribble``.
+        model: what answers prompts: ``training-free``, the folder of a run, or ``none``.
+        second_reading: whether every author draws every case, as ``NAME/AUTHOR``; else each case is drawn once.
+        host: address to listen at; the default lets in nobody but this machine.
+        port: 0 takes a free one.
+
+    Raises:
+        ConfigError: if a value will not do, the page was not built, or the extra ``lesslabel[annotate]`` is missing.
+        DataError: if the store or the queue cannot be read.
+    """
+    try:
+        from lesslabel.annotate.serving import serve
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed; pip install 'lesslabel[annotate]'") from error
+    from lesslabel.annotate.desk import Desk, Task
+    from lesslabel.annotate.models import open_model
+
+    if kind not in ("dense", "scribble"):
+        raise ConfigError(f"kind {kind!r}: say dense or scribble")
+    opened = Store(store)
+    task = Task(annotation, Kind[kind.upper()], second_reading, None if queue is None else Path(queue))
+    alone = model == NO_MODEL or task.kind is Kind.SCRIBBLE
+    serve(Desk(opened, task, None if alone else open_model(model, opened)), authors, host=host, port=port)

@@ -1,0 +1,460 @@
+// The page: puts the parts together.
+
+import { Casework } from "./casework";
+import { Clock } from "./clock";
+import { Keys, shown, type Action } from "./keys";
+import { Marks } from "./marks";
+import { Panels, ask, element } from "./panels";
+import { Refused, Server } from "./server";
+import { Hand, type Settings, type ToolName } from "./tools";
+import type { Desk, Voxel } from "./types";
+import { Viewer, type Layout } from "./viewer";
+
+const LOOK_AFTER_MS = 300;
+const TOOLS: Record<ToolName, { text: string; key: string }> = {
+  scribble: { text: "scribble", key: "s" },
+  brush: { text: "brush", key: "b" },
+  eraser: { text: "eraser", key: "e" },
+  "polygon-fill": { text: "outline", key: "o" },
+  click: { text: "click", key: "c" },
+  "prompt-scribble": { text: "stroke", key: "d" },
+  box: { text: "box", key: "r" },
+  polygon: { text: "polygon", key: "p" },
+  "cut-line": { text: "cut line", key: "k" },
+  points: { text: "points", key: "i" },
+  window: { text: "window", key: "w" },
+  pan: { text: "pan", key: "g" },
+};
+/** Of the tools, those that ask the model, by the kind of prompt that it must take. */
+const PROMPT_OF: Partial<Record<ToolName, string>> = {
+  click: "click",
+  "prompt-scribble": "scribble",
+  box: "box",
+  polygon: "polygon",
+  "cut-line": "cut-line",
+};
+
+class Page {
+  private readonly clock = new Clock();
+  private readonly canvas = element<HTMLCanvasElement>("image");
+  private readonly marksCanvas = element<HTMLCanvasElement>("marks");
+  private readonly viewer = new Viewer(this.canvas);
+  private readonly marks = new Marks(this.marksCanvas, this.viewer);
+  private readonly server = new Server((connected, unsent) => this.panels.connection(connected, unsent));
+  private readonly settings: Settings;
+  private readonly hand: Hand;
+  private readonly panels: Panels;
+  private readonly keys: Keys;
+  private work: Casework | null = null;
+  private layout: Layout = "axial";
+  private lookTimer = 0;
+  private opacity = 0.5;
+  private hinting = false;
+  private readonly hidden = new Set<number>();
+
+  constructor(private desk: Desk) {
+    this.settings = {
+      tool: desk.kind === "scribble" ? "scribble" : desk.model ? "click" : "brush",
+      label: desk.labels[0].code,
+      radius: desk.kind === "scribble" ? 0 : 3,
+      erased: desk.erased,
+      dimensions: desk.model?.dimensions ?? null,
+      points: desk.model?.first || "interior-margin-points",
+    };
+    this.hand = new Hand(this.viewer, this.settings, () => this.work);
+    const actions = this.actions();
+    this.keys = new Keys(actions);
+    this.panels = new Panels(desk, {
+      label: (code) => this.chooseLabel(code),
+      hide: (code) => this.toggleLabel(code),
+      remove: (number) => void this.work?.remove(number),
+      restore: (number) => void this.work?.restore(number),
+      openCase: (key) => void this.open(key),
+    });
+    this.buildTools(actions);
+    this.listen();
+  }
+
+  async start(): Promise<void> {
+    await this.viewer.attach();
+    window.placeOfVoxel = (voxel, axis) => {
+      const place = this.viewer.place(voxel, axis);
+      const box = this.marksCanvas.getBoundingClientRect();
+      return place && [place[0] + box.left, place[1] + box.top];
+    };
+    this.viewer.colour(this.desk.labels, this.opacity, this.hidden);
+    await this.openNext();
+  }
+
+  private async openNext(): Promise<void> {
+    const key = await this.server.next();
+    this.desk = await this.server.desk();
+    if (key) await this.open(key);
+    else {
+      this.close();
+      this.panels.queue(this.desk, null);
+      this.panels.say("All cases of the queue are done. Thank you.");
+      document.body.dataset.state = "done";
+    }
+  }
+
+  private async open(key: string, takeOver = false): Promise<void> {
+    document.body.dataset.state = "loading";
+    try {
+      const content = await this.server.open(key, takeOver);
+      const image = await this.server.image(key);
+      this.close();
+      await this.viewer.show(image, content.shape);
+      this.viewer.lay(this.lay(content.shape));
+      this.viewer.colour(this.desk.labels, this.opacity, this.hidden);
+      const refused = (error: unknown) => void this.refused(error);
+      this.work = new Casework(content, this.server, this.viewer, this.clock, () => this.changed(), refused);
+      if (content.slices?.length) this.goTo(0, content.slices[0]);
+      this.panels.case(content, this.desk, this.viewer);
+      this.desk = await this.server.desk();
+      this.panels.queue(this.desk, key);
+      this.panels.say("");
+      document.body.dataset.state = "ready";
+      document.body.dataset.case = key;
+      this.changed();
+      this.moved();
+    } catch (error) {
+      if (error instanceof Refused && error.status === 409 && error.message.includes("another tab")) {
+        if ((await ask(`${error.message}?`, "take over here")) !== null) await this.open(key, true);
+        return;
+      }
+      await this.refused(error);
+    }
+  }
+
+  private close(): void {
+    this.work?.end();
+    this.work = null;
+    this.hand.forget();
+  }
+
+  private async finish(nothingToMark = false): Promise<void> {
+    const { work } = this;
+    if (!work) return;
+    document.body.dataset.state = "finishing";
+    this.panels.say("writing into the store …");
+    try {
+      const content = { nothing_to_mark: nothingToMark };
+      await this.server.post(work.content.key, "finish", () => ({ ...content, ...work.note() }));
+      await this.openNext();
+    } catch (error) {
+      document.body.dataset.state = "ready";
+      if (error instanceof Refused && error.status === 428) {
+        if ((await ask(error.message, "there is nothing to mark")) !== null) await this.finish(true);
+        return;
+      }
+      await this.refused(error);
+    }
+  }
+
+  private async skip(): Promise<void> {
+    const { work } = this;
+    const reason = await ask("Why is this case left out?", "skip", true);
+    if (!work || !reason) return;
+    try {
+      await this.server.post(work.content.key, "skip", () => ({ reason, ...work.note() }));
+      await this.openNext();
+    } catch (error) {
+      await this.refused(error);
+    }
+  }
+
+  /** The server said no: say why, and show the case as the server has it. */
+  private async refused(error: unknown): Promise<void> {
+    const message = error instanceof Error ? error.message : String(error);
+    this.panels.say(message, true);
+    const status = error instanceof Refused ? error.status : 0;
+    if (this.work && status === 422) {
+      const { key } = this.work.content;
+      const position = this.viewer.position;
+      await this.open(key);
+      this.viewer.moveTo(position);
+      this.panels.say(message, true);
+    } else if (status === 409) {
+      this.close();
+      document.body.dataset.state = "lost";
+    }
+  }
+
+  private changed(): void {
+    if (!this.work) return;
+    this.panels.turns(this.work, this.desk);
+    this.redraw();
+  }
+
+  private redraw(): void {
+    if (this.work) this.marks.draw(this.work.turns, this.hinting ? this.work.suggested : null, this.hand.sketch);
+  }
+
+  /** Other slices are on screen; what stays there for a moment was looked at. */
+  private moved(): void {
+    this.redraw();
+    if (!this.work) return;
+    this.panels.position(this.work.content, this.viewer.position, this.viewer.planes);
+    window.clearTimeout(this.lookTimer);
+    this.lookTimer = window.setTimeout(() => {
+      this.work?.look(this.viewer.planes);
+      if (this.work) this.panels.looked(this.work);
+    }, LOOK_AFTER_MS);
+  }
+
+  private goTo(axis: number, index: number): void {
+    const voxel = this.viewer.position;
+    voxel[axis] = index;
+    this.viewer.moveTo(voxel);
+    this.moved();
+  }
+
+  private step(by: number): void {
+    const plane = this.viewer.planes[0];
+    if (plane && this.work) this.goTo(plane.axis, plane.index + by);
+  }
+
+  /** The queue's next slice of this case, in its order. */
+  private nextAsked(): void {
+    const slices = this.work?.content.slices;
+    if (!slices?.length) return;
+    const place = slices.indexOf(this.viewer.position[0]);
+    this.goTo(0, slices[(place + 1) % slices.length]);
+  }
+
+  /** The planes that were chosen; of an image of one slice, that in which it lies. */
+  private lay(shape: readonly number[]): Layout {
+    return shape[0] > 1 ? this.layout : this.viewer.layoutAcross(0);
+  }
+
+  private setLayout(layout: Layout): void {
+    this.layout = layout;
+    this.viewer.lay(layout);
+    for (const button of document.querySelectorAll<HTMLButtonElement>("#layouts button")) {
+      button.classList.toggle("on", button.dataset.layout === layout);
+    }
+    this.moved();
+  }
+
+  private chooseTool(tool: ToolName): void {
+    this.settings.tool = tool;
+    this.hand.forget();
+    for (const button of document.querySelectorAll<HTMLButtonElement>("#tools button")) {
+      button.classList.toggle("on", button.dataset.tool === tool);
+    }
+    this.redraw();
+  }
+
+  private chooseLabel(code: number): void {
+    this.settings.label = code;
+    this.panels.label(code);
+  }
+
+  private toggleLabel(code: number): void {
+    if (!this.hidden.delete(code)) this.hidden.add(code);
+    this.viewer.colour(this.desk.labels, this.opacity, this.hidden);
+  }
+
+  private toolsOf(): ToolName[] {
+    const { kind, model } = this.desk;
+    if (kind === "scribble") return ["scribble", "eraser", "window", "pan"];
+    const prompting = (Object.keys(PROMPT_OF) as ToolName[]).filter((tool) => model?.prompts.includes(PROMPT_OF[tool]!));
+    const points: ToolName[] = model?.first ? ["points"] : [];
+    return ["brush", "eraser", "polygon-fill", ...points, ...prompting, "window", "pan"];
+  }
+
+  private actions(): Action[] {
+    const { kind, labels } = this.desk;
+    const tools = this.toolsOf().map((tool) => ({
+      name: tool,
+      text: `tool: ${TOOLS[tool].text}`,
+      key: TOOLS[tool].key,
+      run: () => this.chooseTool(tool),
+    }));
+    const codes = [...labels.map((label) => label.code), ...(kind === "scribble" ? [0] : [])];
+    const choices = codes.slice(0, 9).map((code, place) => ({
+      name: `label-${code}`,
+      text: `label: ${labels.find((label) => label.code === code)?.name ?? "background"}`,
+      key: String(place + 1),
+      run: () => this.chooseLabel(code),
+    }));
+    return [
+      ...tools,
+      ...choices,
+      { name: "undo", text: "undo", key: "Ctrl+z", run: () => void this.work?.undo() },
+      { name: "redo", text: "redo", key: "Ctrl+y", run: () => void this.work?.redo() },
+      { name: "complete", text: "end an outline or points", key: "Enter", run: () => void this.complete() },
+      { name: "forget", text: "forget an outline or points", key: "Escape", run: () => this.forget() },
+      ...(kind === "scribble" ? [] : this.edits()),
+      { name: "up", text: "next slice", key: "ArrowUp", run: () => this.step(1) },
+      { name: "down", text: "previous slice", key: "ArrowDown", run: () => this.step(-1) },
+      { name: "asked", text: "next slice that is asked for", key: "n", run: () => this.nextAsked() },
+      { name: "smaller", text: "smaller brush", key: "[", run: () => this.resize(-0.5) },
+      { name: "larger", text: "larger brush", key: "]", run: () => this.resize(0.5) },
+      { name: "finish", text: "finish and next", key: "f", run: () => void this.finish() },
+      { name: "help", text: "this list", key: "?", run: () => this.help() },
+    ];
+  }
+
+  /** What is done to the chosen label as a whole. */
+  private edits(): Action[] {
+    const edit = (what: string, across: boolean) => {
+      const plane = this.viewer.planes[0];
+      void this.work?.edit(what, this.settings.label, across ? plane : null);
+    };
+    return [
+      { name: "largest", text: "keep the largest part", key: "l", run: () => edit("largest-component", false) },
+      { name: "fill", text: "fill between marked slices", key: "m", run: () => edit("fill-between", true) },
+      { name: "hint", text: "show where a click would help", key: "h", run: () => this.hint() },
+    ];
+  }
+
+  /** Shows where a click would teach the model most, and goes there. */
+  private hint(): void {
+    this.hinting = !this.hinting;
+    const voxel = this.work?.suggested;
+    if (this.hinting && voxel) this.viewer.moveTo(voxel);
+    if (this.hinting && !voxel) this.panels.say("the model has not answered yet; give a prompt first");
+    this.moved();
+  }
+
+  /** Of the model's last answer on the slice, what is taken as the label. */
+  private threshold(value: number): void {
+    const plane = this.settings.dimensions === 2 ? this.viewer.planes[0] : null;
+    void this.work?.edit("threshold", this.settings.label, plane, value);
+  }
+
+  private async complete(): Promise<void> {
+    await this.hand.complete();
+    this.redraw();
+  }
+
+  private forget(): void {
+    this.hand.forget();
+    this.redraw();
+  }
+
+  private resize(by: number): void {
+    const input = element<HTMLInputElement>("radius");
+    input.valueAsNumber += by;
+    this.settings.radius = input.valueAsNumber;
+  }
+
+  private help(): void {
+    this.keys.list(element<HTMLTableElement>("keys"));
+    element<HTMLDialogElement>("help").showModal();
+  }
+
+  private buildTools(actions: readonly Action[]): void {
+    for (const tool of this.toolsOf()) {
+      const button = document.createElement("button");
+      const action = actions.find((each) => each.name === tool)!;
+      button.dataset.tool = tool;
+      button.textContent = TOOLS[tool].text;
+      const key = document.createElement("kbd");
+      key.textContent = shown(this.keys.keyOf(action));
+      button.append(key);
+      button.addEventListener("click", () => this.chooseTool(tool));
+      element("tools").append(button);
+    }
+    for (const layout of ["axial", "coronal", "sagittal", "all"] as const) {
+      const button = document.createElement("button");
+      button.dataset.layout = layout;
+      button.textContent = layout;
+      button.addEventListener("click", () => this.setLayout(layout));
+      element("layouts").append(button);
+    }
+    this.chooseTool(this.settings.tool);
+    element<HTMLInputElement>("radius").valueAsNumber = this.settings.radius;
+  }
+
+  private listen(): void {
+    const canvas = this.marksCanvas;
+    const place = (event: PointerEvent | WheelEvent): [number, number] => {
+      const box = canvas.getBoundingClientRect();
+      return [event.clientX - box.left, event.clientY - box.top];
+    };
+    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      this.hand.down(...place(event), event.button === 2 || event.ctrlKey);
+      this.redraw();
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      for (const each of event.getCoalescedEvents()) this.hand.move(...place(each));
+      if (event.buttons) this.redraw();
+    });
+    canvas.addEventListener("pointerup", () => void this.hand.up().then(() => this.redraw()));
+    canvas.addEventListener("dblclick", () => void this.complete());
+    canvas.addEventListener("wheel", (event) => this.wheel(event, place(event)), { passive: false });
+    element("slider").addEventListener("input", (event) => {
+      const plane = this.viewer.planes[0];
+      if (plane) this.goTo(plane.axis, (event.target as HTMLInputElement).valueAsNumber);
+    });
+    element("opacity").addEventListener("input", (event) => {
+      this.opacity = (event.target as HTMLInputElement).valueAsNumber;
+      this.viewer.colour(this.desk.labels, this.opacity, this.hidden);
+    });
+    element("radius").addEventListener("input", (event) => {
+      this.settings.radius = (event.target as HTMLInputElement).valueAsNumber;
+    });
+    element("threshold-row").hidden = !this.desk.model || this.desk.kind === "scribble";
+    element("threshold").addEventListener("change", (event) => {
+      this.threshold((event.target as HTMLInputElement).valueAsNumber);
+    });
+    element("presets").addEventListener("change", (event) => {
+      const [low, high] = (event.target as HTMLSelectElement).value.split(",").map(Number);
+      this.viewer.setWindow(low, high);
+    });
+    element("channels").addEventListener("change", (event) => {
+      this.viewer.showChannel((event.target as HTMLSelectElement).selectedIndex);
+    });
+    element("undo").addEventListener("click", () => void this.work?.undo());
+    element("redo").addEventListener("click", () => void this.work?.redo());
+    element("finish").addEventListener("click", () => void this.finish());
+    element("skip").addEventListener("click", () => void this.skip());
+    element("help-button").addEventListener("click", () => this.help());
+    element("help").querySelector("button[value=close]")?.addEventListener("click", () => {
+      element<HTMLDialogElement>("help").close();
+    });
+    window.addEventListener("resize", () => this.redraw());
+    window.addEventListener("pagehide", () => {
+      if (this.work) this.server.leave(this.work.content.key, this.work.note());
+    });
+    window.setInterval(() => this.panels.clock(this.clock.total_s, this.desk), 1000);
+  }
+
+  private wheel(event: WheelEvent, [left, top]: [number, number]): void {
+    event.preventDefault();
+    if (!this.work) return;
+    if (event.ctrlKey) {
+      this.viewer.zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15);
+      this.redraw();
+      return;
+    }
+    const there = this.viewer.at(left, top);
+    const plane = there?.plane ?? this.viewer.planes[0];
+    if (plane) this.goTo(plane.axis, plane.index + (event.deltaY < 0 ? 1 : -1));
+  }
+}
+
+declare global {
+  interface Window {
+    /** Where a robot finds a voxel (z, y, x) of a slice on screen, in CSS pixels of the window; null if it is not. */
+    placeOfVoxel?: (voxel: Voxel, axis: number) => [number, number] | null;
+  }
+}
+
+async function begin(): Promise<void> {
+  history.replaceState(null, "", "/"); // the token leaves the address bar
+  try {
+    const desk = await new Server(() => undefined).desk();
+    await new Page(desk).start();
+  } catch (error) {
+    element("status").textContent = error instanceof Error ? error.message : String(error);
+    document.body.dataset.state = "failed";
+  }
+}
+
+void begin();

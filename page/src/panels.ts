@@ -1,0 +1,183 @@
+// What stands around the image: labels, turns, queue, and what is said below.
+
+import type { Casework } from "./casework";
+import type { Case, Desk, Plane, TurnEntry, Voxel } from "./types";
+import type { Viewer } from "./viewer";
+
+/** Window presets of CT in Hounsfield units, as [low, high]. */
+const CT: Record<string, [number, number]> = {
+  "soft tissue": [-160, 240],
+  liver: [-45, 105],
+  lung: [-1350, 150],
+  bone: [-450, 1050],
+  brain: [0, 80],
+};
+
+export function element<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
+  return document.getElementById(id) as Kind;
+}
+
+/** Asks a person; null if they say no, else what they wrote, or nothing where nothing is asked for. */
+export function ask(text: string, yes: string, words = false): Promise<string | null> {
+  const dialog = element<HTMLDialogElement>("ask");
+  const input = element<HTMLInputElement>("ask-input");
+  element("ask-text").textContent = text;
+  element("ask-yes").textContent = yes;
+  input.hidden = !words;
+  input.required = words;
+  input.value = "";
+  dialog.showModal();
+  return new Promise((answered) => {
+    dialog.addEventListener("close", () => answered(dialog.returnValue === "yes" ? input.value : null), { once: true });
+  });
+}
+
+interface Handlers {
+  label: (code: number) => void;
+  hide: (code: number) => void;
+  remove: (number: number) => void;
+  restore: (number: number) => void;
+  openCase: (key: string) => void;
+}
+
+export class Panels {
+  constructor(
+    desk: Desk,
+    private readonly handlers: Handlers,
+  ) {
+    const background = { code: 0, name: "background", colour: [128, 128, 128] };
+    const labels = desk.kind === "scribble" ? [...desk.labels, background] : desk.labels;
+    element("labels").append(...labels.map((label, place) => this.labelRow(label, place)));
+    this.label(labels[0].code);
+    const channels = element<HTMLSelectElement>("channels");
+    channels.hidden = desk.channels.length < 2;
+    channels.append(...desk.channels.map((name) => new Option(name)));
+    document.title = `${desk.annotation} – lesslabel`;
+  }
+
+  label(code: number): void {
+    for (const row of element("labels").children) row.classList.toggle("on", (row as HTMLElement).dataset.code === String(code));
+  }
+
+  case(content: Case, desk: Desk, viewer: Viewer): void {
+    const item = desk.items.find((each) => each.key === content.key);
+    element("case-name").textContent = item?.uid ?? content.key;
+    element("case-reason").textContent = content.reason;
+    const [low, high] = viewer.window;
+    const presets: Record<string, [number, number]> = { window: [low, high], ...(content.modality === "CT" ? CT : {}) };
+    element("presets").replaceChildren(...Object.entries(presets).map(([name, range]) => new Option(name, range.join(","))));
+  }
+
+  turns(work: Casework, desk: Desk): void {
+    const name = (entry: TurnEntry): string => {
+      const { turn } = entry;
+      const code = turn.type === "paint" ? turn.value : turn.label;
+      const label = desk.labels.find((each) => each.code === code)?.name ?? "background";
+      const given = turn.type === "prompts" ? turn.prompts.map((prompt) => prompt.type).join(", ") : "";
+      const what = turn.type === "paint" ? turn.tool : turn.type === "edit" ? turn.what : given;
+      return turn.type === "paint" && turn.tool === "eraser" ? "eraser" : `${what}: ${label}`;
+    };
+    element("turns").replaceChildren(
+      ...[...work.turns].reverse().map((entry) => {
+        const row = document.createElement("li");
+        row.classList.toggle("back", !entry.stands);
+        row.dataset.number = String(entry.number);
+        const text = span("name", `${entry.number}  ${name(entry)}`);
+        const button = document.createElement("button");
+        button.textContent = entry.stands ? "✕" : "↺";
+        button.title = entry.stands ? "take back" : "give again";
+        const act = entry.stands ? this.handlers.remove : this.handlers.restore;
+        button.addEventListener("click", () => act(entry.number));
+        row.append(text, button);
+        return row;
+      }),
+    );
+    element<HTMLButtonElement>("undo").disabled = !work.canUndo;
+    element<HTMLButtonElement>("redo").disabled = !work.canRedo;
+    this.looked(work);
+  }
+
+  queue(desk: Desk, key: string | null): void {
+    element("queue").replaceChildren(
+      ...desk.items.map((item) => {
+        const row = document.createElement("li");
+        row.classList.toggle("on", item.key === key);
+        row.title = item.leased_by ? `${item.leased_by} has it open` : item.reason;
+        row.append(span(`name ${item.state}`, item.uid), span(item.state, item.leased_by || item.state));
+        row.addEventListener("click", () => this.handlers.openCase(item.key));
+        return row;
+      }),
+    );
+    const done = desk.items.filter((item) => item.state === "finished").length;
+    document.body.dataset.finished = String(done);
+    const left = desk.items.filter((item) => item.state === "new" || item.state === "begun").length;
+    const minutes = desk.median_s === null ? "" : `, about ${Math.max(1, Math.round((left * desk.median_s) / 60))} min left`;
+    element("progress").textContent = `${done} of ${desk.items.length} finished${minutes}`;
+  }
+
+  position(content: Case, voxel: Voxel, planes: readonly Plane[]): void {
+    const [z, y, x] = voxel;
+    element("place").textContent = `x ${x}  y ${y}  z ${z}`;
+    const plane = planes[0];
+    const slider = element<HTMLInputElement>("slider");
+    if (plane) {
+      slider.max = String(content.shape[plane.axis] - 1);
+      slider.value = String(plane.index);
+    }
+  }
+
+  looked(work: Casework): void {
+    const asked = work.content.slices ?? Array.from({ length: work.content.shape[0] }, (_, index) => index);
+    const seen = asked.filter((index) => work.seen.has(`0,${index}`)).length;
+    const slices = work.content.slices ? `asked for: slice ${[...work.content.slices].join(", ")}; ` : "";
+    element("slices").textContent = `${slices}${seen} of ${asked.length} slices looked at`;
+  }
+
+  clock(total_s: number, desk: Desk): void {
+    const minutes = Math.floor(total_s / 60);
+    const seconds = String(Math.floor(total_s % 60)).padStart(2, "0");
+    element("clock").textContent = `${desk.author}  ${minutes}:${seconds}`;
+  }
+
+  connection(connected: boolean, unsent: number): void {
+    if (!connected) this.say(`no connection to the server; ${unsent} waiting, trying again …`, true);
+    else if (element("status").textContent?.startsWith("no connection")) this.say("");
+  }
+
+  say(text: string, bad = false): void {
+    const status = element("status");
+    status.textContent = text;
+    status.classList.toggle("bad", bad);
+  }
+
+  private labelRow(label: { code: number; name: string; colour: number[] }, place: number): HTMLLIElement {
+    const row = document.createElement("li");
+    row.dataset.code = String(label.code);
+    const swatch = span("swatch", "");
+    swatch.style.background = `rgb(${label.colour.join(",")})`;
+    const eye = document.createElement("button");
+    eye.textContent = "●";
+    eye.title = "show or hide";
+    eye.addEventListener("click", (event) => {
+      event.stopPropagation();
+      eye.textContent = eye.textContent === "●" ? "○" : "●";
+      this.handlers.hide(label.code);
+    });
+    row.append(swatch, span("name", label.name), place < 9 ? keyCap(String(place + 1)) : "", eye);
+    row.addEventListener("click", () => this.handlers.label(label.code));
+    return row;
+  }
+}
+
+function span(kind: string, text: string): HTMLSpanElement {
+  const made = document.createElement("span");
+  made.className = kind;
+  made.textContent = text;
+  return made;
+}
+
+function keyCap(key: string): HTMLElement {
+  const made = document.createElement("kbd");
+  made.textContent = key;
+  return made;
+}

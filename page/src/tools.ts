@@ -1,0 +1,218 @@
+// What the hand does on the canvas, tool by tool.
+
+import { axesOf, inVolume, onPlane, polygonVoxels, strokeVoxels } from "./geometry";
+import type { Casework } from "./casework";
+import type { Plane, Prompt, Voxel } from "./types";
+import type { Viewer } from "./viewer";
+
+export type ToolName =
+  | "brush"
+  | "eraser"
+  | "scribble"
+  | "polygon-fill"
+  | "click"
+  | "prompt-scribble"
+  | "box"
+  | "polygon"
+  | "cut-line"
+  | "points"
+  | "window"
+  | "pan";
+
+/** What a hand is about to give, to be shown while it moves. */
+export interface Sketch {
+  line: Voxel[];
+  plane: Plane;
+  closed: boolean;
+  dots: boolean;
+  background: boolean;
+}
+
+export interface Settings {
+  tool: ToolName;
+  label: number;
+  /** In voxels of the finer side of the slice; 0 is one voxel. */
+  radius: number;
+  /** The value that the eraser leaves. */
+  erased: number;
+  /** Of the model: whether it answers on slices or on the volume; null without one. */
+  dimensions: number | null;
+  /** The kind of prompt that single points make, such as `interior-margin-points`. */
+  points: string;
+}
+
+interface Grip {
+  line: Voxel[];
+  plane: Plane;
+  background: boolean;
+  painted: Set<number>;
+  from: [number, number];
+  window: [number, number];
+}
+
+export class Hand {
+  sketch: Sketch | null = null;
+  private grip: Grip | null = null;
+  private collected: Voxel[] = [];
+  private collectedOn: Plane | null = null;
+
+  constructor(
+    private readonly viewer: Viewer,
+    private readonly settings: Settings,
+    private readonly casework: () => Casework | null,
+  ) {}
+
+  down(left: number, top: number, background: boolean): void {
+    const work = this.casework();
+    const there = this.viewer.at(left, top);
+    if (!work || !there) return;
+    const { voxel, plane } = there;
+    if (this.settings.tool === "points" || this.settings.tool === "polygon" || this.settings.tool === "polygon-fill") {
+      this.collect(voxel, plane);
+      return;
+    }
+    const grip = { line: [voxel], plane, background, painted: new Set<number>() };
+    this.grip = { ...grip, from: [left, top], window: this.viewer.window };
+    this.continue(work);
+  }
+
+  move(left: number, top: number): void {
+    const work = this.casework();
+    const { grip } = this;
+    if (!work || !grip) return;
+    if (this.settings.tool === "window") {
+      const [low, high] = grip.window;
+      const width = Math.max(high - low, 1e-6);
+      const level = (low + high) / 2 + ((top - grip.from[1]) / 300) * width;
+      const wider = width * Math.exp((left - grip.from[0]) / 300);
+      this.viewer.setWindow(level - wider / 2, level + wider / 2);
+      return;
+    }
+    const there = this.viewer.at(left, top);
+    if (!there || there.plane.axis !== grip.plane.axis) return;
+    if (this.settings.tool === "pan") {
+      this.viewer.pan(grip.line[0], there.voxel);
+      return;
+    }
+    grip.line.push(there.voxel);
+    this.continue(work);
+  }
+
+  async up(): Promise<void> {
+    const work = this.casework();
+    const { grip } = this;
+    this.grip = null;
+    this.sketch = null;
+    if (!work || !grip) return;
+    const { tool } = this.settings;
+    const first = grip.line[0];
+    const last = grip.line[grip.line.length - 1];
+    const side = grip.background ? "background" : "foreground";
+    if (tool === "brush" || tool === "eraser" || tool === "scribble") {
+      await work.paint(tool, this.value(grip.background), grip.painted);
+    } else if (tool === "click") {
+      await this.give(work, grip.plane, { type: "click", version: 1, position: this.on(first, grip.plane), side });
+    } else if (tool === "prompt-scribble") {
+      const strokes = [thinned(grip.line).map((voxel) => this.on(voxel, grip.plane))];
+      await this.give(work, grip.plane, { type: "scribble", version: 1, strokes, side });
+    } else if (tool === "cut-line") {
+      const [start, end] = [this.on(first, grip.plane), this.on(last, grip.plane)];
+      await this.give(work, grip.plane, { type: "cut-line", version: 1, start, end });
+    } else if (tool === "box") {
+      const corners = [this.on(first, grip.plane), this.on(last, grip.plane)];
+      const low = corners[0].map((value, axis) => Math.min(value, corners[1][axis]));
+      const high = corners[0].map((value, axis) => Math.max(value, corners[1][axis]));
+      await this.give(work, grip.plane, { type: "box", version: 1, low, high });
+    }
+  }
+
+  /** Ends what was collected point by point. */
+  async complete(): Promise<void> {
+    const work = this.casework();
+    const plane = this.collectedOn;
+    const points = this.collected;
+    this.forget();
+    if (!work || !plane || !points.length) return;
+    const { tool, label } = this.settings;
+    if (tool === "polygon-fill" && points.length >= 3) {
+      await work.paint("polygon", label, polygonVoxels(points, plane, work.content.shape));
+    } else if (tool === "polygon" && points.length >= 3) {
+      const vertices = points.map((voxel) => this.on(voxel, plane));
+      await this.give(work, plane, { type: "polygon", version: 1, vertices });
+    } else if (tool === "points") {
+      const positions = points.map((voxel) => this.on(voxel, plane));
+      await this.give(work, plane, { type: this.settings.points, version: 1, positions });
+    }
+  }
+
+  /** Forgets what was collected. */
+  forget(): void {
+    this.collected = [];
+    this.collectedOn = null;
+    this.sketch = null;
+    this.grip = null;
+  }
+
+  private collect(voxel: Voxel, plane: Plane): void {
+    const { dimensions } = this.settings;
+    const same = this.collectedOn?.axis === plane.axis && this.collectedOn.index === plane.index;
+    if (!same && (dimensions !== 3 || this.settings.tool !== "points")) this.collected = [];
+    this.collectedOn = plane;
+    this.collected.push(voxel);
+    const dots = this.settings.tool === "points";
+    this.sketch = { line: this.collected, plane, closed: !dots, dots, background: false };
+  }
+
+  private continue(work: Casework): void {
+    const { grip } = this;
+    if (!grip) return;
+    const { tool } = this.settings;
+    if (tool === "brush" || tool === "eraser" || tool === "scribble") {
+      const { shape, spacing_mm } = work.content;
+      const covered = strokeVoxels(grip.line.slice(-2), grip.plane, this.settings.radius, shape, spacing_mm);
+      for (const voxel of covered) grip.painted.add(voxel);
+      work.preview(covered, this.value(grip.background));
+    } else if (tool === "box") {
+      const [first, second] = axesOf(grip.plane);
+      const [from, to] = [grip.line[0], grip.line[grip.line.length - 1]];
+      const corner = (one: number, other: number): Voxel => {
+        const voxel = [...from] as Voxel;
+        voxel[first] = one;
+        voxel[second] = other;
+        return voxel;
+      };
+      const line = [from, corner(from[first], to[second]), to, corner(to[first], from[second])];
+      this.sketch = { line, plane: grip.plane, closed: true, dots: false, background: false };
+    } else if (tool === "cut-line") {
+      const line = [grip.line[0], grip.line[grip.line.length - 1]];
+      this.sketch = { line, plane: grip.plane, closed: false, dots: false, background: false };
+    } else {
+      const dots = tool === "click";
+      this.sketch = { line: grip.line, plane: grip.plane, closed: false, dots, background: grip.background };
+    }
+  }
+
+  private give(work: Casework, plane: Plane, prompt: Prompt): Promise<void> {
+    return work.prompt(this.settings.label, this.settings.dimensions === 2 ? plane : null, [prompt]);
+  }
+
+  /** A position in the axes of the model. */
+  private on(voxel: Voxel, plane: Plane): number[] {
+    return this.settings.dimensions === 2 ? onPlane(voxel, plane) : inVolume(voxel, null);
+  }
+
+  private value(background: boolean): number {
+    if (this.settings.tool === "eraser") return this.settings.erased;
+    return background ? 0 : this.settings.label;
+  }
+}
+
+/** A line without the positions that a slow hand gives in one place. */
+function thinned(line: readonly Voxel[]): Voxel[] {
+  const kept = [line[0]];
+  for (const voxel of line) {
+    const last = kept[kept.length - 1];
+    if (Math.max(...voxel.map((value, axis) => Math.abs(value - last[axis]))) >= 0.5) kept.push(voxel);
+  }
+  return kept;
+}

@@ -1,0 +1,88 @@
+// What the server says and is told; `lesslabel/annotate/app.py` is the other side.
+
+/** (z, y, x) in voxels as the store counts them; may lie between voxels. */
+export type Voxel = [number, number, number];
+
+/** One slice along an axis of (z, y, x). */
+export interface Plane {
+  axis: number;
+  index: number;
+}
+
+export interface Change {
+  value: number;
+  runs: string;
+}
+
+export interface Label {
+  code: number;
+  name: string;
+  colour: [number, number, number];
+}
+
+export interface Model {
+  name: string;
+  dimensions: number;
+  prompts: string[];
+  first: string;
+}
+
+export interface Item {
+  key: string;
+  uid: string;
+  slices: number[] | null;
+  reason: string;
+  state: "new" | "begun" | "finished" | "skipped";
+  leased_by: string;
+}
+
+export interface Desk {
+  annotation: string;
+  kind: "dense" | "scribble";
+  author: string;
+  erased: number;
+  labels: Label[];
+  channels: string[];
+  model: Model | null;
+  items: Item[];
+  median_s: number | null;
+}
+
+export type Prompt = { type: string; version: 1 } & Record<string, unknown>;
+
+export type Turn =
+  | { type: "paint"; tool: string; value: number; runs?: string }
+  | { type: "prompts"; label: number; plane: Plane | null; prompts: Prompt[] }
+  | { type: "edit"; what: string; label: number; plane: Plane | null; value: number | null };
+
+export interface TurnEntry {
+  number: number;
+  turn: Turn;
+  stands: boolean;
+}
+
+export interface Case {
+  key: string;
+  shape: Voxel;
+  spacing_mm: Voxel;
+  channels: number;
+  modality: string;
+  slices: number[] | null;
+  reason: string;
+  status: string;
+  revision: number;
+  rest: number;
+  labels: Change[];
+  turns: TurnEntry[];
+  seen: [number, number][];
+  active_s: number;
+}
+
+export interface Answer extends Partial<Case> {
+  number?: number;
+  revision: number;
+  changes?: Change[];
+  again?: boolean;
+  /** Where a click would teach the model most. */
+  suggested?: Voxel | null;
+}

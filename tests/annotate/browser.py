@@ -1,0 +1,136 @@
+"""The page in headless Chromium, and the server behind it as a process of its own."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from lesslabel.annotate.app import STATIC
+
+ROOT = Path(__file__).resolve().parents[2]
+DRIVER = ROOT / "page" / "tests" / "driver.mjs"
+HOW = "make page builds the page and brings playwright-core; Debian's package chromium is the browser"
+
+
+def require_browser() -> str:
+    """The path of Chromium; skips the test, saying how to get what is missing."""
+    if not (STATIC / "page.js").is_file():
+        pytest.skip(f"the page is not built: {HOW}")
+    if shutil.which("node") is None or not (ROOT / "page" / "node_modules" / "playwright-core").is_dir():
+        pytest.skip(f"no node, or no playwright-core: {HOW}")
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip(f"no chromium: {HOW}")
+    return found
+
+
+class Served:
+    """`lesslabel annotate` in a process of its own.
+
+    Attributes:
+        links: one for each author.
+    """
+
+    def __init__(self, store: Path, *options: str, authors: Sequence[str] = ("ann",)) -> None:
+        arguments = [str(store), "--annotation", "drawn", "--author", *authors, *options]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "lesslabel.cli", "annotate", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+        )
+        self.links: dict[str, str] = {}
+        said = ""
+        assert self.process.stdout is not None
+        while len(self.links) < len(authors):
+            line = self.process.stdout.readline()
+            assert line, said
+            said += line
+            if match := re.fullmatch(r"(\w+): (http://\S+)\n", line):
+                self.links[match[1]] = match[2]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+class Browser:
+    """Chromium, driven from here; every method returns when it is done."""
+
+    def __init__(self, chromium: str) -> None:
+        self.process = subprocess.Popen(
+            ["node", DRIVER, chromium], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._read()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
+
+    def do(self, what: str, **more: Any) -> Any:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"do": what, **more}) + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def open(self, link: str, **more: Any) -> str:
+        self.do("goto", url=link, **more)
+        return str(self.do("state", **{"is": "ready"}, **more))
+
+    def place(self, voxel: Sequence[float], axis: int = 0) -> list[float]:
+        place = self.do("place", voxel=list(voxel), axis=axis)
+        assert place is not None, f"{voxel} is not on screen"
+        return list(place)
+
+    def click(self, voxel: Sequence[float], button: str = "left") -> None:
+        self.do("click", at=self.place(voxel), button=button)
+
+    def drag(self, voxels: Sequence[Sequence[float]], axis: int = 0) -> None:
+        self.do("drag", line=[self.place(voxel, axis) for voxel in voxels])
+
+    def turns(self, count: int) -> None:
+        """Wait until so many turns stand."""
+        self.do("until", selector="#turns li:not(.back)", count=count)
+
+    def show_slices_across(self, axis: int) -> None:
+        for layout in ("axial", "coronal", "sagittal"):
+            self.do("push", selector=f"#layouts button[data-layout={layout}]")
+            if self.do("place", voxel=[0, 0, 0], axis=axis) is not None:
+                return
+        raise AssertionError(f"no plane across axis {axis}")
+
+    def finish(self) -> None:
+        """Finish the case, with nothing to mark where nothing was, and wait until the next one is there, or none is."""
+        before = int(self.do("evaluate", script="document.body.dataset.finished"))
+        finished = f"body[data-finished='{before + 1}']"
+        self.do("press", key="f")
+        self.do("until", selector=f"#ask[open], {finished}", count=1)
+        if self.do("count", selector="#ask[open]"):
+            self.do("push", selector="#ask-yes")
+        self.do("until", selector=f"{finished}[data-state=ready], {finished}[data-state=done]", count=1)
+
+    def _read(self) -> Any:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the driver ended"
+        content = json.loads(line)
+        assert "error" not in content, content["error"]
+        return content["answer"]

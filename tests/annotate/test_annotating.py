@@ -1,0 +1,260 @@
+"""A case from the queue to the store, over HTTP as the page does it."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from desks import SHAPE, Page, click_turn, make_desk, seen_all, truth
+
+from lesslabel.annotate.desk import Desk
+from lesslabel.data.case import IGNORE, Kind
+from lesslabel.data.formats.nifti import write_label_map
+from lesslabel.data.queue import Queue, QueueRow, write_queue
+from lesslabel.data.store import Store
+
+
+def test_clicks_and_brush_become_an_annotation_of_the_store(store: Store, page: Page) -> None:
+    page.open()
+    for z in range(1, 5):
+        page.click(z, (12, 10), 1)
+        page.click(z, (28, 20), 2)
+    assert np.mean(page.labels == truth()) > 0.99
+    hole = np.zeros(SHAPE, bool)
+    hole[2, 10:13, 8:11] = True
+    page.paint(hole, 0, "eraser")
+    answer = page.done("finish", seen=seen_all())
+    assert answer == {"annotation": "drawn"}
+    drawn = Store(store.path).read("case0").annotations["drawn"]
+    assert np.array_equal(drawn.labels, page.labels)
+    assert (drawn.kind, drawn.author, drawn.covered_slices) == (Kind.DENSE, "ann", None)
+    assert drawn.effort is not None
+    assert (drawn.effort.clicks, drawn.effort.strokes, drawn.effort.slices) == (8, 1, 5)
+    assert drawn.effort.prompts == (("click", 8), ("eraser", 1))
+    assert drawn.effort.active_s == pytest.approx(10 * 1.5)
+    states = [item["state"] for item in page.client.get("/api/desk").json()["items"]]
+    assert states == ["finished", "new", "new"]
+
+
+def test_a_scribble_leaves_the_rest_unknown(store: Store) -> None:
+    page = Page(make_desk(store, kind=Kind.SCRIBBLE))
+    page.open()
+    stroke = np.zeros(SHAPE, bool)
+    stroke[2, 12, 8:13] = True
+    page.paint(stroke, 1, "scribble")
+    page.paint(np.roll(stroke, 15, axis=1), 0, "scribble")
+    page.done("finish")
+    drawn = Store(store.path).read("case0").annotations["drawn"]
+    assert drawn.kind is Kind.SCRIBBLE
+    assert (drawn.labels != IGNORE).sum() == 10
+    assert drawn.covered_slices == (2,)
+
+
+def test_what_nobody_looked_at_is_unknown_and_what_was_seen_is_background(store: Store, page: Page) -> None:
+    page.open()
+    page.click(2, (12, 10), 1)
+    page.done("finish", seen=[[0, 1], [0, 2], [1, 30]])
+    drawn = Store(store.path).read("case0").annotations["drawn"]
+    assert (drawn.labels[1] == 0).all()
+    assert set(np.unique(drawn.labels[2])) == {0, 1}
+    assert (drawn.labels[4, 30] == 0).all()  # seen from the front
+    assert (drawn.labels[4, :30] == IGNORE).all()
+    assert drawn.covered_slices is None
+
+
+def test_the_empty_case_needs_a_word(page: Page) -> None:
+    page.open()
+    answer = page.post("finish", seen=seen_all())
+    assert answer.status_code == 428
+    assert "nothing to mark" in answer.json()["error"]
+    page.done("finish", nothing_to_mark=True)
+
+
+def test_any_turn_can_be_taken_back_and_given_again(page: Page) -> None:
+    page.open()
+    page.click(2, (12, 10), 1)
+    square = np.zeros(SHAPE, bool)
+    square[2, 30:34, 2:6] = True
+    page.paint(square, 1)
+    alone = page.labels.copy()
+    page.click(2, (28, 20), 2)
+    both = page.labels.copy()
+    page.done("remove", number=3)
+    assert np.array_equal(page.labels, alone)
+    page.done("restore", number=3)
+    assert np.array_equal(page.labels, both)
+    page.done("remove", number=1)
+    assert (page.labels == 1).sum() == 16
+    page.done("restore", number=1)
+    assert np.array_equal(page.labels, both)
+    assert page.post("remove", number=9).status_code == 422
+
+
+def test_opened_again_it_is_as_it_was_left(store: Store, page: Page) -> None:
+    page.open()
+    page.click(2, (12, 10), 1)
+    page.click(2, (28, 20), 2)
+    page.done("remove", number=1)
+    left = page.labels.copy()
+    again = Page(make_desk(store), tab="tab1")  # another server, as after kill -9
+    content = again.open()
+    assert np.array_equal(again.labels, left)
+    assert [turn["stands"] for turn in content["turns"]] == [False, True]
+    again.click(2, (24, 20), 2, "background")
+    page_labels = again.labels.copy()
+    once_more = Page(make_desk(store), tab="tab1")
+    once_more.open()
+    assert np.array_equal(once_more.labels, page_labels)
+
+
+def test_what_is_sent_again_is_done_once(page: Page) -> None:
+    page.open()
+    body = page.body(turn=click_turn(2, (12, 10), 1))
+    url = f"/api/cases/{page.key}/turns"
+    first = page.client.post(url, json=body).json()
+    second = page.client.post(url, json=body).json()
+    assert second["again"] is True
+    assert second["revision"] == first["revision"] == 1
+
+
+def test_the_image_is_the_one_that_nibabel_reads(store: Store, page: Page) -> None:
+    page.open()
+    content = page.client.get(f"/api/cases/{page.key}/image").content
+    image = nib.Nifti1Image.from_bytes(content)
+    case = store.read("case0")
+    assert np.array_equal(np.asarray(image.dataobj).T, case.image[0])
+    assert np.allclose(image.affine, case.affine)
+    assert image.get_data_dtype() == np.int16
+
+
+def test_two_authors_share_a_queue_and_nobody_overwrites_anybody(store: Store, desk: Desk) -> None:
+    ann, ben = Page(desk), Page(desk, "token-of-ben", "tab2")
+    ann.open()
+    ben.open()
+    assert ann.key != ben.key
+    ben.key, own = ann.key, ben.key
+    answer = ben.post("open")
+    assert answer.status_code == 409
+    assert "'ann' has this case open" in answer.json()["error"]
+    ann.click(2, (12, 10), 1)
+    ann.done("finish", seen=seen_all())
+    ben.open(own)
+    ben.click(2, (12, 10), 1)
+    ben.done("finish", seen=seen_all())
+    third = ben.client.get("/api/next").json()["key"]
+    assert third not in (ann.key, own)
+    ben.open(ann.key)  # to look at it
+    ben.click(2, (12, 10), 1)
+    answer = ben.post("finish", seen=seen_all())
+    assert answer.status_code == 409
+    assert Store(store.path).read("case0").annotations["drawn"].author == "ann"
+
+
+def test_the_second_tab_is_told_and_may_take_over(desk: Desk) -> None:
+    first, second = Page(desk), Page(desk, tab="tab2")
+    first.open()
+    second.key = first.key
+    assert second.post("open").status_code == 409
+    second.open(first.key, take_over=True)
+    assert first.post("look").status_code == 409
+
+
+def test_a_lease_expires(store: Store) -> None:
+    desk = make_desk(store, lease_s=0.0)
+    ann, ben = Page(desk), Page(desk, "token-of-ben")
+    ann.open()
+    ben.open()
+    assert ann.key == ben.key
+
+
+def test_a_second_reading_is_a_second_annotation(store: Store) -> None:
+    desk = make_desk(store, second_reading=True)
+    for page in (Page(desk), Page(desk, "token-of-ben")):
+        page.open()
+        page.click(2, (12, 10), 1)
+        page.done("finish", seen=seen_all())
+    assert set(Store(store.path).read("case0").annotations) == {"dense", "drawn/ann", "drawn/ben"}
+
+
+def test_finished_again_the_old_one_is_kept(store: Store, page: Page) -> None:
+    page.open()
+    page.click(2, (12, 10), 1)
+    page.done("finish", seen=seen_all())
+    page.open(page.key)
+    page.click(2, (28, 20), 2)
+    page.done("finish", seen=seen_all())
+    assert {"drawn", "drawn@1"} <= set(Store(store.path).read("case0").annotations)
+
+
+def test_a_skipped_case_is_not_asked_for_again(page: Page) -> None:
+    first = page.open()["key"]
+    page.done("skip", reason="motion artefacts")
+    assert page.client.get("/api/next").json()["key"] != first
+    assert page.client.get("/api/desk").json()["items"][0]["state"] == "skipped"
+
+
+def test_slices_between_marked_ones_are_filled(page: Page) -> None:
+    page.open()
+    page.click(1, (12, 10), 1)
+    page.click(4, (12, 10), 1)
+    page.done("turns", turn=edit("fill-between", plane={"axis": 0, "index": 1}))
+    assert np.mean((page.labels == 1) == (truth() == 1)) > 0.995
+    page.done("remove", number=1)
+    assert not (page.labels[:4] == 1).any()
+
+
+def test_the_largest_part_is_kept(page: Page) -> None:
+    page.open()
+    page.click(2, (12, 10), 1)
+    before = page.labels.copy()
+    crumbs = np.zeros(SHAPE, bool)
+    crumbs[0, 0, :3] = crumbs[4, 39, 31] = True
+    page.paint(crumbs, 1)
+    page.done("turns", turn=edit("largest-component"))
+    assert np.array_equal(page.labels, before)
+
+
+def test_a_threshold_changes_the_last_answer_and_the_model_goes_on(store: Store, page: Page) -> None:
+    page.open()
+    answer = page.click(2, (12, 10), 1)
+    assert truth()[2][tuple(answer["suggested"][1:])] != 0 or answer["suggested"][0] == 2
+    plane = {"axis": 0, "index": 2}
+    page.done("turns", turn=edit("threshold", plane=plane, value=0.999))
+    strict = (page.labels == 1).sum()
+    page.done("turns", turn=edit("threshold", plane=plane, value=0.001))
+    assert strict < (page.labels == 1).sum()
+    left = page.labels.copy()
+    again = Page(make_desk(store), tab="tab1")
+    again.open()
+    assert np.array_equal(again.labels, left)
+    again.done("turns", turn=edit("threshold", plane=plane, value=0.999))
+    assert (again.labels == 1).sum() == strict
+    assert page.post("turns", turn=edit("threshold", label=2, plane=plane, value=0.5)).status_code == 422
+
+
+def test_the_queue_gives_order_reason_slices_and_a_start(store: Store, tmp_path: Path) -> None:
+    case = store.read("case2")
+    write_label_map(tmp_path / "start.nii.gz", truth(), case.spacing_mm, case.affine)
+    rows = (
+        QueueRow("case0", slice=3, rank=5, reason="late"),
+        QueueRow("case2", slice=4, rank=0, reason="first of all", prelabel="start.nii.gz"),
+        QueueRow("case2", slice=0, rank=2, reason="first of all", prelabel="start.nii.gz"),
+    )
+    write_queue(tmp_path / "queue.csv", Queue(rows))
+    page = Page(make_desk(store, queue=tmp_path / "queue.csv"))
+    assert [item["uid"] for item in page.client.get("/api/desk").json()["items"]] == ["case2", "case0"]
+    content = page.open()
+    assert (content["slices"], content["reason"]) == ([4, 0], "first of all")
+    assert np.array_equal(page.labels, truth())
+    page.click(4, (14, 8), 1, "background")
+    assert page.labels[4, 14, 8] == 0
+    assert page.post("finish", seen=seen_all()).status_code == 428  # slice 0 has no label
+    page.done("finish", nothing_to_mark=True, seen=seen_all())
+    drawn = Store(store.path).read("case2").annotations["drawn"]
+    assert drawn.covered_slices == (0, 4)
+    assert (drawn.labels[1:4] == IGNORE).all()
+    assert np.array_equal(drawn.labels[4], page.labels[4])
+
+
+def edit(what: str, label: int = 1, plane: object = None, value: float | None = None) -> dict[str, object]:
+    return {"type": "edit", "what": what, "label": label, "plane": plane, "value": value}

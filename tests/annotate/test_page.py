@@ -1,0 +1,99 @@
+"""The real page in headless Chromium, driven by a robot."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import Browser, Served, require_browser
+from desks import SHAPE, make_case, make_store, truth
+
+from lesslabel.data.case import Annotation, Kind
+from lesslabel.data.store import Store
+
+pytestmark = pytest.mark.slow
+VOXELS = [(3, 5), (36, 29), (20, 1)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser(require_browser()) as started:
+        yield started
+
+
+def test_a_case_is_clicked_painted_undone_and_finished(browser: Browser, tmp_path: Path) -> None:
+    make_store(tmp_path / "store")
+    with Served(tmp_path / "store") as served:
+        browser.open(served.links["ann"])
+        browser.do("press", key="ArrowUp")
+        for z in (3, 4):
+            browser.do("press", key="c")
+            for label, (y, x) in (("1", (12, 10)), ("2", (28, 20))):
+                browser.do("press", key=label)
+                browser.click((z, y, x))
+            browser.turns(2 * (z - 2))
+            browser.do("press", key="ArrowUp")
+        browser.do("press", key="b")
+        browser.drag([(4, 3, 27), (4, 8, 29)])
+        browser.turns(5)
+        browser.do("press", key="Control+z")
+        browser.turns(4)
+        browser.finish()
+        heard = browser.do("heard")
+    assert heard["problems"] == []
+    assert heard["origins"] == [served.links["ann"].partition("/?")[0]]  # nothing is loaded from elsewhere
+    drawn = Store(tmp_path / "store").read("case0").annotations["drawn"]
+    assert np.mean(drawn.labels[3:] == truth()[3:]) > 0.99
+    assert drawn.effort is not None
+    assert (drawn.effort.clicks, drawn.effort.strokes) == (4, 1)
+    assert drawn.effort.active_s > 0
+
+
+AFFINES = (
+    np.diag([-1.25, -1.5, 5.0, 1.0]),  # to the left, posterior, superior
+    np.array([[0, 0, 5.0, 3], [1.25, 0, 0, -7], [0, -1.5, 0, 11], [0, 0, 0, 1]]),  # sagittal slices
+    np.array([[1.2, 0.3, 0.6, 0], [-0.3, 1.4, 0.9, 0], [-0.17, -0.45, 4.87, 9], [0, 0, 0, 1]]),  # oblique
+)
+
+
+def test_a_voxel_drawn_in_the_page_is_that_voxel(browser: Browser, tmp_path: Path) -> None:
+    cases = [replace(make_case(number), affine=affine) for number, affine in enumerate(AFFINES)]
+    flat = make_case(3)
+    picture = Annotation(truth()[2:3], Kind.DENSE)
+    cases.append(replace(flat, image=flat.image[:, 2:3], affine=None, annotations={"dense": picture}))
+    make_store(tmp_path / "store", cases)
+    with Served(tmp_path / "store", "--kind", "scribble") as served:
+        browser.open(served.links["ann"])
+        for case in cases:
+            middle = case.shape[0] // 2
+            browser.show_slices_across(0)
+            for count, (y, x) in enumerate(VOXELS, start=1):
+                browser.click((middle, y, x))
+                browser.turns(count)
+            browser.finish()
+        browser.do("state", **{"is": "done"})
+    for case in cases:
+        labels = Store(tmp_path / "store").read(case.uid).annotations["drawn"].labels
+        wanted = sorted((case.shape[0] // 2, *place) for place in VOXELS)
+        assert sorted(map(tuple, np.argwhere(labels == 1).tolist())) == wanted, case.uid
+
+
+def test_scribbles_of_several_planes_are_kept_after_kill(browser: Browser, tmp_path: Path) -> None:
+    make_store(tmp_path / "store", [make_case(0)])
+    with Served(tmp_path / "store", "--kind", "scribble") as served:
+        browser.open(served.links["ann"])
+        browser.do("push", selector="#layouts button[data-layout=all]")
+        browser.drag([(2, 12, 8), (2, 12, 13)], axis=0)
+        browser.drag([(1, 20, 10), (3, 20, 10)], axis=1)
+        browser.turns(2)
+        served.process.kill()
+    with Served(tmp_path / "store", "--kind", "scribble") as served:
+        browser.open(served.links["ann"])
+        browser.turns(2)
+        browser.finish()
+        browser.do("state", **{"is": "done"})
+    drawn = Store(tmp_path / "store").read("case0").annotations["drawn"]
+    assert drawn.kind is Kind.SCRIBBLE
+    assert (drawn.labels[2, 12, 8:14] == 1).all()
+    assert (drawn.labels[1:4, SHAPE[1] // 2, 10] == 1).all()
