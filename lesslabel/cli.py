@@ -1,4 +1,4 @@
-"""One command, `lesslabel <verb>`. Thin: it finds the verb, and says in one line what went wrong."""
+"""The program `lesslabel COMMAND`: it runs a command and prints an error in one line."""
 
 import argparse
 import re
@@ -6,16 +6,16 @@ import sys
 from collections.abc import Sequence
 
 from lesslabel import __version__
-from lesslabel.commands import VERBS, run_verb
+from lesslabel.commands import COMMANDS, run_command
 from lesslabel.errors import LesslabelError
 from lesslabel.plain_text import visible
 from lesslabel.terminal import READER_GONE, accept_any_character, is_reader_gone
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit code: 0 done, 1 something to mend (said in one line), 2 not understood.
+    """Run one command and return the exit code: 0 done, 1 an error (one line on stderr), 2 wrong usage.
 
-    141 if nobody reads what is printed any more, as in ``lesslabel verify STORE | head``; nothing is said then.
+    141 without a message if the reader of the output has gone, as in ``lesslabel verify STORE | head``.
     """
     accept_any_character()
     try:
@@ -33,30 +33,30 @@ def _run(given: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         "lesslabel",
         description="Medical image segmentation from few labels.",
-        epilog="verbs:\n" + "\n".join(f"  {name:11}{text}" for name, (_, text) in VERBS.items()),
+        epilog="commands:\n" + "\n".join(f"  {name:11}{text}" for name, (_, text) in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lesslabel {__version__}")
-    parser.add_argument("verb", choices=VERBS, metavar="verb", help="what to do; `lesslabel VERB --help` says how")
-    verb = parser.parse_args(given[:1]).verb
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help="`lesslabel COMMAND --help` explains it")
+    command = parser.parse_args(given[:1]).command
     try:
-        return run_verb(verb, list(given[1:]))
+        return run_command(command, list(given[1:]))
     except LesslabelError as error:
-        return _fail(verb, str(error))
+        return _fail(command, str(error))
     except BrokenPipeError:
         if is_reader_gone():
             return READER_GONE
-        return _fail(verb, "a process that was helping ended early; see what it said, and run the same command again")
+        return _fail(command, "a worker process ended early; read its message, and run the same command again")
     except OSError as error:
-        return _fail(verb, f"{error.filename or 'disk'}: {error.strerror or error}; check the free space and rights")
+        return _fail(command, f"{error.filename or 'disk'}: {error.strerror or error}; check the free space and rights")
     except KeyboardInterrupt as error:
-        return _fail(verb, str(error) or "interrupted", 130)
+        return _fail(command, str(error) or "interrupted", 130)
 
 
-def _fail(verb: str, message: str, code: int = 1) -> int:
-    """Say what is wrong in one line; what a loader process raised comes with its traceback, of which the end counts."""
+def _fail(command: str, message: str, code: int = 1) -> int:
+    """Print an error in one line; of an error of a loader process only the end of its traceback."""
     line = re.sub(r"^lesslabel[.]errors[.][A-Za-z]+: ", "", message.strip().split("\n")[-1])
-    print(f"lesslabel {verb}: {visible(line)}", file=sys.stderr)
+    print(f"lesslabel {command}: {visible(line)}", file=sys.stderr)
     return code
 
 

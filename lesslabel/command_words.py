@@ -1,4 +1,4 @@
-"""The settings of a run, read from the words of a command line."""
+"""Read the settings of a run from the arguments of a command line."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ from lesslabel.runs.settings import CONFIG, Setting, Settings
 
 
 def read_settings(words: Sequence[str]) -> Settings:
-    """Read ``--name value`` and ``--name=value``; every word is kept, so that a wrong one can be named later.
+    """Read ``--name value`` and ``--name=value``; every argument is kept, so that an error can name a wrong one.
 
     Args:
-        words: of the command line, without those that are not settings of a run.
+        words: arguments of the command line, only the settings of a run.
     """
     given: list[Setting] = []
     waiting = [f"--{CONFIG}{word[2:]}" if word == "-c" or word.startswith("-c=") else word for word in words]

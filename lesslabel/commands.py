@@ -1,13 +1,13 @@
-"""The verbs of the command line by name, and how one is run.
+"""The commands of the command line by name, and the function that runs one.
 
-This list knows the verbs by name alone and imports one when it is run. So a step of a study, which is a command, can be
-run from a room that verbs themselves import.
+The list holds names only and imports a command when it is run. So a study can run its steps, which are commands, from a
+package that the commands import.
 """
 
 from collections.abc import Callable
 from importlib import import_module
 
-VERBS = {
+COMMANDS = {
     "prepare": ("store:prepare", "read a public layout or your own table into a store"),
     "verify": ("store:verify", "check a store: cause and fix for every flawed case"),
     "scribble": ("store:scribble", "draw scribbles, points or boxes from the dense labels of a store"),
@@ -29,19 +29,19 @@ VERBS = {
     "curve": ("studies:curve", "Dice over label budgets: declare such a study and run it"),
     "demo": ("demo:demo", "the whole way on a generated phantom, in a few minutes"),
 }
-"""Where each verb is, and what it does."""
+"""Module and function of each command, and its description."""
 
 
-def run_verb(verb: str, given: list[str]) -> int:
-    """Do what a verb of `VERBS` does with its words.
+def run_command(command: str, given: list[str]) -> int:
+    """Run a command of `COMMANDS` with its arguments.
 
     Returns:
         The exit code.
 
     Raises:
-        LesslabelError: says in one line what is wrong.
-        SystemExit: if the words are not understood, or ask for help.
+        LesslabelError: with a message of one line.
+        SystemExit: if the arguments are wrong, or ask for help.
     """
-    module, _, name = VERBS[verb][0].partition(":")
+    module, _, name = COMMANDS[command][0].partition(":")
     action: Callable[[list[str]], int] = getattr(import_module(f"lesslabel.verbs.{module}"), name)
     return action(given)

@@ -1,4 +1,4 @@
-"""The one reader of tables in CSV files: comma separated UTF-8, the names of the columns in the first line."""
+"""Read tables in CSV files: comma separated UTF-8, the names of the columns in the first line."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lesslabel.errors import DataError, LesslabelError
 
-if TYPE_CHECKING:  # a store is read without it
+if TYPE_CHECKING:  # not needed to read a store
     import pandas as pd
 
 
@@ -17,8 +17,8 @@ class CsvRow:
     """One row.
 
     Attributes:
-        line: where it ends in the file; the names of the columns are in line 1.
-        cells: by column, as text; what a short line lacks is not there.
+        line: the number of its last line in the file; the names of the columns are in line 1.
+        cells: by column, as text; absent cells of a short line have no entry.
     """
 
     line: int
@@ -31,7 +31,7 @@ class CsvTable:
 
     Attributes:
         columns: their names, as written.
-        rows: in the file's order, empty lines left out.
+        rows: in the file's order, without empty lines.
     """
 
     columns: tuple[str, ...]
@@ -52,12 +52,12 @@ def read_rows(
 
     Args:
         path: the file; a byte order mark is skipped.
-        columns: that must be there.
+        columns: the required columns.
         whole: whether every line must have all its cells.
         what: names the table in errors.
-        fix: what to do about a damaged file.
-        absent: what to say, and to do, if there is no file.
-        error: what is raised.
+        fix: the fix for a damaged file, for the message.
+        absent: the message and the fix if there is no file.
+        error: the class of errors.
 
     Raises:
         LesslabelError: an `error` if the file is absent or damaged, lacks a column, or a line has too many or too
@@ -94,10 +94,10 @@ def read_csv(
 
     Args:
         path: the file.
-        columns: that must be there.
-        numbers: columns of numbers, where they are there.
-        fix: what to do about a damaged file.
-        error: what is raised.
+        columns: the required columns.
+        numbers: columns of numbers, if they exist.
+        fix: the fix for a damaged file, for the message.
+        error: the class of errors.
 
     Raises:
         LesslabelError: an `error`, as of `read_rows`, or if a cell is no number.

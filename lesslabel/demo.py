@@ -1,4 +1,4 @@
-"""The whole way on a generated phantom: prepare, train, test, report."""
+"""All steps on a generated phantom: prepare, train, test, report."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Errors a user can act on: one line that names the file or value, and the fix."""
+"""Errors that a user can fix: one line that names the file or value, and the fix."""
 
 
 class LesslabelError(Exception):
@@ -14,7 +14,7 @@ class ConfigError(LesslabelError):
 
 
 class RunError(LesslabelError):
-    """A run folder or a checkpoint cannot be used as asked."""
+    """A run folder or a checkpoint cannot be used."""
 
 
 class NonFiniteLossError(RunError):

@@ -9,6 +9,8 @@ from types import ModuleType
 from typing import Any
 
 _MOVED = {
+    "bundle.recipe": "bundle.manifest",
+    "clicks.player": "clicks.simulator",
     "data.additions": "data.store.additions",
     "data.annotation_folder": "data.store.annotation_folder",
     "data.annotation_import": "data.exchange.annotation_import",
@@ -65,7 +67,7 @@ _MOVED = {
     "evaluation.csv_table": "csv_table",
     "evaluation.distances": "kernels.distances",
     "evaluation.experiment": "tables.results",
-    "evaluation.experiment_protocol": "tables.protocol",
+    "evaluation.experiment_protocol": "tables.experiment_protocol",
     "evaluation.experiment_runs": "tables.costs",
     "evaluation.experiment_table": "tables.table",
     "evaluation.markdown": "markdown",
@@ -93,23 +95,24 @@ _MOVED = {
     "report.page": "reports.runs.page",
     "report.panels": "reports.runs.panels",
     "report.picture": "reports.drawing.picture",
-    "report.protocol": "reports.runs.protocol",
+    "report.protocol": "reports.runs.run_facts",
     "report.results": "reports.runs.results",
     "report.revision": "reports.runs.revision",
-    "report.scenes": "reports.runs.scenes",
+    "report.scenes": "reports.runs.slice_plots",
     "report.svg": "reports.drawing.svg",
     "report.templates": "reports.drawing.templates",
     "report.words": "reports.runs.words",
     "runs.click_folder": "clicks.folder",
     "runs.click_objects": "clicks.objects",
-    "runs.click_player": "clicks.player",
+    "runs.click_player": "clicks.simulator",
     "runs.clicks": "clicks.protocol",
     "runs.verbs": "runs.reopening",
+    "tables.protocol": "tables.experiment_protocol",
 }
 
 
 def new_name(old: str) -> str:
-    """The name of today of a module, or of something in it, that may be called by its old name."""
+    """The new name of a module, or of an object in it, from its old or new name."""
     parts = old.removeprefix("lesslabel.").split(".")
     for length in range(len(parts), 0, -1):
         module = _MOVED.get(".".join(parts[:length]))
@@ -119,7 +122,7 @@ def new_name(old: str) -> str:
 
 
 def same_class(class_path: object) -> object:
-    """A class path of this package as one name, whichever of its names is given; anything else as it is."""
+    """The canonical class path for any name of a class of this package; other values are returned unchanged."""
     if not isinstance(class_path, str) or not class_path.startswith("lesslabel."):
         return class_path
     module, _, name = new_name(class_path).rpartition(".")
@@ -131,7 +134,7 @@ def same_class(class_path: object) -> object:
 
 
 def find_moved_modules() -> None:
-    """Let the old names be imported, where no module has that name today."""
+    """Make the old names importable, unless a module has that name now."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.append(_Finder())
 
@@ -150,19 +153,19 @@ class _Alias(Loader):
         return _Moved(spec.name, import_module(new))
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing to execute: the module of the new name has been."""
+        """Do nothing: the module of the new name is executed already."""
 
 
 class _Moved(ModuleType):
     def __init__(self, name: str, new: ModuleType) -> None:
         super().__init__(name, new.__doc__)
         self._new = new
-        self.__path__: list[str] = []  # with the folder of the new one its modules would be executed once more
+        self.__path__: list[str] = []  # with the folder of the new one its modules would be executed twice
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._new, name)
 
     def __call__(self, *given: Any, **named: Any) -> object:
-        """The function of the package, where one is called as a room was: `lesslabel.report`."""
+        """Call the function of the package that has the old name of a module: `lesslabel.report`."""
         package, _, name = self.__name__.partition(".")
         return sys.modules[package].__getattr__(name)(*given, **named)

@@ -1,4 +1,4 @@
-"""What the verbs show on a terminal: tables, and how far they are."""
+"""Output of the commands on a terminal: tables and progress."""
 
 import math
 import sys
@@ -10,22 +10,22 @@ from rich.progress import Progress
 
 from lesslabel.terminal import add_row, make_console, make_table, print_table
 
-if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
+if TYPE_CHECKING:  # importing it would slow `lesslabel prepare --help` by half a second
     import pandas as pd
 
 _SHOWN = {"dice": 3, "hd95": 2, "asd": 2}
-"""The metrics that people read first, with the digits that are printed."""
+"""The printed metrics, with their number of digits."""
 
 
 @contextmanager
 def show_progress(doing: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on the terminal, if there is one.
+    """Show a progress bar, if the output is a terminal.
 
     Args:
         doing: one word.
 
     Yields:
-        What to call with the number of cases that are done and of all.
+        A function to call with the number of finished and of all cases.
     """
     with Progress(console=make_console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(doing)
@@ -36,7 +36,7 @@ def print_summary(summary: "pd.DataFrame", unit: str = "mm") -> None:
     """Print a row per label: mean ± deviation over patients, and the interval of the mean.
 
     Args:
-        summary: what `lesslabel.evaluation.summarise` returns.
+        summary: the result of `lesslabel.evaluation.summarise`.
         unit: of the distances, ``mm`` or ``voxel``.
     """
     table = make_table("", "Dice", "95 % interval", f"HD95 ({unit})", f"ASD ({unit})")
@@ -54,7 +54,7 @@ def print_clicks(summary: Mapping[str, Any]) -> None:
     """Print a row per label of a click protocol.
 
     Args:
-        summary: what `lesslabel.clicks.protocol.run_clicks` returns.
+        summary: the result of `lesslabel.clicks.protocol.run_clicks`.
     """
     from lesslabel.clicks.measure_table import SECONDS_FIRST, click_measures
 
@@ -80,8 +80,8 @@ def print_clicks(summary: Mapping[str, Any]) -> None:
     patients = by_measure["noc_dice_85"]["patients"]  # of the last row, the mean over labels
     print(f"means over {patients} patient{'s' * (patients != 1)}; NoC of Dice, cap {cap}, the first prompts included")
     digits = SECONDS_FIRST.digits
-    said = f", {later:.{digits}f} for a click" if later else ""
-    print(f"median seconds: {first:.{digits}f} for the first prompts{said}")
+    per_click = f", {later:.{digits}f} for a click" if later else ""
+    print(f"median seconds: {first:.{digits}f} for the first prompts{per_click}")
     if summary["without_prompts"]:
         print(f"left out: {summary['without_prompts']} objects without a stroke of {summary['protocol']['first']}")
 
@@ -92,7 +92,7 @@ def _mean_and_spread(row: "pd.Series[float]", digits: int) -> str:
 
 
 def _undefined(summary: "pd.DataFrame") -> str:
-    """How many values of single cases and labels do not exist and are in no mean."""
+    """Print the number of undefined values of cases and labels, which are excluded from the means."""
     from lesslabel.evaluation import MEAN_OVER_LABELS
 
     counts = summary[summary["label"] == MEAN_OVER_LABELS].set_index("metric")["undefined"]

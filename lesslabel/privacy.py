@@ -1,7 +1,7 @@
-"""What may stand in logs and in files that are handed over: names, but no path to a folder of a person or a machine.
+"""Remove private paths from logs and shared files: names remain, folders of a person or a machine do not.
 
 A path is absolute here if it begins with a slash or backslash (a server's name included), a drive (``C:``), a home
-folder (``~``, ``~jane``) or ``file:``. A relative path stays: it tells only what lies in the project.
+folder (``~``, ``~jane``) or ``file:``. A relative path is kept: it contains folders of the project only.
 """
 
 import re
@@ -19,7 +19,7 @@ _HOME = re.compile(r"(?:file:)?(?:[A-Za-z]:)?[\\/]+(?:home|users)[\\/]+[^\\/]+|~
 
 
 def last_part(path: str) -> str:
-    """The name of a file or folder without the folders above it; a home folder, whose name is its owner's, is ``~``.
+    """The name of a file or folder without its parent folders; a home folder, which has its owner's name, is ``~``.
 
     Args:
         path: of any system.
@@ -32,7 +32,7 @@ def without_folders(text: str) -> str:
     """Replace every absolute path in a text by its last part.
 
     Args:
-        text: any. A path that holds spaces is seen whole if it stands in quotes.
+        text: any text. A path with spaces is recognised if it is in quotes.
     """
     text = _QUOTED.sub(lambda found: found["quote"] + last_part(found["path"]) + found["quote"], text)
     text = _PATH.sub(lambda found: last_part(found.group()), text)
@@ -40,7 +40,7 @@ def without_folders(text: str) -> str:
 
 
 def argument_without_folders(argument: str) -> str:
-    """Replace every absolute path in one word of a command line by its last part.
+    """Replace every absolute path in one argument of a command line by its last part.
 
     Args:
         argument: the word, such as ``--data.init_args.store=/data/my stores/acdc``; its paths may hold spaces.
@@ -53,10 +53,10 @@ def argument_without_folders(argument: str) -> str:
 
 
 def command_without_folders(command: str | Sequence[str]) -> str:
-    """A command line whose words have lost the folders of their absolute paths.
+    """A command line without the folders of absolute paths in its arguments.
 
     Args:
-        command: as typed in a shell, or its words.
+        command: as typed in a shell, or its arguments.
     """
     words = _shell_words(command) if isinstance(command, str) else command
     return " ".join(map(argument_without_folders, words))
@@ -65,5 +65,5 @@ def command_without_folders(command: str | Sequence[str]) -> str:
 def _shell_words(command: str) -> list[str]:
     try:
         return shlex.split(command, posix="\\" not in command)
-    except ValueError:  # an unbalanced quote: not a shell line after all
+    except ValueError:  # an unbalanced quote: not a shell command
         return command.split()

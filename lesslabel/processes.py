@@ -1,4 +1,4 @@
-"""Cases shared among processes: one a core, each on one thread, and none that outlives this one."""
+"""Process cases in parallel: one process per core with one thread each, which end with this process."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ from typing import TypeVar
 from lesslabel.errors import ConfigError, DataError
 
 _ALONE_SECONDS = 1.0
-"""About what it takes to start a process that can read a case: less work than that is done here."""
+"""About the seconds to start a process that can read a case: less work than that is done in this process."""
 _THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR", "NUMBA")
 
 Item = TypeVar("Item")
@@ -24,30 +24,30 @@ Result = TypeVar("Result")
 
 
 def python_command(module: str) -> list[str]:
-    """The command that runs a module in a process that imports from where this one does.
+    """The command that runs a module in a process with the import path of this one.
 
-    It imports no file of the current folder, which may be a stranger's, unless this process does.
+    It imports no file of the current folder, which may be untrusted, unless this process does.
     """
     here = "" in sys.path or str(Path.cwd()) in sys.path
     return [sys.executable, *([] if here else ["-P"]), "-m", module]
 
 
 def usable_cores() -> int:
-    """The cores this process may use, which a scheduler or a container may have made fewer than there are."""
+    """The number of cores that this process may use, within the limits of a scheduler or a container."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def share_out(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int | None, where: object
 ) -> Generator[Result, None, None]:
-    """Apply a function to every item; the results come in the order of the items, whatever the workers.
+    """Apply a function to every item; the results are in the order of the items for any number of workers.
 
     Args:
-        function: it and the items must be picklable; errors are raised here as they were there.
-        items: what is shared out.
-        workers: processes, no more than items; 0 or 1 stays in this one. None takes the cores this process may use,
-            once a second of work in this process has not done it all.
-        where: what is worked on, for messages.
+        function: it and the items must be picklable; its errors are raised in this process.
+        items: its arguments.
+        workers: number of processes, at most that of items; 0 or 1 uses this process. None takes the available cores,
+            if the work takes more than a second in this process.
+        where: name of the work, for messages.
 
     Raises:
         ConfigError: if `workers` is negative.
@@ -72,7 +72,7 @@ def share_out(
 
 @contextmanager
 def worker_pool(workers: int, where: object) -> Iterator[ProcessPoolExecutor]:
-    """Processes on one thread each that end with the block, and with this process however it ends.
+    """Processes with one thread each, which end with the block, and also if this process is killed.
 
     Raises:
         DataError: if one was killed; names `where`.
@@ -88,9 +88,9 @@ def worker_pool(workers: int, where: object) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin() -> None:
-    """Prepare a worker, before it imports what reads threads from the environment."""
+    """Prepare a worker before it imports packages that read the number of threads from the environment."""
     os.environ.update({f"{library}_NUM_THREADS": "1" for library in _THREADS})
-    # a worker waits for work on a pipe that it holds itself: it would never learn that the other end is gone
+    # a worker waits on a pipe that it holds itself, so it would not notice that the other end is closed
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""What every verb writes to a terminal, a file or a pipe: names as they are, whatever they hold and whoever reads."""
+"""Output of every command to a terminal, a file or a pipe: names with any characters are printed safely."""
 
 import io
 import os
@@ -46,25 +46,25 @@ def make_table(*headings: object, title: object = None, lines: bool = False) -> 
 
     Args:
         headings: of the columns.
-        title: above it.
-        lines: a line under every row; else only under the headings.
+        title: its title.
+        lines: draw a line under every row; else only under the headings.
     """
     table = Table(show_lines=True) if lines else Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     if title is not None:
         table.title = cell(title)
-        table.min_width = table.title.cell_len  # as far as the terminal is that wide
+        table.min_width = table.title.cell_len  # unless the terminal is narrower
     for heading in headings:
         table.add_column(cell(heading), overflow="fold")
     return table
 
 
 def add_row(table: Table, *values: object) -> None:
-    """Add a row; a `Text` is taken as it is, anything else by `cell`."""
+    """Add a row; a `Text` is added unchanged, other values by `cell`."""
     table.add_row(*(value if isinstance(value, Text) else cell(value) for value in values))
 
 
 def print_table(table: Table) -> None:
-    """Print a table on stdout: as wide as the terminal, and in a file or a pipe as wide as the table is."""
+    """Print a table on stdout: as wide as the terminal; in a file or a pipe in full width."""
     console = make_console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         unlimited = console.options.update(max_width=_WIDEST)
@@ -73,19 +73,19 @@ def print_table(table: Table) -> None:
 
 
 def print_warning(text: str) -> None:
-    """Print a line to stderr, where it does not mix with results."""
+    """Print a line to stderr, separate from results."""
     print(visible(text), file=sys.stderr)
 
 
 def accept_any_character() -> None:
-    """Let stdout and stderr escape what their encoding does not have, instead of failing; ASCII terminals do not."""
+    """Make stdout and stderr escape characters that their encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def is_reader_gone() -> bool:
-    """Whether nobody reads stdout or stderr any more; what was to be written there is then forgotten."""
+    """Whether the reader of stdout or stderr has gone; their buffered output is then discarded."""
     gone = [stream for stream in (sys.stdout, sys.stderr) if _is_closed(stream)]
     for stream in gone:
         _forget(stream)
@@ -102,13 +102,13 @@ def _is_closed(stream: IO[str]) -> bool:
         return False
     if not hasattr(select, "poll"):
         return False
-    watched = select.poll()  # what is not buffered is lost without a word to the next flush
+    watched = select.poll()  # a lost write is not reported before the next flush
     watched.register(descriptor, 0)
     return any(event & select.POLLERR for _, event in watched.poll(0))
 
 
 def _forget(stream: IO[str]) -> None:
-    """Lead a stream nowhere, so that Python does not complain of it at its end."""
+    """Redirect a stream to the null device, so that Python reports no error at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

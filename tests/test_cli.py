@@ -14,7 +14,7 @@ from lesslabel.cli import main
 from lesslabel.evaluation import summarise
 from lesslabel.printing import print_summary
 
-VERBS = (
+COMMANDS = (
     *("prepare", "verify", "scribble", "export", "import", "annotate", "fit", "validate", "test", "predict"),
     *("clicks", "evaluate", "raters", "report", "bundle", "select", "adapt", "reproduce", "curve", "demo"),
 )
@@ -24,7 +24,7 @@ DATA = ["--data", "lesslabel.data.PhantomDataModule", "--data.store", "nowhere"]
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], *([verb, "--help"] for verb in ("fit", "test", "report", "select", "adapt"))]
+    "arguments", [["--help"], *([command, "--help"] for command in ("fit", "test", "report", "select", "adapt"))]
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = (
@@ -39,23 +39,23 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert result.stdout.strip().endswith("heavy: []")
 
 
-def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["--help"])
     assert stopped.value.code == 0
     text = capsys.readouterr().out
-    assert all(f"\n  {verb} " in text for verb in VERBS)
+    assert all(f"\n  {command} " in text for command in COMMANDS)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     try:
-        code = main([verb, "--help"])
+        code = main([command, "--help"])
     except SystemExit as stopped:
         code = stopped.code
     assert code == 0
     text = capsys.readouterr().out
-    assert f"lesslabel {verb}" in text
+    assert f"lesslabel {command}" in text
     assert all(len(line) <= 100 for line in text.splitlines())
 
 

@@ -255,10 +255,10 @@ def test_commands_run_as_printed(
             target.write_text(block.text)
         if block.page == page and block.marker[:2] == ("run", scene):
             for line in block.text.splitlines():
-                program, verb, *arguments = shlex.split(line)
+                program, command, *arguments = shlex.split(line)
                 assert program == "lesslabel", line
-                longer = LONG.get(scene, []) if verb == "fit" else []
-                assert main([verb, *arguments, *SMALL.get(verb, []), *longer]) == 0, line
+                longer = LONG.get(scene, []) if command == "fit" else []
+                assert main([command, *arguments, *SMALL.get(command, []), *longer]) == 0, line
 
 
 @pytest.mark.parametrize("block", marked("python"), ids=lambda block: block.name)
@@ -350,15 +350,15 @@ def test_named_files_and_classes_exist(page: Path) -> None:
             assert hasattr(importlib.import_module(module), member), name
 
 
-def test_the_readme_lists_every_method_verb_and_room(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readme_lists_every_method_command_and_room(capsys: pytest.CaptureFixture[str]) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for config in (ROOT / "configs" / "acdc").glob("*.yaml"):
         assert f"`configs/acdc/{config.name}`" in readme
     with pytest.raises(SystemExit):
         main(["--help"])
-    verbs = re.findall(r"^  (\w+) {2,}", capsys.readouterr().out.partition("verbs:")[2], re.MULTILINE)
-    rows = readme.partition("## Verbs")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)`", rows, re.MULTILINE) == verbs
+    commands = re.findall(r"^  (\w+) {2,}", capsys.readouterr().out.partition("commands:")[2], re.MULTILINE)
+    rows = readme.partition("## Commands")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)`", rows, re.MULTILINE) == commands
     rooms = readme.partition("## Rooms")[2]
     for package in (ROOT / "lesslabel").glob("*/__init__.py"):
         assert f"\n  {package.parent.name}/ " in rooms

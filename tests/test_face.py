@@ -83,7 +83,7 @@ def test_a_lazy_face_says_three_times_the_same(path: Path) -> None:
     assert imports_for_types(tree).keys() == homes_of(tree).keys()
 
 
-def test_the_verbs_take_typed_arguments_and_no_words() -> None:
+def test_the_commands_take_typed_arguments_and_no_words() -> None:
     """No function of the face takes a list of words or a bag of arguments, and each says what it gives back."""
     for name in NAMES:
         entry = getattr(lesslabel, name)
@@ -96,7 +96,7 @@ def test_the_verbs_take_typed_arguments_and_no_words() -> None:
             assert parameter.annotation is not parameter.empty, name
 
 
-def test_nothing_below_the_verbs_takes_the_words_of_a_command_line() -> None:
+def test_nothing_below_the_commands_takes_the_words_of_a_command_line() -> None:
     own_processes = {PACKAGE / "cli.py", PACKAGE / "studies" / "work.py"}
     for path in PACKAGE.rglob("*.py"):
         if path.parent.name != "verbs" and path not in own_processes:
@@ -130,7 +130,7 @@ def test_an_old_name_still_works_with_a_warning() -> None:
     program = (
         "import warnings\nwith warnings.catch_warnings(record=True) as said:\n    warnings.simplefilter('always')\n"
         "    from lesslabel.report.budget import draw_budgets\n"
-        "    from lesslabel.data.scribble_maker import draw_store\n"
+        "    from lesslabel.data.scribble_maker import make_weak_labels\n"
         "print([str(each.message) for each in said if 'old name' in str(each.message)])"
     )
     said = python(program)

@@ -1,4 +1,4 @@
-"""Every option of every verb that takes a text says whether it is read or written; steps of a study know those."""
+"""Every option of every command that takes a text says whether it is read or written; steps of a study know those."""
 
 import argparse
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from lesslabel.data.sources import SOURCES
 from lesslabel.runs.config_rules import DECIDED_BY_THE_RUN, NAMED_BY_THE_PERSON
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.studies.step_paths import WRITTEN
-from lesslabel.studies.steps import VERBS as STEPS
-from lesslabel.verbs import VERBS, run_verb
+from lesslabel.studies.steps import COMMANDS as STEPS
+from lesslabel.verbs import COMMANDS, run_command
 
 WRITES = {
     "verify": {"--json", "--propose"},
@@ -67,10 +67,10 @@ WORDS = {
 
 
 class CapturedError(Exception):
-    """Carries a parser out of a verb."""
+    """Carries a parser out of a command."""
 
 
-def parsers_of(verb: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> Iterator[argparse.ArgumentParser]:
+def parsers_of(command: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> Iterator[argparse.ArgumentParser]:
     def stop(self: argparse.ArgumentParser, *_: object, **__: object) -> None:
         raise CapturedError(self)
 
@@ -78,7 +78,7 @@ def parsers_of(verb: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> Itera
         patched.setattr(argparse.ArgumentParser, "parse_args", stop)
         patched.setattr(argparse.ArgumentParser, "parse_known_args", stop)
         with pytest.raises(CapturedError) as captured:
-            run_verb(verb, list(words))
+            run_command(command, list(words))
     waiting = [captured.value.args[0]]
     while waiting:
         parser = waiting.pop()
@@ -100,10 +100,10 @@ def texts_of(parser: argparse.ArgumentParser) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("fit", "prepare")])
-def test_every_option_that_takes_a_text_is_classified(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = set().union(*map(texts_of, parsers_of(verb, monkeypatch)))
-    known = [WRITES[verb], READS.get(verb, set()), WORDS.get(verb, set())]
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ("fit", "prepare")])
+def test_every_option_that_takes_a_text_is_classified(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set().union(*map(texts_of, parsers_of(command, monkeypatch)))
+    known = [WRITES[command], READS.get(command, set()), WORDS.get(command, set())]
     assert found == set().union(*known)
     assert sum(map(len, known)) == len(found), "an option is in two classes"
 
@@ -114,14 +114,14 @@ def test_a_source_writes_nothing_but_the_store(source: str, monkeypatch: pytest.
     assert {name.removeprefix("--") for name in texts_of(parser)} <= {"store", *READ_BY_SOURCES, *WORDS_OF_SOURCES}
 
 
-@pytest.mark.parametrize("verb", STEPS)
-def test_steps_know_what_verbs_write(verb: str) -> None:
-    if verb in ("fit", "test"):  # of a run, which its settings name
-        assert WRITTEN[verb] == ("--run",)
-    elif verb == "bundle":
-        assert WRITES[verb] == {"out"}
+@pytest.mark.parametrize("command", STEPS)
+def test_steps_know_what_commands_write(command: str) -> None:
+    if command in ("fit", "test"):  # of a run, which its settings name
+        assert WRITTEN[command] == ("--run",)
+    elif command == "bundle":
+        assert WRITES[command] == {"out"}
     else:
-        assert set(WRITTEN[verb]) == WRITES[verb]
+        assert set(WRITTEN[command]) == WRITES[command]
 
 
 def test_a_run_has_no_other_path_to_write_to() -> None:

@@ -217,6 +217,6 @@ def test_a_broken_pipe_of_a_worker_is_not_taken_for_a_reader_who_left(
     def broken(*_: object) -> int:
         raise BrokenPipeError
 
-    monkeypatch.setattr("lesslabel.cli.run_verb", broken)
+    monkeypatch.setattr("lesslabel.cli.run_command", broken)
     assert main(["verify", str(tmp_path)]) == 1
     assert "ended early" in capsys.readouterr().err

@@ -78,5 +78,5 @@ def test_the_example_works_as_printed(name: str, tmp_path: Path) -> None:
     assert int(re.findall(r"(\d+) passed", out)[-1]) >= least
     for block in blocks:
         for line in block.text.splitlines() if block.marker[2] == "run" else ():
-            _, verb, *arguments = shlex.split(line)
-            call(tree, "lesslabel.cli", verb, *arguments, *SMALL.get(verb, []))
+            _, command, *arguments = shlex.split(line)
+            call(tree, "lesslabel.cli", command, *arguments, *SMALL.get(command, []))

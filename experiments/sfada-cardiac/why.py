@@ -93,13 +93,13 @@ def pool_slices(target: Path, bundles: Mapping[int, Path]) -> tuple[dict[tuple[i
         data = {fold: bundle.data_module(target, split=POOL, fold=fold) for fold in FOLDS}
         uids = {fold: [record.uid for record in module.records("train")] for fold, module in data.items()}
         known = sorted(set().union(*uids.values()))
-        images = extract_features(bundle.build_method(), data[1], known, mask=bundle.recipe.features.mask)
+        images = extract_features(bundle.build_method(), data[1], known, mask=bundle.manifest.features.mask)
         heart_of = heart_of or {uid: heart_by_slice(Store(target), uid) for uid in known}
         slices = join_slices(images, heart_of)
         for fold in FOLDS:
             pool = slices[slices["uid"].isin(uids[fold])]
             pools[fold, seed] = pool
-            references.append(relate_references(pool, bundle.references, bundle.recipe.references.patients))
+            references.append(relate_references(pool, bundle.references, bundle.manifest.references.patients))
     return pools, pd.DataFrame(references)
 
 

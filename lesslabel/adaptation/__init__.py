@@ -1,4 +1,4 @@
-"""A trained model at another hospital: choose what to annotate there, and adapt to it without the source's images."""
+"""Use a trained model at another hospital: choose units to annotate, and adapt without the source's images."""
 
 ADAPTATION = "adapt.json"
-"""What tells the folder of an adaptation, which holds runs, from a run."""
+"""The file that identifies the folder of an adaptation, which holds runs."""

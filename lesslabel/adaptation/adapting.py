@@ -1,4 +1,4 @@
-"""From a bundle and a store of another hospital to an adapted model."""
+"""Adapt the model of a bundle to a store of another hospital."""
 
 from pathlib import Path
 
@@ -23,15 +23,15 @@ def adapt(
     name: str = "Fine-tuned",
     overrides: Overrides | None = None,
 ) -> RunFolder:
-    """Adapt a model to a target: by the labels that a queue asked for, or without any.
+    """Adapt a model to a target hospital, with the annotations of a queue or without labels.
 
     Args:
-        bundle: what the source handed over.
+        bundle: the bundle of the source.
         store: the target.
-        out: folder of the adaptation; made, or gone on with.
-        queue: the queue.csv that was annotated.
-        annotation: name in the store of what was drawn.
-        without_labels: instead of both: ``none``, ``histogram``, ``tent`` …
+        out: folder of the adaptation; it is made or resumed.
+        queue: the annotated queue.csv.
+        annotation: name of the annotation in the store.
+        without_labels: the adaptation to use instead of a queue: ``none``, ``histogram``, ``tent`` …
         self_train: see `adapt_with_labels`, as the next three.
         confidence: pseudo-labels below it are unknown, 0 to 1.
         restart_from_source: the last stage starts from the source's weights.
@@ -42,10 +42,10 @@ def adapt(
         The last run, which can be tested.
 
     Raises:
-        ConfigError: if it is not clear what to adapt by, or a setting is wrong.
+        ConfigError: if neither or both ways are given, or a setting is wrong.
         RunError: if `out` holds another adaptation.
         DataError: if bundle, store or queue are absent or damaged.
-        KeyboardInterrupt: if it was interrupted; the same call goes on.
+        KeyboardInterrupt: if it was interrupted; the same call resumes it.
     """
     given = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     target, folder = Path(store), Path(out)

@@ -1,4 +1,4 @@
-"""From a bundle and a store of unlabelled images to a queue of what to annotate."""
+"""Choose units to annotate from a bundle and a store of unlabelled images."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,7 +13,7 @@ from lesslabel.features import ImageFeatures, extract_features
 from lesslabel.selection import STDR, STRATEGIES, Pool, Strategy
 from lesslabel.selection.budget import Budget, count_units
 
-Unit = Literal["slice", "case"]
+AnnotationUnit = Literal["slice", "case"]
 _STDR = ("stdr", "stdr-invariant", "stdr-specific")
 
 
@@ -23,8 +23,8 @@ def make_strategy(name: str, bundle: Bundle, seed: int, *, diversity: bool = Fal
     Args:
         name: a key of `lesslabel.selection.STRATEGIES`, ``stdr-invariant`` or ``stdr-specific`` for one end of STDR; in
             small or capital letters.
-        bundle: what the source handed over.
-        seed: of what is drawn.
+        bundle: the bundle of the source.
+        seed: random seed.
         diversity: of STDR, see there.
 
     Raises:
@@ -39,10 +39,10 @@ def make_strategy(name: str, bundle: Bundle, seed: int, *, diversity: bool = Fal
 
 
 def require_strategy(name: str, *, diversity: bool = False) -> None:
-    """Refuse a strategy that there is not, or one that takes no `diversity`; see `make_strategy`.
+    """Refuse an unknown strategy, or `diversity` for one that has no such option; see `make_strategy`.
 
     Raises:
-        ConfigError: lists what there is.
+        ConfigError: if there is no such strategy; lists all.
     """
     name = name.lower()
     if name in _STDR:
@@ -55,7 +55,7 @@ def require_strategy(name: str, *, diversity: bool = False) -> None:
 
 
 def name_strategy(strategy: Strategy) -> str:
-    """What a queue calls a strategy: the name that `make_strategy` takes, and whether the choice was spread."""
+    """The name of a strategy in a queue: that of `make_strategy`, and whether the choice was diverse."""
     if not isinstance(strategy, STDR):
         return strategy.name
     ends = "" if strategy.ends == "both" else f"-{strategy.ends}"
@@ -68,30 +68,30 @@ def choose_queue(
     strategy: Strategy,
     budget: Budget,
     *,
-    unit: Unit = "slice",
+    unit: AnnotationUnit = "slice",
     previous: Queue | None = None,
     features: ImageFeatures | None = None,
 ) -> Queue:
-    """Rank the training part of a store by what the source's model sees in it.
+    """Rank the training part of a store by features of the source's model.
 
-    Features and uncertainty are those of the bundle's model in every round: those of an adapted model do not compare
+    Features and uncertainty come from the bundle's model in every round: those of an adapted model cannot be compared
     with the source's references.
 
     Args:
-        bundle: what the source handed over.
-        data: the target, with the bundle's preprocessing; labels are not looked at.
-        strategy: what ranks.
+        bundle: the bundle of the source.
+        data: the target, with the bundle's preprocessing; labels are not used.
+        strategy: the strategy that ranks.
         budget: of this round: a share of all units of the training part, or a count.
-        unit: what is chosen, slices or whole cases.
-        previous: the queue of earlier rounds; what it holds is not chosen again.
+        unit: the annotation unit, slices or whole cases.
+        previous: the queue of earlier rounds; its units are not chosen again.
         features: those of the training part, if they were extracted before.
 
     Returns:
         The previous rows, and those of this round after them.
 
     Raises:
-        ConfigError: if slices are asked for where the model sees volumes, or slices other than the case's own, or the
-            previous queue is of the other unit.
+        ConfigError: if slices are requested of a 3D model, or of a model of resampled slices, or the
+            previous queue has the other unit.
         DataError: if a case cannot be read, or the previous queue is of another store.
     """
     if unit == "slice":
@@ -128,27 +128,27 @@ def choose_queue(
 def features_of_training_part(
     bundle: Bundle, data: SegmentationDataModule, uids: Sequence[str] | None = None
 ) -> ImageFeatures:
-    """What the source's model sees in the images that may be chosen.
+    """Extract the features of the source's model from the images that may be chosen.
 
     Args:
-        bundle: what the source handed over.
+        bundle: the bundle of the source.
         data: the target.
         uids: cases of the training part; None takes all.
     """
     if uids is None:
         uids = [record.uid for record in data.records("train")]
-    recipe = bundle.recipe.features
-    return extract_features(bundle.build_method(), data, uids, mask=recipe.mask, scale=recipe.scale)
+    features = bundle.manifest.features
+    return extract_features(bundle.build_method(), data, uids, mask=features.mask, scale=features.scale)
 
 
-def _units(features: ImageFeatures, unit: Unit) -> list[tuple[str, int]]:
+def _units(features: ImageFeatures, unit: AnnotationUnit) -> list[tuple[str, int]]:
     """The units in order, as (uid, slice)."""
     if unit == "case":
         return [(uid, WHOLE_CASE) for uid in sorted(set(features.uid.tolist()))]
     return list(zip(features.uid.tolist(), features.slice.tolist(), strict=True))
 
 
-def _pool(features: ImageFeatures, units: set[tuple[str, int]], unit: Unit) -> Pool:
+def _pool(features: ImageFeatures, units: set[tuple[str, int]], unit: AnnotationUnit) -> Pool:
     """The images of the given units; the pool's units come in the same order as `_units`."""
     names = zip(features.uid.tolist(), features.slice.tolist(), strict=True)
     wanted = np.array([((uid, WHOLE_CASE) if unit == "case" else (uid, index)) in units for uid, index in names], bool)
@@ -173,7 +173,7 @@ def _require_native_slices(data: SegmentationDataModule) -> None:
             )
 
 
-def _require_same_unit(previous: Queue, unit: Unit) -> None:
+def _require_same_unit(previous: Queue, unit: AnnotationUnit) -> None:
     other = "slice" if unit == "case" else "case"
     if any((row.slice == WHOLE_CASE) == (other == "case") for row in previous.rows):
         raise ConfigError(f"unit: the previous queue holds {other}s; go on with --unit {other}")

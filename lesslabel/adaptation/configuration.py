@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from lesslabel.bundle import Bundle
-from lesslabel.bundle.recipe import MethodRecipe
+from lesslabel.bundle.manifest import MethodConfig
 from lesslabel.errors import ConfigError
 
 _ITERATIONS = 2000
@@ -25,16 +25,16 @@ def model_of(bundle: Bundle, name: str, more: Mapping[str, Any] | None = None) -
         ConfigError: if the bundle's method has more networks than that.
     """
     common = ("num_classes", "in_channels", "network", "optimiser", "inference")
-    settings = {key: value for key, value in bundle.recipe.method.settings.items() if key in common}
-    recipe = MethodRecipe(name, {**settings, **(more or {})})
+    settings = {key: value for key, value in bundle.manifest.method.settings.items() if key in common}
+    method = MethodConfig(name, {**settings, **(more or {})})
     with torch.device("meta"):
-        alike = recipe.build().state_dict().keys() == bundle.recipe.build_method().state_dict().keys()
+        alike = method.build().state_dict().keys() == bundle.manifest.build_method().state_dict().keys()
     if not alike:
         raise ConfigError(
-            f"{bundle.path}: {bundle.recipe.method.name} has other networks than {name}, which goes on with one; "
+            f"{bundle.path}: {bundle.manifest.method.name} has other networks than {name}, which goes on with one; "
             "bundle a model of Supervised or PartialCrossEntropy"
         )
-    return {"class_path": f"lesslabel.methods.{name}", "init_args": recipe.settings}
+    return {"class_path": f"lesslabel.methods.{name}", "init_args": method.settings}
 
 
 def data_of(bundle: Bundle, store: Path, supervision: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:

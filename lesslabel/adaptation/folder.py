@@ -1,4 +1,4 @@
-"""The folder of an adaptation: what it is of, and stages that go on where they were interrupted."""
+"""The folder of an adaptation: its description, and stages that are resumed after an interruption."""
 
 import shutil
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _DECIDED = ("run", "weights", "ckpt_path")
 
 
 class Training(Protocol):
-    """What makes a run of a stage: `fit` or `adopt`."""
+    """The function that makes the run of a stage: `fit` or `adopt`."""
 
     def __call__(
         self,
@@ -36,11 +36,11 @@ class Training(Protocol):
 
 
 def begin_adaptation(out: Path, bundle: Bundle, store: Path, choices: Mapping[str, Any], settings: Settings) -> None:
-    """Say what is adapted to what; refuse to go on with something else once anything was trained.
+    """Write the description of the adaptation; refuse another one once a stage was trained.
 
     Raises:
-        ConfigError: if a setting is not the caller's to choose.
-        RunError: if the folder holds another adaptation, naming what differs, or this is one of several processes.
+        ConfigError: if the caller must not choose a setting.
+        RunError: if the folder holds another adaptation (names the difference), or this is one of several processes.
     """
     for name in _DECIDED:
         if settings.values_of(name):
@@ -70,19 +70,19 @@ def train_stage(
     settings: Settings,
     training: Training = fit,
 ) -> RunFolder:
-    """Start a run from weights, or go on with it.
+    """Start a run from weights, or resume it.
 
     Args:
         run: its folder; the configuration is written beside it.
         config: the configuration.
-        weights: what the training starts from.
-        settings: they win over the configuration.
+        weights: the weights that the training starts from.
+        settings: they override the configuration.
         training: `fit` or `adopt`.
     """
     file = run.with_suffix(".yaml")
     write_text(file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
     if (run / "checkpoints" / "last.ckpt").is_file():
         return training(file, run=run, overrides=settings, resume=True)
-    if run.exists():  # ended before its first epoch did
+    if run.exists():  # interrupted in the first epoch
         shutil.rmtree(run)
     return training(file, run=run, overrides=settings, weights=weights)

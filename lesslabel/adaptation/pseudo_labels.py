@@ -1,4 +1,4 @@
-"""Pseudo-labels: what a frozen model says of the images that nobody annotated."""
+"""Pseudo-labels: predictions of a frozen model for images without annotation."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from lesslabel.methods import SegmentationMethod
 from lesslabel.methods.inference import require_finite_output
 
 NAME = "pseudo/adaptation"
-"""The name under which a view shows them."""
+"""Their name as an annotation of a view."""
 
 
 def write_pseudo_labels(
@@ -31,17 +31,17 @@ def write_pseudo_labels(
     model_sha256: str,
     confidence: float = 0.0,
 ) -> int:
-    """Label what a queue leaves unlabelled by the method's own prediction, into an annotation folder.
+    """Write predictions of the method as pseudo-labels for all units outside a queue, into an annotation folder.
 
-    Slices that the queue holds stay the annotator's; a case that it holds whole or in every slice gets no pseudo-label.
+    Slices in the queue get none; neither does a case that is in the queue whole or with every slice.
 
     Args:
         method: with its weights; it is not trained.
         data: reads the cases.
         uids: the training cases of the target.
-        queue: what was annotated.
-        folder: to make; it appears whole or not at all, and not if there is no case to write.
-        model_sha256: of the weights, for the provenance.
+        queue: the annotated queue.
+        folder: folder to make, complete or not at all; none if there is no case to write.
+        model_sha256: hash of the weights, for the author of the annotation.
         confidence: a voxel whose largest class probability is below becomes unknown, in [0, 1]; 0 keeps all.
 
     Returns:
@@ -97,7 +97,7 @@ def predict_codes(
     Args:
         method: with its weights, on the device that computes; it is not trained.
         data: reads the cases.
-        uids: which.
+        uids: the cases.
 
     Yields:
         The case, its labels (z, y, x), and the largest class probability of each voxel (z, y, x).
@@ -114,7 +114,7 @@ def predict_codes(
 
 
 def _remaining(depth: int, queued: Sequence[int] | None) -> tuple[int, ...] | None:
-    """The slices that the queue leaves of a case; None means all."""
+    """The slices of a case outside the queue; None means all."""
     if queued is None:
         return ()
     return tuple(index for index in range(depth) if index not in queued) if queued else None

@@ -1,4 +1,4 @@
-"""From a bundle and a store of another hospital to a written queue of what to annotate."""
+"""Write a queue of units to annotate, from a bundle and a store of another hospital."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.adaptation.choosing import (
-    Unit,
+    AnnotationUnit,
     choose_queue,
     features_of_training_part,
     make_strategy,
@@ -27,14 +27,14 @@ from lesslabel.terminal import print_warning
 
 
 @dataclass(frozen=True)
-class LookedAt:
-    """What a queue was chosen from.
+class QueueSummary:
+    """Summary of the images that a queue was chosen from.
 
     Attributes:
-        strategy: name of what ranked.
-        images: how many images were looked at.
-        without_foreground: how many of them have no predicted foreground.
-        left_out: how many damaged cases were left out.
+        strategy: name of the strategy.
+        images: the number of ranked images.
+        without_foreground: the number of them without predicted foreground.
+        left_out: the number of damaged cases that were skipped.
     """
 
     strategy: str
@@ -50,7 +50,7 @@ def select(
     *,
     budget: str | float,
     strategy: str = "stdr",
-    unit: Unit = "slice",
+    unit: AnnotationUnit = "slice",
     images: str | Path | None = None,
     previous: str | Path | None = None,
     diversity: bool = False,
@@ -61,17 +61,17 @@ def select(
     centres: Sequence[str] | None = None,
     workers: int = 0,
     skip_damaged: bool = False,
-    describe: Callable[[LookedAt], None] | None = None,
+    describe: Callable[[QueueSummary], None] | None = None,
 ) -> Queue:
-    """Rank the training part of a store and write what to annotate; labels are not looked at.
+    """Rank the training part of a store and write a queue of units to annotate; labels are not used.
 
     Args:
-        bundle: what the source handed over.
+        bundle: the bundle of the source.
         store: the target.
         out: the queue.csv to write; a queue.json comes beside it.
         budget: a share of all units, ``0.2`` or ``"20%"``, or a count.
         strategy: ``stdr``, ``random``, ``entropy`` …; the error of a wrong name lists them all.
-        unit: what is chosen.
+        unit: the annotation unit.
         images: folder to write the images and prelabels to, if any.
         previous: queue of earlier rounds, continued in the new one.
         diversity: spread the choice inside each end of STDR.
@@ -81,14 +81,14 @@ def select(
         allow_missing: drop patients of the split that are not there.
         centres: choose from these hospitals of the store alone.
         workers: processes that read.
-        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which.
-        describe: called with what the queue was chosen from, once it is written.
+        skip_damaged: skip and list the cases in which `lesslabel verify` finds an error.
+        describe: called with a summary after the queue is written.
 
     Returns:
         The queue, the most useful unit first.
 
     Raises:
-        ConfigError: if there is no such strategy, or the budget is none.
+        ConfigError: if there is no such strategy, or the budget is not valid.
         DataError: if a file exists already, or bundle, store or previous queue are absent or damaged.
     """
     path, folder = Path(out), None if images is None else Path(images)
@@ -122,10 +122,10 @@ def select(
         queue = export_queue_images(data.store, queue, folder, _prelabels(opened, data, queue))
     write_queue(path, queue)
     if describe is not None:
-        describe(LookedAt(name_strategy(ranking), len(features), int((~features.has_feature).sum()), len(left_out)))
+        describe(QueueSummary(name_strategy(ranking), len(features), int((~features.has_feature).sum()), len(left_out)))
     return queue
 
 
 def _prelabels(bundle: Bundle, data: SegmentationDataModule, queue: Queue) -> dict[str, NDArray[np.uint8]]:
-    """What the bundle's model says of the queued cases, in the codes of the store."""
+    """Predictions of the bundle's model for the queued cases, in the codes of the store."""
     return {uid: labels for uid, labels, _ in predict_codes(bundle.build_method(), data, list(queue.slices))}

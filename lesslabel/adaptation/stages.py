@@ -15,7 +15,7 @@ from lesslabel.runs.fitting import adopt, fit
 from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.reopening import load_run
 from lesslabel.runs.settings import Overrides, settings_of
-from lesslabel.runs.trainer import looking_trainer
+from lesslabel.runs.trainer import evaluation_trainer
 from lesslabel.runs.weights import describe_weights, save_weights
 
 FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN = "fine-tune", "pseudo-labels", "self-train"
@@ -35,19 +35,19 @@ def adapt_with_labels(
     name: str = "Fine-tuned",
     overrides: Overrides | None = None,
 ) -> RunFolder:
-    """Adapt to a target of which a queue was annotated.
+    """Adapt to a target with the annotations of a queue.
 
-    The three stages of STDR (Wang et al., IEEE TMI 2024): fine-tune the source's model on what the queue shows;
-    pseudo-label the rest of the training part with the result, frozen; train on both. A stage that is complete is
-    kept, one that was interrupted goes on.
+    The three stages of STDR (Wang et al., IEEE TMI 2024): fine-tune the source's model on the annotated queue;
+    pseudo-label the rest of the training part with the result, frozen; train on both. A complete stage is
+    kept, an interrupted one is resumed.
 
     Args:
-        bundle: what the source handed over.
+        bundle: the bundle of the source.
         store: the target.
-        queue: which units of the training part show their labels.
+        queue: the units of the training part whose labels supervise.
         annotation: its name in the store.
-        out: folder of the adaptation; made, or gone on with.
-        self_train: False ends after the first stage, as does a queue that leaves nothing to pseudo-label.
+        out: folder of the adaptation; it is made or resumed.
+        self_train: False ends after the first stage, as does a queue of all units.
         confidence: pseudo-labels below it are unknown, see `write_pseudo_labels`.
         restart_from_source: the third stage starts from the source's weights instead of the first stage's.
         name: of the first stage in tables; that of the third adds "+ semi".
@@ -57,7 +57,7 @@ def adapt_with_labels(
         The last run, which `lesslabel test --run` takes.
 
     Raises:
-        ConfigError: if the bundle's method has other networks than one, or a setting is not the caller's to choose.
+        ConfigError: if the bundle's method has other networks than one, or the caller must not choose a setting.
         RunError: if `out` holds another adaptation.
         LesslabelError: on bad settings or data.
     """
@@ -91,13 +91,13 @@ def adapt_with_labels(
 def adapt_without_labels(
     bundle: Bundle, store: Path, rival: str, out: Path, *, overrides: Overrides | None = None
 ) -> RunFolder:
-    """Adapt to a target of which nothing was annotated: what annotation must be compared with.
+    """Adapt to a target without annotations, as a baseline for adaptation with annotations.
 
     Args:
-        bundle: what the source handed over.
-        store: the target; only images of its training part are learnt from.
+        bundle: the bundle of the source.
+        store: the target; only the images of its training part are used.
         rival: its name in `ADAPTATIONS`.
-        out: folder of the adaptation; made, or gone on with.
+        out: folder of the adaptation; it is made or resumed.
         overrides: values of settings of the training.
 
     Returns:
@@ -121,7 +121,7 @@ def _label_the_rest(first: RunFolder, queue: Queue, out: Path, confidence: float
     with written_aside(out / _WEIGHTS) as aside:
         save_weights(run.model.state_dict(), aside)
     return write_pseudo_labels(
-        run.model.to(looking_trainer(run, []).strategy.root_device),
+        run.model.to(evaluation_trainer(run, []).strategy.root_device),
         run.datamodule,
         [record.uid for record in run.datamodule.records("train")],
         queue,

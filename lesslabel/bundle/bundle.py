@@ -1,6 +1,7 @@
-"""A bundle in memory: what a hospital receives, and what it does with it."""
+"""A bundle in memory, as the receiving hospital uses it."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +15,12 @@ from lesslabel.bundle.contents import (
     WEIGHTS,
     check_files,
     hash_file,
+    read_manifest,
     read_quantiles,
-    read_recipe,
     read_references,
     read_weights,
 )
-from lesslabel.bundle.recipe import BundleRecipe, LabelClass, to_json
+from lesslabel.bundle.manifest import BundleManifest, LabelClass, to_json
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import Store
 from lesslabel.data.view import View
@@ -29,11 +30,11 @@ from lesslabel.methods import SegmentationMethod
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """What may leave a hospital: a model, what to compare images with, and how both were made.
+    """A trained model with references to compare images with, and the description of both.
 
     Attributes:
         path: its folder.
-        recipe: the content of `bundle.json`.
+        manifest: the content of `bundle.json`.
         references: (K, 256) float32, means of the features of the images that the model was trained on.
         quantiles: (channels, 256) float32, quantiles 0, 1/255 … 1 of the intensity before normalisation, each the mean
             over the cases that the model was trained on.
@@ -41,15 +42,21 @@ class Bundle:
     """
 
     path: Path
-    recipe: BundleRecipe
+    manifest: BundleManifest
     references: NDArray[np.float32]
     quantiles: NDArray[np.float32]
     model_sha256: str
 
     @property
+    def recipe(self) -> BundleManifest:
+        """The old name of `manifest`, for one version more."""
+        warnings.warn("Bundle.recipe is now Bundle.manifest; the old name will go", FutureWarning, stacklevel=2)
+        return self.manifest
+
+    @property
     def label_names(self) -> tuple[str, ...]:
         """Class names, background first."""
-        return self.recipe.label_names
+        return self.manifest.label_names
 
     @property
     def weights(self) -> Path:
@@ -65,13 +72,13 @@ class Bundle:
         if hash_file(self.weights) != self.model_sha256:
             raise DataError(f"{self.weights}: changed since the bundle was loaded; fetch the bundle again")
         with torch.random.fork_rng(devices=[]):  # the fresh weights are not the caller's random numbers
-            method = self.recipe.build_method()
-        method.load_state_dict(read_weights(self.path, self.recipe))
+            method = self.manifest.build_method()
+        method.load_state_dict(read_weights(self.path, self.manifest))
         return method.eval()
 
     def model_settings(self) -> dict[str, Any]:
         """The key ``model`` of a run's configuration that trains this method on."""
-        method = self.recipe.method
+        method = self.manifest.method
         return {"class_path": f"lesslabel.methods.{method.name}", "init_args": dict(method.settings)}
 
     def data_settings(self, store: Path | str) -> dict[str, Any]:
@@ -86,9 +93,9 @@ class Bundle:
             ConfigError: if the store lacks a label or a channel.
         """
         opened = Store(store)
-        settings: dict[str, Any] = json.loads(to_json(asdict(self.recipe.preprocessing)))
-        labels = {entry.name: _find_codes(entry, opened) for entry in self.recipe.classes}
-        channels = _find_channels(self.recipe.channels, opened)
+        settings: dict[str, Any] = json.loads(to_json(asdict(self.manifest.preprocessing)))
+        labels = {entry.name: _find_codes(entry, opened) for entry in self.manifest.classes}
+        channels = _find_channels(self.manifest.channels, opened)
         return {"store": str(store), **settings, "view": {"labels": labels, "channels": channels}}
 
     def data_module(
@@ -114,7 +121,7 @@ class Bundle:
         Raises:
             ConfigError: if the store lacks a label or a channel.
         """
-        settings, preprocessing = self.data_settings(store), self.recipe.preprocessing
+        settings, preprocessing = self.data_settings(store), self.manifest.preprocessing
         return SegmentationDataModule(
             str(store),
             split=split,
@@ -133,24 +140,24 @@ class Bundle:
 
 
 def load_bundle(path: Path | str) -> Bundle:
-    """Load a bundle after checking all of it: files, checksums, recipe, card, tables and weights. No code is run.
+    """Check all files of a bundle (checksums, manifest, card, tables, weights) and load it. No code is run.
 
     Raises:
-        DataError: if anything is missing, damaged, changed or too much; names it.
+        DataError: if a file is missing, damaged, changed or unexpected; names it.
     """
     folder = Path(path)
     check_files(folder)
-    recipe = read_recipe(folder)
-    references, quantiles = read_references(folder, recipe), read_quantiles(folder, recipe)
-    read_weights(folder, recipe)
-    return Bundle(folder, recipe, references, quantiles, hash_file(folder / WEIGHTS))
+    manifest = read_manifest(folder)
+    references, quantiles = read_references(folder, manifest), read_quantiles(folder, manifest)
+    read_weights(folder, manifest)
+    return Bundle(folder, manifest, references, quantiles, hash_file(folder / WEIGHTS))
 
 
 def verify_bundle(path: Path | str) -> None:
     """Check a bundle as `load_bundle` does.
 
-    What passes holds six files of known names, unchanged since the export: numbers of the shapes that the method and
-    the recipe ask for, keys of a fixed list, and names of labels, channels and versions of at most 64 letters, digits
+    A valid bundle holds six files of known names, unchanged since the export: numbers of the shapes that the method and
+    the manifest ask for, keys of a fixed list, and names of labels, channels and versions of at most 64 letters, digits
     and a few signs, no slash among them. There is no place for an image, a path or a record of a patient.
 
     Raises:

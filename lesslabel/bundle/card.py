@@ -1,49 +1,50 @@
-"""The card of a bundle: its recipe in words. It says nothing that `bundle.json` does not, which loading checks."""
+"""The card of a bundle: its manifest as text, without further content; loading compares the two."""
 
-from lesslabel.bundle.recipe import BundleRecipe
+from lesslabel.bundle.manifest import BundleManifest
 from lesslabel.data.loading.intensity import Intensity
 
 
-def write_card(recipe: BundleRecipe, model_sha256: str) -> str:
-    """Put a recipe into words.
+def write_card(manifest: BundleManifest, model_sha256: str) -> str:
+    """Write a manifest as text.
 
-    A bundle whose card differs is refused. Another wording therefore needs another format number.
+    A bundle with a different card is refused, so a change of this text needs a new format number.
 
     Args:
-        recipe: the content of `bundle.json`.
+        manifest: the content of `bundle.json`.
         model_sha256: hash of the weights.
 
     Returns:
         Markdown.
     """
-    training, versions, classes = recipe.training, recipe.versions, ", ".join(recipe.label_names)
+    training, versions, classes = manifest.training, manifest.versions, ", ".join(manifest.label_names)
     checkpoint = "highest validation Dice" if training.checkpoint == "best" else "end of the training"
-    images = "slices" if recipe.preprocessing.dimensions == 2 else "volumes"
-    support = ", ".join(map(str, recipe.references.patients))
+    images = "slices" if manifest.preprocessing.dimensions == 2 else "volumes"
+    seed = manifest.references.seed
+    support = ", ".join(map(str, manifest.references.patients))
     features = (
-        f"{training.images_with_feature} {images}, {recipe.features.mask} mask, {_by(recipe.features.grid)} cells"
-        f"{'' if recipe.features.scale == 'published' else ', ' + recipe.features.scale}"
+        f"{training.images_with_feature} {images}, {manifest.features.mask} mask, {_by(manifest.features.grid)} cells"
+        f"{'' if manifest.features.scale == 'published' else ', ' + manifest.features.scale}"
     )
-    return f"""# Bundle: {recipe.method.name} for {", ".join(recipe.label_names[1:])}
+    return f"""# Bundle: {manifest.method.name} for {", ".join(manifest.label_names[1:])}
 
 A trained segmentation model with what is needed to choose images of another hospital and to adapt the model to them. It
 holds no image, no path and no name of a patient.
 
 ## Model
 
-- method: {recipe.method.name}, {recipe.preprocessing.dimensions}D
+- method: {manifest.method.name}, {manifest.preprocessing.dimensions}D
 - classes: {classes}
-{_list_shares(recipe.class_shares)}- image channels: {", ".join(recipe.channels)}
+{_list_shares(manifest.class_shares)}- image channels: {", ".join(manifest.channels)}
 - weights: iteration {training.iteration}, {checkpoint}; sha256 {model_sha256}
 - training data: {training.source}, {training.cases} cases of {training.patients} patients, {training.images} {images}
 
 ## Preprocessing
 
-{_list_preprocessing(recipe)}
+{_list_preprocessing(manifest)}
 
 ## Tables
 
-- `references.npy`: {len(recipe.references.patients)} means of image features (K-means, seed {recipe.references.seed})
+- `references.npy`: {len(manifest.references.patients)} means of image features (K-means, seed {seed})
   - made from {features}
   - patients behind each mean: {support}; a mean over one patient tells of that patient alone
 - `quantiles.npy`: 256 quantiles of each channel's intensity before normalisation, averaged over the cases
@@ -65,8 +66,8 @@ def _list_shares(shares: tuple[float, ...]) -> str:
     return f"- share of each class: {', '.join(f'{100 * share:.3g} %' for share in shares)}\n" if shares else ""
 
 
-def _list_preprocessing(recipe: BundleRecipe) -> str:
-    preprocessing = recipe.preprocessing
+def _list_preprocessing(manifest: BundleManifest) -> str:
+    preprocessing = manifest.preprocessing
     if preprocessing.size_voxel is not None:
         grid = f"slices of {_by(preprocessing.size_voxel)} pixels"
     elif preprocessing.spacing_mm is not None:

@@ -1,4 +1,4 @@
-"""The files of a bundle: written, and read with mistrust. Nothing in them is run."""
+"""Write the files of a bundle, and read and check untrusted ones. No code in them is run."""
 
 import hashlib
 import io
@@ -14,14 +14,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from lesslabel.bundle.card import write_card
-from lesslabel.bundle.recipe import FORMAT, BundleRecipe
+from lesslabel.bundle.manifest import FORMAT, BundleManifest
 from lesslabel.bundle.statistics import QUANTILE_COUNT
 from lesslabel.errors import DataError
 from lesslabel.features import FEATURE_LENGTH
 
-RECIPE, CARD, CHECKSUMS = "bundle.json", "CARD.md", "SHA256SUMS"
+MANIFEST, CARD, CHECKSUMS = "bundle.json", "CARD.md", "SHA256SUMS"
 REFERENCES, QUANTILES, WEIGHTS = "references.npy", "quantiles.npy", "weights.safetensors"
-CHECKED = (CARD, RECIPE, QUANTILES, REFERENCES, WEIGHTS)
+CHECKED = (CARD, MANIFEST, QUANTILES, REFERENCES, WEIGHTS)
 
 _LARGEST_TEXT_BYTES = 2**16
 _LARGEST_TABLE_BYTES = 2**24
@@ -29,25 +29,25 @@ _LARGEST_TABLE_BYTES = 2**24
 
 def write_contents(
     folder: Path,
-    recipe: BundleRecipe,
+    manifest: BundleManifest,
     weights: Mapping[str, Tensor],
     references: NDArray[np.float32],
     quantiles: NDArray[np.float32],
 ) -> None:
     """Fill a new folder with the files of a bundle."""
     folder.mkdir(parents=True)
-    # not save_file, which makes a file that nobody but its owner may read
+    # save_file would make a file that only its owner can read
     tensors = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
     (folder / WEIGHTS).write_bytes(safetensors.torch.save(tensors))
     np.save(folder / REFERENCES, references, allow_pickle=False)
     np.save(folder / QUANTILES, quantiles, allow_pickle=False)
-    (folder / RECIPE).write_text(recipe.to_json(), encoding="utf-8")
-    (folder / CARD).write_text(write_card(recipe, hash_file(folder / WEIGHTS)), encoding="utf-8")
+    (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    (folder / CARD).write_text(write_card(manifest, hash_file(folder / WEIGHTS)), encoding="utf-8")
     (folder / CHECKSUMS).write_text(_checksums(folder), encoding="utf-8")
 
 
 def check_files(folder: Path) -> None:
-    """Check that a folder holds the files of a bundle, whole, and nothing else.
+    """Check that a folder holds exactly the files of a bundle, undamaged.
 
     Raises:
         DataError: names the first flaw.
@@ -75,50 +75,50 @@ def check_files(folder: Path) -> None:
         raise DataError(f"{folder / damaged}: changed since it was exported; fetch the bundle again")
 
 
-def read_recipe(folder: Path) -> BundleRecipe:
-    """Read the recipe, and check that there is such a method and that the card says the same.
+def read_manifest(folder: Path) -> BundleManifest:
+    """Read the manifest, and check that its method exists and that the card agrees.
 
     Raises:
         DataError: names the rule that is broken.
     """
-    path = folder / RECIPE
+    path = folder / MANIFEST
     try:
-        recipe = BundleRecipe.from_json(path.read_bytes().decode("utf-8"))
-        with torch.device("meta"):  # shapes alone: no memory, and no random number is drawn
-            recipe.build_method()
+        manifest = BundleManifest.from_json(path.read_bytes().decode("utf-8"))
+        with torch.device("meta"):  # shapes only: needs no memory and no random numbers
+            manifest.build_method()
     except (UnicodeDecodeError, DataError) as error:
         raise DataError(f"{path}: {error}; a bundle of this version holds no such thing") from error
-    if (folder / CARD).read_bytes() != write_card(recipe, hash_file(folder / WEIGHTS)).encode():
-        raise DataError(f"{folder / CARD}: says something else than {RECIPE}; fetch the bundle again")
-    return recipe
+    if (folder / CARD).read_bytes() != write_card(manifest, hash_file(folder / WEIGHTS)).encode():
+        raise DataError(f"{folder / CARD}: differs from {MANIFEST}; fetch the bundle again")
+    return manifest
 
 
-def read_references(folder: Path, recipe: BundleRecipe) -> NDArray[np.float32]:
+def read_references(folder: Path, manifest: BundleManifest) -> NDArray[np.float32]:
     """Read the references, (K, 256).
 
     Raises:
-        DataError: if they are anything else.
+        DataError: if they have another shape or type.
     """
-    return _read_table(folder / REFERENCES, (len(recipe.references.patients), FEATURE_LENGTH))
+    return _read_table(folder / REFERENCES, (len(manifest.references.patients), FEATURE_LENGTH))
 
 
-def read_quantiles(folder: Path, recipe: BundleRecipe) -> NDArray[np.float32]:
+def read_quantiles(folder: Path, manifest: BundleManifest) -> NDArray[np.float32]:
     """Read the quantiles of the intensity, (channels, 256), rising.
 
     Raises:
-        DataError: if they are anything else.
+        DataError: if they have another shape or type.
     """
-    quantiles = _read_table(folder / QUANTILES, (len(recipe.channels), QUANTILE_COUNT))
+    quantiles = _read_table(folder / QUANTILES, (len(manifest.channels), QUANTILE_COUNT))
     if (np.diff(quantiles, axis=1) < 0).any():
         raise DataError(f"{folder / QUANTILES}: quantiles that fall; fetch the bundle again")
     return quantiles
 
 
-def read_weights(folder: Path, recipe: BundleRecipe) -> dict[str, Tensor]:
-    """Read the weights: exactly the tensors of the recipe's method, all numbers.
+def read_weights(folder: Path, manifest: BundleManifest) -> dict[str, Tensor]:
+    """Read the weights: exactly the tensors of the manifest's method, all finite.
 
     Raises:
-        DataError: if there is more or less, or a value is not finite.
+        DataError: if a tensor is missing or unexpected, or a value is not finite.
     """
     path = folder / WEIGHTS
     content = path.read_bytes()
@@ -130,12 +130,14 @@ def read_weights(folder: Path, recipe: BundleRecipe) -> dict[str, Tensor]:
     if extra := sorted(header.keys() - weights.keys()):
         raise DataError(f"{path}: holds {ascii(extra[0])[:40]} beside its tensors; fetch the bundle again")
     with torch.device("meta"):
-        state = recipe.build_method().state_dict()
+        state = manifest.build_method().state_dict()
     expected = {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}
     for name in sorted(expected.keys() | weights.keys()):
         found = weights.get(name)
         if found is None or name not in expected or (found.shape, found.dtype) != expected[name]:
-            raise DataError(f"{path}: {ascii(name)[:80]} is not what {recipe.method.name} has; fetch the bundle again")
+            raise DataError(
+                f"{path}: {ascii(name)[:80]} is not what {manifest.method.name} has; fetch the bundle again"
+            )
         if not torch.isfinite(found).all():
             raise DataError(f"{path}: {name} is not finite; export a run that trained well")
     return weights
@@ -148,10 +150,10 @@ def hash_file(path: Path) -> str:
 
 
 def _check_format(folder: Path) -> None:
-    """Tell a bundle of another format from a damaged one, as far as that can be told."""
-    if not (folder / RECIPE).is_file():
+    """Distinguish a bundle of another format from a damaged one, if possible."""
+    if not (folder / MANIFEST).is_file():
         return
-    with (folder / RECIPE).open("rb") as file:
+    with (folder / MANIFEST).open("rb") as file:
         text = file.read(_LARGEST_TEXT_BYTES)
     try:
         content = json.loads(text)
@@ -165,7 +167,7 @@ def _check_format(folder: Path) -> None:
 
 
 def _checksums(folder: Path) -> str:
-    """What `sha256sum` would print."""
+    """The output of `sha256sum`."""
     return "".join(f"{hash_file(folder / name)}  {name}\n" for name in CHECKED)
 
 

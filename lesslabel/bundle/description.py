@@ -1,4 +1,4 @@
-"""What the recipe of a bundle says of a run: method, preprocessing, classes, training and versions."""
+"""Describe a run for the manifest of a bundle: method, preprocessing, classes, training and versions."""
 
 import importlib.metadata
 import platform
@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import lesslabel.methods
 from lesslabel import __version__
+from lesslabel.bundle.manifest import LabelClass, MethodConfig, Preprocessing, Training, Versions
 from lesslabel.bundle.plain import build
-from lesslabel.bundle.recipe import LabelClass, MethodRecipe, Preprocessing, Training, Versions
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.view import select_channels
 from lesslabel.errors import ConfigError
@@ -17,11 +17,11 @@ from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.reopening import FinishedRun
 
 
-def describe_method(run: RunCLI) -> MethodRecipe:
-    """Describe how the method is made again.
+def describe_method(run: RunCLI) -> MethodConfig:
+    """Describe the method and its settings.
 
     Raises:
-        ConfigError: if it is none of the library's, or one that needs to be pointed at what it segments.
+        ConfigError: if it is not a method of the library, or an interactive one.
     """
     name = type(run.model).__name__
     if name not in lesslabel.methods.__all__ or getattr(lesslabel.methods, name) is not type(run.model):
@@ -34,11 +34,11 @@ def describe_method(run: RunCLI) -> MethodRecipe:
             f"{name}: an interactive method segments what it is pointed at, so it cannot choose what to annotate; "
             "bundle a method that segments images by itself"
         )
-    return MethodRecipe(name, without_pretrained(run.plain_config()["model"]["init_args"]))
+    return MethodConfig(name, without_pretrained(run.plain_config()["model"]["init_args"]))
 
 
 def describe_preprocessing(data: SegmentationDataModule) -> Preprocessing:
-    """Describe how a case is brought before the network.
+    """Describe the preprocessing.
 
     Raises:
         DataError: if it needs a file that the bundle does not hold.
@@ -55,7 +55,7 @@ def describe_preprocessing(data: SegmentationDataModule) -> Preprocessing:
 
 
 def list_classes(data: SegmentationDataModule) -> tuple[LabelClass, ...]:
-    """List the classes that the network tells apart, background left out, with the store's labels of each."""
+    """List the classes of the network without background, with the store's labels of each."""
     names, labels = data.mapping, data.store.labels
     return tuple(
         LabelClass(name, tuple(labels[code] for code in codes), tuple(codes))
@@ -64,12 +64,12 @@ def list_classes(data: SegmentationDataModule) -> tuple[LabelClass, ...]:
 
 
 def list_channels(data: SegmentationDataModule) -> tuple[str, ...]:
-    """List the names of the image channels that the network sees, in its order."""
+    """List the names of the network's input channels, in order."""
     return tuple(data.store.channels[index] for index in select_channels(data.view, data.store.channels))
 
 
 def describe_training(run: FinishedRun, images: ImageFeatures) -> Training:
-    """Describe in numbers what the method was trained on.
+    """Describe the training data in numbers.
 
     Args:
         run: the run.
@@ -89,7 +89,7 @@ def describe_training(run: FinishedRun, images: ImageFeatures) -> Training:
 
 
 def find_versions() -> Versions:
-    """Find the versions of what makes the bundle."""
+    """Find the versions of the packages."""
     torch, numpy, scikit_learn, safetensors = map(
         importlib.metadata.version, ("torch", "numpy", "scikit-learn", "safetensors")
     )

@@ -18,15 +18,15 @@ from lesslabel.bundle.description import (
     list_channels,
     list_classes,
 )
-from lesslabel.bundle.plain import read_value
-from lesslabel.bundle.recipe import (
+from lesslabel.bundle.manifest import (
     FORMAT,
     SMALLEST_NUMBER_OF_PATIENTS,
-    BundleRecipe,
-    FeatureRecipe,
-    ReferenceRecipe,
+    BundleManifest,
+    FeatureSettings,
+    ReferenceSettings,
     free_words,
 )
+from lesslabel.bundle.plain import read_value
 from lesslabel.bundle.references import join_references
 from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
 from lesslabel.data.loading.module import SegmentationDataModule
@@ -37,7 +37,7 @@ from lesslabel.features import FEATURE_GRIDS, ImageFeatures, Mask, Scale, extrac
 from lesslabel.files import written_aside
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.reopening import reopen_with_weights
-from lesslabel.runs.trainer import looking_trainer
+from lesslabel.runs.trainer import evaluation_trainer
 
 _SHORTEST_IDENTIFIER = 3
 
@@ -53,7 +53,7 @@ def export_bundle(
     scale: Scale = "published",
     min_patients: int = 2,
 ) -> Bundle:
-    """Make a bundle of a run: weights, recipe, references and quantiles of its training part.
+    """Make a bundle of a run: weights, manifest, references and quantiles of its training part.
 
     The weights are those that `lesslabel test` takes: the best on validation if there is such a checkpoint, else the
     last. Equal runs and stores give equal bundles, byte by byte.
@@ -61,19 +61,19 @@ def export_bundle(
     Args:
         run: folder of a finished run.
         out: folder to make.
-        store: the store that the run was trained on, wherever it lies now.
-        n_references: K, means that the training images' features are clustered into.
+        store: the present path of the store of the training.
+        n_references: K, the number of clusters of the training images' features.
         seed: of the clustering.
-        mask: of the features, see `lesslabel.features.feature_vectors`.
-        scale: the same.
-        min_patients: behind each reference at least, see `join_references`. Published is 1, whatever K-means gives. The
-            default is 2, because the mean of a single patient's images does not hide that patient; the choice loses
-            little, since such a reference is seldom the nearest of anything at another hospital.
+        mask: mask of the features, see `lesslabel.features.feature_vectors`.
+        scale: scale of the features, see there.
+        min_patients: the least number of patients of each reference, see `join_references`. Published is 1. The
+            default is 2, because the mean of one patient's images does not hide that patient; this loses
+            little, since such a reference is seldom the nearest of an image at another hospital.
 
     Raises:
-        DataError: if the folder exists, the training part has too few patients or features, or a name of a label or
-            channel may not leave.
-        ConfigError: if the references cannot be made so, or the method is none of the library's.
+        DataError: if the folder exists, the training part has too few patients or features, or the name of a label or
+            channel must not leave the hospital.
+        ConfigError: if the references cannot be made, or the method is not one of the library.
         RunError: if there is no finished run, or the store is not that of its training.
     """
     if out.exists() or out.is_symlink():
@@ -95,29 +95,29 @@ def export_bundle(
             "for; ask for fewer, or train longer"
         )
     references, behind = join_references(strategy.fit(features).references, features, patients, min_patients)
-    recipe = BundleRecipe(
+    manifest = BundleManifest(
         format=FORMAT,
         method=method,
         preprocessing=preprocessing,
         classes=classes,
         class_shares=measure_class_shares(data, SMALLEST_NUMBER_OF_PATIENTS),
         channels=channels,
-        features=FeatureRecipe(mask, FEATURE_GRIDS[data.dimensions], scale),
-        references=ReferenceRecipe(seed, behind),
+        features=FeatureSettings(mask, FEATURE_GRIDS[data.dimensions], scale),
+        references=ReferenceSettings(seed, behind),
         training=describe_training(finished, images),
         versions=find_versions(),
     )
     quantiles = average_quantiles(_raw_images(data))
     with written_aside(out) as aside:
-        write_contents(aside, recipe, finished.parsed.model.state_dict(), references, quantiles)
-        bundle = load_bundle(aside)  # whatever a receiver would refuse is refused here
+        write_contents(aside, manifest, finished.parsed.model.state_dict(), references, quantiles)
+        bundle = load_bundle(aside)  # a bundle that the receiver would refuse is refused here
     return replace(bundle, path=out)
 
 
 def require_anonymous(words: Iterable[str], records: Iterable[CaseRecord]) -> None:
-    """Refuse words that may not leave: long ones, ones with signs that paths need, names of a case or a patient.
+    """Refuse words that must not leave: long ones, ones with characters of paths, names of a case or a patient.
 
-    Identifiers of fewer than three characters are not looked for: they identify nobody and occur in many a label.
+    Identifiers of fewer than three characters are not searched: they identify nobody and occur in many labels.
 
     Args:
         words: names of labels and channels.
@@ -147,7 +147,7 @@ def _require_patients(data: SegmentationDataModule, run: Path) -> None:
 
 
 def _extract_training_features(run: RunCLI, mask: Mask, scale: Scale) -> ImageFeatures:
-    run.model.to(looking_trainer(run, []).strategy.root_device)
+    run.model.to(evaluation_trainer(run, []).strategy.root_device)
     uids = [record.uid for record in run.datamodule.records("train")]
     return extract_features(run.model, run.datamodule, uids, mask=mask, scale=scale)
 
@@ -155,14 +155,14 @@ def _extract_training_features(run: RunCLI, mask: Mask, scale: Scale) -> ImageFe
 def _select_features(
     images: ImageFeatures, data: SegmentationDataModule
 ) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    """The features of the images that have one, and the patient whose image each is of."""
+    """The features of the images that have one, and the patient of each."""
     patient_of = {record.uid: record.patient for record in data.records("train")}
     patients = np.array([patient_of[uid] for uid in images.uid[images.has_feature].tolist()])
     return images.features[images.has_feature], patients
 
 
 def _raw_images(data: SegmentationDataModule) -> Iterable[NDArray[np.float32]]:
-    """The training images as the store holds them, before any normalisation, in the channels that the run sees."""
+    """The training images in the store before normalisation, with the channels of the run."""
     channels = list(select_channels(data.view, data.store.channels))
     for record in data.records("train"):
         yield data.store.read(record.uid).image[channels]

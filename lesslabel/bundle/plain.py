@@ -1,4 +1,4 @@
-"""From plain values of JSON or YAML to typed ones: known keys, known types, short words. Nothing is imported or run."""
+"""Convert plain values of JSON or YAML to typed ones: known keys and types, short words; no code is imported or run."""
 
 import inspect
 import math
@@ -15,7 +15,7 @@ from lesslabel.networks.shape import current_form
 T = TypeVar("T")
 
 TEXT = re.compile(r"[\w .,+()-]{0,64}")
-"""Words that name a label or a version. A path to a folder needs a slash, so it is none."""
+"""Names of a label or a version; a path of a folder contains a slash, so it does not match."""
 
 
 def build(kind: type[T], value: object, where: str) -> T:
@@ -45,7 +45,7 @@ def build(kind: type[T], value: object, where: str) -> T:
 
 
 def read_value(kind: Any, value: object, where: str) -> Any:
-    """Read a plain value as an annotation says.
+    """Read a plain value as the type of an annotation.
 
     Args:
         kind: int, float, bool, str, a literal, a list, a tuple, an optional of these, a dict (taken as it is), a
@@ -54,7 +54,7 @@ def read_value(kind: Any, value: object, where: str) -> Any:
         where: names the value in errors.
 
     Raises:
-        DataError: if it is no such value.
+        DataError: if it has another type.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
@@ -83,7 +83,7 @@ def read_value(kind: Any, value: object, where: str) -> Any:
 
 
 def _read_network(value: object, where: str) -> Network:
-    """Make the description of one of the library's own networks; no other class is looked for."""
+    """Make the description of a network of the library; no other class is accepted."""
     if not isinstance(value, dict):
         raise DataError(f"{where}: expected an object, got {_short(value)}")
     current = current_form(value)

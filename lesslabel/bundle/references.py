@@ -1,4 +1,4 @@
-"""References that a hospital may hand over: none of them is the mean of too few patients."""
+"""References that may leave a hospital: none is the mean of too few patients."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,21 +9,21 @@ from lesslabel.errors import ConfigError, DataError
 def join_references(
     references: NDArray[np.float32], features: NDArray[np.float32], patients: NDArray[np.str_], min_patients: int
 ) -> tuple[NDArray[np.float32], tuple[int, ...]]:
-    """Join clusters of too few patients with their nearest.
+    """Merge clusters of too few patients with their nearest cluster.
 
-    K-means gives an image that lies far out a cluster of its own, and the mean of one image is that image's feature: a
-    picture of 16×16 cells of where the model saw a structure. So, of the clusters of too few patients, the one whose
+    K-means gives an outlying image its own cluster, and the mean of one image is the feature of that image: a
+    picture of 16×16 cells of the predicted structure. So, of the clusters of too few patients, the one whose
     mean is nearest to another's joins that one, until each has enough. Clusters of enough patients that nothing joins
     keep their mean.
 
     Args:
-        references: (K, D) means, each of the features that are nearest to it.
+        references: (K, D) means of the features of each cluster.
         features: (N, D), finite.
-        patients: (N,) whose image each is.
-        min_patients: behind each reference at least; with 1 only those without any image go.
+        patients: (N,) the patient of each image.
+        min_patients: the least number of patients of each reference; 1 removes only references without an image.
 
     Returns:
-        (K', D) means, K' ≤ K; the number of patients behind each.
+        (K', D) means, K' ≤ K; the number of patients of each.
 
     Raises:
         ConfigError: if `min_patients` is below 1.

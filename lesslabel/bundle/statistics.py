@@ -29,7 +29,7 @@ def average_quantiles(images: Iterable[NDArray[np.float32]]) -> NDArray[np.float
     total, count = next(tables), 1
     for table in tables:
         total, count = total + table, count + 1
-    # rounding may make neighbours that are all but equal change places
+    # rounding may swap neighbours that are almost equal
     rising: NDArray[np.float64] = np.maximum.accumulate(total / count, axis=1)
     return rising.astype(np.float32)
 
@@ -38,8 +38,8 @@ def measure_class_shares(data: SegmentationDataModule, least_patients: int) -> t
     """Measure which share of the voxels each class has, on the network's grid.
 
     Args:
-        data: what counts are the dense labels that its view shows of the training part.
-        least_patients: that must have such labels.
+        data: the dense labels in the view of its training part are counted.
+        least_patients: the least number of patients with such labels.
 
     Returns:
         One share for each class, background first, summing to 1; empty if too few patients have dense labels of all
@@ -50,10 +50,10 @@ def measure_class_shares(data: SegmentationDataModule, least_patients: int) -> t
     for uid, shown in sorted(data.shown().items()):
         case = loader.read(uid)
         target = merge_annotations(case, shown, loader.mapping, loader.shape_of(case))
-        told = (target.kinds == int(Kind.DENSE)) & target.annotated_labels.all(axis=1)
-        if told.any():
+        annotated = (target.kinds == int(Kind.DENSE)) & target.annotated_labels.all(axis=1)
+        if annotated.any():
             patients.add(case.patient)
-            counts += np.bincount(target.labels[told].reshape(-1), minlength=256)[: len(counts)]
+            counts += np.bincount(target.labels[annotated].reshape(-1), minlength=256)[: len(counts)]
     if len(patients) < least_patients or not counts.all():
         return ()
     return tuple((counts / counts.sum()).tolist())

@@ -1,1 +1,1 @@
-"""Click protocols: simulated annotators on a trained interactive method, and what their prompts gained."""
+"""Click protocols: simulated annotators on a trained interactive method, and the accuracy that they reach."""

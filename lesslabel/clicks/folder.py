@@ -1,4 +1,4 @@
-"""The folder of a click protocol: every turn of every object, and what it takes to play it again."""
+"""The folder of a click protocol: every turn of every object, and what is needed to repeat it."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,13 +28,13 @@ Turns = tuple[tuple[Prompt, ...], ...]
 
 @dataclass(frozen=True, eq=False)
 class WorstObject:
-    """One slice of an object on which a protocol ended badly.
+    """One slice of an object with a low final Dice.
 
     Attributes:
         key: the object.
-        z: the slice that is kept, on the network's grid.
+        z: the stored slice, on the network's grid.
         spacing_mm: (y, x).
-        image: (y, x) float32, first channel as the network saw it.
+        image: (y, x) float32, first channel of the network's input.
         truth: (y, x) bool.
         first: (y, x) bool, after the first prompts.
         last: (y, x) bool, after the last turn.
@@ -69,7 +69,7 @@ def write_worst(path: Path, worst: Sequence[WorstObject]) -> None:
 
 
 class ClickFolder:
-    """A finished protocol, read into memory; prompts and pictures are read when asked for.
+    """A finished protocol in memory; prompts and pictures are read on access.
 
     Args:
         path: the folder that `lesslabel clicks` made.

@@ -1,6 +1,6 @@
-"""The measures of click protocols: their names in files, in tables, on pages and on the terminal.
+"""The measures of click protocols, with their names in files, tables, reports and on the terminal.
 
-`lesslabel.clicks.measures` computes them. Whoever writes or shows one takes its name and its digits from here.
+`lesslabel.clicks.measures` computes them. Code that writes or prints one takes its name and digits from here.
 """
 
 import math
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 CAP = 20
-"""Clicks at most, unless a protocol says otherwise."""
+"""Default of the largest number of clicks."""
 PERCENTS = (85, 90)
 """Overlaps in percent that a number of clicks (NoC) is counted up to."""
 Overlap = Literal["dice", "iou"]
@@ -24,8 +24,8 @@ class Quality:
 
     Attributes:
         key: its column in a frame of clicks.
-        name: in words.
-        unit: empty if it has none.
+        name: its name in text.
+        unit: its unit; empty if it has none.
         digits: shown after the point.
         higher_is_better: whether a high value is a good one.
         highest: the largest value there can be.
@@ -164,7 +164,7 @@ def _after_clicks(quality: Quality, count: int) -> ClickMeasure:
 
 
 def _column(quality: Quality, when: str) -> str:
-    """The unit comes last: ``assd_20_mm``."""
+    """The unit is the last part: ``assd_20_mm``."""
     return "_".join(filter(None, (quality.name.lower(), when, quality.unit)))
 
 

@@ -1,8 +1,8 @@
-"""Numbers of click protocols: what is reached with how many clicks.
+"""Measures of click protocols: the accuracy after a number of clicks.
 
-A frame of clicks has one row per object and turn with the columns `CLICK_COLUMNS`. Turn 0 is what stands before the
+A frame of clicks has one row per object and turn with the columns `CLICK_COLUMNS`. Turn 0 is the state before the
 first prompts: nothing, at 0 clicks. Between two turns an object keeps the value of the earlier one, after the last turn
-that of the last: a user who stops has what they have.
+that of the last: a user who stops keeps the last answer.
 
 As in `lesslabel.evaluation.statistics` a patient is the unit: objects of one case and label are averaged (the slices of
 a 2D model), then the labels of a case, the cases of a patient; the bootstrap draws patients.
@@ -22,9 +22,9 @@ from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, bootstrap_interval
 CLICK_COLUMNS = ("uid", "patient", "slice", "label", "turn", "clicks", "dice", "assd_mm", "seconds")
 """``slice`` is -1 for a whole case, ``clicks`` counts from the beginning, ``seconds`` are those of the turn."""
 OBJECT = ["patient", "uid", "label", "slice"]
-"""What names an object in a frame of clicks."""
+"""The columns that identify an object in a frame of clicks."""
 
-_SLACK = 1e-9  # an overlap equal to the threshold reaches it, whatever the rounding
+_SLACK = 1e-9  # an overlap equal to the threshold reaches it in spite of rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class MeasuredObjects:
 
 
 def at_clicks(frame: pd.DataFrame, clicks: Sequence[int], column: str = "dice") -> pd.DataFrame:
-    """Look up what every object has at given numbers of clicks.
+    """Find the value of every object at given numbers of clicks.
 
     Args:
         frame: clicks.
@@ -49,7 +49,7 @@ def at_clicks(frame: pd.DataFrame, clicks: Sequence[int], column: str = "dice") 
         column: ``dice`` or ``assd_mm``.
 
     Returns:
-        One row per object (index `OBJECT`), one column per number. An object whose first prompts need more clicks has
+        One row per object (index `OBJECT`), one column per number. An object whose first prompts cost more clicks has
         nothing yet: Dice 0.
 
     Raises:
@@ -64,7 +64,7 @@ def clicks_needed(frame: pd.DataFrame, threshold: float, *, overlap: Overlap = "
     """Count the clicks of every object until an overlap is first reached: NoC.
 
     Xu et al., "Deep interactive object selection", CVPR 2016, whose overlap is the IoU. Those of the first prompts
-    count. What is not reached within the cap counts as the cap, and as failed.
+    count. An object that does not reach it within the cap counts as failed, with the cap as its number.
 
     Args:
         frame: clicks.

@@ -1,4 +1,4 @@
-"""The objects of a click protocol: what is to be segmented, on the grid that the network sees."""
+"""The objects of a click protocol, on the network's grid."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from lesslabel.interaction.prompts import Prompt, Scribble, Side
 from lesslabel.interaction.prompts.seeds import Mask
 
 WHOLE_CASE = -1
-"""What stands for the slice of an object in 3D."""
+"""The slice index of an object in 3D."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +25,14 @@ class ClickObject:
 
     Attributes:
         uid: the case.
-        patient: whose it is.
+        patient: its patient.
         slice: z index on the network's grid, `WHOLE_CASE` in 3D.
         label: name of the class.
-        image: (C, [z,] y, x) float32, as the network sees it.
+        image: (C, [z,] y, x) float32, the network's input.
         truth: ([z,] y, x) bool.
-        known: the same shape, where the reference says what is there.
+        known: the same shape, True where the reference is known.
         spacing_mm: ([z,] y, x), of that grid.
-        drawn: strokes of the annotation that is asked for, on the object and beside it; empty without one on it.
+        drawn: strokes of the given annotation on the object and outside it; empty without one on it.
     """
 
     uid: str
@@ -47,11 +47,11 @@ class ClickObject:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return f"{self.uid}, {'' if self.slice == WHOLE_CASE else f'slice {self.slice}, '}{self.label}"
 
     def generator(self, seed: int) -> np.random.Generator:
-        """The random numbers of its robots: the same whatever else is in the protocol."""
+        """The random seed of its robots, which does not depend on other objects."""
         digest = hashlib.sha256(f"{self.uid}\0{self.slice}\0{self.label}".encode()).digest()
         return np.random.default_rng([seed, *np.frombuffer(digest, "<u4").tolist()])
 
@@ -67,16 +67,16 @@ def iterate_objects(
 ) -> Iterator[ClickObject]:
     """Cut cases into objects: every class of every slice in 2D, every class of the volume in 3D.
 
-    Reference and annotation are resampled to the network's grid as targets are. Cases without reference, and classes
-    of which it does not speak, are passed over.
+    Reference and annotation are resampled to the network's grid as targets are. Cases without a reference, and classes
+    that it does not cover, are skipped.
 
     Args:
         data: reads the cases and brings them to the network's grid.
         uids: which cases; they come sorted.
         labels: names of the classes.
-        min_voxels: smaller objects, on the grid, are passed over.
-        slices: of a case and class at most so many slices, evenly spaced among those that are left; None takes all.
-        annotation: whose strokes become prompts; None for nobody's.
+        min_voxels: objects with fewer voxels on the grid are skipped.
+        slices: the largest number of slices per case and class, evenly spaced among the rest; None takes all.
+        annotation: the annotation whose strokes become prompts; None for none.
 
     Yields:
         The objects of one case, one after the other, by slice and then in the order of the classes.
@@ -93,12 +93,12 @@ def iterate_objects(
             continue
         strokes = None if annotation is None else _target(case, annotation, loader)
         image = loader.image(case).numpy()
-        spoken = [index for index in indices if reference.annotated_labels[index]]
-        places = {index: _places(reference.labels == index, volumes, max(min_voxels, 1), slices) for index in spoken}
+        annotated = [index for index in indices if reference.annotated_labels[index]]
+        places = {index: _places(reference.labels == index, volumes, max(min_voxels, 1), slices) for index in annotated}
         for place in sorted(set().union(*places.values())):
             where: int | slice = slice(None) if volumes else place
             here = reference.labels[where]
-            for index in spoken:
+            for index in annotated:
                 if place in places[index]:
                     yield ClickObject(
                         uid=uid,
@@ -133,7 +133,7 @@ def _target(case: Case, name: str, loader: CaseLoader) -> Target | None:
 
 
 def _drawn(strokes: Target, where: int | slice, index: int) -> tuple[Prompt, ...]:
-    """What somebody drew on an object and beside it; strokes on other objects lie beside it."""
+    """The strokes on an object and outside it; strokes on other objects are outside."""
     labels = strokes.labels[where]
     on_object = labels == index
     if not (strokes.annotated_labels[index] and on_object.any()):

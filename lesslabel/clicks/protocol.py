@@ -1,4 +1,4 @@
-"""Click protocols of a run: on its own data, or on a store of organs that it never saw."""
+"""Click protocols of a run, on its own data or on a store of other organs."""
 
 import json
 import math
@@ -12,7 +12,7 @@ import pandas as pd
 from lesslabel.clicks.folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
 from lesslabel.clicks.measures import CLICK_COLUMNS, seconds_per_turn, summarise_clicks
 from lesslabel.clicks.objects import iterate_objects
-from lesslabel.clicks.player import ClickPlayer, ClickProtocol
+from lesslabel.clicks.simulator import ClickProtocol, ClickSimulator
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.data.view import View, require_reference
@@ -28,7 +28,7 @@ from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.reopening import load_run
 from lesslabel.runs.settings import Overrides, settings_of
-from lesslabel.runs.trainer import looking_trainer
+from lesslabel.runs.trainer import evaluation_trainer
 from lesslabel.terminal import print_warning
 
 
@@ -37,7 +37,7 @@ class OtherStore:
     """A store other than the run's.
 
     Attributes:
-        path: where it lies.
+        path: its path.
         split: see `SegmentationDataModule`.
         fold: the same.
         reference: annotation that holds the objects; None takes the name of the run's.
@@ -62,18 +62,18 @@ def run_clicks(
     skip_damaged: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Any]:
-    """Point at every object of a part and correct the run's segmentation click by click; write `out`.
+    """Simulate prompts for every object of a part, correct the segmentation click by click, and write `out`.
 
     Args:
         run: folder of a finished run of an interactive method.
-        protocol: how objects are pointed at.
+        protocol: the rules of the clicks.
         out: folder to make, see `docs/click_protocols.md`.
         store: take the objects from there; None for the run's own store and split.
         part: ``train``, ``validation``, ``test`` or ``all``.
         labels: names of the classes; none takes all.
         wrappers: names of `WRAPPERS` around the method, the last one outermost.
-        overrides: values of settings, which win over the configuration of the run.
-        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and list them.
+        overrides: values of settings; they override the configuration of the run.
+        skip_damaged: skip and list the cases in which `lesslabel verify` finds an error.
         progress: called with the cases that are done and their number.
 
     Returns:
@@ -95,20 +95,20 @@ def run_clicks(
     uids, left_out = keep_sound(
         data.store, _uids_of(data, part, protocol.annotation), skip_damaged=skip_damaged, tell=print_warning
     )
-    opened.model.to(looking_trainer(opened, []).strategy.root_device)
-    player = ClickPlayer(wrapped(model, wrappers), pointing, protocol)
-    _require_taken(player.correcting, opened.model)
+    opened.model.to(evaluation_trainer(opened, []).strategy.root_device)
+    simulator = ClickSimulator(wrapped(model, wrappers), pointing, protocol)
+    _require_taken(simulator.correcting, opened.model)
     with written_aside(out) as aside:
         aside.mkdir()
-        _play(player, data, uids, names, aside / PROMPTS, progress)
-        if not player.rows:
+        _simulate(simulator, data, uids, names, aside / PROMPTS, progress)
+        if not simulator.rows:
             raise DataError(
                 f"{data.store_path}: no object of {', '.join(names)} in the {part} part"
-                f"{f' has a stroke of {protocol.annotation}' if player.without_prompts else ''}; choose another part"
+                f"{f' has a stroke of {protocol.annotation}' if simulator.without_prompts else ''}; choose another part"
             )
-        frame = pd.DataFrame(player.rows, columns=list(CLICK_COLUMNS))
+        frame = pd.DataFrame(simulator.rows, columns=list(CLICK_COLUMNS))
         frame.to_csv(aside / CLICKS, index=False)
-        write_worst(aside / WORST, player.worst)
+        write_worst(aside / WORST, simulator.worst)
         summary = {
             "format": FORMAT,
             "method": str(opened.config["name"] or type(opened.model).__name__),
@@ -116,10 +116,10 @@ def run_clicks(
             "settings": [argument_without_folders(setting) for setting in settings.words()],
             "checkpoint": RunFolder(run).checkpoint("auto").stem,
             "protocol": asdict(protocol),
-            "first_robot": player.pointing.name if protocol.annotation is None else None,
+            "first_robot": simulator.pointing.name if protocol.annotation is None else None,
             "data": _describe(data, part, names),
             "unseen_store": store is not None,
-            "without_prompts": player.without_prompts,
+            "without_prompts": simulator.without_prompts,
             "device": opened.model.device.type,
             **({"wrappers": list(wrappers)} if wrappers else {}),
             **({"left_out": {case.uid: case.reason for case in left_out}} if left_out else {}),
@@ -129,16 +129,16 @@ def run_clicks(
     return summary
 
 
-def _play(
-    player: ClickPlayer,
+def _simulate(
+    simulator: ClickSimulator,
     data: SegmentationDataModule,
     uids: Sequence[str],
     labels: Sequence[str],
     prompts: Path,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Point at every object of every case, and write the prompts as they are given."""
-    protocol = player.protocol
+    """Simulate every object of every case, and write the prompts of each object when it is finished."""
+    protocol = simulator.protocol
     with prompts.open("w", encoding="utf-8") as file:
         for done, uid in enumerate(uids):
             progress(done, len(uids))
@@ -150,12 +150,12 @@ def _play(
                 slices=protocol.slices,
                 annotation=protocol.annotation,
             )
-            file.writelines(map(player.play, objects))
+            file.writelines(map(simulator.simulate, objects))
     progress(len(uids), len(uids))
 
 
 def _interactive(run: RunCLI) -> tuple[InteractiveModel, Robot]:
-    """The run's method as what it must be here, and the robot that points at its objects first."""
+    """The run's method as an interactive model, and the robot of its first prompts."""
     robot = getattr(run.model, "first_robot", None)
     if not isinstance(robot, Robot) or not hasattr(run.model, "prepare_image"):
         raise ConfigError(f"{type(run.model).__name__} takes no clicks; name a run of an interactive method")
@@ -163,7 +163,7 @@ def _interactive(run: RunCLI) -> tuple[InteractiveModel, Robot]:
 
 
 def _require_taken(robot: Robot, method: SegmentationMethod) -> None:
-    """Refuse a robot whose prompts the method would not hear of."""
+    """Refuse a robot whose kind of prompt the method ignores."""
     encoding = getattr(method, "encoding", None)
     if robot.role and isinstance(encoding, Encoding) and all(cue.role != robot.role for cue in encoding.cues):
         raise ConfigError(
@@ -173,7 +173,7 @@ def _require_taken(robot: Robot, method: SegmentationMethod) -> None:
 
 
 def _data_of(other: OtherStore, own: SegmentationDataModule, in_channels: int) -> SegmentationDataModule:
-    """Another store as the run's method sees images; its classes are its own."""
+    """Another store with the preprocessing of the run; its classes are its own."""
     view = View(reference=other.reference or own.view.reference, channels=own.view.channels)
     data = SegmentationDataModule(
         str(other.path),
@@ -236,7 +236,7 @@ def _describe(data: SegmentationDataModule, part: str, labels: Sequence[str]) ->
 
 
 def _numbers(frame: pd.DataFrame, cap: int) -> dict[str, Any]:
-    """What the clicks come to; numbers that there are not are null."""
+    """The summary of the clicks; absent numbers are null."""
     return {
         "objects": len(frame[frame["turn"] == 0]),
         "seconds": {turn: _finite(value) for turn, value in seconds_per_turn(frame).items()},

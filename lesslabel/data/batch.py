@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Batch(TypedDict):
-    """One training batch. `kind` tells for each slice whether and how it is labelled; pixels are never used for that.
+    """One training batch. `kind` states for each slice whether and how it is labelled; pixels are never used for that.
 
     A sample in 2D is one slice, in 3D it has D slices; a volume may hold dense, scribbled and unlabelled slices.
     Losses and methods also take a 3D batch with one `kind` and one list of `annotated_labels` for each sample; they

@@ -46,7 +46,7 @@ def load_split(split: str, fold: int = 0) -> dict[str, tuple[str, ...]]:
     return {part: tuple(str(patient) for patient in parts.get(part) or ()) for part in PARTS}
 
 
-def load_draw(split: str) -> dict[str, int] | None:
+def load_case_counts(split: str) -> dict[str, int] | None:
     """Read how many cases a split file samples for each part; None if it divides by patient.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesslabel.data.patient_lists import GROUP_PARTS, PARTS, load_draw, load_leak, load_split
+from lesslabel.data.patient_lists import GROUP_PARTS, PARTS, load_case_counts, load_leak, load_split
 from lesslabel.data.store import CaseRecord
 from lesslabel.errors import DataError
 
@@ -138,7 +138,7 @@ def draws_cases(split: str) -> bool:
 
 def _cases_to_draw(split: str) -> dict[str, int] | None:
     """How many cases a split samples for each part; None if it divides by patient."""
-    return None if split in _MADE_FROM_THE_TABLE else load_draw(split)
+    return None if split in _MADE_FROM_THE_TABLE else load_case_counts(split)
 
 
 def _draw_cases(

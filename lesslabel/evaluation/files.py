@@ -14,7 +14,7 @@ from lesslabel.data.mask_values import require_known_label
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.metrics import EmptyPolicy, HD95Convention, segmentation_metrics
 
-Unit = Literal["mm", "voxel"]
+DistanceUnit = Literal["mm", "voxel"]
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _SPACING_TOLERANCE = 0.01
 """Relative difference between voxel size and affine that passes, as in `lesslabel verify`."""
@@ -25,7 +25,7 @@ def evaluate_files(
     ref: str | Path,
     *,
     labels: Sequence[int] | Mapping[int, str] | None = None,
-    unit: Unit = "mm",
+    unit: DistanceUnit = "mm",
     hd95: HD95Convention = "pooled",
     empty: EmptyPolicy = "diagonal",
     nsd_tolerance: float = 1.0,
@@ -54,8 +54,8 @@ def evaluate_files(
             reference, or a reference has unknown voxels and knows nothing but background.
         ConfigError: if an option has no such value.
     """
-    if unit not in get_args(Unit):
-        raise ConfigError(f"unit: {unit!r} is no unit; choose one of {', '.join(get_args(Unit))}")
+    if unit not in get_args(DistanceUnit):
+        raise ConfigError(f"unit: {unit!r} is no unit; choose one of {', '.join(get_args(DistanceUnit))}")
     tables = []
     for case, (pred_file, ref_file) in _matched_files(Path(pred), Path(ref)).items():
         ref_volume = _read(ref_file)

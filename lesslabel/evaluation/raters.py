@@ -140,8 +140,8 @@ def _score_pair(
 ) -> pd.DataFrame:
     unknown = (first.labels == IGNORE) | (second.labels == IGNORE)
     maps = np.where(unknown, 0, first.labels), np.where(unknown, IGNORE, second.labels)
-    spoken_of = first.annotated_labels & second.annotated_labels
-    labels = {index: name for index, name in enumerate(names) if index and spoken_of[index]}
+    covered = first.annotated_labels & second.annotated_labels
+    labels = {index: name for index, name in enumerate(names) if index and covered[index]}
     return segmentation_metrics(*maps, spacing=spacing_mm, labels=labels)
 
 

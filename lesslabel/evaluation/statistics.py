@@ -184,7 +184,7 @@ def _require_columns(frame: pd.DataFrame, columns: Sequence[str]) -> None:
     if frame[["uid", "patient", "label"]].isna().any(axis=None):
         raise DataError("a row has no uid, patient or label; fill it in")
     if (frame["label"] == MEAN_OVER_LABELS).any():
-        raise ConfigError(f"a label is named '{MEAN_OVER_LABELS}', which stands for the mean over labels; rename it")
+        raise ConfigError(f"a label is named '{MEAN_OVER_LABELS}', the name of the mean over labels; rename it")
     several = frame.groupby("uid")["patient"].nunique()
     if (several > 1).any():
         raise DataError(f"case {several.idxmax()} has two patients; every case belongs to one")

@@ -1,4 +1,4 @@
-"""Where FocusCut looks closer: the range of a focus view around a click, at use and in training.
+"""The focus views of FocusCut: their range around a click, in use and in training.
 
 Lin et al., "FocusCut: Diving Into a Focus View in Interactive Segmentation", CVPR 2022, and chapter 4 of its author's
 thesis. Distances are Chebyshev distances (eq. 4.1), since a view is a square, or a cube in 3D, in voxels of the finest
@@ -39,22 +39,22 @@ def focus_range(
     largest_share: float = 0.2,
     growth: float = 1.75,
 ) -> FocusRange | None:
-    """Decide whether and how far to look closer at a click (algorithm 2).
+    """Decide whether a click needs a focus view, and its range (algorithm 2).
 
-    Where the click changed its own voxel, the view holds the connected part that changed, unless that part is large
-    beside the object: then the click was about the whole object, not a detail. Where its own voxel stayed, the view
-    reaches to the nearest voxel that was predicted otherwise.
+    If the click changed its own voxel, the view holds the connected component that changed, unless it is large
+    relative to the object: then the click changed the whole object, not a detail. If its own voxel is unchanged, the
+    view extends to the nearest voxel with the other prediction.
 
     Args:
         before: ([z,] y, x) bool, the global prediction before the click.
-        now: the same shape, the one after it.
+        now: the same shape, the prediction after it.
         centre: the click.
         scale: of the axes.
-        largest_share: λ, of the object, from which on a change is not a detail.
-        growth: ω, by how much the view is larger than the change.
+        largest_share: λ, the share of the object from which a change is not a detail.
+        growth: ω, the size of the view relative to the change.
 
     Returns:
-        None where nothing is looked at closer.
+        None without a focus view.
     """
     voxel = tuple(nearest_voxels(np.array([centre]), before.shape)[0])
     changed = before != now
@@ -74,18 +74,18 @@ def focus_range(
 def narrowed_range(
     before: Mask, now: Mask, centre: Position, scale: Scale, *, growth: float = 1.1, erosion_voxel: int = 2
 ) -> FocusRange | None:
-    """Find the next view of the progressive focus strategy (algorithm 3): where the last view still changed much.
+    """Find the next view of the progressive focus strategy (algorithm 3): the range of large changes in the last view.
 
     Args:
-        before: ([z,] y, x) bool, the prediction inside the last view before it was looked at, anything outside.
-        now: the same shape, the one after it.
+        before: ([z,] y, x) bool, the prediction inside the last view before its segmentation, any value outside.
+        now: the same shape, the prediction after it.
         centre: of the view.
         scale: of the axes.
         growth: ω̂.
-        erosion_voxel: ε, changes of this width and less do not count.
+        erosion_voxel: ε, changes of at most this width are ignored.
 
     Returns:
-        None where no change is left.
+        None without a change.
     """
     voxel = tuple(nearest_voxels(np.array([centre]), before.shape)[0])
     changed = ndimage.binary_erosion(before != now, np.ones((3,) * before.ndim), iterations=erosion_voxel)
@@ -103,16 +103,16 @@ def simulated_focus(
     share: tuple[float, float] = (0.2, 0.8),
     offset: tuple[float, float] = (-0.3, 0.3),
 ) -> FocusRange:
-    """Draw a view for training, beside the boundary of an object (algorithm 1).
+    """Sample a view for training near the boundary of an object (algorithm 1).
 
-    In 3D the size of an object is the cube root of its volume, where the text has the square root of the area.
+    In 3D the size of an object is the cube root of its volume, in 2D the square root of its area as in the text.
 
     Args:
-        truth: ([z,] y, x) bool, the object, which has voxels.
-        generator: where the randomness comes from.
+        truth: ([z,] y, x) bool, the object, not empty.
+        generator: random number generator.
         scale: of the axes.
         share: α, the least and the largest radius as a share of the object's size.
-        offset: β, how far the centre lies from a voxel of the boundary along each axis, as a share of the radius.
+        offset: β, the largest distance along each axis of the centre from a boundary voxel, as a share of the radius.
     """
     size = float(truth.sum() * np.prod(scale)) ** (1 / truth.ndim)
     radius = generator.uniform(*share) * size

@@ -1,4 +1,4 @@
-"""A closer look at the places that were clicked, around any interactive model. This needs PyTorch."""
+"""Focus views of clicks, for any interactive model. This needs PyTorch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ from lesslabel.interaction.sub_images import Probability, SubImages
 Progress = Literal["none", "standard", "fast"]
 
 ROUNDS = 3
-"""T, how often the progressive strategy looks at a view at most."""
+"""T, the largest number of rounds of the progressive strategy."""
 
 SHRINKAGE = 0.8
-"""By how much a round of the fast strategy looks closer than the one before."""
+"""The ratio of the view sizes of two rounds of the fast strategy."""
 
 
 class Patches(Protocol):
-    """Segments parts of an image, each seen as an image of its own."""
+    """Segments parts of an image, each as a separate image."""
 
     def segment(self, crops: Sequence[Crop], history: History, current: Sequence[Probability]) -> list[Probability]:
         """Segment some parts.
 
         Args:
-            crops: where they lie.
+            crops: the positions of the parts.
             history: the prompts on the image.
-            current: for each part, ([z,] y, x) in [0, 1] on the whole image, the prediction that it begins with.
+            current: for each part, ([z,] y, x) in [0, 1] on the whole image, its initial prediction.
 
         Returns:
             For each part the probability on the voxels of its window.
@@ -44,13 +44,13 @@ class Patches(Protocol):
 
 @dataclass(frozen=True)
 class FocusSettings:
-    """When and how a model looks closer; the defaults are published.
+    """Settings of focus views; the defaults are published.
 
     Attributes:
         largest_share: see `focus_range`.
         growth: see `focus_range`.
-        progress: ``none`` looks once at each view; ``standard`` looks again where it changed much, at most three times;
-            ``fast`` looks at three views of decreasing size at once.
+        progress: ``none`` segments each view once; ``standard`` again where much changed, at most three times;
+            ``fast`` segments three views of decreasing size at once.
         narrowing: see `narrowed_range`.
         erosion_voxel: see `narrowed_range`.
 
@@ -75,17 +75,17 @@ class FocusSettings:
 
 
 class FocusView:
-    """Any interactive model, which looks again, and closer, where a click changed only a detail.
+    """Wrap an interactive model: segment a focus view wherever a click changed only a detail.
 
     The focus view of FocusCut (Lin et al., CVPR 2022) as a wrapper: after the second click on, the part around every
-    click whose change was local is cut from the image at its own resolution and segmented by the same model as an image
-    of its own, with the global prediction as its start; the parts are pasted back, their mean where they overlap. A
-    model that resamples whole images to its grid sees details so that it cannot see otherwise. Unlike the method of
+    click whose change was local is cropped from the image at full resolution and segmented by the model as an image
+    of its own, with the global prediction as start mask; the results are pasted back, their mean where they overlap. A
+    model that resamples images to its grid thus gets details that the grid cannot represent. Unlike the method of
     the paper, `lesslabel.methods.FocusCut`, the model was not trained for such parts.
 
     Args:
         model: the model.
-        settings: when and how it looks closer.
+        settings: settings of focus views.
     """
 
     def __init__(self, model: InteractiveModel, settings: FocusSettings = FocusSettings()) -> None:
@@ -103,21 +103,21 @@ class FocusView:
         return self.model.in_channels
 
     def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "FocusedImage":
-        """Compute what depends on an image alone; see `InteractiveModel.prepare_image`."""
+        """Compute what depends only on an image; see `InteractiveModel.prepare_image`."""
         spacing = tuple(spacing_mm)
         whole = self.model.prepare_image(image, spacing)
         return FocusedImage(whole, SubImages(self.model, image, spacing), image.shape[1:], spacing, self.settings)
 
 
 class FocusedImage:
-    """One image with closer views; the `ImageModel` of sessions.
+    """One image with focus views; the `ImageModel` of sessions.
 
     Args:
         whole: the model of the global view.
         patches: the model of the focus views.
         shape: of the image, ([z,] y, x).
         spacing_mm: voxel size.
-        settings: when and how it looks closer.
+        settings: settings of focus views.
     """
 
     def __init__(
@@ -135,10 +135,10 @@ class FocusedImage:
 
 
 class FocusedObject:
-    """One object with closer views; the `ObjectModel` of sessions.
+    """One object with focus views; the `ObjectModel` of sessions.
 
-    Every turn after the first keeps the range of its view, which follows from the global predictions before and after
-    it. The global prediction never sees what the views made of it, as published.
+    Every turn after the first keeps the range of its view, a function of the global predictions before and after
+    it. The global prediction does not use the results of the views, as published.
 
     Args:
         image: the image.
@@ -151,7 +151,7 @@ class FocusedObject:
         self._ranges: dict[Turns, tuple[FocusRange, ...]] = {}
 
     def answer(self, history: History) -> Segmentation:
-        """Segment the object globally, then look closer at the clicks that changed a detail."""
+        """Segment the object globally, then in focus views of the clicks that changed a detail."""
         answered = self.own.of(history)
         ranges = [each for length in range(2, len(history.turns) + 1) for each in self._ranges_of(history, length)]
         if not ranges:
@@ -186,7 +186,7 @@ class FocusedObject:
         return self._ranges[turns]
 
     def _closer(self, ranges: Sequence[FocusRange], history: History, whole: Probability) -> Probability:
-        """The global probability with the views pasted in: the mean of all views in which a voxel lies."""
+        """The global probability with the views pasted in: the mean of all views that contain a voxel."""
         total, count = np.zeros_like(whole), np.zeros(whole.shape, np.int32)
         for window, inside in self._views(ranges, history, whole):
             total[window] += inside
@@ -220,7 +220,7 @@ class FocusedObject:
         history: History,
         whole: Probability,
     ) -> None:
-        """Look again at views, closer each time, as long as they change (algorithm 3)."""
+        """Segment smaller views as long as they change (algorithm 3)."""
         before = {index: whole[crop.window] > 0.5 for index, crop in enumerate(crops)}
         for _ in range(ROUNDS - 1):
             narrowed = {
@@ -257,7 +257,7 @@ class FocusedObject:
 
 
 def _within(inner: Crop, outer: Crop) -> tuple[slice, ...]:
-    """The window of one crop in voxels of another that holds it."""
+    """The window of one crop in voxels of another that contains it."""
     return tuple(
         slice(inside.start - around.start, inside.stop - around.start)
         for inside, around in zip(inner.window, outer.window, strict=True)

@@ -1,4 +1,4 @@
-"""The answers of a model that is wrapped, kept apart from what the wrapper makes of them."""
+"""The own answers of a wrapped model, separate from those of the wrapper."""
 
 from collections import OrderedDict
 from dataclasses import replace
@@ -10,13 +10,13 @@ from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask
 
 KEPT_ANSWERS = 16
-"""Answers that are kept, so that memory does not grow; others are computed again where they are asked for."""
+"""Number of stored answers, so that memory does not grow; others are computed again."""
 
 Turns = tuple[tuple[Prompt, ...], ...]
 
 
 class OwnAnswers:
-    """Lets a wrapped model continue from its own earlier answers, where a session keeps those of the wrapper.
+    """Lets a wrapped model continue from its own earlier answers, since a session stores those of the wrapper.
 
     Args:
         model: the wrapped model of one object.

@@ -1,4 +1,4 @@
-"""Structure integrity: of a mask only the parts stay that somebody clicked."""
+"""Structure integrity: keep only the components of a mask with a click."""
 
 from collections.abc import Sequence
 
@@ -13,15 +13,15 @@ from lesslabel.interaction.prompts.seeds import Mask
 
 
 def clicked_parts(mask: Mask, marked: Mask) -> Mask:
-    """Keep the connected parts of a mask that hold a marked voxel (FCA-Net, eq. 3.8).
+    """Keep the connected components of a mask that contain a marked voxel (FCA-Net, eq. 3.8).
 
     Args:
         mask: ([z,] y, x) bool.
-        marked: the same shape, what was clicked on the object. Marked voxels outside the mask have no effect; the mask
-            stays as it is where none lies inside, which the text leaves open.
+        marked: the same shape, the clicks on the object. Marked voxels outside the mask have no effect; the mask
+            is returned unchanged if none is inside, which the text does not specify.
 
     Returns:
-        ([z,] y, x) bool; parts are connected over edges and corners.
+        ([z,] y, x) bool; components are connected over edges and corners.
     """
     parts = label(mask, connectivity=mask.ndim)
     kept = np.unique(parts[marked & mask])
@@ -29,11 +29,11 @@ def clicked_parts(mask: Mask, marked: Mask) -> Mask:
 
 
 class StructureIntegrity:
-    """Any interactive model, with the parts taken away that no click on the object reaches.
+    """Wrap an interactive model: remove components without a click on the object.
 
     The structure-integrity strategy of Lin et al., "Interactive Image Segmentation With First Click Attention", CVPR
-    2020 (eq. 3.8): a post-processing that needs no training. The wrapped model sees its own answers as they were, so
-    that switching this on and off changes nothing else.
+    2020 (eq. 3.8): a post-processing that needs no training. The wrapped model gets its own earlier answers, so
+    that this has no other effect.
 
     Args:
         model: the model.
@@ -53,7 +53,7 @@ class StructureIntegrity:
         return self.model.in_channels
 
     def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
-        """Compute what depends on an image alone; see `InteractiveModel.prepare_image`."""
+        """Compute what depends only on an image; see `InteractiveModel.prepare_image`."""
         return _WholeImage(self.model.prepare_image(image, spacing_mm))
 
 

@@ -88,7 +88,7 @@ class TrainingObjects:
         spacing_mm: Sequence[float],
         generator: np.random.Generator,
     ) -> Batch:
-        """Draw what is said of an object, ([z,] y, x) bool; see `make`."""
+        """Make the sample of an object, ([z,] y, x) bool; see `make`."""
         prompts: tuple[Prompt, ...] = self.first_robot.annotate(truth, generator, spacing_mm=spacing_mm)
         if not prompts:  # the object is too small for the robot
             return self._nothing(image, uid, spacing_mm)

@@ -1,4 +1,4 @@
-"""Losses of networks that take clicks: weighted around the clicks, and focused on what is still wrong."""
+"""Losses of networks with clicks: weighted near clicks, and focused on wrong voxels."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from lesslabel.losses.rules import at_least_float32, check_shapes
 
 
 def click_influence(clicked: Tensor, reach_voxel: float) -> Tensor:
-    """Compute how near each voxel lies to a click: ψ = 1 − min(φ, τ) / τ (FCA-Net, eq. 3.1 and 3.3).
+    """Compute the influence of clicks on each voxel: ψ = 1 − min(φ, τ) / τ, φ the distance (FCA-Net, eq. 3.1 and 3.3).
 
     Args:
         clicked: B×[D×]H×W bool, the clicked voxels.
@@ -42,7 +42,7 @@ def click_weighted_cross_entropy(
     lowest: float = 0.8,
     highest: float = 2.0,
 ) -> Tensor:
-    """Average the cross-entropy of object and background, weighted more where clicks are near (FCA-Net, eq. 3.2–3.7).
+    """Average the cross-entropy of object and background, with larger weights near clicks (FCA-Net, eq. 3.2–3.7).
 
     A voxel of the object weighs ``lowest + ψ (highest − lowest)`` by its influence ψ of the clicks on the object, one
     of the background by that of the clicks on the background. Without the latter the background weighs ``lowest``
@@ -75,7 +75,7 @@ def normalised_focal_loss(logits: Tensor, target: Tensor, *, focus: float = 2.0)
     """Compute the cross-entropy of each sample with weights (1 − p)^γ that sum to one (EdgeFlow, eq. 1 and 2).
 
     p is the probability of a voxel's own class. The weights carry no gradient, as in Sofiiuk et al., "AdaptIS:
-    Adaptive instance selection network", ICCV 2019, which introduced them; the equation does not say.
+    Adaptive instance selection network", ICCV 2019, which introduced them; the equation does not state it.
 
     Args:
         logits: B×C×[D×]H×W.
@@ -83,7 +83,7 @@ def normalised_focal_loss(logits: Tensor, target: Tensor, *, focus: float = 2.0)
         focus: γ; 0 is the cross-entropy averaged over each sample. EdgeFlow does not give its value; RITM has 2.
 
     Returns:
-        Scalar, float32 or wider: the mean over the samples in which something is known, 0 without any.
+        Scalar, float32 or wider: the mean over the samples with a known voxel, 0 without any.
 
     Raises:
         ConfigError: if the shapes do not fit or the focus is negative.
@@ -99,7 +99,7 @@ def normalised_focal_loss(logits: Tensor, target: Tensor, *, focus: float = 2.0)
 
 
 def balanced_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """Compute the cross-entropy of an edge, whose few voxels weigh as much as all others together.
+    """Compute the cross-entropy of an edge, whose few voxels have the same weight as all others together.
 
     ``−[β y log p + (1 − β)(1 − y) log(1 − p)]`` with β the share of the other voxels (Xie and Tu, "Holistically-nested
     edge detection", ICCV 2015), summed over the known voxels of a sample and divided by their number.
@@ -109,7 +109,7 @@ def balanced_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
         target: B×[D×]H×W int64, 0, 1 or `IGNORE`.
 
     Returns:
-        Scalar, float32 or wider: the mean over the samples in which something is known, 0 without any.
+        Scalar, float32 or wider: the mean over the samples with a known voxel, 0 without any.
     """
     known = (target != IGNORE).flatten(1)
     edge = (target == 1).flatten(1)

@@ -1,4 +1,4 @@
-"""Feature-aware attention: clicks as distances between the features of voxels, beside any network."""
+"""Feature-aware attention for any network: clicks as distances between the features of voxels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ _TINY = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class ImageFeatures:
-    """What the module makes of an image alone; a click does not change it.
+    """The features of an image in the module; a click does not change them.
 
     Attributes:
         levels: for each map of the encoder, B×C×[D×]H×W, integrated with all the others, on one grid.
-        embeddings: for each of them, B×E×[D×]H×W, what distances are measured between.
+        embeddings: for each of them, B×E×[D×]H×W, the features of the distances.
         context: B×C×[D×]H×W, of the network's penultimate map.
         coarse: B×1×[D×]H×W, the probability of the object without a click, on the same grid.
     """
@@ -46,11 +46,11 @@ class FeatureAwareAttention(nn.Module):
 
     Args:
         dimensions: 2 or 3.
-        encoder_channels: of the maps of the encoder that are used.
+        encoder_channels: of the used maps of the encoder.
         context_channels: of the network's penultimate map.
         width: of all maps of the module.
         normalisation: of every layer.
-        refine: whether the refinement follows; without it the result is the mean guidance.
+        refine: whether to use the refinement; without it the result is the mean guidance.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class FeatureAwareAttention(nn.Module):
     def image_features(
         self, maps: Sequence[Tensor], penultimate: Tensor, coarse: Tensor, grid: Sequence[int]
     ) -> ImageFeatures:
-        """Compute what does not depend on clicks.
+        """Compute the features that do not depend on clicks.
 
         Args:
             maps: of the encoder.
@@ -121,13 +121,13 @@ class FeatureAwareAttention(nn.Module):
 
 
 class ClickAttention(nn.Module):
-    """Non-local attention whose query is made of the distances to clicks and whose keys are features (eq. 1).
+    """Non-local attention with the distances to clicks as query and features as keys (eq. 1).
 
-    The text gives no equation of it. As in SAGAN (Zhang et al., "Self-attention generative adversarial networks", ICML
+    The text gives no equation. As in SAGAN (Zhang et al., "Self-attention generative adversarial networks", ICML
     2019), which it names: A = softmax(QᵀK / √d), the result γ·A·V + features with γ = 0 at first; Q is a convolution of
     size 3 of foreground probability and both distances, K and V are convolutions of size 1 of the features, on a grid
-    of half the size. Two channels of guidance come out, background and object, so that five scales give the ten that
-    the text counts.
+    of half the size. The result has two channels of guidance, background and object, so five scales give the ten of
+    the text.
 
     Args:
         dimensions: 2 or 3.
@@ -137,7 +137,7 @@ class ClickAttention(nn.Module):
     def __init__(self, dimensions: Dimensions, width: int) -> None:
         super().__init__()
         convolution, self.width = CONVOLUTION[dimensions], max(1, width // 4)
-        self.unclicked = nn.Parameter(torch.ones(2))  # the distance to clicks of a side that has none yet
+        self.unclicked = nn.Parameter(torch.ones(2))  # the distance to clicks of a side without a click
         self.query = convolution(3, self.width, kernel_size=3, padding=1)
         self.key = convolution(width, self.width, kernel_size=1)
         self.value = convolution(width, width, kernel_size=1)
@@ -150,16 +150,16 @@ class ClickAttention(nn.Module):
 
         Args:
             features: B×C×[D×]H×W.
-            embedded: B×E×[D×]H×W, what distances are measured between.
+            embedded: B×E×[D×]H×W, the features of the distances.
             inside: B×[D×]H×W bool, the clicked voxels of the object.
             outside: the same of the background.
         """
         to_inside = click_distances(embedded, inside, self.unclicked[0])
         to_outside = click_distances(embedded, outside, self.unclicked[1])
         probability = torch.sigmoid(to_outside - to_inside)  # eq. 4
-        said = torch.cat([probability, *(each / (1 + each) for each in (to_inside, to_outside))], dim=1)
+        evidence = torch.cat([probability, *(each / (1 + each) for each in (to_inside, to_outside))], dim=1)
         pooled = self.pool(features)
-        query, key, value = (each.flatten(2) for each in (self.query(said), self.key(pooled), self.value(pooled)))
+        query, key, value = (each.flatten(2) for each in (self.query(evidence), self.key(pooled), self.value(pooled)))
         attended = F.scaled_dot_product_attention(*(each.transpose(1, 2) for each in (query, key, value)))
         result = features + self.gain * attended.transpose(1, 2).view(features.shape)
         guidance: Tensor = self.guide(result)
@@ -167,7 +167,7 @@ class ClickAttention(nn.Module):
 
 
 def resampled(features: Tensor, grid: Sequence[int]) -> Tensor:
-    """Bring a map to a grid: means of its voxels where that is coarser, (bi/tri)linear interpolation where finer."""
+    """Resample a map to a grid: means of its voxels if the grid is coarser, (bi/tri)linear interpolation if finer."""
     if features.shape[2] >= grid[0]:
         pool: Callable[[Tensor, tuple[int, ...]], Tensor] = (
             F.adaptive_avg_pool2d if len(grid) == 2 else F.adaptive_avg_pool3d  # type: ignore[assignment]  # torch's stubs
@@ -182,8 +182,8 @@ def click_distances(embedded: Tensor, clicked: Tensor, unclicked: Tensor) -> Ten
     Args:
         embedded: B×E×[D×]H×W.
         clicked: B×[D×]H×W bool.
-        unclicked: a number, the distance in a sample without a click; the text leaves this open. Not negative
-            distances come from its absolute value.
+        unclicked: a number, the distance in a sample without a click; not given in the text. Nonnegative
+            distances are its absolute value.
 
     Returns:
         B×1×[D×]H×W, not negative.

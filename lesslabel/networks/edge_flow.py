@@ -1,4 +1,4 @@
-"""EdgeFlow's network: clicks join the image early and late, aligned by a flow; a small network refines the result."""
+"""EdgeFlow's network: early and late fusion of image and clicks, aligned by a flow, and a refinement network."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ _FINE_WIDTH = 32
 
 @dataclass(frozen=True, eq=False)
 class EdgeFlowOutput:
-    """What the network gives, each at the image's size.
+    """The outputs of the network, each at the image's size.
 
     Attributes:
         coarse: logits B×2×[D×]H×W of the coarse network.
-        fine: logits of the refined result; the coarse ones where there is no refinement.
+        fine: logits of the refined result; without refinement the coarse ones.
         edge: logits B×1×[D×]H×W of the object's edge.
         auxiliary: logits B×2×[D×]H×W of the encoder's last map.
     """
@@ -34,20 +34,20 @@ class EdgeFlowOutput:
 class EdgeFlowNetwork(nn.Module):
     """CoarseNet and FineNet (Hao et al., "EdgeFlow", ICCV workshops 2021), around any network of this library.
 
-    The interaction is the clicks of both sides and the edge of the previous answer. It joins the image three times:
-    both pass a convolution of their own and are added in front of the network, and `FlowFusion` adds the interaction's
+    The interaction is the clicks of both sides and the edge of the previous answer. It is fused with the image three
+    times: each has its own convolution, and their sum is the input of the network; `FlowFusion` adds the interaction's
     features to the encoder's low-level map and to its last one. In the published network, HRNet-W18 with OCR, the
     second fusion lies inside, between the first transition and the second stage; here the map that the decoder takes is
-    fused, so that any encoder will do. Layers that the text leaves to its figures are chosen here: the stems are
+    fused, so that any encoder can be used. Layers that only figures show are chosen here: the stems are
     convolutions of size 3, the edge head is two convolutions on the penultimate map.
 
     Args:
         description: of the network.
         in_channels: of the image.
-        stem_channels: of the sum in front of the network.
-        normalisation: of all layers that are not the network's.
-        late_fusion: whether there are the second and the third fusion, with their flow.
-        refine: whether there is the FineNet.
+        stem_channels: of the sum before the network.
+        normalisation: of all layers outside the network.
+        late_fusion: whether to use the second and the third fusion, with their flow.
+        refine: whether to use the FineNet.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class EdgeFlowNetwork(nn.Module):
             image: B×C×[D×]H×W.
             interaction: B×3×[D×]H×W: clicks on the object, on the background, edge of the previous answer.
         """
-        said = self.click_stem(interaction)
-        maps = list(self.network.encoder(self.image_stem(image) + said))
+        click_maps = self.click_stem(interaction)
+        maps = list(self.network.encoder(self.image_stem(image) + click_maps))
         for index, fusion in zip((self.low_level, len(maps) - 1), self.fusions, strict=False):
-            maps[index], said = fusion(maps[index], said)
+            maps[index], click_maps = fusion(maps[index], click_maps)
         features = self.network.decoder(maps)
         coarse = self.network.head(features)
         edge = self.edge_head(features)
@@ -112,8 +112,8 @@ class FlowFusion(nn.Module):
     """Adds the features of the interaction to those of the image, warped onto them by a flow that both predict.
 
     After the alignment module of Li et al., "Semantic flow for fast and accurate scene parsing", ECCV 2020; EdgeFlow
-    says that its module is inspired by optical flow, and shows it in a figure only. The interaction is warped, so that
-    the image stays where it is. The flow is 0 at first, which warps nothing.
+    states that optical flow inspired its module, and gives only a figure of it. The interaction is warped, so that
+    the image is not moved. The flow is 0 at first, which warps nothing.
 
     On CUDA the gradient of the warping is not deterministic.
 
@@ -121,8 +121,8 @@ class FlowFusion(nn.Module):
         dimensions: 2 or 3.
         coming: channels of the interaction's features.
         channels: of the image's features.
-        step: by how much the interaction's grid is finer, a power of 2.
-        normalisation: of the layers that bring the interaction to the image's grid.
+        step: the factor by which the interaction's grid is finer, a power of 2.
+        normalisation: of the layers that resample the interaction to the image's grid.
     """
 
     def __init__(self, dimensions: int, coming: int, channels: int, step: int, normalisation: Normalisation) -> None:
@@ -157,19 +157,19 @@ class FlowFusion(nn.Module):
         Returns:
             The fused features, and those of the interaction on their grid.
         """
-        said = self.shrink(interaction)
-        if said.shape[2:] != image.shape[2:]:
-            said = enlarge(said, image)
-        flow = self.flow(torch.cat([self.of_image(image), self.of_interaction(said)], dim=1))
-        return image + self.project(warped(said, flow)), said
+        click_maps = self.shrink(interaction)
+        if click_maps.shape[2:] != image.shape[2:]:
+            click_maps = enlarge(click_maps, image)
+        flow = self.flow(torch.cat([self.of_image(image), self.of_interaction(click_maps)], dim=1))
+        return image + self.project(warped(click_maps, flow)), click_maps
 
 
 def warped(features: Tensor, flow: Tensor) -> Tensor:
-    """Read features at other places, by (bi/tri)linear interpolation; beyond the border the border counts.
+    """Sample features at other positions by (bi/tri)linear interpolation; outside, the value of the border.
 
     Args:
         features: B×C×[D×]H×W.
-        flow: B×axes×[D×]H×W, by how many voxels each place moves along each axis, in their order.
+        flow: B×axes×[D×]H×W, the shift of each position in voxels along each axis, in their order.
     """
     sizes = features.shape[2:]
     axes = [torch.linspace(-1, 1, size, device=flow.device, dtype=flow.dtype) for size in sizes]

@@ -1,4 +1,4 @@
-"""The first click looks after the encoder: FCA-Net's attention on low-level features, for any network."""
+"""First-click attention of FCA-Net on low-level features, for any network."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _LOW_LEVEL_STRIDE = 4
 
 
 class FirstClickAttention(nn.Module):
-    """Six convolutions that see the low-level features and the map of the first click (FCA-Net, section 3.3).
+    """Six convolutions on the low-level features and the map of the first click (FCA-Net, section 3.3).
 
     Published: a network whose last map lies at a 16th of the image's size; layers 1 and 4 halve the map, and the
     channels are 256, 256, 256, 512, 512, 512. In networks of other strides as many layers halve as lie between the low
@@ -23,8 +23,8 @@ class FirstClickAttention(nn.Module):
 
     Args:
         dimensions: 2 or 3.
-        low_level_channels: of the encoder's map that is seen.
-        halvings: how often the map is halved, at most six times.
+        low_level_channels: of the encoder's input map.
+        halvings: number of halvings of the map, at most six.
         channels: of the first three and the last three layers.
         normalisation: of every layer.
     """
@@ -67,8 +67,8 @@ class FirstClickNetwork(nn.Module):
     """A segmentation network whose last encoder map is joined with the features of the first click.
 
     The published network concatenates them in front of its ASPP. Here a convolution of size 1 joins them and keeps the
-    channels, so that the decoder of any network takes the map. A head of size 1 on the features of the first click is
-    there for its loss; the text does not describe it.
+    channels, so that the map fits the decoder of any network. A head of size 1 on the features of the first click is
+    used by its loss; the text does not describe it.
 
     Args:
         network: any network of this library.

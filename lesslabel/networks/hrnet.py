@@ -140,11 +140,11 @@ class _Exchange(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        heard = [branch(each) for branch, each in zip(self.branches, features, strict=True)]
+        branch_maps = [branch(each) for branch, each in zip(self.branches, features, strict=True)]
         result = []
-        for target, paths in zip(heard, cast(Iterable[nn.ModuleList], self.fuse_layers), strict=True):
-            told = [path(each) for path, each in zip(paths, heard, strict=True)]
-            fitting = [each if each.shape == target.shape else enlarge(each, target) for each in told]
+        for target, paths in zip(branch_maps, cast(Iterable[nn.ModuleList], self.fuse_layers), strict=True):
+            converted = [path(each) for path, each in zip(paths, branch_maps, strict=True)]
+            fitting = [each if each.shape == target.shape else enlarge(each, target) for each in converted]
             result.append(self.relu(reduce(torch.add, fitting)))
         return result
 

@@ -153,8 +153,8 @@ def _report(
     pretrained: str, taken: int, drawn: Collection[str], other_shape: Collection[str], unused: Collection[str]
 ) -> None:
     parts = [
-        f"{said}: {_list(names)} ({len(names)})"
-        for said, names in (("not set", drawn), ("other shape", other_shape), ("not used", unused))
+        f"{outcome}: {_list(names)} ({len(names)})"
+        for outcome, names in (("not set", drawn), ("other shape", other_shape), ("not used", unused))
         if names
     ]
     if parts:

@@ -1,4 +1,4 @@
-"""One self-contained HTML page that shows what runs on the same test set gained, and at what label cost."""
+"""One self-contained HTML page that compares runs on the same test set, with their label cost."""
 
 from lesslabel.reports.runs.page import write_report
 

@@ -1,4 +1,4 @@
-"""One page for whatever folders there are: runs, an adaptation, or click protocols."""
+"""One page for runs, an adaptation, or click protocols."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,10 +25,10 @@ def report(
     Args:
         folders: run folders with the same test cases, one adaptation, or folders of click protocols.
         out: the page; None writes ``report.html`` into the first folder.
-        bundle: what an adaptation began with; with it the page is that of what was chosen.
-        store: of an adaptation: where its store lies now, if it moved.
+        bundle: the bundle of an adaptation; with it the page shows the chosen units.
+        store: of an adaptation: the present path of its store, if it moved.
         experiment: of an adaptation: experiment folder to read the Dice over the budget from.
-        projection: of an adaptation: how features become a map, ``pca`` or ``tsne``.
+        projection: of an adaptation: the projection of features to a map, ``pca`` or ``tsne``.
 
     Returns:
         The page.

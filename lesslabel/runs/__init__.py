@@ -1,1 +1,1 @@
-"""Runs: folder, configuration, training, testing and what they leave behind."""
+"""Runs: the folder, the configuration, training, testing and results."""

@@ -1,4 +1,4 @@
-"""What a run does beside training: replayable steps, safe checkpoints, a word per epoch."""
+"""Callbacks of a run: seeds for each step, safe checkpoints, one line of output per epoch."""
 
 import pickle
 import sys
@@ -20,7 +20,7 @@ _PATHS = ("best_model_path", "last_model_path", "kth_best_model_path")
 
 
 class ReplayableSteps(Callback):
-    """Seeds torch at every step from (seed, step, process), so that dropout and mixing weights replay after a resume.
+    """Seeds torch at every step from (seed, step, process), so that dropout and mixing weights repeat after a resume.
 
     Args:
         seed: of the run.
@@ -47,16 +47,16 @@ class SafeCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or absent, and that load without running code."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write aside, then rename.
+        """Write a temporary file, then rename it.
 
         Raises:
-            DataError: if the disk refuses.
+            DataError: if the file cannot be written.
         """
         with written_aside(Path(path)) as aside, aside.open("wb") as file:
             try:
                 torch.save(checkpoint, file)
             except RuntimeError as error:
-                # torch has words of its own for what the disk said
+                # torch has its own message for an error of the disk
                 refusal = error.__context__
                 raise refusal if isinstance(refusal, OSError) else error from None
 
@@ -81,10 +81,10 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
 
 class PortableCheckpoint(ModelCheckpoint):
-    """Remembers its files by name, so that a run folder may be moved and a checkpoint tells of no other folder."""
+    """Stores its files by name, so that a run folder can be moved and a checkpoint contains no path."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs to know."""
+        """The state that a resumed run needs."""
         state = super().state_dict()
         names = {key: Path(state[key]).name for key in _PATHS if state[key]}
         best = {Path(path).name: score for path, score in state["best_k_models"].items()}
@@ -115,23 +115,23 @@ def checkpoint_callbacks(folder: Path, *, validated: bool) -> list[Callback]:
 
 
 class ForgetUnsaved(Callback):
-    """Makes a resumed run log as an uninterrupted one: each step once, under its own number."""
+    """Makes a resumed run log each step once with its own number, as an uninterrupted run does."""
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take one off the count of logged steps: on resuming, Lightning adds the one that an epoch's end has added."""
+        """Subtract one from the count of logged steps: a resumed Lightning counts the end of the epoch twice."""
         checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Cut the curves back to the resumed step."""
+        """Remove rows of the curves after the resumed step."""
         for logger in trainer.loggers:
             if isinstance(logger, CurveLogger):
                 logger.forget_after(trainer.global_step)
 
 
 class OpeningLine(Callback):
-    """One line before the first iteration: a log says at once what is going on.
+    """Prints one line before the first iteration, so that a log shows which run starts.
 
     Args:
         run: the run folder.
@@ -150,7 +150,7 @@ class OpeningLine(Callback):
 
 
 class EpochLine(Callback):
-    """One line an epoch, for logs and terminals without a progress bar."""
+    """Prints one line per epoch, for logs and terminals without a progress bar."""
 
     def __init__(self) -> None:
         self._since: float | None = None
@@ -161,7 +161,7 @@ class EpochLine(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the line."""
-        # a resumed run first ends the epoch once more that it was saved in
+        # a resumed run ends the epoch of its checkpoint a second time
         if not trainer.is_global_zero or self._since is None:
             return
         metrics = trainer.callback_metrics

@@ -33,7 +33,7 @@ def read_config(config: Path) -> dict[str, Any]:
 
 
 def shared_files(config: Path) -> list[Path]:
-    """The files beside a configuration that it takes settings from: its groups, and whatever else it names by a path.
+    """The files that a configuration takes settings from: its groups, and every other file that it names by a path.
 
     Raises:
         ConfigError: as `read_config`.

@@ -1,7 +1,7 @@
-"""What a configuration may not say: it may come from a stranger, and acts in the run's folder alone.
+"""Settings that a configuration must not have: it may come from a stranger, and may write to the run's folder only.
 
-The person at the terminal names the run folder and whatever else is written or sent. A configuration names settings of
-the training, and files that are read.
+The command line names the run folder and everything else that is written or sent. A configuration names settings of
+the training and files that are read.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from lesslabel.errors import ConfigError
 
 NAMED_BY_THE_PERSON = ("run", "config")
-"""Keys of a configuration file that choose where to write, or which other file counts."""
+"""Keys of a configuration file that choose where to write, or which other file is read."""
 DECIDED_BY_THE_RUN = ("default_root_dir", "logger")
 """Settings of the trainer that name a folder to write to; lesslabel writes into the run's."""
 _OBJECTS = ("callbacks", "plugins", "profiler", "strategy", "accelerator")

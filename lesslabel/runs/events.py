@@ -1,4 +1,4 @@
-"""The log of a run for TensorBoard, in files whose names tell of no machine."""
+"""The log of a run for TensorBoard, in files without a host name."""
 
 import time
 from pathlib import Path
@@ -15,7 +15,7 @@ _FORMAT = "brain.Event:2"
 class EventLogger(FileLogger):
     """Appends every logged value as an event that TensorBoard shows.
 
-    TensorBoard's own writer names its file after the host, which a run folder that is given away should not tell.
+    TensorBoard's own writer puts the host name into the file name; a shared run folder must not contain it.
 
     Args:
         folder: where the file goes; every start of a run has its own, named by the second of that start.

@@ -1,4 +1,4 @@
-"""What the loggers of a run share: every logged value goes to a file at once."""
+"""The base of a run's loggers: every logged value is written to a file immediately."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -11,7 +11,7 @@ from lesslabel.errors import RunError
 
 
 class FileLogger(Logger):
-    """Appends what is logged to a file, which is made with the first value.
+    """Appends logged values to a file, which is created with the first value.
 
     Args:
         path: the file; an existing one is continued.
@@ -40,7 +40,7 @@ class FileLogger(Logger):
         """Append all values of a step.
 
         Raises:
-            RunError: if the disk refuses.
+            RunError: if the file cannot be written.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

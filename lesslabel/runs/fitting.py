@@ -29,21 +29,21 @@ def fit(
     weights: str | Path | None = None,
     resume: bool = False,
 ) -> RunFolder:
-    """Train a method, or go on.
+    """Train a method, or resume a training.
 
     Args:
-        config: a configuration file, or what one holds.
-        overrides: values of settings by their dotted names, ``{"trainer.max_steps": 400}``; they win.
+        config: a configuration file, or the content of one.
+        overrides: values of settings by their dotted names, ``{"trainer.max_steps": 400}``; they override it.
         run: folder to make; None takes the one that the settings name.
         weights: safetensors file that training starts from.
-        resume: go on from the last checkpoint of the run.
+        resume: continue from the last checkpoint of the run.
 
     Returns:
         The run folder.
 
     Raises:
         LesslabelError: on bad configuration, bad data, an existing run folder, or a loss that is not finite.
-        KeyboardInterrupt: if the training was interrupted; says how to go on.
+        KeyboardInterrupt: if the training was interrupted; the message explains how to resume.
     """
     settings = _settings(config, overrides, run, weights, resume=resume)
     parsed = parse_run(settings)
@@ -66,7 +66,7 @@ def fit(
             folder.start(description, described, int(parsed.config["seed"]), settings, start_from)
     try:
         trainer.fit(parsed.model, parsed.datamodule, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as error:  # what Lightning makes of Ctrl-C and SIGTERM
+    except SystemExit as error:  # Lightning turns Ctrl-C and SIGTERM into this
         raise KeyboardInterrupt(folder.after_interruption()) from error
     return folder
 
@@ -86,7 +86,7 @@ def adopt(
         overrides: as in `fit`.
         run: folder to make.
         weights: safetensors file of the weights that the run has.
-        resume: check that the run is there and is of these settings.
+        resume: check that the run exists and has these settings.
 
     Returns:
         The run folder.
@@ -114,7 +114,7 @@ def adopt(
 
 
 def is_main_process() -> bool:
-    """Whether this is the process that writes and speaks; with several devices there are others."""
+    """Whether this process writes files and messages; with several devices there are other processes."""
     return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]  # set by Lightning on import
 
 
@@ -150,7 +150,7 @@ def _require_sound_cases(data: SegmentationDataModule) -> None:
 
 
 def _require_training(run: RunCLI) -> None:
-    """Nothing fails late: method and data fit, and every case of the run is sound, before anything is written."""
+    """Check before anything is written that method and data fit and that every case of the run is sound."""
     run.require_fitting_data()
     run.datamodule.streams()
     store = run.datamodule.store

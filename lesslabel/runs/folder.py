@@ -1,4 +1,4 @@
-"""The run folder: where everything about one training lies. `docs/formats.md` says what is in it."""
+"""The run folder: all files of one training; see `docs/formats.md`."""
 
 import importlib.metadata
 import json
@@ -55,7 +55,7 @@ class RunFolder:
     """Paths and rules of one run folder.
 
     Args:
-        path: the folder; need not exist yet.
+        path: the folder; it need not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,13 +75,13 @@ class RunFolder:
         settings: Settings = Settings(),
         weights: Path | None = None,
     ) -> None:
-        """Make the folder of a new run; it appears with all its descriptions or not at all.
+        """Make the folder of a new run with all its descriptions, or no folder on an error.
 
         Args:
             config: the resolved configuration.
-            data: what the run sees of its data.
+            data: description of the data that the run uses.
             seed: of the run.
-            settings: as they were given.
+            settings: as the user passed them.
             weights: file that the training starts from.
 
         Raises:
@@ -105,12 +105,12 @@ class RunFolder:
                 (aside / name).write_text(text, encoding="utf-8")
 
     def resume(self, config: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """Check that a run may go on with this configuration and this data.
+        """Check that a run may be resumed with this configuration and this data.
 
         A setting that did not exist when the run was made must have its default, which is what the run did.
 
         Raises:
-            RunError: if there is nothing to resume, or the configuration or the data changed; names what.
+            RunError: if there is nothing to resume, or the configuration or the data changed; names the change.
         """
         if not self.config.is_file():
             raise RunError(f"{self.path}: no run to resume here; start it without --ckpt_path")
@@ -125,10 +125,10 @@ class RunFolder:
         self.require_same_data(data)
 
     def require_same_data(self, data: Mapping[str, Any], keys: Sequence[str] = tuple(_DATA_OF_A_RUN)) -> None:
-        """Check that the data are those the run started with, so that no training patient is ever tested.
+        """Check that the data are those of the training, so that no training patient is tested.
 
         Args:
-            data: what the data module describes now.
+            data: the present description of the data module.
             keys: what must be the same: the store's content, the parts, the labels shown, the class names.
 
         Raises:
@@ -162,14 +162,14 @@ class RunFolder:
         raise RunError(f"{self.checkpoints}: no checkpoint '{name}'; {fix}")
 
     def after_interruption(self) -> str:
-        """What to do when the training was interrupted."""
+        """The message after an interrupted training."""
         if (self.checkpoints / "last.ckpt").is_file():
             return f"interrupted; go on with the same command and --ckpt_path last (run folder {self.path})"
         return f"{self.path}: interrupted before the first epoch was saved; remove the folder and start again"
 
 
 def may_change(key: str) -> bool:
-    """Whether a setting, by its dotted name, changes no number: names, logs, processes that load."""
+    """Whether a setting (dotted name) cannot change a result: names, logs, number of loading processes."""
     return any(key == free or key.startswith(f"{free}.") for free in _FREE_KEYS)
 
 
@@ -198,18 +198,18 @@ def read_yaml(path: Path, keys: str = "model, data and trainer") -> dict[str, An
 
 
 def read_data(folder: RunFolder) -> dict[str, Any]:
-    """Read what a run saw of its data."""
+    """Read the description of a run's data."""
     if not folder.data.is_file():
         raise RunError(f"{folder.data}: no such file; expected the data of a run")
     return dict(RunFiles(folder.path).data)
 
 
 def describe_environment(seed: int, settings: Settings = Settings()) -> dict[str, Any]:
-    """What made a run: versions, machine, code state. No host name, user name or absolute path.
+    """Describe versions, machine and code state of a run, without host name, user name or absolute path.
 
     Args:
         seed: of the run.
-        settings: of the run, as they were given.
+        settings: of the run, as the user passed them.
     """
     return {
         "lesslabel": __version__,
@@ -227,7 +227,7 @@ def describe_environment(seed: int, settings: Settings = Settings()) -> dict[str
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Commit of the code and whether it was changed since; both None outside a checkout."""
+    """Commit of the code and whether files differ from it; both None outside a git checkout."""
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
@@ -247,7 +247,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings by dotted name; what is equal by other names is equal."""
+    """The settings by dotted name, with old names replaced by new ones."""
     flat = flatten(same_networks(config))
     return {key: same_class(value) if key.endswith("class_path") else value for key, value in flat.items()}
 

@@ -1,4 +1,4 @@
-"""How the images lay that a run was trained on, and which images lie otherwise."""
+"""The geometry of a run's training images, and which images differ from it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,12 +8,12 @@ from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import CaseRecord
 
 FAR = 1.5
-"""Factor between a voxel side and the nearest of the training from which on it is said."""
+"""Smallest factor between a voxel side and the nearest one of the training that is reported."""
 _SHOWN = 5
 
 
 def describe_geometry(data: SegmentationDataModule) -> dict[str, Any]:
-    """What `data.json` records of the images of the training part.
+    """Geometry of the training images for `data.json`.
 
     Returns:
         ``axes``, every orientation that occurs (see `lesslabel.data.geometry.axis_codes`), and ``spacing_mm``, the
@@ -28,12 +28,12 @@ def describe_geometry(data: SegmentationDataModule) -> dict[str, Any]:
 
 
 def list_differences(data: SegmentationDataModule, records: Sequence[CaseRecord], trained: Any) -> Iterator[str]:
-    """Say how images lie otherwise than those of the training, one line each.
+    """Describe how the geometry of images differs from that of the training images, one line each.
 
     Args:
-        data: the module that shows the images; where it resamples, spacings are even.
+        data: the module that loads the images; where it resamples, spacings are equal.
         records: rows of the images.
-        trained: the entry ``geometry`` of `data.json`; None, as in runs of older versions, says nothing.
+        trained: the entry ``geometry`` of `data.json`; None, as in runs of older versions, gives no line.
     """
     if not isinstance(trained, Mapping):
         return
@@ -61,7 +61,7 @@ def _list_spacings(
 ) -> Iterator[str]:
     for axis, name in enumerate("zyx"):
         if axis == 0 and data.dimensions == 2:
-            continue  # slices are looked at one by one
+            continue  # a 2D network gets slices one by one
         low, high = trained["smallest"][axis], trained["largest"][axis]
         far = [record for record in records if not low / FAR <= record.spacing_mm[axis] <= high * FAR]
         if far:

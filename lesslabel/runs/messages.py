@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in one line: where it stands, what it is, and the fix."""
+"""Errors of a configuration in one line: the file, the setting and the fix."""
 
 import dataclasses
 import difflib
@@ -22,20 +22,20 @@ _LIST_THEM = "--print_config lists every setting"
 
 
 def explain(message: str, settings: Settings) -> str:
-    """Condense what jsonargparse says.
+    """Condense an error message of jsonargparse.
 
     Args:
-        message: of its error, over many lines.
-        settings: of the run; they and the files that they name are searched for the one that is wrong.
+        message: the message, of many lines.
+        settings: of the run; the wrong setting is searched in them and in the files that they name.
     """
     text = " ".join(message.split()).partition(" Given value type:")
     given = _short(text[2].partition("Given value: ")[2])
-    said = re.sub(r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: - ", "", text[0])
-    said = said.removesuffix(" - Expected a <class 'NoneType'>")
-    path = ".".join(re.findall(r'Parser key "([\w.]+)":', said))
-    reason = re.sub(r"""Parser key "[\w.]+": (- )?|Problem with given class_path '[\w.]+': """, "", said).strip()
+    flat = re.sub(r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: - ", "", text[0])
+    flat = flat.removesuffix(" - Expected a <class 'NoneType'>")
+    path = ".".join(re.findall(r'Parser key "([\w.]+)":', flat))
+    reason = re.sub(r"""Parser key "[\w.]+": (- )?|Problem with given class_path '[\w.]+': """, "", flat).strip()
     problem = (
-        _unknown(path, reason) or _missing(path, reason) or _class(path, said) or _value(path, reason, given)
+        _unknown(path, reason) or _missing(path, reason) or _class(path, flat) or _value(path, reason, given)
     ) or reason
     return _where(problem, settings) + problem
 
@@ -70,8 +70,8 @@ def _missing(path: str, reason: str) -> str | None:
     return f"{', '.join(names)} missing; set it in the configuration file, or with --{names[0]}"
 
 
-def _class(path: str, said: str) -> str | None:
-    if "Not a valid subclass" in said:
+def _class(path: str, flat: str) -> str | None:
+    if "Not a valid subclass" in flat:
         return f"{path}: needs class_path, the name of its class, and init_args, the settings of that class"
     patterns = (
         r"module '([\w.]+)' has no attribute '(\w+)'",
@@ -80,10 +80,10 @@ def _class(path: str, said: str) -> str | None:
         r"Expected a dot import path string: (\w+)",
         r"Expected an instantiatable class, but ([\w.]+) is abstract",
     )
-    found = next(filter(None, (re.search(pattern, said) for pattern in patterns)), None)
+    found = next(filter(None, (re.search(pattern, flat) for pattern in patterns)), None)
     if found is None:
         return None
-    named = re.findall(r"Problem with given class_path '([\w.]+)'", said[: found.start()])
+    named = re.findall(r"Problem with given class_path '([\w.]+)'", flat[: found.start()])
     is_whole = len(found.groups()) == 1 and "No module named" not in found.group()
     name = found.group(1) if is_whole or not named else named[-1]
     if path == "model.network":
@@ -112,7 +112,7 @@ def _value(path: str, reason: str, given: str) -> str | None:
 
 
 def _where(problem: str, settings: Settings) -> str:
-    """Name the files that hold the setting, unless it stands on the command line."""
+    """Name the files that hold the setting, unless it is on the command line."""
     quoted = re.match(r"unknown setting '([\w.-]+)'|([\w.]+): expected", problem)
     key = next(filter(None, quoted.groups())).rsplit(".", 1)[-1] if quoted else ""
     if key and any(setting.name.endswith(key) for setting in settings.given):

@@ -44,7 +44,7 @@ class RunCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the arguments that are ours."""
+        """Add the arguments of lesslabel."""
         parser.add_argument(
             "--name", type=str | None, default=None, help="name of the method in tables; else its class"
         )
@@ -71,13 +71,13 @@ class RunCLI(LightningCLI):
         pl.seed_everything(int(self.config["seed"]), verbose=False)
 
     def instantiate_classes(self) -> None:
-        """Make method and data module; the trainer is left to the verb, which knows the run folder."""
+        """Make method and data module; the command makes the trainer, since it knows the run folder."""
         self.config_init = self.parser.instantiate_classes(self._config_without_needless_files())
         self.datamodule = self.config_init["data"]
         self.model = self.config_init["model"]
 
     def _config_without_needless_files(self) -> Namespace:
-        """The configuration, without the file of an encoder's weights where others replace them all."""
+        """The configuration, without the file of encoder weights if other weights replace them all."""
         config: Namespace = self.config.clone()
         setting = "model.init_args.network.init_args.pretrained"
         replaced = config["ckpt_path"] is not None or config["weights"] is not None
@@ -91,7 +91,7 @@ class RunCLI(LightningCLI):
         return dict(self.config_init["trainer"])
 
     def require_fitting_data(self) -> None:
-        """Refuse data that the method was not built for.
+        """Refuse data that the method cannot use.
 
         Raises:
             ConfigError: names the setting to change.
@@ -100,7 +100,7 @@ class RunCLI(LightningCLI):
         self.model.require_data(data.mapping.names, data.in_channels, data.dimensions)
 
     def plain_config(self) -> dict[str, Any]:
-        """The resolved configuration as plain values, without what belongs to one call of the command line."""
+        """The resolved configuration as plain values, without the settings of a single command."""
         content: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
         return {key: value for key, value in content.items() if key not in ("config", "run", "ckpt_path", "weights")}
 
@@ -119,7 +119,7 @@ def parse_run(settings: Settings) -> RunCLI:
 
 
 def _in_current_form(setting: Setting) -> Setting:
-    """A setting that names the class of a network, or the content of a file that does, where it had the old form."""
+    """Convert the old form of a setting that names a network, or of the content of a file that does."""
     if setting.value is None:
         return setting
     if setting.name != CONFIG:
@@ -133,6 +133,6 @@ def _in_current_form(setting: Setting) -> Setting:
     if renewed == content:
         return setting
     path = renewed["model"]["init_args"]["network"]["class_path"]
-    said = f"{setting.value}: network.name is an old form; write class_path: {path}"
-    warnings.warn(said, FutureWarning, stacklevel=3)
+    message = f"{setting.value}: network.name is an old form; write class_path: {path}"
+    warnings.warn(message, FutureWarning, stacklevel=3)
     return replace(setting, value=yaml.safe_dump(renewed, sort_keys=False))

@@ -1,6 +1,6 @@
-"""The one reader of run folders: every file of a run, read when it is asked for. It needs no torch.
+"""Reads run folders: every file of a run, when it is needed, without torch.
 
-`lesslabel.runs.folder` writes them; `docs/formats.md` says what is in them.
+`lesslabel.runs.folder` writes them; see `docs/formats.md`.
 """
 
 import json
@@ -30,7 +30,7 @@ _AGAIN = "test or train the run again"
 class RunFiles:
     """The files of one run folder; each is read once.
 
-    A description that is absent is empty, since runs of before lack some; one that is damaged is an error.
+    An absent description is empty, since runs of older versions lack some; a damaged one is an error.
 
     Args:
         path: the run folder.
@@ -45,7 +45,7 @@ class RunFiles:
 
     @cached_property
     def data(self) -> Mapping[str, Any]:
-        """``data.json``: what the run saw of its data."""
+        """``data.json``: the data of the run."""
         content = read_mapping(self.path / DATA)
         for key, of_type in _TYPES.items():
             if content.get(key) is not None and not isinstance(content[key], of_type):
@@ -56,7 +56,7 @@ class RunFiles:
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
-        """``environment.json``: what made the run."""
+        """``environment.json``: versions and machine of the run."""
         return read_mapping(self.path / ENVIRONMENT)
 
     @cached_property
@@ -66,7 +66,7 @@ class RunFiles:
 
     @property
     def metrics_file(self) -> Path:
-        """``test/metrics.csv``; it is there once the run is tested."""
+        """``test/metrics.csv``; it exists after the test."""
         return self.path / "test" / "metrics.csv"
 
     @property
@@ -106,7 +106,7 @@ class RunFiles:
         """The commit of the code that made the run, shortened; ``-dirty`` if files differed from it.
 
         Raises:
-            RunError: if the run does not say.
+            RunError: if the run does not record it.
         """
         if "commit" not in self.environment:
             raise RunError(f"{self.path / ENVIRONMENT}: no commit in it; restore it or train the run again")
@@ -114,7 +114,7 @@ class RunFiles:
 
     @property
     def fold(self) -> Any:
-        """The fold of the split, None if the run does not say."""
+        """The fold of the split, None if the run does not record it."""
         return self.data.get("fold")
 
 
@@ -159,7 +159,7 @@ def _read_scores(path: Path, label_names: Sequence[str]) -> pd.DataFrame:
 
 
 def _label_name(label: str, names: Sequence[str]) -> str:
-    """A code becomes its name; a name stays."""
+    """The name of a label code; names are returned unchanged."""
     if label in names or not label.isdecimal() or int(label) >= len(names):
         return label
     return names[int(label)]
@@ -179,7 +179,7 @@ def _read_history(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """Every cell as text, so that a uid ``007`` stays one; only an empty cell is missing."""
+    """Read every cell as text, so that a uid ``007`` keeps its zeros; only an empty cell is missing."""
     return read_csv(path, fix=_AGAIN, error=RunError).replace("", np.nan)
 
 

@@ -1,4 +1,4 @@
-"""What a tested run leaves behind: metrics per case, predictions and how they were made."""
+"""Results of a test: metrics per case, predictions and how they were made."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +19,12 @@ from lesslabel.methods import Prediction
 
 
 def prediction_path(folder: Path, uid: str) -> Path:
-    """Where the prediction of a case lies; a uid never leads out of the folder."""
+    """The path of the prediction of a case; no uid can lead out of the folder."""
     return folder / case_path(folder, uid).with_suffix(".nii.gz").name
 
 
 def write_prediction(folder: Path, prediction: Prediction) -> None:
-    """Write a label map with the geometry that its image came with."""
+    """Write a label map with the geometry of its image."""
     write_label_map(
         prediction_path(folder, prediction.uid),
         prediction.labels.cpu().numpy(),
@@ -34,7 +34,7 @@ def write_prediction(folder: Path, prediction: Prediction) -> None:
 
 
 def _places(prediction: Prediction) -> tuple[NDArray[np.float64] | None, Qform | None]:
-    """Where the image lies, as its header said it."""
+    """The geometry in the header of the image."""
     batch = prediction.batch
     affine, qform = batch.get("affine"), batch.get("qform")
     return (
@@ -53,7 +53,7 @@ class TestRecorder(Callback):
         metrics: settings of `segmentation_metrics`: ``hd95``, ``empty`` and ``nsd_tolerance``.
     """
 
-    __test__ = False  # its name begins like a test's
+    __test__ = False  # pytest would collect a class of this name
 
     def __init__(self, folder: Path, label_names: Sequence[str], unit: str, metrics: dict[str, Any]) -> None:
         self.folder = folder
@@ -101,7 +101,7 @@ class TestRecorder(Callback):
         )
         annotated = prediction.batch["annotated_labels"].tolist()
         unspoken = [name for code, name in self.names.items() if not annotated[code]]
-        frame.loc[frame["label"].isin(unspoken), list(METRICS)] = np.nan  # the reference does not speak of these
+        frame.loc[frame["label"].isin(unspoken), list(METRICS)] = np.nan  # the reference does not cover these
         frame.insert(0, "uid", prediction.uid)
         frame.insert(1, "patient", prediction.batch["patient"])
         return frame

@@ -1,4 +1,4 @@
-"""A finished run made again from its folder: configuration, data, method, and the weights of a checkpoint."""
+"""Open a finished run: configuration, data, method, and the weights of a checkpoint."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ from lesslabel.runs.settings import Overrides, settings_of
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run whose configuration was read again.
+    """An opened run.
 
     Attributes:
-        parsed: its method, with fresh weights until they are loaded, and its data module.
-        folder: where it lies.
+        parsed: its method (untrained until the weights are loaded) and its data module.
+        folder: its folder.
         checkpoint: file of the weights to use: the named one, or else the best, or else the last.
     """
 
@@ -50,11 +50,11 @@ class FinishedRun:
 
 
 def parse_again(run: Path, overrides: Overrides | None = None, checkpoint: str = "auto") -> FinishedRun:
-    """Read the configuration of a finished run; its data need not be at hand.
+    """Read the configuration of a finished run, without its data.
 
     Args:
         run: its folder.
-        overrides: values of settings, which win over the run's configuration.
+        overrides: values of settings; they override the run's configuration.
         checkpoint: see `RunFolder.checkpoint`.
 
     Raises:
@@ -70,14 +70,14 @@ def parse_again(run: Path, overrides: Overrides | None = None, checkpoint: str =
 
 
 def reopen_run(run: Path, overrides: Overrides | None = None, checkpoint: str = "auto") -> FinishedRun:
-    """Make a finished run again and check that its method and the data fit; see `parse_again` for the rest."""
+    """Open a finished run and check that its method and the data fit; see `parse_again`."""
     finished = parse_again(run, overrides, checkpoint)
     finished.parsed.require_fitting_data()
     return finished
 
 
 def reopen_with_weights(run: Path, overrides: Overrides | None = None) -> FinishedRun:
-    """Make a finished run again, on the data it was trained with and with the weights of its checkpoint.
+    """Open a finished run on the data of its training, with the weights of its checkpoint.
 
     Args:
         run: its folder.
@@ -93,11 +93,11 @@ def reopen_with_weights(run: Path, overrides: Overrides | None = None) -> Finish
 
 
 def load_run(run: str | Path, overrides: Overrides | None = None) -> RunCLI:
-    """Make a finished run again, its method with the weights of the best or else the last checkpoint.
+    """Open a finished run with the weights of the best or else the last checkpoint.
 
     Args:
         run: its folder.
-        overrides: values of settings, which win over the run's configuration.
+        overrides: values of settings; they override the run's configuration.
 
     Raises:
         RunError: if there is no finished run, or its data changed.
@@ -106,9 +106,9 @@ def load_run(run: str | Path, overrides: Overrides | None = None) -> RunCLI:
 
 
 def load_model(run: str | Path) -> SegmentationMethod:
-    """Make the method of a finished run again, with the weights of its best or else its last checkpoint.
+    """Load the method of a finished run with the weights of its best or else its last checkpoint.
 
-    Its data need not be at hand, so that a model can be used where it was not trained.
+    The data of the training are not needed, so that a model can be used elsewhere.
 
     Args:
         run: the run folder.

@@ -1,4 +1,4 @@
-"""The settings of a run: configuration files and single values, in the order in which the later one wins."""
+"""The settings of a run: configuration files and single values; later ones override earlier ones."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ class Setting:
     """One setting as text, as a command line or a job holds it.
 
     Attributes:
-        name: its dotted name, ``trainer.max_steps``; empty for a word that belongs to no setting.
-        value: YAML, the path of a configuration file, or None if it was given without a value.
-        joined: whether it is written ``--name=value`` where settings are shown.
+        name: its dotted name, ``trainer.max_steps``; empty for an argument that belongs to no setting.
+        value: YAML, the path of a configuration file, or None without a value.
+        joined: whether it is printed as ``--name=value``.
     """
 
     name: str
@@ -25,14 +25,14 @@ class Setting:
     joined: bool = False
 
     def content(self) -> dict[str, Any] | None:
-        """What stands in the place of a configuration file; None if it is a file or another setting."""
+        """The content that replaces a configuration file; None if it is a file or another setting."""
         if self.name != CONFIG or self.value is None or not self.value.startswith("{"):
             return None
         content: dict[str, Any] = json.loads(self.value)
         return content
 
     def words(self) -> list[str]:
-        """The setting as it is shown: ``--name value``."""
+        """The setting as it is printed: ``--name value``."""
         if not self.name:
             return [str(self.value)]
         if self.value is None:
@@ -42,7 +42,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings in the order in which the later one wins.
+    """Settings in order; later ones override earlier ones.
 
     Attributes:
         given: each of them.
@@ -51,42 +51,42 @@ class Settings:
     given: tuple[Setting, ...] = ()
 
     def __add__(self, others: "Settings") -> "Settings":
-        """The settings of both; `others` win."""
+        """The settings of both; `others` override."""
         return Settings(self.given + others.given)
 
     def with_value(self, name: str, value: object) -> "Settings":
-        """One more setting, which wins."""
+        """Add a setting, which overrides earlier ones."""
         return self + Settings((Setting(name, _text(value)),))
 
     def without(self, name: str) -> "Settings":
-        """The settings but for the values of one."""
+        """The settings without the values of one."""
         return Settings(tuple(each for each in self.given if each.name != name or each.value is None))
 
     def values_of(self, name: str) -> list[str]:
-        """Every value that a setting is given, in their order."""
+        """All values of a setting, in order."""
         return [setting.value for setting in self.given if setting.name == name and setting.value is not None]
 
     def last_of(self, name: str) -> str | None:
-        """The value that counts; None if there is none."""
+        """The last value; None if there is none."""
         return next(reversed(self.values_of(name)), None)
 
     def words(self) -> list[str]:
-        """The settings as they are shown, ``--name value``."""
+        """The settings as they are printed, ``--name value``."""
         return [word for setting in self.given for word in setting.words()]
 
 
 Overrides = Mapping[str, Any] | Settings
 """Values of settings by their dotted names, ``{"trainer.max_steps": 400}``."""
 Config = str | Path | Mapping[str, Any] | Sequence[str | Path] | Settings
-"""A configuration file, several of which the later one wins, or what a file would hold."""
+"""A configuration file, several (later ones override earlier ones), or the content of a file."""
 
 
 def settings_of(config: Config = (), overrides: Overrides | None = None) -> Settings:
-    """Put a configuration and what overrides it in order.
+    """Combine a configuration and the values that override it.
 
     Args:
-        config: a configuration file, several, or what a file would hold.
-        overrides: values by the dotted names of settings; they win over the configuration.
+        config: a configuration file, several, or the content of a file.
+        overrides: values by the dotted names of settings; they override the configuration.
     """
     return _configuration(config) + _overrides(overrides or {})
 
@@ -111,5 +111,5 @@ def _text(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """A value that JSON has no form for."""
+    """A value that JSON cannot represent."""
     return dict(value) if isinstance(value, Mapping) else str(value)

@@ -1,4 +1,4 @@
-"""What a finished run is asked for: scores of its validation and test parts, and predictions."""
+"""Validate, test and predict with a finished run."""
 
 import shutil
 import time
@@ -19,7 +19,7 @@ from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.recorder import PredictionWriter, TestRecorder, prediction_path
 from lesslabel.runs.reopening import FinishedRun, reopen_run
 from lesslabel.runs.settings import Overrides
-from lesslabel.runs.trainer import looking_trainer
+from lesslabel.runs.trainer import evaluation_trainer
 from lesslabel.terminal import print_warning
 
 Part = Literal["train", "validation", "test", "all"]
@@ -36,9 +36,9 @@ def validate(
 
     Args:
         run: the run folder.
-        overrides: values of settings by their dotted names; they win over the run's configuration.
+        overrides: values of settings by their dotted names; they override the run's configuration.
         checkpoint: ``best``, ``last`` or a file; ``auto`` takes the best if there is one, else the last.
-        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which.
+        skip_damaged: skip and list the cases in which `lesslabel verify` finds an error.
 
     Returns:
         Mean Dice values, 0 to 1, by name.
@@ -53,7 +53,7 @@ def validate(
     require_reference(parsed.datamodule.view, parsed.datamodule.records("validation"), "validation")
     uids, _ = _sound_uids_of(finished, "validation", skip_damaged=skip_damaged)
     loader = parsed.datamodule.evaluation_loader(uids)
-    scores = looking_trainer(parsed, []).validate(
+    scores = evaluation_trainer(parsed, []).validate(
         parsed.model, loader, ckpt_path=finished.checkpoint, verbose=False, weights_only=True
     )
     return {name: float(value) for name, value in scores[0].items()}
@@ -74,13 +74,13 @@ def test(
 
     Args:
         run: the run folder.
-        overrides: values of settings by their dotted names; they win over the run's configuration.
+        overrides: values of settings by their dotted names; they override the run's configuration.
         checkpoint: ``best``, ``last`` or a file; ``auto`` takes the best if there is one, else the last.
-        part: ``test``, or ``validation`` for a look that does not touch the test part.
+        part: ``test``, or ``validation``, which leaves the test part unused.
         unit: of the distances.
         hd95: convention, see `segmentation_metrics`.
         empty: empty-mask policy, see `segmentation_metrics`.
-        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which.
+        skip_damaged: skip and list the cases in which `lesslabel verify` finds an error.
 
     Returns:
         Mean, deviation and interval per label and metric.
@@ -100,7 +100,7 @@ def test(
     final = finished.folder.path / part
     with written_aside(final) as aside:
         recorder = TestRecorder(aside / "predictions", parsed.datamodule.mapping.names, unit, metrics)
-        trainer = looking_trainer(parsed, [recorder])
+        trainer = evaluation_trainer(parsed, [recorder])
         since = time.monotonic()
         trainer.test(parsed.model, loader, ckpt_path=finished.checkpoint, verbose=False, weights_only=True)
         frame = recorder.result()
@@ -134,14 +134,14 @@ def predict(
         checkpoint: ``best``, ``last`` or a file; ``auto`` takes the best if there is one, else the last.
         part: of the store.
         probabilities: also write class probabilities, ``<uid>_probabilities.nii.gz``.
-        skip_damaged: leave cases out in which `lesslabel verify` finds an error, and say which; ``left_out.json`` of
+        skip_damaged: skip and list the cases in which `lesslabel verify` finds an error; ``left_out.json`` of
             the folder lists them.
 
     Returns:
         The label maps, in the order in which the cases are stored.
 
     Raises:
-        DataError: if the folder exists, so that the predictions of two runs never mix, or `lesslabel verify` finds an
+        DataError: if the folder exists (predictions of two runs must not mix), or `lesslabel verify` finds an
             error in a case; names it.
     """
     folder = Path(out)
@@ -152,7 +152,7 @@ def predict(
     finished.folder.require_same_data({"label_names": list(parsed.datamodule.mapping.names)}, ["label_names"])
     uids, left_out = _sound_uids_of(finished, part, skip_damaged=skip_damaged)
     _print_differences(finished, part)
-    trainer = looking_trainer(parsed, [PredictionWriter(folder, probabilities=probabilities)])
+    trainer = evaluation_trainer(parsed, [PredictionWriter(folder, probabilities=probabilities)])
     loader = parsed.datamodule.evaluation_loader(uids, with_reference=False)
     trainer.predict(parsed.model, loader, ckpt_path=finished.checkpoint, return_predictions=False, weights_only=True)
     if left_out and is_main_process():

@@ -1,4 +1,4 @@
-"""The Lightning trainers of a run: one that trains, one that only looks."""
+"""The Lightning trainers of a run: one that trains, one that evaluates."""
 
 import logging
 import sys
@@ -25,7 +25,7 @@ from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
 
 _EVERY_OTHER_TURN = "ddp_find_unused_parameters_true"
-"""Each step of one optimiser leaves the weights of the others without a gradient."""
+"""In a step of one optimiser the weights of the others get no gradient."""
 _RESERVED = ("logger", "default_root_dir", "enable_checkpointing", "enable_model_summary", "num_sanity_val_steps")
 
 
@@ -62,8 +62,8 @@ def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.T
     return _trainer_of_several_optimisers(run.trainer_settings, callbacks, loggers)
 
 
-def looking_trainer(run: RunCLI, callbacks: list[Callback]) -> pl.Trainer:
-    """Make the trainer of the verbs that evaluate: one device, so that every case is counted once.
+def evaluation_trainer(run: RunCLI, callbacks: list[Callback]) -> pl.Trainer:
+    """Make the trainer of the commands that evaluate: one device, so that every case is counted once.
 
     Raises:
         ConfigError: if the trainer's settings do not fit each other or this machine.
@@ -105,7 +105,7 @@ def _trainer(settings: dict[str, Any], callbacks: list[Callback], loggers: list[
         "logger": loggers or False,
         "plugins": [*(settings.get("plugins") or []), SafeCheckpointIO()],
         "num_sanity_val_steps": 0,
-        "use_distributed_sampler": False,  # the data module shares samples and cases out itself
+        "use_distributed_sampler": False,  # the data module divides samples and cases itself
         "enable_progress_bar": progress_bar,
         "enable_model_summary": False,
         "enable_checkpointing": bool(loggers),

@@ -1,4 +1,4 @@
-"""Weights as safetensors, to hand on and to start a training from: nothing in the file is code."""
+"""Weights as safetensors, to share and to start a training from; the file contains no code."""
 
 import hashlib
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 
 def describe_weights(path: Path) -> dict[str, Any]:
-    """What a run records of the weights that it started from: the file's name and the hash of its content."""
+    """The record of the weights that a run started from: file name and hash of the content."""
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 

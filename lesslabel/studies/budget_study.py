@@ -14,7 +14,7 @@ from lesslabel.runs.parsing import parse_run
 from lesslabel.runs.settings import settings_of
 from lesslabel.studies.declaration import DECLARATION
 from lesslabel.studies.reproduce import Launching, reproduce
-from lesslabel.tables.protocol import PUBLISHED_COLUMNS
+from lesslabel.tables.experiment_protocol import PUBLISHED_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Curve:
 
     Attributes:
         configs: configuration file of each method.
-        order: which patients come first: a committed order, or a file.
+        order: the order of patients for budgets: a committed one, or a file.
         overlays: configuration files for all methods.
         budgets: labelled patients, ``all`` for all of them.
         folds: of the split.
@@ -41,12 +41,12 @@ class Curve:
 
 
 def run_curve(experiment: Path, curve: Curve, launching: Launching) -> int:
-    """Declare the study in its folder, then run it as `lesslabel reproduce` would.
+    """Declare the study in its folder, then run it as `lesslabel reproduce` does.
 
     Args:
-        experiment: folder to make, or one that was made so before.
+        experiment: folder to make, or one of an earlier call.
         curve: the study.
-        launching: where its jobs run.
+        launching: settings for running its jobs.
 
     Returns:
         1 if a job failed, else 0.
@@ -89,7 +89,7 @@ def _declare(curve: Curve, resolved: list[dict[str, Any]], store: str) -> dict[s
 
 
 def _protocol(experiment: Path, curve: Curve, resolved: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the declaration says of itself; whoever publishes the folder says the rest."""
+    """The part of the protocol that the declaration defines; the author of the experiment writes the rest."""
     data = resolved[0]["data"]["init_args"]
     lengths = sorted({config["trainer"]["max_steps"] for config in resolved})
     best = "highest mean Dice on the validation part; never on test"

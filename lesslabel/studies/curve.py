@@ -1,4 +1,4 @@
-"""The label-efficiency curve: Dice over what was annotated for it, and the area under it."""
+"""The label-efficiency curve: Dice over the amount of annotation, and the area under it."""
 
 import math
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ class CurvePoint:
     high: float
 
     def place(self, axis: str) -> float:
-        """Where it stands on an axis, ``cases`` or ``minutes``."""
+        """Its value on an axis, ``cases`` or ``minutes``."""
         return self.cases if axis == "cases" else self.minutes
 
 
@@ -61,7 +61,7 @@ def read_points(folder: Path) -> list[CurvePoint]:
 
 
 def area_under(points: Sequence[CurvePoint], axis: str, low: float, high: float) -> float:
-    """The mean height of a curve between two costs, straight between its points on an axis of doublings.
+    """The mean height of a curve between two costs, linear between its points on a logarithmic axis.
 
     Args:
         points: those of one series.
@@ -70,7 +70,7 @@ def area_under(points: Sequence[CurvePoint], axis: str, low: float, high: float)
         high: the higher cost.
 
     Returns:
-        The area divided by its width, in the unit of Dice; NaN if the series does not reach over the range.
+        The area divided by its width, in the unit of Dice; NaN if the series does not cover the range.
     """
     ordered = sorted(points, key=lambda point: point.place(axis))
     x = np.log2([point.place(axis) for point in ordered])
@@ -86,7 +86,7 @@ def area_under(points: Sequence[CurvePoint], axis: str, low: float, high: float)
 def write_curves(folder: Path) -> None:
     """Write ``curve.csv`` and a picture for each axis, if any series of an experiment has two budgets.
 
-    The area is taken over the range that all series of two and more budgets share, so that it compares them. Where they
+    The area is over the range that all series of two and more budgets share, so that series can be compared. If they
     share none, there is no area.
 
     Raises:
@@ -112,10 +112,10 @@ def write_curves(folder: Path) -> None:
 
 
 def draw_curves(series: dict[str, list[CurvePoint]], axis: str) -> Markup:
-    """Draw Dice with its intervals over the doublings of a cost, one line for each series.
+    """Draw Dice with its intervals over a cost on a logarithmic axis, one line for each series.
 
     Args:
-        series: points by name; at least two places on the axis.
+        series: points by name; at least two values on the axis.
         axis: ``cases`` or ``minutes``.
 
     Returns:
@@ -148,8 +148,8 @@ def _series(name: str, points: Sequence[CurvePoint], axis: str, x: Scale, y: Sca
     places = [x(math.log2(point.place(axis))) for point in points]
     parts = [polyline(places, [y(point.dice) for point in points], "curve", "")]
     for place, point in zip(places, points, strict=True):
-        said = f"{name}, {point.place(axis):.4g}: {point.dice:.3f} [{point.low:.3f}, {point.high:.3f}]"
-        marks = [hover(said)]
+        tooltip = f"{name}, {point.place(axis):.4g}: {point.dice:.3f} [{point.low:.3f}, {point.high:.3f}]"
+        marks = [hover(tooltip)]
         if math.isfinite(point.low):
             marks.append(line(place, y(point.low), place, y(point.high), "whisker"))
         marks.append(element("circle", {"cx": place, "cy": y(point.dice), "r": 4, "class": "dot"}))
@@ -165,7 +165,7 @@ def _legend(name: str, index: int) -> Markup:
 
 
 def _apart(costs: Sequence[float], x: Scale, least_pixels: float = 44.0) -> list[float]:
-    """The costs that can be written under the axis without touching each other."""
+    """The costs whose labels fit under the axis without overlap."""
     written: list[float] = []
     for cost in costs:
         if not written or x(math.log2(cost)) - x(math.log2(written[-1])) >= least_pixels:

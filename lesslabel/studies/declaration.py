@@ -1,4 +1,4 @@
-"""``study.yaml``: what a study runs. What it means to a reader stands beside it, in ``protocol.yaml``."""
+"""``study.yaml``: the jobs of a study. Its description for readers is in ``protocol.yaml``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,10 +23,10 @@ class StudyMethod:
 
     Attributes:
         name: in tables.
-        configs: its configuration files, the later winning; none where there are recipes.
-        settings: dotted settings that win over all files, such as ``{"model.ramp_every": 20}``.
+        configs: its configuration files, later ones override earlier ones; none with recipes.
+        settings: dotted settings that override all files, such as ``{"model.ramp_every": 20}``.
         recipes: names of its recipes.
-        values: what its recipes' placeholders stand for.
+        values: the values of its recipes' placeholders.
     """
 
     name: str
@@ -38,10 +38,10 @@ class StudyMethod:
 
 @dataclass(frozen=True)
 class Budgets:
-    """How many training patients show their labels.
+    """The numbers of annotated training patients.
 
     Attributes:
-        order: list that says which patients come first, see `lesslabel.data.view.Supervision`.
+        order: the order of the patients, see `lesslabel.data.view.Supervision`.
         patients: the budgets; None is all.
     """
 
@@ -51,17 +51,17 @@ class Budgets:
 
 @dataclass(frozen=True)
 class Costs:
-    """What an annotator's work costs, in minutes.
+    """The cost of annotation, in minutes.
 
-    The defaults are the medians that crowd workers took for an image of PASCAL VOC in "What's the Point: Semantic
+    The defaults are the median times of crowd workers for an image of PASCAL VOC in "What's the Point: Semantic
     Segmentation with Point Supervision" (Bearman et al., ECCV 2016): 239.7 s for every pixel, 34.9 s for a scribble on
-    each object, 2.4 s for a click. Medical images differ; a study that knows better says so.
+    each object, 2.4 s for a click. Medical images differ; a study with better figures declares them.
 
     Attributes:
         dense_slice: minutes for a slice labelled voxel by voxel.
         scribbled_slice: minutes for a slice with a stroke in every structure.
         click: minutes for a click.
-        source: where the figures are from.
+        source: the source of the figures.
     """
 
     dense_slice: float = 239.7 / 60
@@ -72,7 +72,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Scoring:
-    """How cases are scored, see `lesslabel.evaluation.segmentation_metrics`."""
+    """Conventions of the metrics, see `lesslabel.evaluation.segmentation_metrics`."""
 
     unit: str = "mm"
     hd95: str = "pooled"
@@ -81,20 +81,20 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Study:
-    """A study as declared.
+    """The declaration of a study.
 
     Attributes:
         folder: the experiment folder, which also takes the results.
         store: the data.
-        phantom: settings of `lesslabel.data.sources.phantom.Phantom`: the store is generated where it is absent; None
-            for data that somebody has to prepare.
-        methods: what is compared.
-        configs: configuration files for all methods, over their own.
-        settings: dotted settings for all methods; those of a method win.
+        phantom: settings of `lesslabel.data.sources.phantom.Phantom`: the store is generated if it is absent; None
+            for data that must be prepared.
+        methods: the compared methods.
+        configs: configuration files for all methods; they override those of a method.
+        settings: dotted settings for all methods; those of a method override them.
         folds: folds of the split.
         seeds: seeds of weights, sampling and augmentation.
         budgets: label budgets; None takes the one in each configuration.
-        checkpoint: which one counts: ``best`` on the validation part, or the ``last``.
+        checkpoint: the tested one: ``best`` on the validation part, or the ``last``.
         scoring: conventions of the metrics.
         costs: minutes of annotation.
         stores: further stores, by the placeholder that names them in steps.
@@ -132,7 +132,7 @@ def read_study(folder: Path) -> Study:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); docs/studies.md says what it holds") from error
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); docs/studies.md describes it") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())}); correct it") from error
     known = [name for name in Study.__dataclass_fields__ if name not in ("folder", "checkpoint")]
@@ -192,10 +192,10 @@ def _read_stores(content: object, where: str) -> Mapping[str, Path]:
 
 
 def _check_recipes(study: Study, where: str) -> None:
-    """Check that methods and recipes fit each other, and that all results of the study are of one kind.
+    """Check that methods and recipes fit, and that all results of the study are of one kind.
 
     Raises:
-        ConfigError: names what does not fit.
+        ConfigError: names the conflict.
     """
     used: set[str] = set()
 
@@ -236,7 +236,7 @@ def _read_budgets(content: object, where: str) -> Budgets | None:
 
 
 def _read_selection(content: object, where: str) -> Checkpoint:
-    """Which checkpoint counts; refuse whatever would look at the test part before the end."""
+    """The tested checkpoint; refuse one that is selected on the test part."""
     section = Section(content, where, ["checkpoint", "part"])
     checkpoint = section.take("checkpoint", str)
     part = section.take("part", str, "validation" if checkpoint == "best" else "none")
@@ -248,7 +248,7 @@ def _read_selection(content: object, where: str) -> Checkpoint:
     if checkpoint not in ("best", "last"):
         raise ConfigError(f"{where}: checkpoint is '{checkpoint}'; choose best (highest validation Dice) or last")
     if part != ("validation" if checkpoint == "best" else "none"):
-        raise ConfigError(f"{where}: part is '{part}'; best looks at validation, last at none")
+        raise ConfigError(f"{where}: part is '{part}'; best uses validation, last uses none")
     return cast(Checkpoint, checkpoint)
 
 

@@ -29,18 +29,18 @@ from lesslabel.studies.sources import Sources
 from lesslabel.studies.work import JobFolder
 
 _WORK = ("lesslabel.runs.fitting", "lesslabel.runs.testing")
-"""What a job calls: fit and test."""
+"""The functions of a job: fit and test."""
 
 
 class FitJobs:
-    """Makes jobs; a configuration is parsed once for all its folds and seeds, an annotation counted once for all.
+    """Makes jobs; a configuration is parsed once for all folds and seeds, an annotation is counted once.
 
     Args:
         study: the study.
         output: folder that holds the folders of the jobs.
-        store: where the data of the study lie.
+        store: the store of the study.
         sources: of the package.
-        machines: what each job takes.
+        machines: the machines of each job.
     """
 
     def __init__(self, study: Study, output: Path, store: Path, sources: Sources, machines: Machines) -> None:
@@ -68,7 +68,7 @@ class FitJobs:
     def _jobs_of(
         self, method: StudyMethod, name: str, arguments: Sequence[str], run: RunCLI, *, complete: bool = False
     ) -> Iterable[Job]:
-        """The jobs of one configuration; fold and seed change nothing else of it."""
+        """The jobs of one configuration, which differ in fold and seed only."""
         study, config = self.study, run.plain_config()
         require_blind_to_test(config)
         require_own_folder(config, f"{name}: settings")
@@ -145,21 +145,21 @@ def _arguments(study: Study, method: StudyMethod, store: Path, machines: Machine
 
 
 def _budget_settings(run: RunCLI, budget: int | None, order: str) -> list[str]:
-    """The view of a configuration with its labels on as many patients."""
+    """The view of a configuration with the labels of so many patients."""
     given = run.plain_config()["data"]["init_args"]["view"]["supervision"]
     if len(given) != 1:
         raise ConfigError(f"budgets: the view shows {len(given)} annotations; a budget is one of a single annotation")
     limited = {**given[0], "patients": budget, "order": "" if budget is None else order}
     shown = [{key: value for key, value in limited.items() if value is not None}]
-    # emptied first: an entry is laid over the former one, whose budget would else stay where all are asked for
+    # emptied first: a new entry is merged with the old one, whose budget would remain at the budget of all
     return [*_flags({"data.view.supervision": []}), *_flags({"data.view.supervision": shown})]
 
 
 def _batch_settings(run: RunCLI, machines: Machines, *, complete: bool) -> list[str]:
-    """The batch of each process where it is not that of the configuration.
+    """The batch of each process if it differs from that of the configuration.
 
-    At the budget of all nothing is left without labels: the places in the batch go to the labelled. And several
-    processes share a batch, so that a study is the same on all machines.
+    At the budget of all there are no unlabelled samples, so the batch has labelled ones only. Several
+    processes share a batch, so that the results do not depend on the number of machines.
     """
     data = run.datamodule
     declared = labelled, unlabelled = data.batch_size, data.unlabelled_batch_size
@@ -177,6 +177,6 @@ def _batch_settings(run: RunCLI, machines: Machines, *, complete: bool) -> list[
 
 
 def _flags(settings: Mapping[str, Any]) -> list[str]:
-    """Settings as a command line has them."""
+    """Settings as arguments of a command line."""
     written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
     return [text for key, value in written.items() for text in (f"--{key}", value)]

@@ -14,19 +14,19 @@ from lesslabel.studies.work import JobFolder
 
 _SHOWN_DIGITS = 12
 _LONGEST_NAME = 100
-"""Characters of a folder's name that are taken from a method's; file systems end at 255 bytes."""
+"""Largest number of characters of a method's name in a folder's name; file systems allow 255 bytes."""
 
 
 @dataclass(frozen=True)
 class Machines:
-    """What a job runs on, together.
+    """The machines of a job.
 
     Attributes:
         devices: accelerators on each node.
         nodes: machines.
 
     Raises:
-        ConfigError: if there is none of either.
+        ConfigError: if a number is below 1.
     """
 
     devices: int = 1
@@ -38,7 +38,7 @@ class Machines:
 
     @property
     def processes(self) -> int:
-        """How many share a batch."""
+        """The number of processes that share a batch."""
         return self.devices * self.nodes
 
 
@@ -54,22 +54,22 @@ class Job:
         series: name of the method without its budget; its points make one curve.
         fold: of the split; None if no step depends on it.
         seed: of the run.
-        arguments: of `lesslabel fit`, without the run folder; empty where there are steps.
+        arguments: of `lesslabel fit`, without the run folder; empty with steps.
         scoring: conventions of the test.
         checkpoint: the one that is tested.
         devices: accelerators on each node.
         nodes: machines.
-        labels: what the run sees, and an annotator would have to draw; None until the steps have been done.
+        labels: the labels of the run, which an annotator would draw; None until the steps are done.
         parts: hashes of the sources, the configuration, the data, the lock file and the keys of the needs.
         key: hash of `parts`; jobs with one key give one result.
-        folder: where it is worked on.
-        inputs: hashes of the files that the key was made from, by their paths; a job does not start if one changed.
-        sources: modules, classes and committed lists whose hash is among `parts`, with what they import.
-        recipe: name of the recipe, where a method has several jobs by it.
+        folder: its folder.
+        inputs: hashes by path of the files in the key; a job does not start if a file changed.
+        sources: modules, classes and committed lists whose hash, imports included, is in `parts`.
+        recipe: name of the recipe, if a method has several jobs.
         steps: commands in order.
-        needs: keys of the jobs that come first.
+        needs: keys of the jobs that must be done first.
         scores: tested run folders by the name of the method in tables.
-        clicks: played protocols.
+        clicks: simulated click protocols.
     """
 
     method: str
@@ -95,7 +95,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Method, recipe, fold and seed in a few words."""
+        """Short text of method, recipe, fold and seed."""
         recipe = f": {self.recipe}" if self.recipe else ""
         fold = "" if self.fold is None else f", fold {self.fold}"
         return f"{self.method}{recipe}{fold}, seed {self.seed}"
@@ -113,9 +113,9 @@ class Job:
 
 
 def find_folder(output: Path, name: str, fold: int | None, seed: int, key: str) -> Path:
-    """The folder of a job: one that is there with its key, whatever it was called, else a readable new name.
+    """The folder of a job: an existing one with its key under any name, else a readable new name.
 
-    Methods that share a job, and seeds that it does not depend on, so find it again whoever was asked for first.
+    So methods and seeds that share a job find it, whichever came first.
     """
     ending = key[:_SHOWN_DIGITS]
     if there := sorted(output.glob(f"*-{ending}")):

@@ -14,13 +14,13 @@ from lesslabel.studies.sources import Sources
 def make_jobs(study: Study, output: Path, store: Path | None = None, machines: Machines = ONE_DEVICE) -> list[Job]:
     """List the jobs of a study, methods first, then budgets, folds and seeds. Nothing is written.
 
-    A job comes after those that it needs; one that several need, or that does not depend on the fold, is there once.
+    A job comes after those that it needs; a job that several need, or that does not depend on the fold, occurs once.
 
     Args:
         study: the study.
         output: folder that holds the folders of the jobs.
-        store: where the data lie, if not where the study says.
-        machines: what each job takes.
+        store: the store, if not that of the declaration.
+        machines: the machines of each job.
 
     Raises:
         LesslabelError: if a configuration is wrong, does not fit the data or the machines, or selects on the test part.
@@ -41,7 +41,7 @@ def make_jobs(study: Study, output: Path, store: Path | None = None, machines: M
 
 
 def _require_own_rows(jobs: Iterable[Job], where: str) -> None:
-    """Refuse two jobs whose results would have one place in the table, of which the second would hide the first."""
+    """Refuse two jobs with the same row of the table; the second would replace the first."""
     known: dict[tuple[object, ...], Job] = {}
     for job in jobs:
         names = [*job.tested, *(", ".join((clicked.set, clicked.method, clicked.annotator)) for clicked in job.clicks)]

@@ -1,4 +1,4 @@
-"""Hashes that a job's key is made of, beside that of the sources."""
+"""Hashes in a job's key, except that of the sources."""
 
 import hashlib
 import json
@@ -17,11 +17,11 @@ LOCK = PACKAGE.parent / "constraints.txt"
 def hash_lock(packages: Collection[str], lock: Path = LOCK) -> str:
     """The sha256 of the lines that pin what a job imports; empty without a lock file, as in an installed package.
 
-    What those packages need in turn follows from their own versions; tools of the checks change no number.
+    The versions of a package determine its requirements; tools for checks do not change results.
 
     Args:
         packages: top-level names that are imported.
-        lock: the file, a ``name==version`` a line.
+        lock: the file, one ``name==version`` per line.
     """
     if not lock.is_file():
         return ""
@@ -32,16 +32,16 @@ def hash_lock(packages: Collection[str], lock: Path = LOCK) -> str:
 
 
 def hash_values(values: Mapping[str, Any]) -> str:
-    """The sha256 of plain values, whatever the order of their keys."""
+    """The sha256 of plain values, independent of the order of keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
 @cache
 def _distributions() -> Mapping[str, list[str]]:
-    """What is installed under which top-level name; to look takes a second."""
+    """The installed distributions by top-level name; this takes a second."""
     return packages_distributions()
 
 
 def _plain(name: str) -> str:
-    """The name of a distribution as an index compares it."""
+    """The normalised name of a distribution."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()

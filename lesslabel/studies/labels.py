@@ -1,4 +1,4 @@
-"""What a run was shown, counted as an annotator would: slices drawn, clicks given."""
+"""Count the labels of a run as the work of an annotator: slices and clicks."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ from lesslabel.studies.declaration import Costs
 
 @dataclass(frozen=True)
 class LabelCount:
-    """The labels of the training part that a run sees.
+    """The labels in the training part of a run.
 
     Attributes:
-        patients: patients that show any label.
-        cases: cases that show any.
+        patients: patients with a label.
+        cases: cases with a label.
         dense_slices: slices labelled voxel by voxel.
         scribbled_slices: slices with scribbles.
         clicks: points, and two corners for each box.
@@ -57,10 +57,10 @@ class _Paid:
 
 
 class LabelCounter:
-    """Counts labels of a store; each annotation is read once, however many runs show it.
+    """Counts labels of a store; each annotation is read once for all runs.
 
     Args:
-        store: the store, with whatever is laid over it.
+        store: the store, with its overlays.
     """
 
     def __init__(self, store: Store) -> None:
@@ -68,10 +68,10 @@ class LabelCounter:
         self._known: dict[tuple[str, str], _Paid] = {}
 
     def count(self, shown: Mapping[str, Sequence[VisibleAnnotation]]) -> LabelCount:
-        """Count what the cases show.
+        """Count the labels of cases.
 
         Args:
-            shown: annotations with their slices, by uid.
+            shown: visible annotations with their slices, by uid.
         """
         counts: dict[Kind, int] = defaultdict(int)
         timed: dict[Kind, int] = defaultdict(int)

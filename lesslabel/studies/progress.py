@@ -1,4 +1,4 @@
-"""What a person sees while the jobs of a study run."""
+"""Terminal output while the jobs of a study run."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -24,19 +24,19 @@ _STYLES: dict[State, str] = {
 
 @contextmanager
 def watching(console: Console | None = None) -> Iterator[Callable[[Sequence[Progress]], None]]:
-    """Yield what `run_jobs` calls: a live table on a terminal, else a line for each change.
+    """Yield the callback of `run_jobs`: it updates a table on a terminal, else prints a line for each change.
 
     Args:
-        console: where to; stderr by default.
+        console: the output; stderr by default.
     """
     console = console or make_console(stderr=True)
     if not console.is_terminal:
-        told: dict[str, State] = {}
+        reported: dict[str, State] = {}
 
         def tell(table: Sequence[Progress]) -> None:
             for progress in table:
-                if told.get(progress.job.key) != progress.state and progress.state != "waiting":
-                    told[progress.job.key] = progress.state
+                if reported.get(progress.job.key) != progress.state and progress.state != "waiting":
+                    reported[progress.job.key] = progress.state
                     print(f"{visible(progress.job.name)}: {progress.state}", file=sys.stderr, flush=True)
 
         yield tell
@@ -46,7 +46,7 @@ def watching(console: Console | None = None) -> Iterator[Callable[[Sequence[Prog
 
 
 def render(table: Sequence[Progress]) -> Table:
-    """The table of jobs as it stands."""
+    """The present table of jobs."""
     count = sum(progress.state.startswith("done") for progress in table)
     shown = make_table("job", "state", "time", "last words", title=f"{count} of {len(table)} done")
     for progress in table:
@@ -60,7 +60,7 @@ def render(table: Sequence[Progress]) -> Table:
 
 
 def print_jobs(jobs: Sequence[Job], console: Console | None = None) -> None:
-    """Print the jobs of a dry run: what is done, what a run sees, what comes first, and the key."""
+    """Print the jobs of a dry run: state, labels, needed jobs and key."""
     table = make_table("job", "", "labelled cases", "needs", "key")
     names = {job.key: job.name for job in jobs}
     for job in jobs:

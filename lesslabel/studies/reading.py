@@ -1,4 +1,4 @@
-"""Plain values of a YAML mapping, taken one by one: the right type, no key that nobody asked for."""
+"""Read plain values of a YAML mapping one by one, with their types, and refuse unknown keys."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Section:
-    """A mapping whose keys are taken once each.
+    """A mapping whose keys are read once each.
 
     Args:
         content: the mapping.
@@ -35,7 +35,7 @@ class Section:
         Args:
             key: its key.
             kind: its type; an integer also passes as a float.
-            default: what an absent key means; None if it may not be absent.
+            default: the value of an absent key; None if the key is required.
 
         Raises:
             ConfigError: if it is missing or of another type.
@@ -68,7 +68,7 @@ class Section:
         return tuple(values)
 
     def take_section(self, key: str, read: Callable[[object, str], T], default: T) -> T:
-        """Take a nested mapping by a reader of its own; an absent one is `default`."""
+        """Take a nested mapping with its own reader; an absent one is `default`."""
         if self.content.get(key) is None:
             return default
         return read(self.content[key], f"{self.where}: {key}")

@@ -1,4 +1,4 @@
-"""The jobs of a study's recipes: one for each method, fold and seed, and one for all where nothing sets them apart."""
+"""The jobs of a study's recipes: one for each method, fold and seed, or one for all that do not differ."""
 
 import json
 from collections import defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lesslabel.commands import VERBS
+from lesslabel.commands import COMMANDS
 from lesslabel.data.store.records import FINGERPRINT
 from lesslabel.errors import LesslabelError
 from lesslabel.runs.config_files import shared_files
@@ -24,12 +24,12 @@ Values = Mapping[str, Value | Sequence[Value]]
 
 
 class RecipeJobs:
-    """Makes jobs, each key once.
+    """Makes jobs; each key occurs once.
 
     Args:
         study: the study.
         output: folder that holds the folders of the jobs.
-        store: where the data of the study lie.
+        store: the store of the study.
         sources: of the package.
     """
 
@@ -45,7 +45,7 @@ class RecipeJobs:
         self._hashes: dict[tuple[str, ...], Mapping[str, str]] = {}
 
     def add(self, method: StudyMethod) -> list[Job]:
-        """The jobs of a method that are not there yet, after those that they need.
+        """The new jobs of a method, after those that they need.
 
         Raises:
             LesslabelError: if a step's configuration is wrong, does not fit the data, or selects on the test part.
@@ -103,9 +103,11 @@ class RecipeJobs:
     def _hash(
         self, recipe: Recipe, values: Values, steps: Sequence[Step], inputs: Sequence[Inputs], needs: Mapping[str, Job]
     ) -> Mapping[str, str]:
-        """The parts of a job's key: what it does in its own words, what it reads by content, and whom it needs."""
+        """The parts of a job's key: its arguments, the content of its input files, and the jobs that it needs."""
         keyed = {
-            "steps": [without(fill(step, values), ["--config"]) for step in steps],  # files count by their content
+            "steps": [
+                without(fill(step, values), ["--config"]) for step in steps
+            ],  # files are in the key by their content
             "configs": [each.config for each in inputs],
             "files": [each.files for each in inputs],
             "scores": _fill_scores(recipe, values),
@@ -119,11 +121,11 @@ class RecipeJobs:
         }
 
     def _sources_of(self, steps: Sequence[Step], inputs: Sequence[Inputs]) -> tuple[str, ...]:
-        """The verbs of the steps, and what configurations and words name; a model from outside may be of any class."""
-        verbs = {f"lesslabel.verbs.{VERBS[step[0]][0].partition(':')[0]}" for step in steps}
+        """The modules of the commands, and those that configurations name; a model from outside may have any class."""
+        commands = {f"lesslabel.verbs.{COMMANDS[step[0]][0].partition(':')[0]}" for step in steps}
         outside = ["lesslabel.methods"] if any(each.files for each in inputs) else []
         texts = [*(word for step in steps for word in step), json.dumps([each.config for each in inputs])]
-        return tuple(sorted({*verbs, *outside, *self.sources.named_in(texts)}))
+        return tuple(sorted({*commands, *outside, *self.sources.named_in(texts)}))
 
     def _hash_sources(self, names: tuple[str, ...]) -> Mapping[str, str]:
         if names not in self._hashes:
@@ -162,7 +164,7 @@ class RecipeJobs:
         return learnt
 
     def _name(self, recipe: Recipe, method: StudyMethod) -> tuple[str, str]:
-        """What a job is called: by its method, and by its recipe where the method has others."""
+        """The name of a job: its method, and its recipe if the method has others."""
         of_method = {"method", *method.values}
         own = [self.study.recipes[name] for name in closure(self.study.recipes, [recipe.name])]
         if recipe.name not in method.recipes and not any(placeholders(each.words()) & of_method for each in own):
@@ -170,7 +172,7 @@ class RecipeJobs:
         return method.name, "" if method.recipes == (recipe.name,) else recipe.name
 
     def _complete(self, step: Step) -> Step:
-        """A test takes the checkpoint and the conventions of the study, whether it says so or not."""
+        """Add the checkpoint and the conventions of the study to a test."""
         if step[0] != "test":
             return step
         decided = {"--ckpt_path": self.study.checkpoint}

@@ -10,18 +10,18 @@ from lesslabel.studies.reading import Section
 from lesslabel.studies.steps import Step, Value, fill, output_of, placeholders, split_step
 
 RESERVED = ("job", "store", "fold", "seed", "method")
-"""Placeholders that every step may have: the job's folder, the study's store, and what the job is of."""
+"""Placeholders of every step: the job's folder, the study's store, and method, fold and seed of the job."""
 
 
 @dataclass(frozen=True)
 class Clicked:
-    """A click protocol that a recipe plays and the table shows.
+    """A click protocol that a recipe simulates, for the table.
 
     Attributes:
-        folder: what `lesslabel clicks` writes, ``{job}/…``.
+        folder: the output of `lesslabel clicks`, ``{job}/…``.
         set: name of the set of objects in tables; volumes and slices have different ones.
         method: name of the method in tables.
-        annotator: whose prompts they are; empty for a robot.
+        annotator: the annotator of the prompts; empty for a robot.
     """
 
     folder: str
@@ -35,11 +35,11 @@ class Recipe:
     """Commands that make one job.
 
     Attributes:
-        name: of the recipe; in the steps of those that need it, the folder of its job.
+        name: its name; in the steps of recipes that need it, the placeholder of its job's folder.
         steps: in order.
-        needs: recipes whose jobs come first, with the same values.
+        needs: recipes whose jobs must be done first, with the same values.
         scores: tested run folders, ``{job}/…``, by the name of the method in tables.
-        clicks: played protocols.
+        clicks: simulated click protocols.
     """
 
     name: str
@@ -62,7 +62,7 @@ def read_recipes(content: object, where: str) -> Mapping[str, Recipe]:
     """Read the recipes of a declaration by name.
 
     Raises:
-        ConfigError: if one is incomplete, names another that there is not, or needs itself.
+        ConfigError: if one is incomplete, names an unknown one, or needs itself.
     """
     if not isinstance(content, Mapping) or not content:
         raise ConfigError(f"{where}: expected recipes by name; each has steps")
@@ -98,7 +98,7 @@ def check_values(
     check: Callable[[Step], None],
     where: str,
 ) -> None:
-    """Check that a method gives its recipes what they ask for, nothing that none asks for, and nothing forbidden.
+    """Check that a method has all values of its recipes, no unused one, and no forbidden one.
 
     Args:
         recipes: all of the study.

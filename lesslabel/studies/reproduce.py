@@ -1,4 +1,4 @@
-"""``lesslabel reproduce``: from a declaration to its table."""
+"""``lesslabel reproduce``: run a declared study and write its table."""
 
 import os
 import sys
@@ -21,20 +21,20 @@ from lesslabel.studies.progress import print_jobs, watching
 from lesslabel.studies.results import write_results
 from lesslabel.studies.scheduler import Progress, run_jobs
 from lesslabel.studies.zoo import add_to_zoo
-from lesslabel.tables.protocol import read_protocol, read_published
+from lesslabel.tables.experiment_protocol import read_protocol, read_published
 
 
 @dataclass(frozen=True)
 class Launching:
-    """Where the jobs of a study run.
+    """Settings for running the jobs of a study.
 
     Attributes:
         launcher: ``local``, ``slurm``, or ``submitit-local``, which tries what ``slurm`` does on this machine.
-        jobs: how many run, or are queued, at a time.
+        jobs: the number of jobs that run, or are queued, at a time.
         devices: accelerators of each job on a machine; they share a batch.
         nodes: machines of each job (SLURM).
         slurm: settings of submitit, each ``NAME=VALUE``.
-        store: where the data lie; None takes what the study says.
+        store: the store; None takes that of the declaration.
         output: folder of the jobs; None takes ``runs/NAME``.
     """
 
@@ -76,19 +76,19 @@ def reproduce(
     Args:
         experiment: folder of the study.
         chosen: the part of it to run.
-        launching: where its jobs run.
+        launching: settings for running its jobs.
         dry_run: print the jobs and run none.
-        table: run none; take in what is done.
+        table: run no job; write the table of the finished ones.
         zoo: folder to add the models to.
 
     Returns:
         1 if a job failed, else 0.
 
     Raises:
-        LesslabelError: if the study, its data or its launcher is not as it should be.
+        LesslabelError: if the study, its data or its launcher has an error.
     """
     study = _choose(read_study(experiment), chosen)
-    read_protocol(study.folder)  # what the table needs in the end is there in the beginning
+    read_protocol(study.folder)  # the table needs it at the end, so check it first
     read_published(study.folder)
     store = launching.store or study.store
     output = launching.output or Path("runs") / study.folder.resolve().name
@@ -119,7 +119,7 @@ def reproduce(
 
 
 def _choose(study: Study, chosen: Chosen) -> Study:
-    """The part of a study that is asked for.
+    """The requested part of a study.
 
     Raises:
         ConfigError: if there is no such part.
@@ -139,7 +139,7 @@ def _choose(study: Study, chosen: Chosen) -> Study:
 def _make_store(study: Study, store: Path, *, named: bool) -> None:
     if study.phantom is None:
         raise ConfigError(
-            f"{store}: no store here; prepare it as {study.folder / 'protocol.yaml'} says, or name it with --store"
+            f"{store}: no store here; prepare it by {study.folder / 'protocol.yaml'}, or name it with --store"
         )
     if not named and not _is_here(study.store):
         raise ConfigError(
@@ -151,7 +151,7 @@ def _make_store(study: Study, store: Path, *, named: bool) -> None:
 
 
 def _is_here(path: Path) -> bool:
-    """Whether a path that a study names lies in the current folder, links followed."""
+    """Whether a path of a study is in the current folder, with links resolved."""
     return not leads_outside(str(path)) and path.resolve().is_relative_to(Path.cwd().resolve())
 
 
@@ -177,10 +177,10 @@ def _visible_accelerators() -> tuple[str, ...]:
 
 
 def _report_failures(table: Sequence[Progress]) -> int:
-    """List what failed, with its log; return how many."""
+    """Print the failed jobs with their logs; return their number."""
     failed = [progress for progress in table if progress.state == "failed"]
     for progress in failed:
-        words = progress.last_words or "nothing was said"
+        words = progress.last_words or "no output"
         log = "" if progress.reason else f"\n  log: {progress.job.folder.log}"
         print(f"failed: {progress.job.name}: {words}{log}", file=sys.stderr)
     if failed:

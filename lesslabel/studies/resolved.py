@@ -1,4 +1,4 @@
-"""What a resolved configuration must be to take part in a study, and which part of it a key is made of."""
+"""Rules for resolved configurations in a study, and the part of one that belongs to a key."""
 
 import hashlib
 import re
@@ -12,16 +12,16 @@ from lesslabel.runs.folder import flatten, may_change
 
 
 def what_counts(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The resolved configuration by dotted names, but for what changes no number.
+    """The resolved configuration by dotted names, without settings that cannot change a result.
 
-    That is where the data lie, since their hash says what they are, and what a run may change when it is resumed.
+    These are the path of the data, whose hash is in the key, and settings that a resumed run may change.
     """
     flat = flatten(config)
     return {key: value for key, value in flat.items() if key != "data.init_args.store" and not may_change(key)}
 
 
 def require_blind_to_test(config: Mapping[str, Any]) -> None:
-    """Refuse a callback of the trainer that is told to look at a value of the test part, by whatever name.
+    """Refuse a callback of the trainer that monitors a value of the test part.
 
     Raises:
         ConfigError: names it.
@@ -35,7 +35,7 @@ def require_blind_to_test(config: Mapping[str, Any]) -> None:
 
 
 def require_fresh(config: Mapping[str, Any]) -> None:
-    """Refuse a training that goes on from a checkpoint which its configuration names.
+    """Refuse a training that resumes a checkpoint of its configuration.
 
     Args:
         config: resolved, with what belongs to one call of the command line.
@@ -48,7 +48,7 @@ def require_fresh(config: Mapping[str, Any]) -> None:
 
 
 def require_validation(parts: Mapping[str, Sequence[str]], patients: Mapping[str, str]) -> None:
-    """Refuse to take the best checkpoint of a training that nothing validates, or that patients of the test validate.
+    """Refuse the best checkpoint of a training without validation, or validated on patients of the test part.
 
     Args:
         parts: uids by part.
@@ -67,7 +67,7 @@ def require_validation(parts: Mapping[str, Sequence[str]], patients: Mapping[str
 
 
 def require_apart(learnt: Mapping[str, set[str]], tested: Mapping[str, set[str]]) -> None:
-    """Refuse to test what an earlier step of a recipe, or of one that it needs, learnt from or was chosen on.
+    """Refuse to test cases that an earlier step, also of a needed recipe, trained or validated on.
 
     Args:
         learnt: uids that train or validate, by the hash of their data.
@@ -85,7 +85,7 @@ def hash_content(path: Path) -> str:
     """The sha256 of a file, or of the names and contents of the files in a folder.
 
     Raises:
-        ConfigError: if there is none, or it cannot be read.
+        ConfigError: if it does not exist or cannot be read.
     """
     digest = hashlib.sha256()
     try:
@@ -100,7 +100,7 @@ def hash_content(path: Path) -> str:
 
 
 def hash_files(paths: Iterable[Path | str]) -> dict[str, str]:
-    """The hashes of those of these words that are files, by path: a committed list is part of the sources."""
+    """The hashes by path of the arguments that are files; committed lists belong to the sources."""
     return {str(path): hash_content(Path(path)) for path in paths if is_file(Path(path))}
 
 

@@ -1,4 +1,4 @@
-"""From finished jobs to the experiment folder: values, costs, curves, table."""
+"""Write the results of finished jobs into the experiment folder: values, costs, curves, table."""
 
 import fcntl
 import os
@@ -24,13 +24,13 @@ from lesslabel.tables.results import ScoredRun, add_runs
 
 
 def write_results(study: Study, done: Sequence[Job]) -> Path:
-    """Take finished jobs into the experiment folder and make its table and figures anew.
+    """Add finished jobs to the experiment folder and write its table and figures again.
 
-    Rows of other methods, folds and seeds stay as they are, with the commit that made them.
+    Rows of other methods, folds and seeds are kept, with their commit.
 
     Args:
         study: the study.
-        done: its finished jobs; without any, only the table is made anew.
+        done: its finished jobs; without any, only the table is written again.
 
     Returns:
         The path of ``table.md``.
@@ -112,7 +112,7 @@ def _played(job: Job) -> Iterator[PlayedProtocol]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the experiment folder; the rows of two studies that end together would else undo each other."""
+    """Lock the experiment folder, so that two studies that end together do not overwrite each other's rows."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Runs many jobs on few slots: skips what is done, waits for what is needed, goes on when one fails."""
+"""Runs many jobs on few slots: skips finished jobs, waits for needed ones, continues when one fails."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,14 +14,14 @@ State = Literal["waiting", "running", "done", "done before", "failed"]
 
 @dataclass
 class Progress:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
         job: the job.
-        state: what became of it so far.
-        since: when it was started, seconds of `time.monotonic`; None before.
-        seconds: how long it took or has been taking.
-        reason: why it was not started.
+        state: its state.
+        since: its start, in seconds of `time.monotonic`; None before.
+        seconds: its duration until now or its end.
+        reason: the reason why it was not started.
     """
 
     job: Job
@@ -32,7 +32,7 @@ class Progress:
 
     @property
     def last_words(self) -> str:
-        """Why it was not started, or the last line of its log."""
+        """The reason why it was not started, or the last line of its log."""
         return self.reason or last_line(self.job)
 
 
@@ -50,14 +50,14 @@ def run_jobs(
     Args:
         jobs: the jobs, those that others need before them.
         launcher: starts them.
-        watch: called after every look at them.
-        poll_seconds: time between two looks.
+        watch: called after every poll.
+        poll_seconds: time between two polls.
 
     Returns:
-        What became of each. A failed one stops no other.
+        The final state of each. A failed job stops no other.
 
     Raises:
-        KeyboardInterrupt: if interrupted; the running jobs are ended, and go on where they were the next time.
+        KeyboardInterrupt: if interrupted; the running jobs are ended, and resumed by the next call.
     """
     table = [Progress(job, "done before" if job.folder.is_done() else "waiting") for job in jobs]
     waiting = [progress for progress in table if progress.state == "waiting"]
@@ -96,7 +96,7 @@ def last_line(job: Job) -> str:
 
 
 def _next_ready(waiting: list[Progress], table: Sequence[Progress]) -> Progress | None:
-    """Take out the first job that waits for no other."""
+    """Remove and return the first job that waits for no other."""
     done = {progress.job.key for progress in table if progress.state.startswith("done")}
     for index, progress in enumerate(waiting):
         if done.issuperset(progress.job.needs):
@@ -105,7 +105,7 @@ def _next_ready(waiting: list[Progress], table: Sequence[Progress]) -> Progress 
 
 
 def _give_up(waiting: list[Progress], table: Sequence[Progress]) -> None:
-    """Fail those that need a failed job; one pass will do, since needs stand before what needs them."""
+    """Fail jobs that need a failed one; one pass is enough, since needed jobs come first in the list."""
     failed = {progress.job.key: progress.job.name for progress in table if progress.state == "failed"}
     for progress in list(waiting):
         for key in progress.job.needs:

@@ -1,8 +1,8 @@
-"""The sources of the package that the numbers of a job can depend on, and one hash of them.
+"""The sources of the package that a result can depend on, and their hash.
 
-They follow from imports: what a job starts with, whatever that imports, and so on. A package that only exports names of
-its modules is seen through, so that one method does not stand for all. A text that names a module, as class paths do,
-counts as an import.
+They are found by imports: the modules of a job, the modules that these import, and so on. A package that only exports
+names of its modules is replaced by the module of each name, so that one method does not import all. A text that names a
+module, such as a class path, counts as an import.
 """
 
 import ast
@@ -22,7 +22,7 @@ SILENT = (
     "lesslabel.runs.messages",
     "lesslabel.studies",
 )
-"""Modules and rooms that say, draw or arrange: how they set up a job is in its configuration and steps."""
+"""Modules for messages, reports and scheduling: their effect on a job is in its configuration and steps."""
 
 _LISTS = "data/lists"
 _NAME = re.compile(r"lesslabel(?:\.\w+)*\.?")
@@ -30,10 +30,10 @@ _DOES = (ast.Expr, ast.If, ast.For, ast.While, ast.With, ast.Try)
 
 
 class Sources:
-    """A package as it lies on disk.
+    """A package on disk.
 
     Args:
-        package: folder of a package called ``lesslabel``, wherever it lies.
+        package: folder of a package called ``lesslabel``.
     """
 
     def __init__(self, package: Path = PACKAGE) -> None:
@@ -56,7 +56,7 @@ class Sources:
         return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
 
     def named_in(self, texts: Iterable[str]) -> list[str]:
-        """The class paths and committed lists that texts speak of, sorted."""
+        """The class paths and committed lists that occur in texts, sorted."""
         joined = " ".join(texts)
         classes = {name.rstrip(".") for name in _NAME.findall(joined)}
         return sorted(classes | {name for name in self.lists if name in joined})
@@ -80,9 +80,9 @@ class Sources:
         return {name.partition(".")[0] for name in imports} - {"lesslabel"}
 
     def hash(self, names: Iterable[str]) -> str:
-        """The sha256 of what modules, classes and committed lists of these names can compute.
+        """The sha256 of the code of modules, classes and committed lists of these names.
 
-        Docstrings, comments, layout and the words of errors are left out; annotations stay, since the parser and data
+        Docstrings, comments, layout and error messages are excluded; annotations count, since the parser and data
         classes read them.
         """
         names = list(names)
@@ -109,14 +109,14 @@ class Sources:
 
 @dataclass(frozen=True)
 class _Content:
-    """What a module computes and names.
+    """The code of a module and the names in it.
 
     Attributes:
-        text: its code in one layout, without what computes nothing.
+        text: its code in one layout, without parts that compute nothing.
         imports: dotted names that it imports, also inside functions.
         names: its texts that could be dotted names of the package.
-        exports: where its names come from that it imports at its top.
-        acts: whether it does something when it is imported, beside making names.
+        exports: the origin of the names that it imports at its top.
+        acts: whether its import has an effect besides defining names.
     """
 
     text: str
@@ -148,7 +148,7 @@ def _read(source: str) -> _Content:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes out of a tree what computes nothing: docstrings, names and types, the version, the words of errors."""
+    """Removes parts of a tree that compute nothing: docstrings, names and types, the version, error messages."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
@@ -160,7 +160,7 @@ class _Bare(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Name) and node.func.id == "lazy_names":
-            node.args = []  # where names are found; a package that exports them is seen through
+            node.args = []  # the origin of names; a package that only exports them is skipped
         return self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
@@ -173,7 +173,7 @@ class _Bare(ast.NodeTransformer):
 
 
 def _is_for_types(node: ast.AST) -> bool:
-    """Whether code is read by type checkers alone; a package that imports lazily lists its names so."""
+    """Whether only type checkers read this code; packages with lazy imports list their names so."""
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 

@@ -1,4 +1,4 @@
-"""What the result of a step depends on beside its words: configurations, data and other files, by their content."""
+"""The inputs of a step besides its arguments: configurations, data and other files, by content."""
 
 import json
 from collections.abc import Callable
@@ -32,11 +32,11 @@ _TARGET = "lesslabel.data.SegmentationDataModule"
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a step reads.
+    """The inputs of a step.
 
     Attributes:
         config: its resolved configuration, or the content of its configuration files.
-        data: content and division of its data; None if those are of a job that it needs.
+        data: content and split of its data; None if they come from a job that it needs.
         files: hashes of the files and folders that no job makes, by name.
     """
 
@@ -46,10 +46,10 @@ class Inputs:
 
 
 class StepInputs:
-    """Looks at steps; what only the fold, the seed and a name set apart is parsed once.
+    """Finds the inputs of steps; steps that differ only in fold, seed and names are parsed once.
 
     Args:
-        checkpoint: the one of the study; ``best`` asks every training for a validation part.
+        checkpoint: that of the study; ``best`` requires a validation part of every training.
     """
 
     def __init__(self, checkpoint: str) -> None:
@@ -61,7 +61,7 @@ class StepInputs:
         """The configuration of a step, its data, and the files that no job makes.
 
         Args:
-            step: its words; folders of jobs may still be placeholders, since nothing is looked up there.
+            step: its arguments; folders of jobs may still be placeholders, since nothing is read there.
 
         Raises:
             LesslabelError: if a configuration is wrong, does not fit the data, or selects on the test part.
@@ -112,14 +112,14 @@ class StepInputs:
             lambda: _describe(SegmentationDataModule(store, split=split, fold=fold, allow_missing=missing)),
         )
 
-    def _once(self, key: tuple[object, ...], look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _once(self, key: tuple[object, ...], read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         if key not in self._parts:
-            self._parts[key] = look()
+            self._parts[key] = read()
         return self._parts[key]
 
 
 def _stand_in(step: Step) -> Step:
-    """A model in the place of the one that comes out of a bundle: its class is enough to resolve the rest."""
+    """A substitute for the model of a bundle: its class is enough to resolve the configuration."""
     method, settings = "", {"num_classes": 2}
     if (name := option(step, "--without-labels")) is not None:
         adaptation = make_adaptation(name)
@@ -129,7 +129,7 @@ def _stand_in(step: Step) -> Step:
 
 
 def _describe(data: SegmentationDataModule) -> dict[str, Any]:
-    """Content and division of the data."""
+    """Content and split of the data."""
     return {
         "data_hash": data.store.data_hash,
         "labels": {str(code): name for code, name in data.store.labels.items()},
@@ -139,7 +139,7 @@ def _describe(data: SegmentationDataModule) -> dict[str, Any]:
 
 
 def _describe_shown(data: SegmentationDataModule) -> dict[str, Any]:
-    """Also which labels are shown, where no job has to make the list of them first."""
+    """Also the visible labels, unless a job makes their list first."""
     lists = [*data.view.overlays, *(entry.queue for entry in data.view.supervision)]
     if placeholders(lists):
         return _describe(data)
@@ -159,7 +159,7 @@ def _files_of(step: Step) -> list[str]:
 
 
 def _settings_of(name: str) -> dict[str, Any]:
-    """A configuration of a step that does not train: settings, not what belongs to one call."""
+    """The configuration of a step that does not train, without the settings of a single command."""
     content = read_config(Path(name))
     for key in _OF_A_CALL:
         if key in content:

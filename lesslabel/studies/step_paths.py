@@ -1,4 +1,4 @@
-"""Which words of a step name what is written: all of it lies in the folder of the job."""
+"""The arguments of a step that name outputs; all outputs must be in the folder of the job."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,19 +15,19 @@ WRITTEN = {
     "adapt": ("--out",),
     "bundle": (),  # its second word after `export`, see `output_of`
 }
-"""Options by verb that name a file or a folder to write; a test compares them with the parsers of all verbs."""
+"""Options by command that name a file or a folder to write; a test compares them with the parsers of all commands."""
 _JOB = "{job}/"
 _OF_THE_TRAINER = (*DECIDED_BY_THE_RUN, "callbacks", "plugins", "profiler")
 
 
 def check_written(step: Step) -> None:
-    """Check that a step writes into the folder of its job alone.
+    """Check that a step writes into the folder of its job only.
 
     Args:
-        step: its words; the folders of jobs are still placeholders.
+        step: its arguments; the folders of jobs are still placeholders.
 
     Raises:
-        ConfigError: names the word.
+        ConfigError: names the argument.
     """
     for name in WRITTEN[step[0]]:
         if len(options(step, name)) > 1:
@@ -44,7 +44,7 @@ def check_written(step: Step) -> None:
 
 
 def require_inside(step: Sequence[str], folder: Path) -> None:
-    """Check that no link leads what a step writes out of the folder of its job.
+    """Check that no link leads an output of a step out of the folder of its job.
 
     Raises:
         RunError: names the path.

@@ -1,4 +1,4 @@
-"""What no step of a study may do: select on test, or read and write past what its key knows."""
+"""Rules for the steps of a study: no selection on the test part, no input or output outside its key."""
 
 from collections.abc import Mapping
 
@@ -10,22 +10,26 @@ _DECIDED = ("--ckpt_path", "--part", "--unit", "--hd95", "--empty")
 
 
 def check_step(step: Step, checkpoint: str, scoring: Mapping[str, str]) -> None:
-    """Check a step whose values are in place, so that no value brings in what the declaration may not say.
+    """Check a step after its placeholders are filled, so that no value breaks a rule of declarations.
 
     Args:
-        step: its words; folders of jobs may still be placeholders.
-        checkpoint: the one of the study.
+        step: its arguments; folders of jobs may still be placeholders.
+        checkpoint: that of the study.
         scoring: the conventions of the study.
 
     Raises:
         ConfigError: if it takes another checkpoint or part, scores otherwise, or writes outside the job's folder.
     """
     if step[0] == "test":
-        said = {"--ckpt_path": checkpoint, "--part": "test", **{f"--{name}": value for name, value in scoring.items()}}
+        declared = {
+            "--ckpt_path": checkpoint,
+            "--part": "test",
+            **{f"--{name}": value for name, value in scoring.items()},
+        }
         for name in _DECIDED:
             for value in options(step, name):
-                if value != said[name]:
-                    raise ConfigError(f"{name} {value}, but the study says {said[name]}; leave it out")
+                if value != declared[name]:
+                    raise ConfigError(f"{name} {value}, but the study declares {declared[name]}; leave it out")
     elif options(step, "--ckpt_path"):
         raise ConfigError("--ckpt_path is the study's to choose; leave it out")
     if step[0] == "clicks" and option(step, "--store") is None and set(options(step, "--part")) - {"test"}:

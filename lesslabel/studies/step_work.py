@@ -1,4 +1,4 @@
-"""The steps of a job, one after the other, from wherever a killed process left them."""
+"""Run the steps of a job in order, and resume them after a killed process."""
 
 import shlex
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.adaptation import ADAPTATION
-from lesslabel.commands import run_verb
+from lesslabel.commands import run_command
 from lesslabel.errors import RunError
 from lesslabel.files import read_json, remove, write_json
 from lesslabel.runs.reading import RunFiles
@@ -16,19 +16,19 @@ from lesslabel.studies.step_paths import require_inside
 from lesslabel.studies.steps import option, output_of
 
 FINISHED = "steps.json"
-"""In a job's folder: how many steps have been done."""
+"""File in a job's folder with the number of finished steps."""
 
 
 def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
-    """Do the steps that have not been done, or whose result is gone; a training goes on from its last epoch.
+    """Run the steps that are not finished, or whose result is absent; a training is resumed from its last epoch.
 
     Args:
         folder: of the job.
         job: the content of ``job.json``.
 
     Raises:
-        SystemExit: if a step ends with an exit code; it has said why.
-        LesslabelError: if a step fails, a link leads what it writes out of the folder, or a protocol was not played
+        SystemExit: if a step ends with an exit code; it has printed the reason.
+        LesslabelError: if a step fails, a link leads an output out of the folder, or a click protocol was not simulated
             with the checkpoint that the study selects.
     """
     noted = folder / FINISHED
@@ -38,7 +38,7 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
         require_inside(step, folder)
         if not _is_made(step):
             print(f"$ lesslabel {shlex.join(step)}", flush=True)
-            if code := run_verb(step[0], _continued(step)[1:]):
+            if code := run_command(step[0], _continued(step)[1:]):
                 raise SystemExit(code)
         write_json(noted, {"finished": number})
     for clicked in job["clicks"]:
@@ -46,7 +46,7 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
 
 
 def describe_results(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
-    """What the end of a job says of its steps: what they wrote, and what the runs of the table were.
+    """The record of a finished job: the outputs of its steps, and the runs of the table.
 
     Args:
         folder: of the job.
@@ -55,7 +55,7 @@ def describe_results(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         ``results``, paths in the folder, and ``runs``: commit, fold and labels by the name of the method in tables.
     """
-    # a cluster names the folder by its whole path, the steps name it as the study was started
+    # a cluster uses the absolute path of the folder, the steps that of the call
     results = [Path(_result_of(step)).resolve().relative_to(folder.resolve()).as_posix() for step in job["steps"]]
     played = {output_of(step): option(step, "--run") or "" for step in job["steps"] if step[0] == "clicks"}
     runs = {**job["scores"], **{clicked["method"]: played[clicked["folder"]] for clicked in job["clicks"]}}
@@ -63,7 +63,7 @@ def describe_results(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_ready(run: Path) -> bool:
-    """Whether training goes on from a checkpoint; what was killed before its first one is cleared away."""
+    """Whether training resumes a checkpoint; a run that was killed before its first one is removed."""
     if (run / "checkpoints" / "last.ckpt").is_file():
         return True
     if run.exists():
@@ -72,7 +72,7 @@ def make_ready(run: Path) -> bool:
 
 
 def _keep_whole(noted: Path, steps: Sequence[Sequence[str]], finished: int) -> int:
-    """How many of the finished steps still have their results; what was made after a lost one is cleared away."""
+    """The number of finished steps whose results exist; results after a missing one are removed."""
     lost = next((number for number in range(finished) if not Path(_result_of(steps[number])).exists()), finished)
     if lost < finished:
         write_json(noted, {"finished": lost})
@@ -82,7 +82,7 @@ def _keep_whole(noted: Path, steps: Sequence[Sequence[str]], finished: int) -> i
 
 
 def _is_made(step: Sequence[str]) -> bool:
-    """Whether a step is done by what lies there: what trains decides for itself."""
+    """Whether a step is finished by its output; steps that train decide it themselves."""
     return step[0] not in ("fit", "adapt") and Path(_result_of(step)).exists()
 
 
@@ -91,11 +91,13 @@ def _result_of(step: Sequence[str]) -> str:
 
 
 def _continued(step: Sequence[str]) -> list[str]:
-    """The command, made to go on with what is there."""
+    """The command with the options to resume existing output."""
     out = Path(output_of(step))
     if step[0] == "fit" and make_ready(out):
         return [*step, "--ckpt_path", "last"]
-    if step[0] == "adapt" and out.exists() and not (out / ADAPTATION).is_file():  # killed before it said what it is
+    if (
+        step[0] == "adapt" and out.exists() and not (out / ADAPTATION).is_file()
+    ):  # killed before it wrote its description
         shutil.rmtree(out)
     return list(step)
 
@@ -107,13 +109,13 @@ def _require_selected(clicks: Path, checkpoint: str) -> None:
 
 
 def _describe_run(run: Path) -> dict[str, Any]:
-    """What the table says of a run, which may lie in the folder of another job and be cleared away later."""
+    """The record of a run for the table; the run may be in the folder of another job and be removed later."""
     files = RunFiles(run)
     return {"commit": files.commit, "fold": files.fold, "labels": _count_labels(run)}
 
 
 def _count_labels(run: Path) -> dict[str, int]:
-    """What people drew of the labels that a run saw: those that lie in its store, its queue considered."""
+    """The labels of a run that people drew: those in its store, restricted by its queue."""
     from lesslabel.runs.parsing import parse_run
     from lesslabel.runs.settings import settings_of
     from lesslabel.studies.labels import LabelCounter

@@ -1,4 +1,4 @@
-"""A step of a recipe: one `lesslabel` command as words, some of which hold placeholders such as ``{seed}``."""
+"""A step of a recipe: the arguments of one `lesslabel` command, some with placeholders such as ``{seed}``."""
 
 import re
 import shlex
@@ -10,23 +10,25 @@ Value = str | int | float | bool
 Step = tuple[str, ...]
 _PLACEHOLDER = re.compile(r"\{(\w[\w -]*)\}")
 OUTPUTS = {"fit": "--run", "test": "--run", "clicks": "--out", "select": "--out", "adapt": "--out"}
-"""The option that names what a verb writes; `bundle export` takes it as its second word."""
-VERBS = (*OUTPUTS, "bundle")
-"""What a step may do: verbs that write into the job's folder, whole or not at all, and change nothing else."""
+"""The option of a command for its output; `bundle export` takes it as its second argument."""
+COMMANDS = (*OUTPUTS, "bundle")
+"""The commands of a step: they write complete results into the job's folder or nothing, and change nothing else."""
 
 
 def split_step(text: str) -> Step:
-    """The words of a command, before anything is put into its placeholders: a value with blanks stays one word.
+    """Split a command into arguments before its placeholders are filled, so that a value with blanks is one argument.
 
     Raises:
-        ConfigError: if a quote is open, the verb is none of `VERBS`, or the output does not lie in the job's folder.
+        ConfigError: if a quote is open, the command is not in `COMMANDS`, or the output is not in the job's folder.
     """
     try:
         step = tuple(shlex.split(text))
     except ValueError as error:
         raise ConfigError(f"{error}; close the quote") from error
-    if not step or step[0] not in VERBS:
-        raise ConfigError(f"unknown verb '{step[0] if step else ''}'; a step begins with one of {', '.join(VERBS)}")
+    if not step or step[0] not in COMMANDS:
+        raise ConfigError(
+            f"unknown command '{step[0] if step else ''}'; a step begins with one of {', '.join(COMMANDS)}"
+        )
     if not output_of(step).startswith("{job}/"):
         where = "bundle export RUN {job}/NAME" if step[0] == "bundle" else f"{OUTPUTS[step[0]]} {{job}}/NAME"
         raise ConfigError(f"'{step[0]}' does not write into the job's folder; write {where}")
@@ -39,14 +41,14 @@ def placeholders(step: Iterable[str]) -> set[str]:
 
 
 def fill(step: Sequence[str], values: Mapping[str, Value | Sequence[Value]]) -> Step:
-    """Put values into placeholders, once: braces in a value stay. A list stands for as many words as it holds.
+    """Fill placeholders with values, once: braces in a value are kept. A list becomes one argument per entry.
 
     Args:
-        step: the words.
-        values: by name; a placeholder of another name stays as it is.
+        step: the arguments.
+        values: by name; a placeholder of another name is kept.
 
     Raises:
-        ConfigError: if a list stands for a part of a word.
+        ConfigError: if a list is in a part of an argument.
     """
     return tuple(filled for word in step for filled in _fill_word(word, values))
 
@@ -63,12 +65,12 @@ def options(step: Sequence[str], name: str) -> list[str]:
 
 
 def option(step: Sequence[str], name: str) -> str | None:
-    """The value of an option that counts, the last; None without any."""
+    """The last value of an option; None without one."""
     return next(reversed(options(step, name)), None)
 
 
 def without(step: Sequence[str], names: Iterable[str], flags: Iterable[str] = ()) -> Step:
-    """The words without some options and their values, and without some flags, which have none."""
+    """The arguments without some options with their values, and without some flags."""
     kept, skip, names, flags = [], False, tuple(names), tuple(flags)
     for word in step:
         if skip:
@@ -81,7 +83,7 @@ def without(step: Sequence[str], names: Iterable[str], flags: Iterable[str] = ()
 
 
 def output_of(step: Sequence[str]) -> str:
-    """What a step writes: a file or a folder; of a test the run that it scores. Empty if it names none."""
+    """The output of a step: a file or a folder; of a test its run. Empty without one."""
     if step[0] == "bundle":
         return step[3] if len(step) > 3 and step[1] == "export" else ""
     return option(step, OUTPUTS[step[0]]) or ""
@@ -95,7 +97,7 @@ def _fill_word(word: str, values: Mapping[str, Value | Sequence[Value]]) -> Step
     def put(match: re.Match[str]) -> str:
         value = values.get(match[1], match[0])
         if isinstance(value, list | tuple):
-            raise ConfigError(f"the list {match[0]} is a part of '{word}'; it stands for whole words")
+            raise ConfigError(f"the list {match[0]} is a part of '{word}'; it must be a whole argument")
         return _text(value)
 
     return (_PLACEHOLDER.sub(put, word),)

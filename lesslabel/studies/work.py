@@ -1,9 +1,9 @@
-"""The process of one job: fit, test, done, or its steps. Killed at any point, the next process on its folder goes on.
+"""The process of one job: fit and test, or its steps. If it is killed, the next process on its folder resumes it.
 
     python -m lesslabel.studies.work FOLDER --attempt NAME
 
-The folder says everything that there is to do. A lock makes a second process of the same job wait, such as one after a
-killed launcher, whose job may still be running; the system takes the lock back when its holder dies.
+The folder describes the job. A lock makes a second process of the same job wait, such as one after a
+killed launcher, whose job may still run; the system releases the lock when its holder ends.
 """
 
 import argparse
@@ -35,14 +35,14 @@ class JobFolder:
     """Paths of one job.
 
     Attributes:
-        path: the folder; need not exist yet.
+        path: the folder; it need not exist.
     """
 
     path: Path
 
     @property
     def declaration(self) -> Path:
-        """What there is to do, written before the job starts."""
+        """The description of the job, written before it starts."""
         return self.path / "job.json"
 
     @property
@@ -52,26 +52,26 @@ class JobFolder:
 
     @property
     def log(self) -> Path:
-        """Everything that its processes said."""
+        """The output of its processes."""
         return self.path / "log.txt"
 
     @property
     def attempt(self) -> Path:
-        """When the present or last process began, and the minutes of those before."""
+        """The start of the present or last process, and the minutes of earlier ones."""
         return self.path / "attempt.json"
 
     @property
     def lock(self) -> Path:
-        """Held by the process that works here."""
+        """The lock of the process that works here."""
         return self.path / "lock"
 
     @property
     def done(self) -> Path:
-        """Written last: minutes and hardware; of steps also what they wrote."""
+        """Written last: minutes and hardware; for steps also their outputs."""
         return self.path / "done.json"
 
     def is_done(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Whether the job is finished."""
         if not self.done.is_file():
             return False
         results = read_json(self.done, "the end of a job").get("results", ["run/test/metrics.csv"])
@@ -79,15 +79,15 @@ class JobFolder:
 
 
 def work(folder: JobFolder, attempt: str, node: int = 0) -> None:
-    """Do what a job folder says, from wherever an earlier process left it.
+    """Run the job of a folder, or resume it.
 
     Args:
         folder: the job.
         attempt: name of this attempt, the same on all its machines.
-        node: number of this machine; all but the first only train along.
+        node: number of this machine; all but the first only take part in the training.
 
     Raises:
-        LesslabelError: if the job cannot be done.
+        LesslabelError: if the job fails.
     """
     job = read_json(folder.declaration, "a job of a study")
     if job["parts"]["sources"] != Sources().hash(job.get("sources", ())):
@@ -117,7 +117,7 @@ def work(folder: JobFolder, attempt: str, node: int = 0) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Work on one job and return the exit code; what is wrong is said in one line."""
+    """Run one job and return the exit code; an error is printed in one line."""
     parser = argparse.ArgumentParser("python -m lesslabel.studies.work", description=__doc__)
     parser.add_argument("folder", type=Path, help="the job's folder")
     parser.add_argument("--attempt", required=True, help="name of this attempt, the same on all machines")
@@ -157,15 +157,15 @@ def _test(folder: JobFolder, job: dict[str, Any]) -> None:
     test(folder.run, checkpoint=job["checkpoint"], **scoring)
 
 
-def _call(verb: str, arguments: Sequence[str]) -> None:
-    """Run a verb in a process of its own."""
-    code = subprocess.run([*python_command("lesslabel.cli"), verb, *arguments], check=False).returncode
+def _call(command: str, arguments: Sequence[str]) -> None:
+    """Run a command in a process of its own."""
+    code = subprocess.run([*python_command("lesslabel.cli"), command, *arguments], check=False).returncode
     if code:
-        raise RunError(f"`lesslabel {verb}` ended with exit code {code}; see above")
+        raise RunError(f"`lesslabel {command}` ended with exit code {code}; see above")
 
 
 def _wait_for_first_node(folder: JobFolder, attempt: str) -> bool:
-    """What the first machine decided about resuming in this attempt."""
+    """The decision of the first machine in this attempt, to resume or not."""
     while True:
         if folder.attempt.is_file():
             noted = read_json(folder.attempt, "an attempt of a job")
@@ -175,7 +175,7 @@ def _wait_for_first_node(folder: JobFolder, attempt: str) -> bool:
 
 
 def _minutes_of_earlier_attempts(folder: JobFolder) -> float:
-    """Minutes that killed processes spent here, until the last thing that they logged or finished."""
+    """Minutes of killed processes, until their last log line or result."""
     if not folder.attempt.is_file():
         return 0.0
     noted = read_json(folder.attempt, "an attempt of a job")
@@ -185,7 +185,7 @@ def _minutes_of_earlier_attempts(folder: JobFolder) -> float:
 
 
 def _hardware(folder: JobFolder, job: dict[str, Any]) -> str:
-    """What a job was made on: the accelerators, else the processor and the threads that it had."""
+    """The hardware of a job: the accelerators, else the processor and its number of threads."""
     from lesslabel.runs.folder import describe_environment
 
     made_on = RunFiles(folder.run).environment or describe_environment(job["seed"])
@@ -198,7 +198,7 @@ def _hardware(folder: JobFolder, job: dict[str, Any]) -> str:
 
 @contextmanager
 def _alone(folder: JobFolder) -> Iterator[None]:
-    """Hold the job's lock; wait for it as long as another process works here."""
+    """Hold the job's lock; wait while another process works here."""
     handle = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The model zoo: a bundle for each method of a study, and one file that says how every weight came to be."""
+"""The model zoo: a bundle for each method of a study, and one file with the origin of all weights."""
 
 import re
 import shlex
@@ -24,10 +24,10 @@ _REFERENCES = 10
 
 
 def add_to_zoo(folder: Path, study: Study, done: Sequence[Job], store: Path) -> Path:
-    """Export the first finished job of each method as a bundle, and enter it in ``zoo.yaml``.
+    """Export the first finished job of each method as a bundle, and add it to ``zoo.yaml``.
 
-    Nobody chooses among folds and seeds by their test figures: the first of each counts. A bundle that is there from
-    the same job is kept. An entry stays what it is: weights that were made again must have its checksum.
+    The first fold and seed are taken, so that none is selected by its test score. An existing bundle of
+    the same job is kept. An entry does not change: weights that are made again must have its checksum.
 
     Args:
         folder: of the zoo; made if absent.
@@ -82,7 +82,7 @@ def read_zoo(folder: Path) -> dict[str, Any]:
 
 
 def require_entered(bundle: Bundle, folder: Path) -> str:
-    """The name of the entry whose weights a bundle holds, whatever its folder is called.
+    """The name of the entry with the weights of a bundle, whatever the name of its folder.
 
     Raises:
         DataError: if the zoo is absent or damaged, or holds no entry of these weights.
@@ -98,7 +98,7 @@ def require_entered(bundle: Bundle, folder: Path) -> str:
 
 
 def command_of(study: Study, job: Job, folder: Path) -> str:
-    """The command line that makes the model of a job and its bundle again, as a shell takes it.
+    """The shell command that makes the model of a job and its bundle again.
 
     Args:
         study: the study.
@@ -134,13 +134,13 @@ def _describe(bundle: Bundle, job: Job, method: str, dice: float) -> dict[str, A
 def _require_same_weights(sha256: str, entry: dict[str, Any] | None, what: str) -> None:
     if entry is not None and entry["sha256"] != sha256:
         raise DataError(
-            f"{what}: the weights have the sha256 {sha256}, the entry of the zoo says {entry['sha256']}; changed, or "
+            f"{what}: the weights have the sha256 {sha256}, that of the zoo is {entry['sha256']}; changed, or "
             "made on other hardware or with other versions: remove the entry to enter these"
         )
 
 
 def _from_here(path: Path) -> str:
-    """A path as the paths of a study are written: from where the command is given, if it lies there."""
+    """A path relative to the current folder, if it is inside."""
     whole, here = path.resolve(), Path.cwd()
     return (whole.relative_to(here) if whole.is_relative_to(here) else path).as_posix()
 

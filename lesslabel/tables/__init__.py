@@ -1,6 +1,6 @@
 """Experiment folders: results, protocol, costs and the tables made of them."""
 
-from lesslabel.tables.protocol import read_protocol, read_published
+from lesslabel.tables.experiment_protocol import read_protocol, read_published
 from lesslabel.tables.results import add_results, add_run, read_cases, read_results
 from lesslabel.tables.table import read_scores, write_table
 

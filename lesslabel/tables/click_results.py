@@ -27,7 +27,7 @@ CLICK_RESULT_COLUMNS = (
     SECONDS_CORRECTION.column,
     "commit",
 )
-"""Values of one object in one protocol; those that it takes corrections for are empty where there were none."""
+"""Values of one object in one protocol; those of corrections are empty without any."""
 _NUMBERS = tuple(name for name in CLICK_RESULT_COLUMNS[len(_ORDER) + 1 :] if name != "commit")
 
 
@@ -36,10 +36,10 @@ class PlayedProtocol:
     """A folder that `lesslabel clicks` made.
 
     Attributes:
-        folder: with ``clicks.csv`` and ``summary.json``.
+        folder: its path, with ``clicks.csv`` and ``summary.json``.
         set: name of the set of objects.
         method: name of the method in tables.
-        annotator: whose prompts they are; empty for a robot.
+        annotator: the annotator of the prompts; empty for a robot.
         commit: of the code that trained the method.
         seed: in the table; None takes that of the robots.
     """
@@ -53,13 +53,13 @@ class PlayedProtocol:
 
 
 def add_clicks(folder: Path, played: Sequence[PlayedProtocol]) -> None:
-    """Put protocols into ``results.csv`` in place of those of the same set, method, seed and annotator.
+    """Add protocols to ``results.csv``; they replace those of the same set, method, seed and annotator.
 
-    Values are kept to four significant digits; all other rows stay as they are.
+    Values are rounded to four significant digits; all other rows are kept.
 
     Args:
         folder: the experiment folder.
-        played: the protocols, at least one.
+        played: the click protocols, at least one.
 
     Raises:
         DataError: if a file is missing or damaged, or two protocols are one row.
@@ -114,8 +114,8 @@ def _rows_of(played: PlayedProtocol) -> pd.DataFrame:
             if (failed := measured[measure.key].failed) is not None:
                 columns[measure.failed_column] = failed.astype(int)
         columns[SECONDS_CORRECTION.column] = later.groupby(OBJECT)["seconds"].median()
-    said = {"set": played.set, "method": played.method, "annotator": played.annotator, "commit": played.commit}
+    constants = {"set": played.set, "method": played.method, "annotator": played.annotator, "commit": played.commit}
     seed = int(summary["protocol"]["seed"]) if played.seed is None else played.seed
-    rows = pd.DataFrame(columns).reset_index().assign(**said, seed=seed)
+    rows = pd.DataFrame(columns).reset_index().assign(**constants, seed=seed)
     rows = rows.reindex(columns=list(CLICK_RESULT_COLUMNS))
     return rows.map(lambda value: f"{value:.4g}" if isinstance(value, float) else str(value)).replace("nan", "")

@@ -1,4 +1,4 @@
-"""``table.md`` of an experiment of click protocols: for each set of objects its methods, beside each other."""
+"""``table.md`` of an experiment of click protocols: the methods on each set of objects."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from lesslabel.files import write_text
 from lesslabel.markdown import markdown_table, shown_p_value
 from lesslabel.tables.click_results import read_click_results
 from lesslabel.tables.costs import cost_sections
-from lesslabel.tables.protocol import (
+from lesslabel.tables.experiment_protocol import (
     PUBLISHED_COLUMNS,
     list_protocol,
     published_number,
@@ -33,7 +33,7 @@ def write_click_table(folder: Path) -> Path:
     """Make ``table.md``: for each set of objects the methods, and their differences to the protocol's baseline.
 
     The baseline is one method or a mapping, as of `lesslabel.tables.table.write_table`; a set that lacks
-    it has no differences. Ours stands beside a published figure whose ``metric`` is one of `MEASURES` and whose
+    it has no differences. A published figure is listed beside ours if its ``metric`` is one of `MEASURES` and whose
     ``set``, a further column of ``published.csv``, names a set of objects of ours.
 
     Args:
@@ -55,8 +55,8 @@ def write_click_table(folder: Path) -> Path:
         for baseline, patterns in baselines.items():
             rivals = [method for method in dict.fromkeys(rows["method"]) if _is_fair(method, baseline, patterns)]
             if rivals and (rows["method"] == baseline).any():
-                said = f"Paired against {baseline}, on the same objects, tested over patients:"
-                pieces += [said, _differences(rows, baseline, rivals)]
+                heading = f"Paired against {baseline}, on the same objects, tested over patients:"
+                pieces += [heading, _differences(rows, baseline, rivals)]
     if costs := [section.strip() for section in cost_sections(folder)]:
         pieces += [*costs, "Minutes of a method's own jobs; a training that several methods share is none of them."]
     pieces += [

@@ -1,4 +1,4 @@
-"""What the runs of an experiment cost, in ``runs.csv``, and how Dice grows with the labels, in ``curve.csv``."""
+"""The costs of the runs of an experiment, ``runs.csv``, and Dice over the labels, ``curve.csv``."""
 
 import math
 from collections.abc import Mapping
@@ -21,18 +21,18 @@ _KEY_DIGITS = 12
 
 @dataclass(frozen=True)
 class RunCost:
-    """One run of an experiment: what an annotator and a machine had to do for it.
+    """The costs of one run of an experiment: annotation and computing.
 
     Attributes:
         method: name in tables.
-        series: the same without its budget.
+        series: name of the method without its budget.
         fold: name of the fold.
         seed: of the run.
-        patients: training patients that showed a label.
-        cases: training cases that did.
-        annotation_minutes: what an annotator would have taken, at the study's prices.
+        patients: training patients with a label.
+        cases: training cases with a label.
+        annotation_minutes: time of annotation at the study's costs.
         minutes: of training and test.
-        hardware: what it ran on.
+        hardware: its hardware.
         commit: of the code.
         key: hash of sources, configuration, data and lock file.
     """
@@ -54,7 +54,7 @@ RUN_COLUMNS = tuple(RunCost.__dataclass_fields__)
 
 
 def add_run_costs(folder: Path, costs: list[RunCost]) -> None:
-    """Put runs into ``runs.csv`` in place of those of the same method, fold and seed.
+    """Add runs to ``runs.csv``; they replace those of the same method, fold and seed.
 
     Raises:
         DataError: if the file is damaged.
@@ -84,7 +84,7 @@ def read_runs(folder: Path) -> pd.DataFrame:
 
 
 def cost_sections(folder: Path) -> list[str]:
-    """Label cost and time of every method as Markdown; empty where the experiment has no ``runs.csv``.
+    """Label cost and time of every method as Markdown; empty if the experiment has no ``runs.csv``.
 
     Raises:
         DataError: if a file is damaged.
@@ -108,7 +108,7 @@ def cost_sections(folder: Path) -> list[str]:
 
 
 def curve_sections(folder: Path) -> list[str]:
-    """The label-efficiency curves as Markdown; empty where the experiment has no ``curve.csv``.
+    """The label-efficiency curves as Markdown; empty if the experiment has no ``curve.csv``.
 
     Raises:
         DataError: if the file is damaged.

@@ -1,7 +1,7 @@
 """The folder of one table: ``protocol.yaml``, ``published.csv``, ``results.csv``, ``cases.csv``, ``table.md``.
 
-``results.csv`` holds one value per row (method, case, label, fold, seed, metric, value, commit), ``cases.csv`` says
-which patient each case belongs to. Both are plain text that a person may read and a revision system may compare.
+``results.csv`` holds one value per row (method, case, label, fold, seed, metric, value, commit), ``cases.csv`` lists
+the patient of each case. Both are plain text for people and for version control.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,20 +43,20 @@ class ScoredRun:
 def add_run(
     folder: Path, run: Path, *, fold: str | None = None, method: str | None = None, seed: int | None = None
 ) -> None:
-    """Take the test metrics of one run folder into an experiment; see `ScoredRun` and `add_runs`."""
+    """Add the test metrics of one run folder to an experiment; see `ScoredRun` and `add_runs`."""
     add_runs(folder, [ScoredRun(run, fold, method, seed)])
 
 
 def add_runs(folder: Path, runs: Iterable[ScoredRun]) -> None:
-    """Take the test metrics of run folders into an experiment, all of them or none.
+    """Add the test metrics of run folders to an experiment, all of them or none.
 
     Args:
         folder: the experiment folder; made if absent.
-        runs: tested run folders; of two with one method, fold and seed the later counts.
+        runs: tested run folders; of two with one method, fold and seed the later is taken.
 
     Raises:
         RunError: if a run is not tested on its test part, was scored by other conventions than the experiment's other
-            runs, does not say its method, seed and commit, or describes itself in a damaged file.
+            runs, does not record its method, seed and commit, or has a damaged description.
         DataError: if its scores or a file of the experiment are damaged, and as `add_results`.
     """
     _put(folder, [_read_run(folder, run) for run in runs])
@@ -84,7 +84,7 @@ def _read_run(folder: Path, run: ScoredRun) -> "_Results":
 
 
 def list_commits(results: pd.DataFrame) -> str:
-    """One line that says which commits made the rows of which methods.
+    """One line with the commits of the rows of each method.
 
     Args:
         results: rows with ``method`` and ``commit``.
@@ -97,7 +97,7 @@ def list_commits(results: pd.DataFrame) -> str:
 
 
 def _require_same_scoring(folder: Path, run: Path, summary: Mapping[str, Any]) -> None:
-    """Note how the first run was scored, in ``scoring.json``, and refuse a run that was scored differently."""
+    """Write the conventions of the first run into ``scoring.json``, and refuse a run with others."""
     scoring = {key: summary.get(key) for key in SCORING_KEYS}
     noted = folder / "scoring.json"
     if not noted.is_file():
@@ -110,9 +110,9 @@ def _require_same_scoring(folder: Path, run: Path, summary: Mapping[str, Any]) -
 
 
 def add_results(folder: Path, metrics: pd.DataFrame, *, method: str, fold: str, seed: int, commit: str) -> None:
-    """Put the rows of one tested run into ``results.csv`` in place of those of the same method, fold and seed.
+    """Add the rows of one tested run to ``results.csv``; they replace those of the same method, fold and seed.
 
-    Values are kept to six significant digits: what a person reads, and small enough to commit.
+    Values are rounded to six significant digits, so that the file is readable and small.
 
     Args:
         folder: the experiment folder; made if absent.
@@ -152,7 +152,7 @@ def _arrange(metrics: pd.DataFrame, *, method: str, fold: str, seed: int, commit
 
 
 def _put(folder: Path, results: Sequence[_Results]) -> None:
-    """Put runs into the files, which are read and written once however many there are."""
+    """Add runs to the files, which are read and written once for all of them."""
     new = {each.place: each.rows for each in results}
     if not new:
         return

@@ -1,4 +1,4 @@
-"""``table.md``: what an experiment showed, made from its protocol, its results and the published figures."""
+"""``table.md``: the results of an experiment, with its protocol and published figures."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
 from lesslabel.markdown import markdown_table, shown_p_value
 from lesslabel.tables.costs import cost_sections, curve_sections
-from lesslabel.tables.protocol import (
+from lesslabel.tables.experiment_protocol import (
     PUBLISHED_COLUMNS,
     list_protocol,
     published_number,
@@ -29,11 +29,11 @@ def write_table(folder: Path, *, seed: int = 0) -> Path:
 
     It states the protocol first, then per method the mean over labels of every metric with its standard deviation over
     patients and its 95 % bootstrap interval, Dice per label, the paired test against the protocol's ``baseline``, the
-    cost of labels and time and the label-efficiency curves where a study noted them, the picture where it was drawn,
+    cost of labels and time and the label-efficiency curves if a study recorded them, the picture if there is one,
     and at the end the published figures beside ours. The seeds of a patient are averaged before anything else.
 
     ``baseline`` is the name of a method, which all others are tested against, or a mapping of such names to the methods
-    each is fair for, where ``*`` stands for anything: ``{"random, 10%": ["*, 10%*"], "random, 20%": ["*, 20%*"]}``.
+    each is compared with, where ``*`` matches any text: ``{"random, 10%": ["*, 10%*"], "random, 20%": ["*, 20%*"]}``.
 
     Args:
         folder: the experiment folder.
@@ -77,7 +77,7 @@ def write_table(folder: Path, *, seed: int = 0) -> Path:
 
 
 def read_scores(folder: Path) -> pd.DataFrame:
-    """Read an experiment's results as `summarise` takes them: a column per metric, and the patient of every case.
+    """Read an experiment's results in the form of `summarise`: a column per metric, and the patient of every case.
 
     Returns:
         One row per method, case, label, fold and seed, with ``method, uid, patient, label, fold, seed`` and the
@@ -119,7 +119,7 @@ def _results_table(scores: pd.DataFrame, summary: pd.DataFrame) -> str:
 
 
 def _unequal_runs(scores: pd.DataFrame) -> str:
-    """A warning where a method lacks folds or seeds that another has; empty where all have the same."""
+    """A warning if a method lacks folds or seeds that another has; else empty."""
     runs = scores[["method", "fold", "seed"]].drop_duplicates()
     if runs.groupby(["fold", "seed"]).size().eq(runs["method"].nunique()).all():
         return ""
@@ -141,7 +141,7 @@ def _per_label_table(summary: pd.DataFrame, metric: str) -> str:
 
 
 def read_baselines(folder: Path, given: object) -> Mapping[str, Sequence[str]]:
-    """The methods to test against, each with patterns of the methods that it is fair for."""
+    """The baselines, each with patterns of the methods that are compared with it."""
     if not given:
         return {}
     if not isinstance(given, Mapping):
@@ -194,11 +194,11 @@ def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, patterns: S
 def _published_section(published: pd.DataFrame, summary: pd.DataFrame) -> str:
     if published.empty:
         return "None that these could stand beside."
-    said = (
+    text = (
         "Context only: not made by this code; data, split and scoring may differ from the protocol above. *Ours* is "
         "the method of that name above, the difference is ours minus published."
     )
-    return f"{said}\n\n{_published_table(published, summary)}"
+    return f"{text}\n\n{_published_table(published, summary)}"
 
 
 def _published_table(published: pd.DataFrame, summary: pd.DataFrame) -> str:

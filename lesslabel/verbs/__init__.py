@@ -1,9 +1,9 @@
-"""What `lesslabel VERB` does: each verb parses its own words, calls the rooms below and says what came of it.
+"""The commands of `lesslabel COMMAND`: each parses its arguments, calls one function and prints the result.
 
-A verb takes its words and returns the exit code: 0 done, 1 something to mend. Nothing heavy is imported before a verb
-needs it, so that help is there at once. `lesslabel.commands` lists the verbs.
+A command takes its arguments and returns the exit code: 0 done, 1 an error. It imports slow packages only when it needs
+them, so that ``--help`` is fast. `lesslabel.commands` lists the commands.
 """
 
-from lesslabel.commands import VERBS, run_verb
+from lesslabel.commands import COMMANDS, run_command
 
-__all__ = ["VERBS", "run_verb"]
+__all__ = ["COMMANDS", "run_command"]

@@ -1,4 +1,4 @@
-"""``bundle``, ``select`` and ``adapt``: a model at another hospital."""
+"""``bundle``, ``select`` and ``adapt``: use a model at another hospital."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from lesslabel.command_words import read_settings
 def bundle(given: list[str]) -> int:
     """Export, inspect or verify a bundle."""
     parser = argparse.ArgumentParser(
-        "lesslabel bundle", description="A trained model for another hospital: weights, references, recipe; no image."
+        "lesslabel bundle", description="A trained model for another hospital: weights, references, manifest; no image."
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="export|inspect|verify")
     export = actions.add_parser("export", help="make a bundle from a finished run", allow_abbrev=False)
@@ -37,11 +37,13 @@ def select(given: list[str]) -> int:
         description="Rank the training part of a store; writes queue.csv and queue.json.",
         allow_abbrev=False,
     )
-    parser.add_argument("--bundle", type=Path, required=True, help="what the source handed over")
-    parser.add_argument("--store", type=Path, required=True, help="the target; labels are not looked at")
+    parser.add_argument("--bundle", type=Path, required=True, help="the bundle of the source")
+    parser.add_argument(
+        "--store", type=Path, required=True, help="the store of the target hospital; labels are not used"
+    )
     parser.add_argument("--strategy", default="stdr", help="stdr, random, entropy …; a wrong name lists them all")
     parser.add_argument("--budget", required=True, help="20%%, 0.2, or a count")
-    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="what is chosen")
+    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="the annotation unit")
     parser.add_argument("--out", type=Path, required=True, help="the queue.csv to write")
     parser.add_argument("--images", type=Path, default=None, help="also write the images and prelabels, to this folder")
     parser.add_argument("--previous", type=Path, default=None, help="queue of earlier rounds, continued in the new one")
@@ -54,10 +56,10 @@ def select(given: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=0, help="processes that read")
     parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
     options = parser.parse_args(given)
-    from lesslabel.adaptation.selecting import LookedAt
+    from lesslabel.adaptation.selecting import QueueSummary
     from lesslabel.adaptation.selecting import select as choose
 
-    looked_at: list[LookedAt] = []
+    summaries: list[QueueSummary] = []
     queue = choose(
         options.bundle,
         options.store,
@@ -75,12 +77,12 @@ def select(given: list[str]) -> int:
         centres=options.centres,
         workers=options.workers,
         skip_damaged=options.skip_damaged,
-        describe=looked_at.append,
+        describe=summaries.append,
     )
-    (seen,) = looked_at
+    (seen,) = summaries
     print(f"{options.out}: {len(queue.rows)} {options.unit}s of {len(queue.slices)} cases, chosen by {seen.strategy}")
     skipped = f"; {seen.left_out} cases left out" if seen.left_out else ""
-    print(f"{seen.images} images looked at, {seen.without_foreground} without predicted foreground{skipped}")
+    print(f"{seen.images} images ranked, {seen.without_foreground} without predicted foreground{skipped}")
     print(
         f"next: annotate, then lesslabel import {options.store} --queue {options.out} --from FOLDER --annotation NAME "
         "--author WHO"
@@ -96,11 +98,11 @@ def adapt(given: list[str]) -> int:
         "of `lesslabel fit`: --trainer.max_steps 400, --data.split, --config FILE.yaml …",
         allow_abbrev=False,
     )
-    parser.add_argument("--bundle", type=Path, required=True, help="what the source handed over")
+    parser.add_argument("--bundle", type=Path, required=True, help="the bundle of the source")
     parser.add_argument("--store", type=Path, required=True, help="the target")
-    parser.add_argument("--queue", type=Path, default=None, help="what was annotated")
+    parser.add_argument("--queue", type=Path, default=None, help="the annotated queue.csv")
     parser.add_argument("--annotation", default=None, help="its name in the store")
-    parser.add_argument("--out", type=Path, required=True, help="folder to make; the same command goes on with it")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make; the same command resumes it")
     parser.add_argument("--stages", type=int, choices=(1, 3), default=3, help="1 ends after fine-tuning (default 3)")
     parser.add_argument("--confidence", type=float, default=0.0, help="pseudo-labels below it are unknown (default 0)")
     parser.add_argument("--restart-from-source", action="store_true", help="third stage from the source's weights")
@@ -145,7 +147,7 @@ def _handle_bundle(options: argparse.Namespace) -> int:
             scale=options.scale,
             min_patients=options.min_patients,
         )
-        single = sum(patients == 1 for patients in made.recipe.references.patients)
+        single = sum(patients == 1 for patients in made.manifest.references.patients)
         print(f"{made.path}: {len(made.references)} references, {single} of them from a single patient each")
         print(f"next: lesslabel bundle inspect {made.path}")
         return 0

@@ -10,7 +10,7 @@ from lesslabel.runs.settings import Settings
 
 
 def clicks(given: list[str]) -> int:
-    """Play a click protocol."""
+    """Simulate a click protocol."""
     parser = argparse.ArgumentParser(
         "lesslabel clicks",
         description="Let robots point at every object and correct it click by click: Dice, ASSD, seconds. Further "
@@ -43,9 +43,9 @@ def clicks(given: list[str]) -> int:
 
 
 def _play(options: argparse.Namespace, overrides: Settings) -> int:
-    """Run a click protocol and print what it came to."""
-    from lesslabel.clicks.player import ClickProtocol
+    """Simulate a click protocol and print its results."""
     from lesslabel.clicks.protocol import OtherStore, run_clicks
+    from lesslabel.clicks.simulator import ClickProtocol
 
     protocol = ClickProtocol(
         first=options.first,

@@ -1,11 +1,11 @@
-"""``demo``: the whole way on the phantom."""
+"""``demo``: all steps on the phantom."""
 
 import argparse
 from pathlib import Path
 
 
 def demo(given: list[str]) -> int:
-    """Go the whole way."""
+    """Run all steps."""
     parser = argparse.ArgumentParser("lesslabel demo", description="Phantom, pCE and DMPLS, test, report: 4 minutes.")
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder to make")
     parser.add_argument("--iterations", type=int, default=None, help="training iterations per method")

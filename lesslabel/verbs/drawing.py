@@ -1,4 +1,4 @@
-"""``export`` and ``import``: to the programs that people draw with, and back."""
+"""``export`` and ``import``: to annotation programs and back."""
 
 import argparse
 import sys
@@ -20,19 +20,19 @@ def export(given: list[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument("--annotation", default=None, help="also write this one; else images alone")
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="all")
-    parser.add_argument("--split", default="random", help="which says what --part is")
+    parser.add_argument("--split", default="random", help="the split of --part")
     parser.add_argument("--fold", type=int, default=0)
     options = parser.parse_args(given)
     return _export_cases(options)
 
 
 def import_drawn(given: list[str]) -> int:
-    """Take back what was drawn."""
+    """Import annotations."""
     parser = argparse.ArgumentParser(
         "lesslabel import", description="Check label maps drawn on a store's images, then add all of them or none."
     )
     parser.add_argument("store", type=Path)
-    parser.add_argument("--queue", type=Path, default=None, help="queue.csv: take what it asked for, and all of it")
+    parser.add_argument("--queue", type=Path, default=None, help="queue.csv: import its units; all are required")
     parser.add_argument("--from", type=Path, required=True, dest="folder", help="folder of the label maps")
     parser.add_argument("--annotation", required=True, help="name of the new annotation")
     parser.add_argument("--author", required=True, help="who drew it, without patient data")
@@ -41,7 +41,7 @@ def import_drawn(given: list[str]) -> int:
         "--overlaps", choices=("refuse", "unknown", "last"), default="refuse", help="where segments of Slicer overlap"
     )
     parser.add_argument("--allow-empty", action="store_true", help="also take units without any label")
-    parser.add_argument("--replace", action="store_true", help="keep an annotation of that name as NAME@1 and go on")
+    parser.add_argument("--replace", action="store_true", help="keep an existing annotation of that name as NAME@1")
     options = parser.parse_args(given)
     return _import_label_maps(options)
 
@@ -70,7 +70,7 @@ def _export_cases(options: argparse.Namespace) -> int:
 
 
 def _import_label_maps(options: argparse.Namespace) -> int:
-    """Bring label maps into a store and say what came back, case by case; 1 if any was refused."""
+    """Import label maps into a store and print the result of each case; 1 if any was refused."""
     from lesslabel.data.case import Kind
     from lesslabel.data.exchange.annotation_import import import_annotations
     from lesslabel.data.queue import read_queue

@@ -13,8 +13,8 @@ def report(given: list[str]) -> int:
     parser.add_argument("--output", type=Path, default=None, help="HTML file; default RUN/report.html of the first")
     parser.add_argument("--experiment", type=Path, default=None, help="also add the runs to this experiment folder")
     adaptation = parser.add_argument_group("of an adaptation", "a page of what was chosen; --experiment is only read")
-    adaptation.add_argument("--bundle", type=Path, default=None, help="what the adaptation began with")
-    adaptation.add_argument("--store", type=Path, default=None, help="where the store lies now, if it moved")
+    adaptation.add_argument("--bundle", type=Path, default=None, help="the bundle of the adaptation")
+    adaptation.add_argument("--store", type=Path, default=None, help="the present path of the store, if it moved")
     adaptation.add_argument("--map", choices=["pca", "tsne"], default="pca", help="how features become a map")
     options = parser.parse_args(given)
     from lesslabel.reports.reporting import report as write

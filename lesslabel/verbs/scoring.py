@@ -1,4 +1,4 @@
-"""``evaluate`` and ``raters``: label maps against references, and people against each other."""
+"""``evaluate`` and ``raters``: compare label maps with references, and raters with each other."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from lesslabel.errors import ConfigError
 from lesslabel.files import write_text, written_aside
 from lesslabel.printing import print_frame
 
-if TYPE_CHECKING:  # half a second that `lesslabel evaluate --help` need not pay
+if TYPE_CHECKING:  # importing it would slow `lesslabel evaluate --help` by half a second
     from lesslabel.evaluation import EmptyPolicy, HD95Convention
 
 
 def evaluate(given: list[str]) -> int:
-    """Score files of whatever program."""
+    """Score files of any program."""
     parser = argparse.ArgumentParser("lesslabel evaluate", description="Score label maps against references.")
     parser.add_argument("pred", type=Path, help="NIfTI file, or folder of files")
     parser.add_argument("ref", type=Path, help="file, or folder with the same names")
@@ -27,7 +27,7 @@ def evaluate(given: list[str]) -> int:
 
 
 def raters(given: list[str]) -> int:
-    """Tell how far raters agree."""
+    """Print the agreement of raters."""
     parser = argparse.ArgumentParser("lesslabel raters", description="Dice and HD95 between the raters of a store.")
     parser.add_argument("store", type=Path)
     parser.add_argument("--annotations", nargs="+", default=[], help="names of two or more; default every dense one")
@@ -56,7 +56,7 @@ def _score(
 
 
 def _compare(store: Path, annotations: Sequence[str], output: Path | None) -> int:
-    """Print how far the raters of a store agree: a table per label."""
+    """Print the agreement of the raters of a store: a table per label."""
     from lesslabel.data.store import Store
     from lesslabel.evaluation.raters import (
         CONVENTIONS,

@@ -12,7 +12,7 @@ from lesslabel.files import write_json
 from lesslabel.printing import show_progress
 from lesslabel.terminal import make_console, print_warning
 
-if TYPE_CHECKING:  # half a second that `lesslabel prepare --help` need not pay
+if TYPE_CHECKING:  # importing it would slow `lesslabel prepare --help` by half a second
     from lesslabel.data.verify.fix import Change
 
 
@@ -45,14 +45,14 @@ def verify(given: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=None, help="processes; default all cores, 0 reads in this one")
     parser.add_argument("--cases", action="store_true", help="also print a row for every case")
     parser.add_argument("--json", type=Path, default=None, help="also write cases and findings here")
-    parser.add_argument("--fix", action="store_true", help="first restore what the store's hashes vouch for")
+    parser.add_argument("--fix", action="store_true", help="first make the repairs that hashes confirm")
     parser.add_argument("--propose", type=Path, default=None, help="write a configuration to begin with here")
     options = parser.parse_args(given)
     return _verify_store(options)
 
 
 def scribble(given: list[str]) -> int:
-    """Draw a weak annotation from a dense one."""
+    """Make a weak annotation from a dense one."""
     parser = argparse.ArgumentParser(
         "lesslabel scribble",
         description="Draw a weak annotation from a dense one, so that any dense set can be a benchmark of few labels.",
@@ -85,7 +85,7 @@ def _add_source_arguments(parser: argparse.ArgumentParser, source: type[Source])
 
 
 def _prepare_store(options: argparse.Namespace) -> int:
-    """Make a store and say what is in it."""
+    """Make a store and print its content."""
     from lesslabel.data.preparing import prepare
     from lesslabel.data.store.prepare import Skipped
 
@@ -118,7 +118,7 @@ def _prepare_store(options: argparse.Namespace) -> int:
 
 
 def _verify_store(options: argparse.Namespace) -> int:
-    """Check a store, after fixing what is safe to if asked; 1 if there is any error."""
+    """Check a store, after the safe repairs if requested; 1 if there is an error."""
     from lesslabel.data.store import Store
     from lesslabel.data.verify.report import describe_store, render_cases
     from lesslabel.data.verify.store_check import render_findings, verify_store
@@ -143,7 +143,7 @@ def _verify_store(options: argparse.Namespace) -> int:
 
 
 def _fix(path: Path) -> "list[Change]":
-    """Fix what is safe to, and say what was changed."""
+    """Make the safe repairs and print the changes."""
     from lesslabel.data.verify.fix import fix_store
 
     changes = fix_store(path)
@@ -155,14 +155,14 @@ def _fix(path: Path) -> "list[Change]":
 
 
 def _draw_scribbles(options: argparse.Namespace) -> int:
-    """Draw a weak annotation from a dense one and say how much of every label it shows."""
+    """Make a weak annotation from a dense one and print its share of every label."""
     from lesslabel.data.store import Store
-    from lesslabel.data.store.weak_labels import draw_store
-    from lesslabel.data.weak_labels.sparse_labels import Drawing
+    from lesslabel.data.store.weak_labels import make_weak_labels
+    from lesslabel.data.weak_labels.sparse_labels import SparseLabelSettings
 
     store = Store(options.store)
-    drawing = Drawing(
-        form=options.kind,
+    settings = SparseLabelSettings(
+        kind=options.kind,
         style=options.style,
         slices=options.slices,
         length=options.length,
@@ -171,11 +171,11 @@ def _draw_scribbles(options: argparse.Namespace) -> int:
         minimum_area_voxel=options.minimum_area,
     )
     with show_progress("drawing") as progress:
-        count = draw_store(
+        count = make_weak_labels(
             store,
             options.annotation,
             options.name,
-            drawing,
+            settings,
             seed=options.seed,
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             workers=options.workers,

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # seconds that `lesslabel curve --help` need not pay
+if TYPE_CHECKING:  # importing it would slow `lesslabel curve --help` by seconds
     from lesslabel.studies.reproduce import Launching
 
 
@@ -15,11 +15,11 @@ def reproduce(given: list[str]) -> int:
     )
     parser.add_argument("experiment", type=Path, help="folder with study.yaml, protocol.yaml and published.csv")
     _add_study_arguments(parser)
-    parser.add_argument("--only", default=None, metavar="PATTERN", help="methods of such names, and what they need")
+    parser.add_argument("--only", default=None, metavar="PATTERN", help="methods whose names match, and what they need")
     parser.add_argument("--folds", type=int, nargs="+", default=None, help="some of the study's")
     parser.add_argument("--seeds", type=int, nargs="+", default=None, help="some of the study's")
     parser.add_argument("--dry-run", action="store_true", help="print the jobs and run none")
-    parser.add_argument("--table", action="store_true", help="run none; take in what is done")
+    parser.add_argument("--table", action="store_true", help="run no job; write the table of finished ones")
     parser.add_argument("--zoo", type=Path, default=None, help="also add the models to the zoo in this folder")
     options = parser.parse_args(given)
     from lesslabel.studies.reproduce import Chosen
@@ -43,7 +43,7 @@ def curve(given: list[str]) -> int:
     parser.add_argument("experiment", type=Path, help="folder to make, or that this command made before")
     parser.add_argument("--config", action="append", required=True, help="a method; several may be given")
     parser.add_argument("--overlay", action="append", default=[], help="configuration for all of them")
-    parser.add_argument("--order", required=True, help="which patients come first: acdc/order_seed0, or a file")
+    parser.add_argument("--order", required=True, help="order of patients for budgets: acdc/order_seed0, or a file")
     parser.add_argument("--budgets", nargs="+", default=["1", "2", "4", "8", "all"], help="labelled patients")
     parser.add_argument("--folds", type=int, nargs="+", default=[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -74,7 +74,7 @@ def _add_study_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--nodes", type=int, default=1, help="machines of each job (SLURM)")
     parser.add_argument("--slurm", nargs="+", default=[], metavar="NAME=VALUE", help="settings of submitit")
-    parser.add_argument("--store", type=Path, default=None, help="where the data lie, if not where the study says")
+    parser.add_argument("--store", type=Path, default=None, help="the store, if not that of the study")
     parser.add_argument("--output", type=Path, default=None, help="folder of the jobs; default runs/NAME")
 
 

@@ -1,4 +1,4 @@
-"""``fit``, ``validate``, ``test`` and ``predict``: a run, from its configuration to its predictions."""
+"""``fit``, ``validate``, ``test`` and ``predict``: commands of a run."""
 
 import argparse
 from pathlib import Path
@@ -18,7 +18,7 @@ settings, from --config FILE.yaml or one by one (the command line wins):
 
 
 def fit(given: list[str]) -> int:
-    """Train a method, or go on."""
+    """Train a method, or resume a training."""
     if _wants_short_help(given):
         print("usage: lesslabel fit --config FILE.yaml --run DIR [settings]\n\nTrain a method.\n" + _RUN_SETTINGS)
         return 0
@@ -100,7 +100,7 @@ def predict(given: list[str]) -> int:
 
 
 def _of_a_run(words: list[str]) -> tuple[Path, str, Settings]:
-    """The run that words name, the checkpoint, and the settings that override the run's own."""
+    """Parse arguments: the run, the checkpoint, and the settings that override the run's own."""
     settings = read_settings(words)
     run = settings.last_of("run")
     if run is None:
@@ -109,10 +109,10 @@ def _of_a_run(words: list[str]) -> tuple[Path, str, Settings]:
     return Path(run), checkpoint, settings.without("run").without("ckpt_path")
 
 
-def _run_parser(verb: str, description: str) -> argparse.ArgumentParser:
+def _run_parser(command: str, description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
-        f"lesslabel {verb}",
-        usage=f"lesslabel {verb} --run DIR [--ckpt_path best|last|FILE] [settings]",
+        f"lesslabel {command}",
+        usage=f"lesslabel {command} --run DIR [--ckpt_path best|last|FILE] [settings]",
         description=description + " The run's own configuration applies; further settings override it.",
         allow_abbrev=False,
     )

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from hospitals import queue_of, units_of, whole
 
-from lesslabel.adaptation.choosing import Unit, choose_queue, features_of_training_part, make_strategy, name_strategy
+from lesslabel.adaptation.choosing import (
+    AnnotationUnit,
+    choose_queue,
+    features_of_training_part,
+    make_strategy,
+    name_strategy,
+)
 from lesslabel.bundle import Bundle
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import WHOLE_CASE, Queue
@@ -22,7 +28,12 @@ IMAGES = 30  # five patients, two cases, three slices
 @pytest.fixture
 def choose(bundle: Bundle, target: SegmentationDataModule, features: ImageFeatures):
     def chosen(
-        budget: Budget, strategy: str = "stdr", *, unit: Unit = "slice", seed: int = 0, previous: Queue | None = None
+        budget: Budget,
+        strategy: str = "stdr",
+        *,
+        unit: AnnotationUnit = "slice",
+        seed: int = 0,
+        previous: Queue | None = None,
     ) -> Queue:
         made = make_strategy(strategy, bundle, seed)
         return choose_queue(bundle, target, made, budget, unit=unit, previous=previous, features=features)
@@ -87,7 +98,7 @@ def test_only_training_patients_of_the_centre_are_chosen_from(store: Path, targe
         (999, "case", 10),
     ],
 )
-def test_budgets(choose, budget: Budget, unit: Unit, count: int) -> None:
+def test_budgets(choose, budget: Budget, unit: AnnotationUnit, count: int) -> None:
     queue = choose(budget, unit=unit)
     assert len(queue.rows) == len(set(units_of(queue))) == count
     assert all((row.slice == WHOLE_CASE) == (unit == "case") for row in queue.rows)
@@ -95,7 +106,7 @@ def test_budgets(choose, budget: Budget, unit: Unit, count: int) -> None:
 
 @pytest.mark.parametrize("unit", ["slice", "case"])
 @pytest.mark.parametrize("strategy", ["stdr", "random", "entropy"])
-def test_a_round_never_chooses_again(choose, strategy: str, unit: Unit) -> None:
+def test_a_round_never_chooses_again(choose, strategy: str, unit: AnnotationUnit) -> None:
     total = IMAGES if unit == "slice" else 10
     first = choose(0.3, strategy, unit=unit)
     second = choose(0.3, strategy, unit=unit, previous=first)

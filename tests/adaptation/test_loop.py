@@ -65,7 +65,7 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert main(["select", *given, *SPLIT, *options, "--images", str(tmp_path / unit)]) == 0
     printed = capsys.readouterr().out
     assert f"{tmp_path / 'slice.csv'}: 6 slices of " in printed
-    assert "cases, chosen by stdr\n30 images looked at, " in printed
+    assert "cases, chosen by stdr\n30 images ranked, " in printed
     assert (
         f"lesslabel import {path} --queue {tmp_path / 'case.csv'} --from FOLDER --annotation NAME --author WHO"
         in printed
@@ -112,7 +112,7 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("verb", "options", "reason"),
+    ("command", "options", "reason"),
     [
         ("select", ["--budget", "1", "--out", "taken.csv"], "taken.csv: exists already"),
         ("select", ["--budget", "1", "--out", "queue.txt"], "queue.txt: a queue is a CSV file; name it queue.csv"),
@@ -128,14 +128,14 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     ],
 )
 def test_mistakes_cost_a_line(
-    bundle, store: Path, tmp_path: Path, monkeypatch, capsys, verb: str, options: list[str], reason: str
+    bundle, store: Path, tmp_path: Path, monkeypatch, capsys, command: str, options: list[str], reason: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("taken").mkdir()
     Path("taken.csv").touch()
-    assert main([verb, "--bundle", str(bundle.path), "--store", str(store), *options]) == 1
+    assert main([command, "--bundle", str(bundle.path), "--store", str(store), *options]) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith(f"lesslabel {verb}: ")
+    assert line.startswith(f"lesslabel {command}: ")
     assert reason in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken", "taken.csv"]
 

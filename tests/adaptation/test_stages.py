@@ -28,14 +28,14 @@ from lesslabel.adaptation.folder import begin_adaptation
 from lesslabel.adaptation.pseudo_labels import NAME
 from lesslabel.adaptation.stages import FINE_TUNE, PSEUDO_LABELS, SELF_TRAIN, adapt_with_labels, adapt_without_labels
 from lesslabel.bundle import Bundle
-from lesslabel.bundle.recipe import MethodRecipe
+from lesslabel.bundle.manifest import MethodConfig
 from lesslabel.cli import main
 from lesslabel.command_words import read_settings
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import Kind
 from lesslabel.data.loading.histogram_matching import match_histogram
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.data.loading.sampling import Unit
+from lesslabel.data.loading.sampling import SampleSource
 from lesslabel.data.queue import write_queue
 from lesslabel.data.store import Store
 from lesslabel.data.view import VisibleAnnotation
@@ -112,11 +112,11 @@ def started_from(run: Path) -> str:
     return json.loads((run / "environment.json").read_text())["weights"]["sha256"]
 
 
-def test_only_what_the_queue_holds_teaches_first(adapted: Path, batches: list[Batch], units) -> None:
+def test_only_what_the_queue_holds_supervises_first(adapted: Path, batches: list[Batch], units) -> None:
     labelled = opened(adapted / FINE_TUNE).datamodule.streams().labelled
-    taught = {Unit(uid, index) for uid, at in units for index in (range(3) if at < 0 else [at])}
-    assert len(labelled) == len(taught)
-    assert set(labelled) == taught
+    supervised = {SampleSource(uid, index) for uid, at in units for index in (range(3) if at < 0 else [at])}
+    assert len(labelled) == len(supervised)
+    assert set(labelled) == supervised
     first = batches[:4]
     assert {kind for batch in first for kind in batch["kind"].tolist()} == {Kind.DENSE}
     assert {uid for batch in first for uid in batch["uid"]} == {uid for uid, _ in units}
@@ -304,8 +304,8 @@ def test_bad_thresholds_and_networks_are_refused_before_training(
 ) -> None:
     with pytest.raises(ConfigError, match="confidence: 2 is no probability"):
         adapt_with_labels(bundle, store, queue, "dense", tmp_path / "out", confidence=2)
-    settings = {key: value for key, value in bundle.recipe.method.settings.items() if key != "dice_on_pseudo_labels"}
-    branches = replace(bundle, recipe=replace(bundle.recipe, method=MethodRecipe("DMPLS", settings)))
+    settings = {key: value for key, value in bundle.manifest.method.settings.items() if key != "dice_on_pseudo_labels"}
+    branches = replace(bundle, manifest=replace(bundle.manifest, method=MethodConfig("DMPLS", settings)))
     with pytest.raises(ConfigError, match="DMPLS has other networks than Supervised"):
         adapt_with_labels(branches, store, queue, "dense", tmp_path / "out")
     with pytest.raises(ConfigError, match="DMPLS has other networks than Tent"):
@@ -378,9 +378,9 @@ def test_histograms_are_matched_to_the_quantiles_of_the_bundle(
 def test_adami_needs_the_class_shares(bundle: Bundle, store: Path, tmp_path: Path, trained_stages) -> None:
     adapt_without_labels(bundle, store, "adami", tmp_path / "with", overrides=read_settings(["--seed", "1"]))
     ((_, config, weights),) = trained_stages
-    assert config["model"]["init_args"]["class_shares"] == list(bundle.recipe.class_shares)
+    assert config["model"]["init_args"]["class_shares"] == list(bundle.manifest.class_shares)
     assert weights == bundle.weights
-    without = replace(bundle, recipe=replace(bundle.recipe, class_shares=()))
+    without = replace(bundle, manifest=replace(bundle.manifest, class_shares=()))
     with pytest.raises(ConfigError, match="no class shares, which AdaMI needs"):
         adapt_without_labels(without, store, "adami", tmp_path / "without", overrides=read_settings(["--seed", "1"]))
 

@@ -15,7 +15,7 @@ from pytorch_lightning import Trainer
 from lesslabel.adaptation.stages import adapt_without_labels
 from lesslabel.adaptation.without_labels import ADAPTATIONS
 from lesslabel.bundle import Bundle
-from lesslabel.bundle.recipe import MethodRecipe
+from lesslabel.bundle.manifest import MethodConfig
 from lesslabel.cli import main
 from lesslabel.command_words import read_settings
 from lesslabel.data.store import Store
@@ -28,13 +28,13 @@ SETTINGS = (*WITHOUT_LABELS, *EAST)
 
 def of_two_networks(bundle: Bundle) -> Bundle:
     """A bundle whose method has a network more than adapting goes on with."""
-    settings = {key: value for key, value in bundle.recipe.method.settings.items() if key != "dice_on_pseudo_labels"}
-    return replace(bundle, recipe=replace(bundle.recipe, method=MethodRecipe("DMPLS", settings)))
+    settings = {key: value for key, value in bundle.manifest.method.settings.items() if key != "dice_on_pseudo_labels"}
+    return replace(bundle, manifest=replace(bundle.manifest, method=MethodConfig("DMPLS", settings)))
 
 
 def without_shares(bundle: Bundle) -> Bundle:
     """A bundle of a run that saw too few dense labels."""
-    return replace(bundle, recipe=replace(bundle.recipe, class_shares=()))
+    return replace(bundle, manifest=replace(bundle.manifest, class_shares=()))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import yaml
 
 import lesslabel.methods
 from lesslabel.adaptation.choosing import features_of_training_part
-from lesslabel.bundle import Bundle, BundleRecipe, export_bundle
+from lesslabel.bundle import Bundle, BundleManifest, export_bundle
 from lesslabel.bundle.export import require_anonymous
 from lesslabel.bundle.statistics import average_quantiles, measure_class_shares
 from lesslabel.cli import main
@@ -51,7 +51,7 @@ def test_the_method_comes_back_with_the_weights_that_test_takes(bundle: Bundle, 
     assert not method.training
     assert method.state_dict().keys() == saved["state_dict"].keys()
     assert all(torch.equal(method.state_dict()[name], tensor) for name, tensor in saved["state_dict"].items())
-    training = bundle.recipe.training
+    training = bundle.manifest.training
     assert (training.checkpoint, training.iteration) == ("best", saved["global_step"])
     assert bundle.label_names == ("background", "heart", "RV")
 
@@ -62,23 +62,23 @@ def test_the_published_references_are_the_means_of_the_nearest_training_images(
     bundle = export_bundle(run, tmp_path / "bundle", store, n_references=4, seed=3, min_patients=1)
     data, uids = bundle.data_module(store), training_part(run)
     images = extract_features(bundle.build_method(), data, uids)
-    training = bundle.recipe.training
+    training = bundle.manifest.training
     assert (training.cases, training.patients, training.images) == (10, 5, 30)
     assert training.images_with_feature == images.has_feature.sum() > 8
     features, owners = images.features[images.has_feature], images.uid[images.has_feature]
     distances = ((features[:, None] - bundle.references[None]) ** 2).sum(axis=2)
     nearest = distances.argmin(axis=1)
     for index, (reference, patients) in enumerate(
-        zip(bundle.references, bundle.recipe.references.patients, strict=True)
+        zip(bundle.references, bundle.manifest.references.patients, strict=True)
     ):
         np.testing.assert_allclose(features[nearest == index].mean(axis=0), reference, rtol=1e-4, atol=1e-7)
         assert len({uid.partition("_")[0] for uid in owners[nearest == index]}) == patients
-    assert min(bundle.recipe.references.patients) == 1
+    assert min(bundle.manifest.references.patients) == 1
 
 
 def test_no_reference_is_of_a_single_patient_unless_asked_for(bundle: Bundle) -> None:
-    assert 1 <= len(bundle.references) == len(bundle.recipe.references.patients) < 4
-    assert min(bundle.recipe.references.patients) >= 2
+    assert 1 <= len(bundle.references) == len(bundle.manifest.references.patients) < 4
+    assert min(bundle.manifest.references.patients) >= 2
 
 
 def test_the_quantiles_are_means_over_the_raw_training_images(bundle: Bundle, run: Path, store: Path) -> None:
@@ -137,8 +137,8 @@ def test_exporting_again_from_a_store_elsewhere_gives_the_same_bytes(
 
 def test_the_other_mask_is_recorded_and_used(bundle: Bundle, run: Path, store: Path, tmp_path: Path) -> None:
     other = export_bundle(run, tmp_path / "bundle", store, n_references=2, mask="background-softmax")
-    assert other.recipe.features.mask == "background-softmax"
-    assert other.recipe.training.images_with_feature == 30
+    assert other.manifest.features.mask == "background-softmax"
+    assert other.manifest.training.images_with_feature == 30
     assert other.model_sha256 == bundle.model_sha256
     # every image counts, and each once
     images = extract_features(
@@ -151,7 +151,7 @@ def test_the_other_mask_is_recorded_and_used(bundle: Bundle, run: Path, store: P
 
 def test_the_other_scale_is_recorded_and_used(bundle: Bundle, run: Path, store: Path, tmp_path: Path) -> None:
     other = export_bundle(run, tmp_path / "bundle", store, n_references=2, scale="unit-length")
-    assert other.recipe.features.scale == "unit-length"
+    assert other.manifest.features.scale == "unit-length"
     assert "predicted mask, 16×16 cells, unit-length\n" in (other.path / "CARD.md").read_text(encoding="utf-8")
     assert "unit-length" not in (bundle.path / "CARD.md").read_text(encoding="utf-8")
     images = features_of_training_part(other, other.data_module(store))
@@ -160,11 +160,11 @@ def test_the_other_scale_is_recorded_and_used(bundle: Bundle, run: Path, store: 
     assert distance.min(axis=1).mean() < 1.0
 
 
-def test_a_recipe_of_before_there_was_a_scale_is_of_the_published(bundle: Bundle) -> None:
-    text = bundle.recipe.to_json()
+def test_a_manifest_without_a_scale_has_the_published_one(bundle: Bundle) -> None:
+    text = bundle.manifest.to_json()
     without = re.sub(r',\n *"scale": "published"', "", text)
     assert without != text
-    assert BundleRecipe.from_json(without) == bundle.recipe
+    assert BundleManifest.from_json(without) == bundle.manifest
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "dangling link"])

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lesslabel.bundle import Bundle, load_bundle, verify_bundle
 from lesslabel.bundle.card import write_card
-from lesslabel.bundle.recipe import BundleRecipe, to_json
+from lesslabel.bundle.manifest import BundleManifest, to_json
 from lesslabel.cli import main
 from lesslabel.errors import DataError
 
@@ -36,10 +36,10 @@ def seal(folder: Path, *, card: bool = True) -> None:
     if card:
         weights = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
         try:
-            text = write_card(BundleRecipe.from_json((folder / "bundle.json").read_text()), weights)
+            text = write_card(BundleManifest.from_json((folder / "bundle.json").read_text()), weights)
             (folder / "CARD.md").write_text(text)
         except DataError:
-            pass  # no card fits a recipe that cannot be read
+            pass  # no card fits a manifest that cannot be read
     names = [name for name in NAMES if name != "SHA256SUMS"]
     lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (folder / "SHA256SUMS").write_text("".join(lines))
@@ -57,7 +57,7 @@ def refused(folder: Path) -> str:
 
 def test_what_was_exported_loads_with_equal_content(bundle: Bundle, copy: Path) -> None:
     found = load_bundle(str(copy))
-    assert found.recipe == bundle.recipe
+    assert found.manifest == bundle.manifest
     np.testing.assert_array_equal(found.references, bundle.references)
     np.testing.assert_array_equal(found.quantiles, bundle.quantiles)
     assert found.model_sha256 == bundle.model_sha256
@@ -121,7 +121,7 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> str:
-    """The reason why a bundle with a changed recipe, but fitting card and checksums, is refused."""
+    """The reason why a bundle with a changed manifest, but fitting card and checksums, is refused."""
     content = json.loads((folder / "bundle.json").read_text())
     change(content)
     (folder / "bundle.json").write_text(to_json(content))
@@ -132,21 +132,21 @@ def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> str:
 CHANGES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("unknown key 'patient'", lambda r: r.update(patient="Jane Doe")),
     ("unknown key 'note'", lambda r: r["training"].update(note="of ward 7")),
-    ("recipe.training.source: ", lambda r: r["training"].update(source="/home/jane/data")),
-    ("recipe.training.source: ", lambda r: r["training"].update(source="a\nb")),
-    ("recipe.channels[0]: ", lambda r: r.update(channels=["x" * 65])),
-    ("recipe.classes[0].name: ", lambda r: r["classes"][0].update(name="<b>heart</b>")),
+    ("manifest.training.source: ", lambda r: r["training"].update(source="/home/jane/data")),
+    ("manifest.training.source: ", lambda r: r["training"].update(source="a\nb")),
+    ("manifest.channels[0]: ", lambda r: r.update(channels=["x" * 65])),
+    ("manifest.classes[0].name: ", lambda r: r["classes"][0].update(name="<b>heart</b>")),
     ("every one needs a name", lambda r: r.update(channels=[""])),
     ("training.patients: 4", lambda r: r["training"].update(patients=4)),
-    ("recipe.training.images: expected int", lambda r: r["training"].update(images=True)),
-    ("recipe: training is missing", lambda r: r.pop("training")),
+    ("manifest.training.images: expected int", lambda r: r["training"].update(images=True)),
+    ("manifest: training is missing", lambda r: r.pop("training")),
     ("class_shares: ", lambda r: r.update(class_shares=[0.5, 0.5])),
     ("features.grid: ", lambda r: r["features"].update(grid=[8, 32])),
     ("'guess' is not one of", lambda r: r["features"].update(mask="guess")),
     ("format 2, this version reads 1", lambda r: r.update(format=2)),
     ("format '1', this version reads 1", lambda r: r.update(format="1")),
     ("intensity.match: ", lambda r: r["preprocessing"]["intensity"].update(match="quantiles.npy")),
-    ("recipe.preprocessing.dimensions: 4", lambda r: r["preprocessing"].update(dimensions=4)),
+    ("manifest.preprocessing.dimensions: 4", lambda r: r["preprocessing"].update(dimensions=4)),
     ("'SegmentationMethod' is not among", lambda r: r["method"].update(name="SegmentationMethod")),
     ("'Inference' is not among", lambda r: r["method"].update(name="Inference")),
     ("'os.system' is not among", lambda r: r["method"].update(name="os.system")),
@@ -162,18 +162,18 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
 ]
 
 
-def network_of(recipe: dict[str, Any]) -> dict[str, Any]:
-    return recipe["method"]["settings"]["network"]["init_args"]
+def network_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    return manifest["method"]["settings"]["network"]["init_args"]
 
 
-def own_settings(recipe: dict[str, Any]) -> dict[str, Any]:
-    return {key: recipe["method"]["settings"][key] for key in ("num_classes", "network")}
+def own_settings(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {key: manifest["method"]["settings"][key] for key in ("num_classes", "network")}
 
 
 @pytest.mark.parametrize(
     ("reason", "change"), CHANGES, ids=[f"{index}-{r[:24]}" for index, (r, _) in enumerate(CHANGES)]
 )
-def test_a_recipe_outside_the_schema_is_refused_though_sealed(
+def test_a_manifest_outside_the_schema_is_refused_though_sealed(
     copy: Path, reason: str, change: Callable[[dict[str, Any]], object]
 ) -> None:
     assert reason in edited(copy, change)
@@ -308,7 +308,7 @@ def test_a_card_that_says_more_is_refused_though_sealed(copy: Path) -> None:
     with (copy / "CARD.md").open("a") as file:
         file.write("\nPatient: Jane Doe\n")
     seal(copy, card=False)
-    assert "says something else than bundle.json" in refused(copy)
+    assert "differs from bundle.json" in refused(copy)
 
 
 def test_weights_that_change_after_loading_are_refused(copy: Path) -> None:

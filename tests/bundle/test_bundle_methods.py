@@ -11,8 +11,8 @@ import torch
 
 import lesslabel.methods
 from lesslabel.bundle.description import describe_method
+from lesslabel.bundle.manifest import MethodConfig
 from lesslabel.bundle.plain import build, read_value
-from lesslabel.bundle.recipe import MethodRecipe
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.methods import GPInteractive, InteractiveMethod, MIDeepSeg, SegmentationMethod
@@ -40,14 +40,14 @@ def settings_of(kind: type[SegmentationMethod]) -> dict[str, object]:
 
 @pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.__name__)
 def test_a_method_is_made_again(kind: type[SegmentationMethod]) -> None:
-    recipe = MethodRecipe(kind.__name__, settings_of(kind))
+    manifest = MethodConfig(kind.__name__, settings_of(kind))
     torch.manual_seed(0)
-    made = recipe.build()
+    made = manifest.build()
     assert type(made) is kind
     assert made.shape.channels == (3, 5)
     before = torch.get_rng_state()
     with torch.device("meta"):
-        shapes = recipe.build().state_dict()
+        shapes = manifest.build().state_dict()
     assert torch.equal(torch.get_rng_state(), before)
     state = made.state_dict()
     assert {name: (t.shape, t.dtype) for name, t in shapes.items()} == {n: (t.shape, t.dtype) for n, t in state.items()}

@@ -17,8 +17,8 @@ from lesslabel.clicks.folder import ClickFolder
 from lesslabel.clicks.measures import CLICK_COLUMNS, OBJECT
 from lesslabel.clicks.object_scores import object_scores
 from lesslabel.clicks.objects import WHOLE_CASE, ClickObject, iterate_objects
-from lesslabel.clicks.player import PICTURED, ClickPlayer, ClickProtocol
 from lesslabel.clicks.protocol import OtherStore, run_clicks
+from lesslabel.clicks.simulator import PICTURED, ClickProtocol, ClickSimulator
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.loading.resize import resize_labels
@@ -278,10 +278,10 @@ def test_a_volume_is_pictured_where_it_is_most_often_wrong(tmp_path: Path) -> No
     store, labels = handmade(tmp_path)
     entry = objects_of(store, dimensions=3)["a", WHOLE_CASE, "one"]
     model = GreyValue(network=UNet(dimensions=3))
-    player = ClickPlayer(model, model.first_robot, ClickProtocol(cap=9, turns=2))
-    line = player.play(entry)
+    simulator = ClickSimulator(model, model.first_robot, ClickProtocol(cap=9, turns=2))
+    line = simulator.simulate(entry)
     first, corrections = json.loads(line)["turns"]
-    (kept,) = player.worst
+    (kept,) = simulator.worst
     session = InteractiveSession(model).set_image(entry.image, entry.spacing_mm)
     session.add(*map(prompt_from_json, first))
     last = session.add(*map(prompt_from_json, corrections))
@@ -291,7 +291,7 @@ def test_a_volume_is_pictured_where_it_is_most_often_wrong(tmp_path: Path) -> No
     np.testing.assert_array_equal(kept.truth, labels[kept.z] == 1)
     np.testing.assert_array_equal(kept.last, (last.mask & entry.known)[kept.z])
     assert kept.spacing_mm == (1.0, 2.0)
-    assert [row[4] for row in player.rows] == [0, 1, 2]
+    assert [row[4] for row in simulator.rows] == [0, 1, 2]
 
 
 def test_what_the_reference_does_not_speak_of_is_no_object(tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_an_error_names_the_object(run: Path, tmp_path: Path, monkeypatch: pytes
         run_clicks(run, SHORT, tmp_path / "out")
 
 
-def test_the_verb_prints_a_table_and_goes_on_to_the_report(
+def test_the_command_prints_a_table_and_goes_on_to_the_report(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

@@ -18,7 +18,7 @@ import replicas
 import SimpleITK
 from PIL import Image
 
-from lesslabel.data.formats.seg_nrrd import Segment, Segmentation, write_segmentation
+from lesslabel.data.formats.seg_nrrd import Segment, SegNrrd, write_segmentation
 
 SHAPE = (6, 12, 10)
 DETACHED = ("nhdr", "mhd")
@@ -121,7 +121,7 @@ def _write_segments(folder: Path, role: str, array: np.ndarray) -> None:
         return
     segments = (Segment("RV", 1, colour=(1.0, 0.0, 0.5)), Segment("Myo", 2))
     path = folder / "label.seg.nrrd"
-    write_segmentation(path, Segmentation(array[None], segments, replicas.SPACING_MM, replicas.OBLIQUE_AFFINE, path))
+    write_segmentation(path, SegNrrd(array[None], segments, replicas.SPACING_MM, replicas.OBLIQUE_AFFINE, path))
 
 
 def truncate(content: bytes, generator: np.random.Generator) -> bytes:

@@ -244,7 +244,7 @@ def test_several_labels_have_a_table_each_and_one_for_the_mean(make_store) -> No
     assert "| b | 0.750 | – |" in text
 
 
-def test_the_verb_prints_and_writes(three: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_and_writes(three: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("table.md", "table.csv"):
         assert main(["raters", str(three.path), "--annotations", "a", "b", "--output", str(tmp_path / name)]) == 0
     assert "0.875 ± 0.177" in capsys.readouterr().out
@@ -256,6 +256,6 @@ def test_the_verb_prints_and_writes(three: Store, tmp_path: Path, capsys: pytest
     pd.testing.assert_frame_equal(written, expected, check_dtype=False)
 
 
-def test_the_verb_refuses_an_ending_before_it_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_an_ending_before_it_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["raters", str(tmp_path / "nowhere"), "--output", "table.txt"]) == 1
     assert "table.txt is neither .md nor .csv" in capsys.readouterr().err

@@ -114,14 +114,14 @@ def test_each_object_begins_once_and_all_on_the_same_array() -> None:
     session.add(AWAY)
     assert isinstance(session.model, ToyModel)
     assert session.model.begun == 2
-    assert [image is session.image.intensities for image, _ in session.model.looked_at] == [True]
+    assert [image is session.image.intensities for image, _ in session.model.summaries] == [True]
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_a_model_looks_once_at_an_image(dimensions: int) -> None:
     model = ToyModel(dimensions)
     session = InteractiveSession(model).set_image(squares(dimensions), SPACING[dimensions])
-    assert len(model.looked_at) == 1  # before anybody points at anything
+    assert len(model.summaries) == 1  # before anybody points at anything
     clicks = [Click((2, 3, 3)[-dimensions:]), Click((0, 0, 0)[-dimensions:], Side.BACKGROUND)]
     session.add(clicks[0])
     session.add(clicks[1])
@@ -132,12 +132,12 @@ def test_a_model_looks_once_at_an_image(dimensions: int) -> None:
     assert state(session) == after(*turns, dimensions=dimensions)
     session.reset()
     session.add(clicks[0])
-    ((image, spacing_mm),) = model.looked_at
+    ((image, spacing_mm),) = model.summaries
     assert image is session.image.intensities
     assert spacing_mm == SPACING[dimensions]
     assert state(replay(model, squares(dimensions), SPACING[dimensions], session.log(MODEL))) == state(session)
     session.set_image(squares(dimensions) + 1)
-    assert len(model.looked_at) == 3
+    assert len(model.summaries) == 3
 
 
 def test_an_image_that_the_model_refuses_to_prepare_changes_nothing() -> None:
@@ -439,7 +439,7 @@ def test_a_session_is_its_turns_that_were_not_taken_back(done: tuple[int, list[A
 # Suggestions and labels
 
 
-def test_the_suggestion_is_the_first_voxel_of_greatest_uncertainty_not_spoken_of() -> None:
+def test_the_suggestion_is_the_first_voxel_of_greatest_uncertainty_not_marked() -> None:
     uncertainty = np.array([[0, 0.5, 0.2], [0.9, 0.9, 0.9]], np.float32)
     assert most_uncertain_voxel(uncertainty, []) == (1, 0)
     assert most_uncertain_voxel(uncertainty, [Click((0.6, 0.4))]) == (1, 1)

@@ -32,7 +32,7 @@ ROBOT = ROBOTS["error-centre"]()
 
 
 class Believer:
-    """Segments what was said to be in the object, and always some voxels more."""
+    """Segments what was marked as object, and always some voxels more."""
 
     dimensions, in_channels = 2, 1
 

@@ -22,14 +22,14 @@ class ToyModel:
 
     dimensions: int = 2
     in_channels: int = 1
-    looked_at: list[tuple[NDArray[np.float32], tuple[float, ...]]] = field(default_factory=list)
+    summaries: list[tuple[NDArray[np.float32], tuple[float, ...]]] = field(default_factory=list)
     begun: int = 0
     histories: list[History] = field(default_factory=list)
 
     def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "ToyImage":
         if not image.any():
             raise DataError("the toy sees nothing in the dark")
-        self.looked_at.append((image, tuple(spacing_mm)))
+        self.summaries.append((image, tuple(spacing_mm)))
         return ToyImage(self, image, tuple(spacing_mm))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from lesslabel.reports.experiments.figure import draw_figure, read_rows, write_figure
 from lesslabel.tables import add_results
-from lesslabel.tables.protocol import published_number
+from lesslabel.tables.experiment_protocol import published_number
 
 SPACE = "{http://www.w3.org/2000/svg}"
 PUBLISHED = """method,setting,metric,value,source

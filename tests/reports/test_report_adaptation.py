@@ -13,14 +13,14 @@ import torch
 import yaml
 
 from lesslabel.adaptation.choosing import choose_queue, make_strategy
-from lesslabel.bundle import Bundle, BundleRecipe, load_bundle
+from lesslabel.bundle import Bundle, BundleManifest, load_bundle
 from lesslabel.bundle.contents import write_contents
-from lesslabel.bundle.recipe import (
-    FeatureRecipe,
+from lesslabel.bundle.manifest import (
+    FeatureSettings,
     LabelClass,
-    MethodRecipe,
+    MethodConfig,
     Preprocessing,
-    ReferenceRecipe,
+    ReferenceSettings,
     Training,
     Versions,
 )
@@ -55,26 +55,26 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle(hospital: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A network that was never trained, and references and quantiles of the hospital's last patient."""
     network = {"name": "unet", "dimensions": 2, "channels": [4, 8], "encoder_dropout": [0.0, 0.0]}
-    recipe = BundleRecipe(
+    manifest = BundleManifest(
         format=1,
-        method=MethodRecipe("Supervised", {"num_classes": 3, "in_channels": 1, "network": network}),
+        method=MethodConfig("Supervised", {"num_classes": 3, "in_channels": 1, "network": network}),
         preprocessing=Preprocessing(2, (32, 32), None, None, "linear", Intensity("zscore")),
         classes=tuple(LabelClass(name, labels, codes) for name, (labels, codes) in CLASSES.items()),
         class_shares=(),
         channels=("image",),
-        features=FeatureRecipe("predicted", FEATURE_GRIDS[2]),
-        references=ReferenceRecipe(0, (1, 1)),
+        features=FeatureSettings("predicted", FEATURE_GRIDS[2]),
+        references=ReferenceSettings(0, (1, 1)),
         training=Training("elsewhere", 7, 14, 42, 42, "best", 10),
         versions=Versions(*["1.0"] * 6),
     )
     store = Store(hospital)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        weights = recipe.build_method().state_dict()
+        weights = manifest.build_method().state_dict()
     references = np.random.default_rng(0).random((2, 256), dtype=np.float32) / 100
     quantiles = average_quantiles(store.read(uid).image for uid in ("phantom004_ed", "phantom004_es"))
     folder = tmp_path_factory.mktemp("bundles") / "bundle"
-    write_contents(folder, recipe, weights, references, quantiles)
+    write_contents(folder, manifest, weights, references, quantiles)
     return load_bundle(folder)
 
 

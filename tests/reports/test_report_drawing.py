@@ -15,18 +15,18 @@ from PIL import Image
 from lesslabel.data.case import IGNORE
 from lesslabel.reports.drawing import charts
 from lesslabel.reports.drawing.overlays import SliceDrawing, field_of_view, grey_levels, outside
-from lesslabel.reports.drawing.scenes import Scene
+from lesslabel.reports.drawing.slice_plots import SlicePlot
 from lesslabel.reports.drawing.svg import Scale, element, label_style
 from lesslabel.reports.runs import words
-from lesslabel.reports.runs.protocol import describe
 from lesslabel.reports.runs.results import Estimate
-from lesslabel.reports.runs.scenes import choose_cases, choose_slice
+from lesslabel.reports.runs.run_facts import describe
+from lesslabel.reports.runs.slice_plots import choose_cases, choose_slice
 
 
-def make_scene(truth, predictions=(), spacing_mm=(1.0, 1.0), supervision=None) -> Scene:
+def make_plot(truth, predictions=(), spacing_mm=(1.0, 1.0), supervision=None) -> SlicePlot:
     truth = np.asarray(truth, dtype=np.uint8)
     image = np.arange(truth.size, dtype=np.float32).reshape(truth.shape)
-    return Scene("case", "best", 0, 1, image, spacing_mm, truth, supervision, tuple(predictions))
+    return SlicePlot("case", "best", 0, 1, image, spacing_mm, truth, supervision, tuple(predictions))
 
 
 def square(shape, rows, columns, code=1):
@@ -72,16 +72,16 @@ def test_the_slice_is_the_most_wrong_one_well_inside_the_organ():
 
 
 def test_field_of_view_is_square_in_mm_about_the_organs():
-    rows, columns = field_of_view(make_scene(square((200, 200), (80, 120), (90, 110)), spacing_mm=(1.0, 2.0)))
+    rows, columns = field_of_view(make_plot(square((200, 200), (80, 120), (90, 110)), spacing_mm=(1.0, 2.0)))
     # both sides 40 mm, with 40 % on each side 72 mm: 72 rows, 36 columns raised to the smallest window
     assert (rows.start, rows.stop) == (64, 136)
     assert (columns.start, columns.stop) == (76, 124)
 
 
 def test_field_of_view_stays_inside_and_without_organ_follows_the_prediction():
-    assert field_of_view(make_scene(np.zeros((30, 20)))) == (slice(0, 30), slice(0, 20))
-    assert field_of_view(make_scene(square((60, 50), (0, 4), (46, 50)))) == (slice(0, 48), slice(2, 50))
-    rows, columns = field_of_view(make_scene(np.zeros((300, 300)), [None, square((300, 300), (100, 110), (200, 210))]))
+    assert field_of_view(make_plot(np.zeros((30, 20)))) == (slice(0, 30), slice(0, 20))
+    assert field_of_view(make_plot(square((60, 50), (0, 4), (46, 50)))) == (slice(0, 48), slice(2, 50))
+    rows, columns = field_of_view(make_plot(np.zeros((300, 300)), [None, square((300, 300), (100, 110), (200, 210))]))
     assert (rows, columns) == (slice(81, 129), slice(181, 229))
 
 
@@ -102,7 +102,7 @@ def path_area(data: str) -> float:
 
 
 def test_outlines_lie_on_the_pixels_of_the_label():
-    drawing = SliceDrawing(make_scene(square((48, 48), (10, 20), (5, 30))), "key", ["LV"])
+    drawing = SliceDrawing(make_plot(square((48, 48), (10, 20), (5, 30))), "key", ["LV"])
     data = re.search(r'<path d="([^"]+)" class="outline"', drawing.truth()).group(1)
     x, y = np.array(re.findall(r"([\d.]+) ([\d.]+)", data), dtype=float).T
     assert (x.min(), x.max(), y.min(), y.max()) == (5, 30, 10, 20)
@@ -111,7 +111,7 @@ def test_outlines_lie_on_the_pixels_of_the_label():
 
 def test_a_ring_keeps_its_hole():
     ring = square((48, 48), (10, 30), (10, 30)) - square((48, 48), (15, 25), (15, 25))
-    data = re.search(r'<path d="([^"]+)"', SliceDrawing(make_scene(ring), "key", ["MYO"]).truth()).group(1)
+    data = re.search(r'<path d="([^"]+)"', SliceDrawing(make_plot(ring), "key", ["MYO"]).truth()).group(1)
     assert data.count("Z") == 2
     assert path_area(data) == pytest.approx(400 - 100 - 4 * 0.125 + 4 * 0.125)
 
@@ -119,20 +119,20 @@ def test_a_ring_keeps_its_hole():
 def test_a_scribble_covers_its_pixels_and_nothing_else():
     labels = np.full((48, 48), IGNORE, dtype=np.uint8)
     labels[3, 4:9], labels[5, 6], labels[40, 0:2] = 0, 0, 2
-    drawn = SliceDrawing(make_scene(np.zeros((48, 48))), "key", ["RV", "LV"]).supervision(labels)
+    drawn = SliceDrawing(make_plot(np.zeros((48, 48))), "key", ["RV", "LV"]).supervision(labels)
     paths = re.findall(r'<path d="([^"]+)" class="scribble" style="([^"]+)"', drawn)
     assert [data for data, _ in paths] == ["M4 3h5v1h-5zM6 5h1v1h-1z", "M0 40h2v1h-2z"]
     assert [style for _, style in paths] == ["--ink: #fff", label_style(1)]
 
 
 def test_the_picture_is_the_image_and_keeps_its_proportions():
-    scene = make_scene(np.zeros((30, 20)), spacing_mm=(1.0, 3.0))
-    drawn = SliceDrawing(scene, "key", []).image()
+    plot = make_plot(np.zeros((30, 20)), spacing_mm=(1.0, 3.0))
+    drawn = SliceDrawing(plot, "key", []).image()
     assert 'viewBox="0 0 60 30"' in drawn
     assert 'transform="scale(3.0000 1)"' in drawn
     png = re.search(r"base64,([^\"]+)", drawn).group(1)
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(png))))
-    np.testing.assert_array_equal(pixels, grey_levels(scene.image))
+    np.testing.assert_array_equal(pixels, grey_levels(plot.image))
 
 
 def test_grey_levels_span_the_percentiles_and_survive_bad_values():

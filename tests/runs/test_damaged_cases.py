@@ -1,4 +1,4 @@
-"""Cases in which verify finds an error: every verb names the case, and leaves it out where it is told to."""
+"""Cases in which verify finds an error: every command names the case, and leaves it out where it is told to."""
 
 import json
 import shutil

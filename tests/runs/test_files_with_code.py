@@ -56,15 +56,15 @@ def test_weights_of_a_training(
 
 
 @pytest.mark.parametrize("write", [zipped, legacy, plain])
-@pytest.mark.parametrize("verb", ["test", "validate", "predict"])
+@pytest.mark.parametrize("command", ["test", "validate", "predict"])
 def test_the_checkpoint_of_a_run(
-    write: Callable[[Path, object], None], verb: str, plain_run: Path, tmp_path: Path, trap: Path
+    write: Callable[[Path, object], None], command: str, plain_run: Path, tmp_path: Path, trap: Path
 ) -> None:
     run = Path(shutil.copytree(plain_run, tmp_path / "run"))
     for path in (run / "checkpoints").iterdir():
         write(path, {"state_dict": {"a": Trap(trap)}, "pytorch-lightning_version": "2", "global_step": 1})
-    output = ["--output", str(tmp_path / "out")] if verb == "predict" else []
-    assert main([verb, "--run", str(run), *output]) == 1
+    output = ["--output", str(tmp_path / "out")] if command == "predict" else []
+    assert main([command, "--run", str(run), *output]) == 1
     assert not trap.exists()
 
 

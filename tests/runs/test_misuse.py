@@ -207,9 +207,9 @@ def test_fit_needs_the_name_of_a_run(config: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [([], "verb"), (["tset"], "'tset'"), (["test", "--part", "tset"], "'tset'")]
+    ("arguments", "said"), [([], "command"), (["tset"], "'tset'"), (["test", "--part", "tset"], "'tset'")]
 )
-def test_a_verb_or_choice_that_does_not_exist_is_not_understood(
+def test_a_command_or_choice_that_does_not_exist_is_not_understood(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:

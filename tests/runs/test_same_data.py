@@ -22,10 +22,10 @@ from lesslabel.runs.recorder import TestRecorder
 from lesslabel.tables import add_run, read_results
 
 
-@pytest.mark.parametrize("verb", ["test", "validate"])
-def test_another_fold_would_test_training_patients_and_is_refused(verb, plain_run, capsys):
+@pytest.mark.parametrize("command", ["test", "validate"])
+def test_another_fold_would_test_training_patients_and_is_refused(command, plain_run, capsys):
     capsys.readouterr()
-    assert main([verb, "--run", str(plain_run), "--data.fold", "1"]) == 1
+    assert main([command, "--run", str(plain_run), "--data.fold", "1"]) == 1
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert "the division into training, validation and test changed" in message

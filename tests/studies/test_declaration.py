@@ -70,7 +70,7 @@ def test_a_study_that_selects_on_test_does_not_start(selection: dict[str, str], 
     [
         ({"selection": None}, "selection: expected keys"),
         ({"selection": {"checkpoint": "first"}}, "choose best .* or last"),
-        ({"selection": {"checkpoint": "best", "part": "train"}}, "best looks at validation"),
+        ({"selection": {"checkpoint": "best", "part": "train"}}, "best uses validation"),
         ({"selection": {"checkpoint": "last", "part": "validation"}}, "last at none"),
         ({"seeds": None}, "seeds is missing"),
         ({"seeds": []}, "seeds is empty"),

@@ -63,7 +63,11 @@ def test_click_protocols_are_read(tmp_path: Path) -> None:
             r"recipe source: unknown placeholder \{bundle\}; give",
         ),
         ("source", {"steps": ["fit --run {job}/r {choose}"]}, r"recipe source: unknown placeholder \{choose\}"),
-        ("source", {"steps": ["train --run {job}/r"]}, r"recipes: source: step 1: unknown verb 'train'; a step begins"),
+        (
+            "source",
+            {"steps": ["train --run {job}/r"]},
+            r"recipes: source: step 1: unknown command 'train'; a step begins",
+        ),
         ("source", {"steps": ["fit --run {job}/r --ckpt_path best"]}, r"source: step 1: --ckpt_path is the study's"),
         ("source", {"steps": []}, "steps is empty"),
         ("source", {"step": ["fit"]}, "recipes: source: unknown key 'step'"),
@@ -83,10 +87,10 @@ def test_what_is_wrong_with_a_recipe_is_named(recipe: str, changes: dict[str, An
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--ckpt_path best", "--ckpt_path best, but the study says last"),
-        ("--ckpt_path best --ckpt_path last", "--ckpt_path best, but the study says last"),
-        ("--part validation", "--part validation, but the study says test"),
-        ("--hd95 max-of-directed", "--hd95 max-of-directed, but the study says pooled"),
+        ("--ckpt_path best", "--ckpt_path best, but the study declares last"),
+        ("--ckpt_path best --ckpt_path last", "--ckpt_path best, but the study declares last"),
+        ("--part validation", "--part validation, but the study declares test"),
+        ("--hd95 max-of-directed", "--hd95 max-of-directed, but the study declares pooled"),
     ],
 )
 def test_a_test_takes_what_the_study_selects(option: str, said: str, tmp_path: Path) -> None:

@@ -34,23 +34,23 @@ PLACES = [
     "{job}",
     "",
 ]
-OPTIONS = [(verb, name) for verb, names in WRITTEN.items() for name in names]
+OPTIONS = [(command, name) for command, names in WRITTEN.items() for name in names]
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize(("verb", "name"), OPTIONS)
+@pytest.mark.parametrize(("command", "name"), OPTIONS)
 @pytest.mark.parametrize("form", ["{} {}", "{}={}"])
-def test_what_is_written_lies_in_the_job(verb: str, name: str, place: str, form: str) -> None:
-    first = "" if name == WRITTEN[verb][0] else f" {WRITTEN[verb][0]} {{job}}/a.csv"
-    words = f"{BEGIN[verb]}{first} {form.format(name, repr(place))}"
+def test_what_is_written_lies_in_the_job(command: str, name: str, place: str, form: str) -> None:
+    first = "" if name == WRITTEN[command][0] else f" {WRITTEN[command][0]} {{job}}/a.csv"
+    words = f"{BEGIN[command]}{first} {form.format(name, repr(place))}"
     with pytest.raises(ConfigError):
         check_step(split_step(words), "last", {"unit": "mm", "hd95": "pooled", "empty": "diagonal"})
 
 
-@pytest.mark.parametrize(("verb", "name"), OPTIONS)
-def test_what_lies_in_the_job_passes(verb: str, name: str) -> None:
-    first = "" if name == WRITTEN[verb][0] else f" {WRITTEN[verb][0]} {{job}}/a.csv"
-    check_written(split_step(f"{BEGIN[verb]}{first} {name} {{job}}/b/c"))
+@pytest.mark.parametrize(("command", "name"), OPTIONS)
+def test_what_lies_in_the_job_passes(command: str, name: str) -> None:
+    first = "" if name == WRITTEN[command][0] else f" {WRITTEN[command][0]} {{job}}/a.csv"
+    check_written(split_step(f"{BEGIN[command]}{first} {name} {{job}}/b/c"))
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -66,9 +66,9 @@ def test_a_second_place_is_refused() -> None:
 
 @pytest.mark.parametrize("key", ["default_root_dir", "logger", "callbacks", "plugins", "profiler"])
 def test_settings_that_write_are_no_words_of_a_step(key: str) -> None:
-    for verb in ("test --run {job}/run", "clicks --run {job}/run --out {job}/c"):
+    for command in ("test --run {job}/run", "clicks --run {job}/run --out {job}/c"):
         with pytest.raises(ConfigError, match=f"--trainer.{key} can write anywhere"):
-            check_written(split_step(f"{verb} --trainer.{key} x"))
+            check_written(split_step(f"{command} --trainer.{key} x"))
 
 
 def test_a_link_does_not_lead_out_of_the_job(tmp_path: Path) -> None:

@@ -11,16 +11,16 @@ from lesslabel.errors import RunError
 from lesslabel.studies.step_work import describe_results, make_ready, run_steps
 
 
-class Verbs:
-    """In place of the command line: writes what each verb would, until one is to fail."""
+class Commands:
+    """In place of the command line: writes what each command would, until one is to fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.called: list[list[str]] = []
         self.fail = ""
-        monkeypatch.setattr("lesslabel.studies.step_work.run_verb", self)
+        monkeypatch.setattr("lesslabel.studies.step_work.run_command", self)
 
-    def __call__(self, verb: str, words: list[str]) -> int:
-        step = [verb, *words]
+    def __call__(self, command: str, words: list[str]) -> int:
+        step = [command, *words]
         self.called.append(step)
         if step[0] == self.fail:
             return 3
@@ -43,8 +43,8 @@ class Verbs:
 
 
 @pytest.fixture
-def verbs(monkeypatch: pytest.MonkeyPatch) -> Verbs:
-    return Verbs(monkeypatch)
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
+    return Commands(monkeypatch)
 
 
 def job_in(folder: Path) -> dict[str, Any]:
@@ -58,71 +58,71 @@ def job_in(folder: Path) -> dict[str, Any]:
     return {"steps": steps, "clicks": [{"folder": clicks}], "checkpoint": "last"}
 
 
-def test_a_finished_step_is_not_done_again(verbs: Verbs, tmp_path: Path) -> None:
+def test_a_finished_step_is_not_done_again(commands: Commands, tmp_path: Path) -> None:
     run_steps(tmp_path, job_in(tmp_path))
-    assert verbs.names == ["fit", "clicks", "adapt", "test"]
+    assert commands.names == ["fit", "clicks", "adapt", "test"]
     run_steps(tmp_path, job_in(tmp_path))
-    assert len(verbs.called) == 4
+    assert len(commands.called) == 4
 
 
-def test_a_failed_step_ends_the_job_with_its_code_and_is_tried_again(verbs: Verbs, tmp_path: Path) -> None:
-    verbs.fail = "clicks"
+def test_a_failed_step_ends_the_job_with_its_code_and_is_tried_again(commands: Commands, tmp_path: Path) -> None:
+    commands.fail = "clicks"
     with pytest.raises(SystemExit, match="3"):
         run_steps(tmp_path, job_in(tmp_path))
     assert json.loads((tmp_path / "steps.json").read_text()) == {"finished": 1}
-    verbs.fail = ""
+    commands.fail = ""
     run_steps(tmp_path, job_in(tmp_path))
-    assert verbs.names == ["fit", "clicks", "clicks", "adapt", "test"]
+    assert commands.names == ["fit", "clicks", "clicks", "adapt", "test"]
 
 
 @pytest.mark.parametrize("step", range(4))
-def test_killed_after_a_step_before_it_was_noted(step: int, verbs: Verbs, tmp_path: Path) -> None:
+def test_killed_after_a_step_before_it_was_noted(step: int, commands: Commands, tmp_path: Path) -> None:
     job = job_in(tmp_path)
     run_steps(tmp_path, {**job, "steps": job["steps"][: step + 1], "clicks": []})
     (tmp_path / "steps.json").write_text(json.dumps({"finished": step}))
-    verbs.called.clear()
+    commands.called.clear()
     run_steps(tmp_path, job)
     again = {"fit": [["fit", "--run", str(tmp_path / "run"), "--ckpt_path", "last"]], "adapt": [job["steps"][2]]}
-    assert verbs.called == again.get(job["steps"][step][0], []) + job["steps"][step + 1 :]
+    assert commands.called == again.get(job["steps"][step][0], []) + job["steps"][step + 1 :]
 
 
 @pytest.mark.parametrize(("gone", "again"), [("clicks", ["clicks", "adapt", "test"]), ("run/test", ["test"])])
 def test_a_result_that_was_removed_is_made_again_and_what_was_made_of_it(
-    gone: str, again: list[str], verbs: Verbs, tmp_path: Path
+    gone: str, again: list[str], commands: Commands, tmp_path: Path
 ) -> None:
     run_steps(tmp_path, job_in(tmp_path))
     shutil.rmtree(tmp_path / gone)
     (tmp_path / "adapted" / "old").touch()
-    verbs.called.clear()
+    commands.called.clear()
     run_steps(tmp_path, job_in(tmp_path))
-    assert verbs.names == again
+    assert commands.names == again
     assert (tmp_path / "adapted" / "old").exists() == ("adapt" not in again)
     assert (tmp_path / gone).exists()
     assert json.loads((tmp_path / "steps.json").read_text()) == {"finished": 4}
 
 
-def test_an_adaptation_that_does_not_say_what_it_is_begins_anew(verbs: Verbs, tmp_path: Path) -> None:
+def test_an_adaptation_that_does_not_say_what_it_is_begins_anew(commands: Commands, tmp_path: Path) -> None:
     (tmp_path / "adapted" / "half").mkdir(parents=True)
     run_steps(tmp_path, job_in(tmp_path))
-    assert verbs.names == ["fit", "clicks", "adapt", "test"]
+    assert commands.names == ["fit", "clicks", "adapt", "test"]
     assert not (tmp_path / "adapted" / "half").exists()
 
 
 def test_what_was_written_is_named_from_the_folder_wherever_the_job_ran(
-    verbs: Verbs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     job = {**job_in(Path("runs/a")), "scores": {}, "clicks": []}
     run_steps(Path("runs/a").resolve(), job)
-    assert verbs.names
+    assert commands.names
     ended = describe_results(Path("runs/a").resolve(), job)
     assert ended == {"results": ["run", "clicks", "adapted", "run/test/metrics.csv"], "runs": {}}
 
 
-def test_clicks_with_another_checkpoint_are_refused(verbs: Verbs, tmp_path: Path) -> None:
+def test_clicks_with_another_checkpoint_are_refused(commands: Commands, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"clicks: played with the checkpoint 'last', the study selects 'best'"):
         run_steps(tmp_path, {**job_in(tmp_path), "checkpoint": "best"})
-    assert verbs.names
+    assert commands.names
 
 
 def test_a_run_goes_on_from_its_checkpoint_and_else_begins_anew(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ def test_a_list_in_the_middle_of_a_word_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "unknown verb ''"),
-        ("export stores/a --out {job}/a", "unknown verb 'export'; a step begins with one of fit, test"),
+        ("", "unknown command ''"),
+        ("export stores/a --out {job}/a", "unknown command 'export'; a step begins with one of fit, test"),
         ("fit --config a.yaml --run runs/a", r"write --run \{job\}/NAME"),
         ("clicks --run {job}/run", r"write --out \{job\}/NAME"),
         ("bundle inspect {job}/bundle", r"write bundle export RUN \{job\}/NAME"),

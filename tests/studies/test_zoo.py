@@ -70,7 +70,7 @@ def test_weights_that_came_out_otherwise_do_not_take_the_place_of_the_entry(
     study = read_study(Path("experiments/e"))
     before = add_to_zoo(Path("zoo"), study, [job], Path("store")).read_text()
     monkeypatch.setattr(zoo_module, "load_bundle", lambda path: stand_in(path, OTHER))
-    with pytest.raises(DataError, match=f"e-pCE: .*{OTHER}, the entry of the zoo says {HASH}.*remove the entry"):
+    with pytest.raises(DataError, match=f"e-pCE: .*{OTHER}, that of the zoo is {HASH}.*remove the entry"):
         add_to_zoo(Path("zoo"), study, [job], Path("store"))
     assert (Path("zoo") / "zoo.yaml").read_text() == before
 
@@ -137,8 +137,8 @@ def test_the_committed_zoo_has_cards_commands_and_no_weights() -> None:
         assert entry["sha256"] in card, name
         assert entry["weights"] == f"{name}/weights.safetensors"
         assert entry["bytes"] < 20_000_000, name
-        verb, folder, _, pattern, _, fold, _, seed, _, zoo = shlex.split(entry["command"])[1:]
-        assert (verb, zoo, int(fold), int(seed)) == ("reproduce", "zoo", entry["fold"], entry["seed"])
+        command, folder, _, pattern, _, fold, _, seed, _, zoo = shlex.split(entry["command"])[1:]
+        assert (command, zoo, int(fold), int(seed)) == ("reproduce", "zoo", entry["fold"], entry["seed"])
         study = read_study(ROOT / folder)
         assert [method.name for method in study.methods if fnmatchcase(method.name, pattern)] == [entry["method"]]
         assert (entry["fold"], entry["seed"]) == (study.folds[0], study.seeds[0])

@@ -18,8 +18,8 @@ class AdaMIAdaptation(Adaptation):
 
     def settings(self, bundle: Bundle) -> dict[str, Any]:
         """The class shares; a bundle from too few dense labels has none."""
-        if not bundle.recipe.class_shares:
+        if not bundle.manifest.class_shares:
             raise ConfigError(
                 f"{bundle.path}: no class shares, which AdaMI needs; export a run whose store has dense labels"
             )
-        return {"class_shares": list(bundle.recipe.class_shares)}
+        return {"class_shares": list(bundle.manifest.class_shares)}

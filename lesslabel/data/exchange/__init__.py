@@ -1,9 +1,9 @@
-"""Cases of a store for other programs: one file for each program; `lesslabel import` takes back what they save."""
+"""Export cases of a store to other programs, one module for each; `lesslabel import` reads the files that they save."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lesslabel.data.exchange.base import Names, Outgoing, Writer, outgoing
+from lesslabel.data.exchange.base import ExportedCase, Names, Writer, exported_case
 from lesslabel.data.exchange.itksnap import write_itksnap
 from lesslabel.data.exchange.monailabel import write_monailabel
 from lesslabel.data.exchange.nnunet import write_nnunet
@@ -31,23 +31,23 @@ def export_store(
     uids: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write cases as a program reads them: voxel for voxel, in the order and place in which the store has them.
+    """Write cases in the layout of a program, with unchanged voxels, axes and geometry.
 
-    File names follow from the uids by hash; headers hold geometry alone. Names of labels and channels leave as words.
+    File names are hashes of the uids; headers hold the geometry only. Names of labels and channels are exported.
 
     Args:
-        store: where the cases lie.
+        store: the store of the cases.
         program: one of `PROGRAMS`.
-        folder: folder to make; it must not exist. It appears when everything is written, not before.
-        annotation: what leaves with the images, for the cases that have it; None sends images alone.
+        folder: folder to make; it must not exist. It appears when it is complete.
+        annotation: the annotation to export, for the cases that have it; None exports images only.
         uids: which cases; None means all.
         progress: called with (cases done, cases in all).
 
     Returns:
-        How many cases were written.
+        The number of written cases.
 
     Raises:
-        DataError: if the folder exists, no case has the annotation, or the program's files cannot hold what is asked.
+        DataError: if the folder exists, no case has the annotation, or the program's files cannot hold it.
     """
     if folder.exists():
         raise DataError(f"{folder}: exists already; choose another folder or remove it first")
@@ -56,9 +56,9 @@ def export_store(
         known = ", ".join(store.fingerprint["annotations"]) or "none"
         raise DataError(f"{store.path}: none of the cases has an annotation '{annotation}'; there are {known}")
 
-    def cases() -> Iterator[Outgoing]:
+    def cases() -> Iterator[ExportedCase]:
         for done, uid in enumerate(chosen, start=1):
-            yield outgoing(store.read(uid), annotation)
+            yield exported_case(store.read(uid), annotation)
             if progress is not None:
                 progress(done, len(chosen))
 

@@ -1,4 +1,4 @@
-"""Bring label maps that people drew on a store's images back into it: all of them or none."""
+"""Import label maps that people drew on a store's images: all of them or none."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,14 +23,14 @@ _Reader = Callable[[Path, Case], ReturnedLabels]
 
 @dataclass(frozen=True)
 class ReturnedCase:
-    """What came back for one case.
+    """The imported label map of one case.
 
     Attributes:
         uid: the case.
-        file: name of its label map, empty if there is none that can be taken.
+        file: name of its label map; empty if there is no usable one.
         slices: the queued z indices; None means all.
         voxels: voxels in the queued slices by the name of every label that the file covers.
-        problem: why it is refused and what to do, in one line; empty if it is sound.
+        problem: the reason for refusal and the fix, in one line; empty if it is sound.
     """
 
     uid: str
@@ -55,25 +55,25 @@ def import_annotations(
 ) -> list[ReturnedCase]:
     """Check every label map, then add all of them to the store.
 
-    A label map is found by the name under which the image left (`lesslabel.data.exchange.queue_images.file_stem`),
-    whatever follows it: ``case_0123456789ab.seg.nrrd``, ``case_0123456789ab_prelabel.nii.gz``. It must lie on the grid
+    A label map is found by the exported name of the image (`lesslabel.data.exchange.queue_images.file_stem`),
+    with any text after it: ``case_0123456789ab.seg.nrrd``, ``case_0123456789ab_prelabel.nii.gz``. Its grid must be that
     of the image; nothing is resampled. `lesslabel.data.exchange.returned_labels.read_returned` turns its values into
     labels.
 
     Args:
         store: the store that the queue was made from, or that was exported.
-        queue: what was to be annotated; only these slices are taken. None takes whatever the folder holds.
-        folder: where the label maps lie, apart from the images; or a folder as it was exported.
+        queue: the units to annotate; only these slices are imported. None imports all label maps of the folder.
+        folder: the folder of the label maps without the images; or an exported folder.
         name: of the new annotation.
-        author: who drew it, without patient data.
+        author: the annotator, without patient data.
         time: when, ISO 8601.
-        kind: how it was drawn; of scribbles and points, `read_returned` says what is not drawn.
-        overlaps: what becomes of voxels that several segments of 3D Slicer claim; see `read_returned`.
-        allow_empty: also take slices and cases without any label.
+        kind: how it was made; for scribbles and points, see `read_returned`.
+        overlaps: the rule for voxels in several segments of 3D Slicer; see `read_returned`.
+        allow_empty: accept slices and cases without any label.
         replace: see `Store.add_annotations`.
 
     Returns:
-        What came back, one entry per case. Nothing was added if any has a problem.
+        One entry per case. Nothing was added if any has a problem.
 
     Raises:
         DataError: if the folder is absent or holds a file of no case, the queue is not of this store, or the store
@@ -96,10 +96,10 @@ def import_annotations(
 
 
 def _list_drawn(store: Store, folder: Path) -> list[str]:
-    """The cases of which a folder holds a label map, in the order of the store.
+    """The cases with a label map in a folder, in the order of the store.
 
     Raises:
-        DataError: if a label map belongs to no case, or there is none.
+        DataError: if a label map belongs to no case, or there is no label map.
     """
     uid_of = {file_stem(uid): uid for uid in store.records}
     length = len(file_stem(""))
@@ -117,7 +117,7 @@ def _list_drawn(store: Store, folder: Path) -> list[str]:
 
 
 def _annotation(store: Store, entry: ReturnedCase, folder: Path, reader: _Reader) -> Annotation:
-    """The annotation once more from its file, so that only one is in memory at a time."""
+    """Read the annotation again from its file, so that only one is in memory at a time."""
     read = reader(folder / entry.file, store.read(entry.uid))
     labels, slices = read.labels, entry.slices
     if slices is not None:
@@ -156,7 +156,7 @@ def _find(folder: Path, uid: str) -> Path:
 
 
 def _find_emptiness(path: Path, labels: NDArray[np.uint8], slices: tuple[int, ...] | None) -> str:
-    """Which queued unit holds no label, as a problem; empty if all do."""
+    """The problem of a queued unit without a label; empty if all have one."""
     labelled = ((labels != 0) & (labels != IGNORE)).any(axis=(1, 2))
     advice = "draw it, or pass --allow-empty if there is nothing to be drawn"
     if slices is None:

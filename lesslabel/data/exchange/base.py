@@ -1,4 +1,4 @@
-"""What leaves a store for another program: file names that tell nothing, geometry as it is, labels with names."""
+"""A case for another program: file names without information, unchanged geometry, labels with names."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL
 from lesslabel.errors import DataError
 
 UNKNOWN = "unknown"
-"""The name of voxels of which an annotation does not say what they are."""
+"""The name of voxels that are unknown in an annotation."""
 ENDING = ".nii.gz"
 
-_COLOURS = (  # of Okabe and Ito, which colour-blind people can tell apart
+_COLOURS = (  # of Okabe and Ito, which colour-blind people can distinguish
     (230, 159, 0),
     (86, 180, 233),
     (0, 158, 115),
@@ -35,13 +35,13 @@ _ORTHOGONAL = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Outgoing:
-    """One case as it leaves.
+class ExportedCase:
+    """One exported case.
 
     Attributes:
-        stem: what its files are named by; it follows from the uid and tells nothing of it.
+        stem: the beginning of its file names: a hash of the uid, which does not reveal it.
         case: its image and geometry.
-        annotation: what leaves with it; None if nothing does. Its labels are `IGNORE` outside the covered slices.
+        annotation: the exported annotation; None for none. Its labels are `IGNORE` outside the covered slices.
     """
 
     stem: str
@@ -51,7 +51,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Names:
-    """What the store calls its labels and channels.
+    """The names of the store's labels and channels.
 
     Attributes:
         labels: codes and names, background left out.
@@ -62,14 +62,14 @@ class Names:
     channels: Sequence[str]
 
 
-Writer = Callable[[Path, Iterator[Outgoing], Names], None]
+Writer = Callable[[Path, Iterator[ExportedCase], Names], None]
 
 
-def outgoing(case: Case, annotation: str | None) -> Outgoing:
-    """Make a case ready to leave.
+def exported_case(case: Case, annotation: str | None) -> ExportedCase:
+    """Prepare a case for export.
 
     Raises:
-        DataError: if programs that stand on ITK would show it elsewhere: its grid is sheared, or its affine contradicts
+        DataError: if programs that use ITK would display it elsewhere: its grid is sheared, or its affine contradicts
             its spacing.
     """
     if case.affine is not None:
@@ -85,11 +85,11 @@ def outgoing(case: Case, annotation: str | None) -> Outgoing:
                 "voxels from where it is; correct the header of the raw image and prepare it again"
             )
     taken = None if annotation is None else case.annotations.get(annotation)
-    return Outgoing(file_stem(case.uid), case, None if taken is None else _hide_uncovered(taken))
+    return ExportedCase(file_stem(case.uid), case, None if taken is None else _hide_uncovered(taken))
 
 
-def require_all_labels(case: Outgoing, codes: Mapping[int, str], program: str) -> None:
-    """Refuse an annotation of some labels alone, for files in which the others would seem to be absent.
+def require_all_labels(case: ExportedCase, codes: Mapping[int, str], program: str) -> None:
+    """Refuse an annotation of some labels only, for files in which the others would appear as absent.
 
     Raises:
         DataError: names the case.
@@ -103,12 +103,12 @@ def require_all_labels(case: Outgoing, codes: Mapping[int, str], program: str) -
 
 
 def write_channels(folder: Path, case: Case, names: Sequence[str]) -> None:
-    """Write an image, one file a channel: few programs show a NIfTI file of four dimensions as channels."""
+    """Write an image, one file per channel: few programs display a NIfTI file of four dimensions as channels."""
     for name, channel in zip(names, case.image, strict=True):
         write_image(folder / name, channel, case.spacing_mm, case.affine, case.qform)
 
 
-def image_names(case: Outgoing) -> list[str]:
+def image_names(case: ExportedCase) -> list[str]:
     """The files of a case's channels, named as `lesslabel select --images` does."""
     return [f"{case.stem}{f'_channel{index}' if index else ''}{ENDING}" for index in range(len(case.case.image))]
 
@@ -119,19 +119,19 @@ def colour_of(code: int) -> tuple[int, int, int]:
 
 
 def affine_of(case: Case) -> NDArray[np.float64]:
-    """The affine of a case, or one that says its spacing alone."""
+    """The affine of a case, or one with its spacing only."""
     return np.diag([*reversed(case.spacing_mm), 1.0]) if case.affine is None else case.affine
 
 
 def shown_affine_of(case: Case) -> NDArray[np.float64]:
-    """Where ITK programs show the image that was exported: by its qform, unless its sform is the scanner's own."""
+    """The affine by which ITK programs display the exported image: its qform, unless its sform is the scanner's."""
     if case.qform is not None and case.qform.codes[0] != _SCANNER:
         return case.qform.affine
     return affine_of(case)
 
 
 def _displacement_voxel(case: Case, affine: NDArray[np.float64]) -> float:
-    """How far ITK, which knows rotation, spacing and origin alone, shows the farthest corner from its place."""
+    """Largest error of a corner in ITK, which knows rotation, spacing and origin only."""
     left, _, right = np.linalg.svd(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
     shown_mm = left @ right @ np.diag(case.spacing_mm[::-1]) - affine[:3, :3]
     corners = np.array(list(product(*((0, side) for side in case.shape[::-1])))).T

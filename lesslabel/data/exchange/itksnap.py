@@ -1,4 +1,4 @@
-"""For ITK-SNAP: images and label maps as NIfTI, and a file of label descriptions."""
+"""Export to ITK-SNAP: images and label maps as NIfTI, and a file of label descriptions."""
 
 import re
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from lesslabel.data.case import IGNORE
 from lesslabel.data.exchange.base import (
     ENDING,
     UNKNOWN,
+    ExportedCase,
     Names,
-    Outgoing,
     colour_of,
     image_names,
     require_all_labels,
@@ -24,11 +24,11 @@ _TITLE = "ITK-SnAP Label Description File"
 _ROW = re.compile(r'\s*(\d+)\s+(?:\S+\s+){6}"(.*)"\s*')
 
 
-def write_itksnap(folder: Path, cases: Iterator[Outgoing], names: Names) -> None:
+def write_itksnap(folder: Path, cases: Iterator[ExportedCase], names: Names) -> None:
     """Write ``images/``, ``segmentations/`` and ``labels.txt``; values are the store's codes, 255 is unknown.
 
     Raises:
-        DataError: if an annotation covers some labels alone, which label maps cannot say.
+        DataError: if an annotation covers some labels only, which label maps cannot express.
     """
     for case in cases:
         write_channels(folder / "images", case.case, image_names(case))
@@ -45,7 +45,7 @@ def write_itksnap(folder: Path, cases: Iterator[Outgoing], names: Names) -> None
 
 
 def shown_name(name: str) -> str:
-    """A label's name as a file of label descriptions can hold it."""
+    """A label's name in the form of a file of label descriptions."""
     return " ".join(name.replace('"', "'").split())
 
 
@@ -53,7 +53,7 @@ def read_descriptions(path: Path) -> dict[str, int]:
     """The values of labels by name, background left out, of a file of label descriptions; none if it is another file.
 
     Raises:
-        DataError: if a line is none, or two labels share a name.
+        DataError: if a line is not a label description, or two labels share a name.
     """
     text = path.read_text(encoding="utf-8", errors="replace")
     if _TITLE not in text:

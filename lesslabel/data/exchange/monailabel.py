@@ -1,4 +1,4 @@
-"""For MONAI Label: the folder of its local data store."""
+"""Export to MONAI Label: the folder of its local data store."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +8,8 @@ from lesslabel.data.case import IGNORE
 from lesslabel.data.exchange.base import (
     ENDING,
     UNKNOWN,
+    ExportedCase,
     Names,
-    Outgoing,
     image_names,
     require_all_labels,
     write_channels,
@@ -20,15 +20,15 @@ from lesslabel.files import write_json
 
 DATASTORE = "datastore_v2.json"
 FINAL = Path("labels") / "final"
-"""Where MONAI Label keeps label maps that are submitted."""
+"""The folder in which MONAI Label stores submitted label maps."""
 
 
-def write_monailabel(folder: Path, cases: Iterator[Outgoing], names: Names) -> None:
+def write_monailabel(folder: Path, cases: Iterator[ExportedCase], names: Names) -> None:
     """Write images, ``labels/final/`` and ``datastore_v2.json``; values are the store's codes, 255 is unknown.
 
     Raises:
-        DataError: if the images have several channels, of which MONAI Label takes one, or an annotation covers some
-            labels alone.
+        DataError: if the images have several channels (MONAI Label takes one), or an annotation covers some
+            labels only.
     """
     if len(names.channels) > 1:
         raise DataError(

@@ -1,4 +1,4 @@
-"""For nnU-Net (version 2): ``imagesTr``, ``labelsTr``, ``imagesTs`` and ``dataset.json``."""
+"""Export to nnU-Net (version 2): ``imagesTr``, ``labelsTr``, ``imagesTs`` and ``dataset.json``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,23 +6,23 @@ from pathlib import Path
 import numpy as np
 
 from lesslabel.data.case import IGNORE
-from lesslabel.data.exchange.base import ENDING, Names, Outgoing, require_all_labels, write_channels
+from lesslabel.data.exchange.base import ENDING, ExportedCase, Names, require_all_labels, write_channels
 from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.errors import DataError
 from lesslabel.files import write_json
 
 BACKGROUND, IGNORED = "background", "ignore"
-"""The names that nnU-Net gives to 0 and to unknown voxels."""
+"""The names of 0 and of unknown voxels in nnU-Net."""
 
 
-def write_nnunet(folder: Path, cases: Iterator[Outgoing], names: Names) -> None:
+def write_nnunet(folder: Path, cases: Iterator[ExportedCase], names: Names) -> None:
     """Write a raw data set of nnU-Net; annotated cases become its training cases, the others its test cases.
 
-    nnU-Net wants labels numbered 1, 2, 3 … without a gap, and the unknown above them as ``ignore``: values are places
+    nnU-Net needs labels numbered 1, 2, 3 … without a gap, and ``ignore`` above them: values are positions
     in the order of the store's codes, and ``dataset.json`` names them.
 
     Raises:
-        DataError: if a label has one of nnU-Net's own names, an annotation covers some labels alone, or none is there.
+        DataError: if a label has one of nnU-Net's own names, an annotation covers some labels only, or there is none.
     """
     taken = {BACKGROUND, IGNORED} & set(names.labels.values())
     if taken:

@@ -1,4 +1,4 @@
-"""The images of a queue as NIfTI, for a program in which people annotate, such as 3D Slicer."""
+"""Export the images of a queue as NIfTI, for an annotation program such as 3D Slicer."""
 
 import csv
 import hashlib
@@ -19,7 +19,7 @@ from lesslabel.files import written_aside
 
 
 def file_stem(uid: str) -> str:
-    """The name under which a case leaves for annotation: it follows from the uid and tells nothing of it."""
+    """The name of a case in exported files: a hash of the uid, which does not reveal it."""
     return f"case_{hashlib.sha256(uid.encode()).hexdigest()[:12]}"
 
 
@@ -28,15 +28,15 @@ def export_queue_images(
 ) -> Queue:
     """Write the images of the queued cases, the queue itself and a work list with one row per case.
 
-    `worklist.csv` and the NIfTI files are what annotators need; `queue.csv` says which file is which case and may stay
-    at home. File names follow from the uid by hash; a header holds geometry and nothing else.
+    Annotators need `worklist.csv` and the NIfTI files; `queue.csv` relates files to cases and can stay
+    in the hospital. File names are hashes of the uid; a header holds the geometry only.
 
     Args:
-        store: where the cases lie.
-        queue: what to annotate.
-        folder: folder to make; it must not exist. It appears when everything is written, not before.
+        store: the store of the cases.
+        queue: the units to annotate.
+        folder: folder to make; it must not exist. It appears when it is complete.
         prelabels: label maps to start from, by uid: (z, y, x) label codes of the store, or class probabilities
-            (C, z, y, x), background first, then the store's labels in their order. A case may be left out.
+            (C, z, y, x), background first, then the store's labels in their order. A case may be absent.
 
     Returns:
         The queue with `image` and `prelabel` filled in, as it was written.
@@ -72,7 +72,7 @@ def export_queue_images(
 
 
 def _image_names(store: Store, uid: str) -> list[str]:
-    """One file per channel: few programs show a NIfTI file of four dimensions as channels."""
+    """One file per channel: few programs display a NIfTI file of four dimensions as channels."""
     channels = store.records[uid].channels
     return [f"{file_stem(uid)}{f'_channel{index}' if index else ''}.nii.gz" for index in range(channels)]
 
@@ -100,7 +100,7 @@ def _to_codes(values: NDArray[Any], case: Case, codes: tuple[int, ...]) -> NDArr
 
 
 def _write_worklist(path: Path, store: Store, queue: Queue, prelabels: Collection[str]) -> None:
-    """One row per case, in the order of the queue: what case iterators want."""
+    """One row per case, in the order of the queue, for case iterators."""
     columns = max((store.records[uid].channels for uid in queue.slices), default=1)
     header = ["ID", "image", *(f"image{index}" for index in range(1, columns)), "prelabel", "slices"]
     with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:

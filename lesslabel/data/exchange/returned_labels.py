@@ -1,4 +1,4 @@
-"""One label map as another program saved it, in the codes of the store."""
+"""Read a label map of another program, in the codes of the store."""
 
 import re
 from collections.abc import Mapping
@@ -26,20 +26,20 @@ from lesslabel.files import read_json
 
 ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 LABEL_FOLDERS = (Path("segmentations"), Path("labelsTr"), FINAL)
-"""Where in an exported folder label maps lie."""
+"""Folders of label maps in an exported folder."""
 
 _SEGMENTATION = ".seg.nrrd"
 _AUTOMATIC = re.compile(r"(?:Segment|Label)[_ ](\d+)")
-"""What programs call a label that nobody named."""
+"""Default names of labels in annotation programs."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReturnedLabels:
-    """What a file says of a case.
+    """The labels of a file for a case.
 
     Attributes:
         labels: (z, y, x) uint8, the store's codes, `IGNORE` where unknown.
-        covered_labels: the codes that the file has names for, if it names but some; None means all.
+        covered_labels: the codes with a name in the file, if it names only some; None means all.
     """
 
     labels: NDArray[np.uint8]
@@ -51,16 +51,16 @@ def read_returned(
 ) -> ReturnedLabels:
     """Read a label map; nothing is resampled.
 
-    Values are taken by name where the program says names: the segments of 3D Slicer, ``labels.txt`` of ITK-SNAP,
-    ``dataset.json`` of nnU-Net, ``datastore_v2.json`` of MONAI Label, in the folders where these programs keep them.
+    Values are converted by name if the program stores names: the segments of 3D Slicer, ``labels.txt`` of ITK-SNAP,
+    ``dataset.json`` of nnU-Net, ``datastore_v2.json`` of MONAI Label, in the folders of these programs.
     Where there are no names, or only ones as ``Segment_2`` of value 2, values are the store's codes and 255 is unknown.
 
     Args:
         path: NIfTI, ``.nrrd`` or ``.seg.nrrd``, on the grid of the case; a ``.seg.nrrd`` may be a part of it.
-        case: whose labels it holds.
-        store: knows the labels.
-        overlaps: see `lesslabel.data.formats.seg_nrrd.Segmentation.flatten`.
-        strokes: whether scribbles or points were drawn. What is in no segment of 3D Slicer is then unknown, unless
+        case: the case of the label map.
+        store: the store with the label names.
+        overlaps: see `lesslabel.data.formats.seg_nrrd.SegNrrd.flatten`.
+        strokes: whether scribbles or points were drawn. Then voxels in no segment of 3D Slicer are unknown, unless
             there is a segment ``unknown``.
 
     Raises:
@@ -79,7 +79,7 @@ def read_returned(
 
 
 def find_label_folder(folder: Path) -> Path:
-    """The folder of label maps within a folder as it was exported; other folders are returned as they are."""
+    """The folder of label maps in an exported folder; other folders are returned unchanged."""
     return next((folder / inner for inner in LABEL_FOLDERS if (folder / inner).is_dir()), folder)
 
 
@@ -112,7 +112,7 @@ def _read_segments(path: Path, image: NiftiVolume, store: Store, overlaps: Overl
 
 
 def _codes_by_name(path: Path, named: Mapping[str, int], labels: Mapping[int, str]) -> dict[str, int] | None:
-    """Label codes by name; None if nobody named anything, so that values have to be the codes."""
+    """Label codes by name; None without names, so that values must be the codes."""
     code_of = {BACKGROUND: 0, UNKNOWN: IGNORE, IGNORED: IGNORE} | {label: code for code, label in labels.items()}
     strangers = sorted(named.keys() - code_of.keys())
     if named.keys().isdisjoint(labels.values()) and all(_is_automatic(name, named[name]) for name in strangers):
@@ -145,8 +145,8 @@ def _covered(codes: Mapping[str, int], labels: Mapping[int, str]) -> tuple[int, 
 
 
 def _named_values(path: Path, labels: Mapping[int, str]) -> dict[str, int]:
-    """Values by name as the program says them that keeps such files where this one lies; empty if none does."""
-    place = path.parent.resolve()  # a path may be given from within these folders
+    """Values by name from the file of the program whose folder this is; empty if there is none."""
+    place = path.parent.resolve()  # a path may be relative to these folders
     datastore = place.parent.parent / DATASTORE
     if place.parts[-2:] == FINAL.parts and datastore.is_file():
         return _monailabel_names(datastore, path, place.name)
@@ -163,7 +163,7 @@ def _nnunet_names(path: Path) -> dict[str, int]:
     content = read_json(path, "the description of an nnU-Net data set")
     try:
         pairs = content["labels"].items()
-        if all(key.isdecimal() for key, _ in pairs):  # as its first version and the Decathlon wrote it
+        if all(key.isdecimal() for key, _ in pairs):  # the form of its first version and of the Decathlon
             return {str(name): int(value) for value, name in pairs}
         return {name: int(value) for name, value in pairs}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -177,6 +177,6 @@ def _monailabel_names(datastore: Path, path: Path, tag: str) -> dict[str, int]:
         info = content["objects"][stem]["labels"][tag]["info"]
         return {str(entry["name"]): int(entry["idx"]) for entry in info.get("label_info", [])}
     except KeyError:
-        return {}  # a file that MONAI Label has not seen yet
+        return {}  # MONAI Label has not registered the file yet
     except (TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{datastore}: cannot be read at '{stem}' ({error}); correct it") from error

@@ -1,4 +1,4 @@
-"""For 3D Slicer: images as NIfTI, segmentations as ``.seg.nrrd`` with names and colours."""
+"""Export to 3D Slicer: images as NIfTI, segmentations as ``.seg.nrrd`` with names and colours."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,21 +8,21 @@ import numpy as np
 from lesslabel.data.case import IGNORE
 from lesslabel.data.exchange.base import (
     UNKNOWN,
+    ExportedCase,
     Names,
-    Outgoing,
     colour_of,
     image_names,
     shown_affine_of,
     write_channels,
 )
-from lesslabel.data.formats.seg_nrrd import Segment, Segmentation, write_segmentation
+from lesslabel.data.formats.seg_nrrd import Segment, SegNrrd, write_segmentation
 from lesslabel.errors import DataError
 
 
-def write_slicer(folder: Path, cases: Iterator[Outgoing], names: Names) -> None:
+def write_slicer(folder: Path, cases: Iterator[ExportedCase], names: Names) -> None:
     """Write ``images/`` and ``segmentations/``.
 
-    Every case gets a segmentation, empty where it has no annotation, so that people draw under the right names. It has
+    Every case gets a segmentation, empty without an annotation, so that people use the right names. It has
     a segment for every label that the annotation covers, and one named ``unknown`` if there are unknown voxels.
 
     Raises:
@@ -36,7 +36,7 @@ def write_slicer(folder: Path, cases: Iterator[Outgoing], names: Names) -> None:
         write_segmentation(path, _segmentation(path, case, names))
 
 
-def _segmentation(path: Path, case: Outgoing, names: Names) -> Segmentation:
+def _segmentation(path: Path, case: ExportedCase, names: Names) -> SegNrrd:
     covered = None
     labels = np.zeros(case.case.shape, dtype=np.uint8)
     if case.annotation is not None:
@@ -48,4 +48,4 @@ def _segmentation(path: Path, case: Outgoing, names: Names) -> Segmentation:
     for code, name in shown.items():
         red, green, blue = colour_of(code)
         segments.append(Segment(name, code, colour=(red / 255, green / 255, blue / 255)))
-    return Segmentation(labels[None], tuple(segments), case.case.spacing_mm, shown_affine_of(case.case), path)
+    return SegNrrd(labels[None], tuple(segments), case.case.spacing_mm, shown_affine_of(case.case), path)

@@ -1,1 +1,1 @@
-"""File formats of images and label maps, NIfTI apart; `lesslabel.data.formats.reading` reads any of them."""
+"""File formats of images and label maps; `lesslabel.data.formats.reading` reads any of them."""

@@ -1,4 +1,4 @@
-"""A CT series in DICOM in, with axes turned to (z, y, x) and geometry kept."""
+"""Read a CT series in DICOM, with axes in the order (z, y, x) and its geometry."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _ENHANCED = tuple(
 _PLACE = {"0020|0032": "ImagePositionPatient", "0020|0037": "ImageOrientationPatient", "0028|0030": "PixelSpacing"}
 _SERIES, _NUMBER, _PHOTOMETRIC = "0020|000e", "0020|0013", "0028|0004"
 _LARGEST_RATIO = 5000
-"""Pixels a byte of file: more than any of DICOM's compressions reaches on an empty slice."""
+"""Pixels per byte of a file: more than DICOM's compressions reach on an empty slice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class _Slice:
 
     Attributes:
         path: the file.
-        values: (y, x), rescaled as the file says: HU for CT.
+        values: (y, x), rescaled with the file's slope and intercept: HU for CT.
         series: UID of the series.
         number: InstanceNumber.
         spacing_mm: of a pixel (x, y).
@@ -54,13 +54,13 @@ class _Slice:
 def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
     """Read the one series of slices (``*.dcm``, a slice a file) that lies in a folder.
 
-    Slices come in the order of their InstanceNumber, in which label maps that were drawn on a series count them, or in
-    that of their places where numbers jump to and fro. The affine says where each lies, so it may run downwards.
+    Slices are sorted by InstanceNumber, the order of label maps that were drawn on a series, or by
+    position if the numbers are not in order. The affine holds the position of each slice, so z may run downwards.
 
     Args:
         folder: the folder.
-        by_name: take the slices in the order of their file names instead, and each for one of this series whatever its
-            UID says, for archives that were made anonymous that way.
+        by_name: sort the slices by file name instead, and accept every file as part of the series whatever its
+            UID is, for archives that were anonymised in this way.
 
     Returns:
         ``array`` is (z, y, x) float32, in HU for CT; spacing and affine are those of `lesslabel.data.formats.nifti`.
@@ -97,7 +97,7 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
 
 
 def _in_order(folder: Path, slices: list[_Slice]) -> list[_Slice]:
-    """By number if that runs along the stack, otherwise by place, as some scanners number slices as they take them."""
+    """Sort by number if numbers follow the stack, otherwise by position: some scanners number slices by time."""
     numbered = sorted(slices, key=lambda one: one.number)
     normal = np.cross(*numbered[0].axes.T)
     places_mm = np.array([one.origin_mm @ normal for one in numbered])
@@ -116,7 +116,7 @@ def _in_order(folder: Path, slices: list[_Slice]) -> list[_Slice]:
 
 
 def _read_slice(path: Path) -> _Slice:
-    import SimpleITK  # only these files pay for its import
+    import SimpleITK  # slow to import, needed for these files only
 
     require_regular(path)
     reader = SimpleITK.ImageFileReader()
@@ -177,7 +177,7 @@ def _require_same_plane(first: _Slice, other: _Slice) -> None:
 
 
 def _step_between(folder: Path, slices: Sequence[_Slice]) -> NDArray[np.float64]:
-    """From one slice to the next in mm; slices must be evenly spaced and stand upright on their plane."""
+    """The step from slice to slice in mm; slices must be evenly spaced and perpendicular to it."""
     origins_mm = np.stack([one.origin_mm for one in slices])
     normal = np.cross(*slices[0].axes.T)
     along_mm = float((origins_mm[-1] - origins_mm[0]) @ normal) / (len(slices) - 1)

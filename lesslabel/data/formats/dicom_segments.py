@@ -20,12 +20,12 @@ from lesslabel.errors import DataError
 _EDGE_TOLERANCE_VOXEL = 1.0
 _POINTS_MINIMUM = 3
 _LARGEST_RATIO = 5000
-"""Bytes a byte of file: more than any of DICOM's compressions reaches on an empty frame."""
+"""Bytes per byte of a file: more than DICOM's compressions reach on an empty frame."""
 _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 _CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """Segmentation, and Label Map Segmentation."""
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
-"""Both by the same rule: an outline in another is a hole."""
+"""Kinds of outlines; in both an outline inside another is a hole."""
 
 
 def list_dicom_segments(path: Path) -> list[str]:
@@ -87,7 +87,7 @@ def _damage_named(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except Exception as error:  # pydicom and highdicom raise what they please on damaged bytes
+    except Exception as error:  # pydicom and highdicom raise any exception on damaged bytes
         reason = " ".join(str(error).split())[-200:]
         raise DataError(f"{path}: not a readable DICOM file ({reason}); copy it again") from error
 
@@ -103,7 +103,7 @@ def _read_voxels(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Ite
     import pydicom
 
     plain = pydicom.dcmread(path)
-    _require_size(path, plain)  # before highdicom lists as many frames as are declared
+    _require_size(path, plain)  # before highdicom makes a list of all declared frames
     _require_kind(path, plain)
     file = highdicom.seg.Segmentation.from_dataset(plain, copy=False)
     values = np.asarray(file.pixel_array).reshape(-1, file.Rows, file.Columns)
@@ -116,7 +116,7 @@ def _read_voxels(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Ite
             if by_value:
                 drawn = frame == number
             elif group.SegmentIdentificationSequence[0].ReferencedSegmentNumber == number:
-                # probabilities or shares of a voxel count from a half on
+                # probabilities or shares of a voxel from 0.5 on count
                 drawn = frame >= file.MaximumFractionalValue / 2 if file.SegmentationType == "FRACTIONAL" else frame > 0
             else:
                 continue
@@ -125,7 +125,7 @@ def _read_voxels(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Ite
 
 
 def _require_kind(path: Path, file: Any) -> None:
-    """Refuse what is no stack of frames on an image's slices."""
+    """Refuse frames that are not a stack on an image's slices."""
     if (kind := str(file.get("SegmentationType", ""))) not in _KINDS:
         raise DataError(f"{path}: DICOM-SEG of type {kind[:20] or 'unknown'} is not read; save it as BINARY")
     if (tiled := str(file.get("DimensionOrganizationType", ""))).startswith("TILED"):
@@ -133,7 +133,7 @@ def _require_kind(path: Path, file: Any) -> None:
 
 
 def _require_size(path: Path, file: Any) -> None:
-    """Refuse a header that declares other frames than are there, before memory is asked for: pydicom drops a rest."""
+    """Refuse a header with a wrong number of frames, before memory is allocated: pydicom ignores the rest."""
     frames, stored = int(file.NumberOfFrames), len(file.PixelData)
     declared = -(-int(file.Rows) * int(file.Columns) * frames * int(file.BitsAllocated) // 8)
     packed = file.file_meta.TransferSyntaxUID.is_encapsulated
@@ -143,7 +143,7 @@ def _require_size(path: Path, file: Any) -> None:
 
 
 def _affine_of_frame(file: Any, group: Any, image: NiftiVolume) -> NDArray[np.float64]:
-    """Where one frame lies, RAS, for indices (x, y, z); the step in z, which it does not state, is the image's."""
+    """The RAS affine of one frame for indices (x, y, z), with the image's step in z, since a frame has none."""
     shared = file.SharedFunctionalGroupsSequence[0]
     orientation, measures = (
         (group if name in group else shared)[name][0] for name in ("PlaneOrientationSequence", "PixelMeasuresSequence")
@@ -182,7 +182,7 @@ def _read_outlines(
 
 
 def _toggle_inside(mask: NDArray[np.bool_], points_mm: NDArray[np.float64], image: NiftiVolume, path: Path) -> None:
-    """Turn over what a closed outline (N, 3), LPS, holds."""
+    """Invert the voxels inside a closed outline (N, 3), LPS."""
     from skimage.draw import polygon
 
     placed = TO_RAS @ np.column_stack([points_mm, np.ones(len(points_mm))]).T

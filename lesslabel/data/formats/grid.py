@@ -1,4 +1,4 @@
-"""When two grids are the same, and how voxels are turned from one onto the other: the one rule of all formats.
+"""Whether two grids are the same, and how voxels are reordered from one to the other, for all formats.
 
 Two grids are the same if every voxel of one lies on a voxel of the other, axes in another order or direction or not,
 and no corner is off by more than `TOLERANCE_VOXEL`: headers round, and programs make rounded axes orthogonal again.
@@ -21,7 +21,7 @@ _IDENTITY_AXES = (0, 1, 2)
 
 @dataclass(frozen=True)
 class _Turn:
-    """How voxels come onto another grid: for each of its axes x, y and z the one they come from, its sign and start."""
+    """How voxels are reordered to another grid: for each of its axes x, y, z the source axis, its sign and start."""
 
     axes: tuple[int, ...]
     signs: tuple[int, ...]
@@ -29,13 +29,13 @@ class _Turn:
 
 
 def lay_on(image: NiftiVolume, other: NiftiVolume, *, same_grid: bool = False) -> NiftiVolume:
-    """Turn a volume onto the grid of an image, voxel by voxel; nothing is resampled.
+    """Reorder the axes of a volume to the grid of an image; nothing is resampled.
 
     Args:
-        image: whose grid it is, array (…, z, y, x).
+        image: the image with the grid, array (…, z, y, x).
         other: a label map or another channel, array (…, z, y, x). Where one of the two has an sform and a qform that
             disagree, it may lie on the image's grid by either.
-        same_grid: take the voxels in the image's order, whatever the header says; only the shape counts.
+        same_grid: take the voxels in the image's order and ignore the header; only the shape counts.
 
     Returns:
         `other` with the image's shape and geometry.
@@ -59,19 +59,19 @@ def lay_on(image: NiftiVolume, other: NiftiVolume, *, same_grid: bool = False) -
 
 
 def lay_on_grid(values: NDArray[Any], affine: NDArray[np.float64], image: NiftiVolume, path: Path) -> NDArray[Any]:
-    """Put values where their affine says on an image's grid: axes may be turned or reversed, and parts be left out.
+    """Place values on an image's grid by their affine; axes may have another order or direction, parts may be absent.
 
     Args:
         values: (z, y, x).
         affine: 4×4, maps their voxel (x, y, z, 1) to RAS+ mm.
-        image: whose grid it is.
+        image: the image with the grid.
         path: the file, for messages.
 
     Returns:
-        (z, y, x) on the image's grid, 0 where the file says nothing.
+        (z, y, x) on the image's grid, 0 outside the values.
 
     Raises:
-        DataError: if voxels do not fall onto voxels, or labelled ones outside the image.
+        DataError: if voxels do not match voxels of the image, or labelled ones are outside it.
     """
     shape = image.array.shape[-3:]
     found = {turn for place in _affines(image) if (turn := _find_turn(affine, place, values.shape)) is not None}
@@ -97,7 +97,7 @@ def lay_on_grid(values: NDArray[Any], affine: NDArray[np.float64], image: NiftiV
 
 
 def _possible_turns(image: NiftiVolume, other: NiftiVolume) -> list[_Turn | None]:
-    """From every place of the volume to every place of the image; sform to sform and qform to qform if both fit."""
+    """Every combination of the affines of volume and image; sform with sform and qform with qform if both fit."""
     shape = other.array.shape[-3:]
     if image.qform is not None and other.qform is not None:
         alike = [
@@ -114,7 +114,7 @@ def _affines(volume: NiftiVolume) -> list[NDArray[np.float64]]:
 
 
 def _find_turn(affine: NDArray[np.float64], place: NDArray[np.float64], shape: tuple[int, ...]) -> _Turn | None:
-    """How voxels of the first affine come onto those of the second; None if they do not fall onto them."""
+    """How voxels of the first affine are reordered onto those of the second; None if they do not match."""
     steps = np.linalg.solve(place, affine)
     whole = np.rint(steps)
     turn = whole[:3, :3]
@@ -156,7 +156,7 @@ def _with_grid_of(image: NiftiVolume, other: NiftiVolume, array: NDArray[Any]) -
 
 
 def _require_same_pixels(image: NiftiVolume, other: NiftiVolume) -> None:
-    """Refuse a picture that states another size of its pixels; one that states none is 1 mm and fits any."""
+    """Refuse a picture with another pixel size; a picture without one fits any."""
     away_voxel = displacement_voxel(image.affine, other.affine, image.array.shape[-3:])
     if other.spacing_mm != (1.0, 1.0, 1.0) and away_voxel > TOLERANCE_VOXEL:
         raise DataError(

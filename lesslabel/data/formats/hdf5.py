@@ -1,4 +1,4 @@
-"""Arrays out of HDF5 files that others may have made or damaged: what is not there is said, not filled in."""
+"""Read arrays of untrusted or damaged HDF5 files: absent data are an error and not filled in."""
 
 from math import ceil, prod
 from typing import Any
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from lesslabel.data.case import Subvolume
 
 DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError)
-"""What h5py and the functions here raise on damaged bytes."""
+"""Exceptions of h5py and of the functions here on damaged bytes."""
 
 _NUMBERS = "iufb"
 _LARGEST_RATIO = 1032
-"""Bytes a byte of a compressed chunk: what deflate reaches, more than lzf does."""
+"""Bytes per byte of a compressed chunk: the largest ratio of deflate, more than that of lzf."""
 
 
 def get_own(group: h5py.Group, name: str) -> Any:
-    """What a group holds under a name, in its own file: an external link may lead to any other.
+    """Get an object of a group by name, in the same file only: an external link may lead to any other.
 
     Raises:
-        KeyError: if there is nothing of that name.
+        KeyError: if there is no object of that name.
         ValueError: if it lies in another file.
     """
     found = group[name]
@@ -31,12 +31,12 @@ def get_own(group: h5py.Group, name: str) -> Any:
 
 
 def read_array(group: h5py.Group, name: str, subvolume: Subvolume | None = None) -> NDArray[Any]:
-    """Read an array of numbers whole, or a subvolume in its last axes.
+    """Read an array of numbers completely, or a subvolume in its last axes.
 
     Raises:
-        KeyError: if there is nothing of that name.
-        ValueError: if it is no array of numbers, lies in another file, is empty, or declares more than the file holds;
-            HDF5 would fill with zeros what is not there.
+        KeyError: if there is no object of that name.
+        ValueError: if it is no array of numbers, is in another file, is empty, or declares more than the file holds;
+            HDF5 would fill absent data with zeros.
         OSError: if the file is damaged.
     """
     dataset = get_own(group, name)
@@ -52,7 +52,7 @@ def read_array(group: h5py.Group, name: str, subvolume: Subvolume | None = None)
 
 
 def _require_stored(dataset: h5py.Dataset, subvolume: Subvolume | None) -> None:
-    """Refuse an array that declares more than is stored of it, before memory is asked for."""
+    """Refuse an array that declares more than is stored, before memory is allocated."""
     if dataset.chunks is not None:
         expected = prod(ceil(side / chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True))
         if (found := dataset.id.get_num_chunks()) != expected:

@@ -1,4 +1,4 @@
-"""An example of MedScribble: an image and what people painted on it.
+"""An example of MedScribble: an image and the scribbles of its annotators.
 
 Wong et al., "ScribblePrompt: Fast and flexible interactive segmentation for any biomedical image", ECCV 2024: 2D images
 of several public data sets with the object to segment and the scribbles of three annotators. An example is a folder
@@ -18,14 +18,14 @@ _THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Painted:
-    """One image with what people painted on it.
+class MedScribbleImage:
+    """One image with the scribbles of its annotators.
 
     Attributes:
         image: (y, x) float32.
         truth: (y, x) bool; None if the example comes without it.
-        scribbles: (2, y, x) bool of each annotator in order of their number: what they painted on the object, and
-            beside it.
+        scribbles: (2, y, x) bool of each annotator in order of their number: scribbles on the object, and
+            outside it.
     """
 
     image: NDArray[np.float32]
@@ -45,7 +45,7 @@ def find_examples(root: Path) -> list[Path]:
     return folders
 
 
-def read_example(folder: Path) -> Painted:
+def read_example(folder: Path) -> MedScribbleImage:
     """Read one example.
 
     Raises:
@@ -57,7 +57,7 @@ def read_example(folder: Path) -> Painted:
     seg = folder / "seg.npy"
     truth = _read(seg, image.shape) > _THRESHOLD if seg.exists() else None
     scribbles = (_read(file, (2, *image.shape)) > _THRESHOLD for file in sorted(folder.glob("scribble_*.npy")))
-    return Painted(image, truth, tuple(scribbles))
+    return MedScribbleImage(image, truth, tuple(scribbles))
 
 
 def _read(file: Path, shape: tuple[int, ...] | None = None) -> NDArray[np.float32]:

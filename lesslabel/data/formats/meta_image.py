@@ -1,7 +1,7 @@
-"""MetaImage files (``.mha``; ``.mhd`` with its raw file) in, with axes turned to (z, y, x) and geometry kept.
+"""Read MetaImage files (``.mha``; ``.mhd`` with its raw file), with axes in the order (z, y, x) and their geometry.
 
-The format: https://itk.org/Wiki/ITK/MetaIO/Documentation. Read here rather than by SimpleITK, which returns what
-it could decompress of damaged voxels as if it were whole.
+The format: https://itk.org/Wiki/ITK/MetaIO/Documentation. SimpleITK is not used, since it returns the part
+of damaged voxels that it could decompress without an error.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ def read_meta_image(path: Path) -> NiftiVolume:
         ``array`` is (C, z, y, x) in the file's number type.
 
     Raises:
-        DataError: if the file is absent, damaged, or of a kind that is not read; says which.
+        DataError: if the file is absent, damaged, or of a kind that is not supported.
     """
     content = read_content(path)
     fields, start = _parse_header(path, content)
@@ -62,7 +62,7 @@ def read_meta_image(path: Path) -> NiftiVolume:
 
 
 def _parse_header(path: Path, content: bytes) -> tuple[dict[str, str], int]:
-    """Fields, and where voxels would begin; the header ends with the name of the file that holds them."""
+    """Fields, and the offset of the voxels; the header ends with the name of the file that holds them."""
     fields: dict[str, str] = {}
     start = 0
     while _LAST not in fields:
@@ -80,7 +80,7 @@ def _parse_header(path: Path, content: bytes) -> tuple[dict[str, str], int]:
 
 def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> NiftiVolume:
     if fields.get("ObjectType") != "Image":
-        raise DataError(f"{path}: not a readable MetaImage (its header says no ObjectType = Image); copy it again")
+        raise DataError(f"{path}: not a readable MetaImage (its header has no ObjectType = Image); copy it again")
     dimension = int(fields["NDims"])
     sizes = [int(side) for side in fields["DimSize"].split()]
     channels = int(fields.get("ElementNumberOfChannels", "1"))
@@ -107,7 +107,7 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
     directions = np.array([float(side) for side in _first(fields, *_DIRECTION).split()] or upright)
     origin_mm = np.array([float(side) for side in _first(fields, *_ORIGIN).split()] or start)
     axes_mm = np.eye(3)
-    with np.errstate(invalid="ignore"):  # what is not finite is refused with the place
+    with np.errstate(invalid="ignore"):  # values that are not finite are refused with the geometry
         axes_mm[:dimension, :dimension] = directions.reshape(dimension, dimension).T * spacing_mm
     origin_mm = np.append(origin_mm, [0.0] * (3 - dimension))
     array = np.moveaxis(values, -1, 0).reshape(channels, -1, *values.shape[-3:-1])
@@ -115,7 +115,7 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
 
 
 def _is_true(path: Path, fields: Mapping[str, str], name: str, default: str) -> bool:
-    """A field of yes or no, in every spelling that MetaIO knows."""
+    """A boolean field, in every spelling that MetaIO knows."""
     value = fields.get(name, default)
     if value.lower() not in _TRUE + _FALSE:
         raise DataError(f"{path}: {name} is '{value[:20]}'; write True or False")
@@ -123,7 +123,7 @@ def _is_true(path: Path, fields: Mapping[str, str], name: str, default: str) -> 
 
 
 def _require_plain(path: Path, fields: Mapping[str, str]) -> None:
-    """Refuse what would change voxels or lengths and is not read."""
+    """Refuse unsupported fields that change voxels or lengths."""
     for name, plain in _PLAIN.items():
         value = fields.get(name, plain[0])
         if value not in plain:

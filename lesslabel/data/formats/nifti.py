@@ -1,4 +1,4 @@
-"""NIfTI in and out, with axes turned to (z, y, x) and geometry kept."""
+"""Read and write NIfTI, with axes in the order (z, y, x) and its geometry."""
 
 import gzip
 import math
@@ -44,9 +44,9 @@ class NiftiVolume:
         spacing_mm: voxel size in mm in the order (z, y, x).
         affine: 4×4 as stored, maps the voxel (x, y, z, 1) to RAS+ mm.
         path: the file.
-        placed: whether the file says where its voxels lie; a picture does not.
-        qform: the second place that a header states, where it disagrees with `affine`.
-        rounding: how far the scaling of the file's whole numbers may put a value beside the one that was meant.
+        placed: whether the file has a position of its voxels; a picture has none.
+        qform: the second affine of a header, if it disagrees with `affine`.
+        rounding: the largest error of a value by the scaling of the file's integers.
     """
 
     array: NDArray[Any]
@@ -78,7 +78,7 @@ def read_label_map(path: Path) -> NiftiVolume:
 
 def as_image(volume: NiftiVolume) -> NiftiVolume:
     """The values of any format as float32."""
-    with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite, which is reported with the case
+    with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite, which is reported with the case
         array = np.ascontiguousarray(volume.array, dtype=np.float32)
     return replace(volume, array=array)
 
@@ -96,7 +96,7 @@ def as_label_map(volume: NiftiVolume) -> NiftiVolume:
         )
     values = volume.array[0]
     if not np.issubdtype(values.dtype, np.integer):
-        with np.errstate(invalid="ignore"):  # what is not finite is refused here
+        with np.errstate(invalid="ignore"):  # values that are not finite are refused below
             whole = np.rint(values)
             rounding = max(volume.rounding, FLOAT_ROUNDING)
             meant = np.isfinite(values) & (np.abs(values - whole) <= rounding) & (np.abs(values) < 2**31)
@@ -120,12 +120,12 @@ def write_label_map(
     """Write a label map as uint8 NIfTI-1.
 
     Args:
-        path: ends in ``.nii`` or ``.nii.gz``; written aside, then renamed.
+        path: ends in ``.nii`` or ``.nii.gz``; a temporary file is written, then renamed.
         labels: (z, y, x) uint8.
         spacing_mm: voxel size in mm in the order (z, y, x).
         affine: 4×4, voxel (x, y, z, 1) to RAS+ mm, kept in single precision as NIfTI-1 does; None if only the spacing
             is known.
-        qform: a second place, written beside the affine with the codes that it came with.
+        qform: a second affine, written with the codes of the original header.
 
     Raises:
         DataError: if the path has another ending or cannot be written.
@@ -168,7 +168,7 @@ def write_probabilities(
 
 
 def read_volume(path: Path) -> NiftiVolume:
-    """Read values, scaled as the header says, as (C, z, y, x) in the file's number type.
+    """Read values, scaled by the header's factors, as (C, z, y, x) in the file's number type.
 
     Raises:
         DataError: see `read_image`.
@@ -195,7 +195,7 @@ def read_volume(path: Path) -> NiftiVolume:
 
 
 def read_grid(path: Path) -> NiftiVolume:
-    """Read where the voxels of an image lie, and none of them: ``array`` is zeros that take no memory."""
+    """Read the geometry of an image without its voxels: ``array`` is zeros that take no memory."""
     with _faults_named(path), _open(path) as file:
         header = _parse_header(path, file.read(_NIFTI2_HEADER_BYTES))
         return _placed(path, header, np.broadcast_to(np.zeros(1, np.float32), _stored_shape(path, header)))
@@ -212,7 +212,7 @@ def _faults_named(path: Path) -> Iterator[None]:
 
 
 def _placed(path: Path, header: Any, values: NDArray[Any]) -> NiftiVolume:
-    """Voxels (x, y, …) of a header as (C, z, y, x) in their place."""
+    """Voxels (x, y, …) of a header as (C, z, y, x), with their geometry."""
     unit_mm = unit_of(path, header)
     affine = to_mm(header.get_best_affine(), unit_mm)
     if not np.isfinite(affine).all() or np.linalg.det(affine) == 0.0:
@@ -238,7 +238,7 @@ def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
 
 
 def _parse_header(path: Path, head: bytes) -> Any:
-    """The header without the repairs that nibabel makes by default, so that faults are seen."""
+    """The header without the repairs that nibabel makes by default, so that faults are found."""
     orders: tuple[Literal["little", "big"], ...] = ("little", "big")
     for order in orders:
         length = int.from_bytes(head[:4], order)
@@ -260,7 +260,7 @@ def _stored_shape(path: Path, header: Any) -> tuple[int, ...]:
 
 
 def _require_room(path: Path, size: int) -> None:
-    """Refuse a header that declares more than the file can hold, before memory is asked for."""
+    """Refuse a header that declares more than the file can hold, before memory is allocated."""
     ratio = _LARGEST_DEFLATE_RATIO if path.suffix == ".gz" else 1
     limit = path.stat().st_size * ratio
     if size > limit:

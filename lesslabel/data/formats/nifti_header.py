@@ -1,4 +1,4 @@
-"""What a NIfTI header says of lengths, places and scaling."""
+"""Units, affines and scaling of a NIfTI header."""
 
 import math
 from pathlib import Path
@@ -15,7 +15,7 @@ Spacing = tuple[float, float, float]
 
 _UNIT_BITS = 0x07
 _UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
-"""Unsaid, metres, millimetres, micrometres."""
+"""Not stated, metres, millimetres, micrometres."""
 _LARGEST_ROUNDING = 0.05
 """More than this beside a whole number is no rounding: an interpolated label map has values in between."""
 FLOAT_ROUNDING = 1e-4
@@ -23,10 +23,10 @@ FLOAT_ROUNDING = 1e-4
 
 
 def unit_of(path: Path, header: Any) -> float:
-    """The unit of length in mm; a header that says none means mm.
+    """The unit of length in mm; without a unit in the header it is mm.
 
     Raises:
-        DataError: if its code is that of no unit of length.
+        DataError: if its code is not that of a unit of length.
     """
     code = int(header["xyzt_units"]) & _UNIT_BITS
     if code not in _UNITS_MM:
@@ -42,7 +42,7 @@ def to_mm(affine: NDArray[Any], unit_mm: float) -> NDArray[np.float64]:
 
 
 def second_place(header: Any, affine: NDArray[np.float64], unit_mm: float, shape: tuple[int, ...]) -> Qform | None:
-    """The qform, if there is an sform too and the two put a corner on different voxels."""
+    """The qform, if there is an sform too and the two move a corner to different voxels."""
     codes = int(header["sform_code"]), int(header["qform_code"])
     if min(codes) <= 0:
         return None
@@ -53,7 +53,7 @@ def second_place(header: Any, affine: NDArray[np.float64], unit_mm: float, shape
 
 
 def rounding_of(header: Any) -> float:
-    """Half a step of the scaling, at most `_LARGEST_ROUNDING`; of numbers stored as floats, what they cannot hold."""
+    """Half a step of the scaling, at most `_LARGEST_ROUNDING`; of floats, their rounding error."""
     slope, _ = header.get_slope_inter()
     if slope is None or slope == 1.0:
         return 0.0
@@ -69,7 +69,7 @@ def spacing_of(path: Path, header: Any, depth: int, unit_mm: float) -> Spacing:
     """
     stored = [float(side) for side in header["pixdim"][1:4]]
     if depth == 1 and stored[2] == 0.0:
-        stored[2] = 1.0  # a 2D image need not say how thick it is
+        stored[2] = 1.0  # a 2D image needs no thickness
     if not all(math.isfinite(side) and side > 0.0 for side in stored):
         raise DataError(f"{path}: voxel size (x, y, z) {stored} mm must be positive; correct pixdim in the header")
     return stored[2] * unit_mm, stored[1] * unit_mm, stored[0] * unit_mm

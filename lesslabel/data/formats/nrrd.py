@@ -1,6 +1,6 @@
-"""NRRD files in, with axes turned to (z, y, x) and geometry kept.
+"""Read NRRD files, with axes in the order (z, y, x) and their geometry.
 
-The format: https://teem.sourceforge.net/nrrd/format.html. Read here rather than by SimpleITK, which takes voxels whose
+The format: https://teem.sourceforge.net/nrrd/format.html. SimpleITK is not used, since it accepts voxels whose
 checksum is wrong.
 """
 
@@ -27,7 +27,7 @@ from lesslabel.files import require_regular
 _SEGMENT_NAME = re.compile(r"Segment(\d{1,9})_Name")
 _LONGEST_NUMBER = 9
 _OWN_LAYERS = "Segmentation_MasterRepresentation"
-"""How files of these versions are told from those of other programs."""
+"""The first bytes of files of these versions."""
 _TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
     "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
@@ -48,9 +48,9 @@ _FIELDS = (
     *("units", "kinds", "space", "space dimension", "space units", "space origin", "space directions"),
     "measurement frame",
 )
-"""All that the format knows, those of `_NOT_READ` apart."""
+"""All fields of the format except those of `_NOT_READ`."""
 _NOT_READ = ("old min", "oldmin", "old max", "oldmax")
-"""What voxels were before they were made whole numbers."""
+"""The kind of voxel values before they were converted to integers."""
 _COMPRESSED = {"raw": False, "gzip": True, "gz": True}
 _SIGNS = {  # of a space's axes against left, posterior, superior
     "left-posterior-superior": (1, 1, 1),
@@ -65,7 +65,7 @@ _SIGNS = {  # of a space's axes against left, posterior, superior
 
 @dataclass(frozen=True, eq=False)
 class NrrdFile:
-    """All that a NRRD file says.
+    """The content of a NRRD file.
 
     Attributes:
         volume: ``array`` is (C, z, y, x) in the file's number type.
@@ -80,7 +80,7 @@ def read_nrrd_file(path: Path) -> NrrdFile:
     """Read a volume of 3 dimensions and any number of channels (vectors, colours, layers), with its metadata.
 
     Raises:
-        DataError: if the file is absent, damaged, or of a kind that is not read; says which.
+        DataError: if the file is absent, damaged, or of a kind that is not supported.
     """
     path = Path(path)
     content = read_content(path)
@@ -133,12 +133,12 @@ class NrrdSegment:
 
 
 def list_segments(path: Path, metadata: Mapping[str, str]) -> list[NrrdSegment]:
-    """The segments that metadata describe, in their order; empty if there are none.
+    """The segments in the metadata, in their order; empty if there are none.
 
     Before version 4.11 3D Slicer wrote neither layers nor values: every segment is 1 in a layer of its own.
 
     Raises:
-        DataError: if two share a name, or a number is none or that of the background.
+        DataError: if two share a name, or a number is not valid or that of the background.
     """
     segments: dict[str, NrrdSegment] = {}
     numbers = sorted(int(match[1]) for key in metadata if (match := _SEGMENT_NAME.fullmatch(key)))
@@ -187,7 +187,7 @@ def _parse_header(path: Path, content: bytes) -> tuple[dict[str, str], dict[str,
 
 
 def _require_known(path: Path, name: str, fields: Mapping[str, str]) -> None:
-    """Refuse a field that is there twice, unknown, or changes what voxels mean in a way that is not read."""
+    """Refuse a field that occurs twice, is unknown, or changes the meaning of voxels in an unsupported way."""
     if name in fields:
         raise DataError(f"{path}: field '{name}' is there twice; remove one")
     if name in _NOT_READ:
@@ -209,7 +209,7 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
     code = _CODE_OF[kind]
     endian = fields.get("endian", "").lower()
     if code[1] != "1" and endian not in ("little", "big"):
-        raise DataError(f"{path}: the byte order of its voxels is not said; save it again")
+        raise DataError(f"{path}: the byte order of its voxels is missing; save it again")
     dtype = np.dtype(code).newbyteorder("<" if endian == "little" else ">")
     sizes = [int(side) for side in fields["sizes"].split()]
     if int(fields["dimension"]) != len(sizes) or min(sizes) < 1:
@@ -221,7 +221,7 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
 
 
 def _steps(path: Path, fields: Mapping[str, str], dimension: int) -> tuple[list[NDArray[np.float64]], int | None]:
-    """The step along every axis of space, as it stands, and which axis is that of the channels."""
+    """The step along every spatial axis as stored, and the index of the channel axis."""
     if "axis mins" in fields or "axismins" in fields or "axis maxs" in fields or "axismaxs" in fields:
         raise DataError(f"{path}: is placed by 'axis mins' and 'axis maxs', which are not read; save 'spacings' alone")
     if "space directions" in fields:
@@ -238,7 +238,7 @@ def _steps(path: Path, fields: Mapping[str, str], dimension: int) -> tuple[list[
     spatial = [vector for vector in vectors if vector != "none"]
     if "space directions" in fields:
         if "units" in fields and any(re.findall(r'"([^"]+)"', fields["units"])):
-            raise DataError(f"{path}: says 'units' beside 'space directions', whose units are 'space units'; remove it")
+            raise DataError(f"{path}: has 'units' beside 'space directions', whose units are 'space units'; remove it")
         return [_vector(vector) for vector in spatial], channels[0] if channels else None
     units = _units(path, fields, "units", len(vectors))
     sides = [float(vector) * unit for vector, unit in zip(vectors, units, strict=True) if vector != "none"]
@@ -246,7 +246,7 @@ def _steps(path: Path, fields: Mapping[str, str], dimension: int) -> tuple[list[
 
 
 def _is_list(fields: Mapping[str, str], axis: int) -> bool:
-    """Whether an axis is one of channels: a kind that is neither of space nor unsaid."""
+    """Whether an axis is a channel axis: its kind is stated and not spatial."""
     kinds = fields.get("kinds", "").split()
     return axis < len(kinds) and kinds[axis].lower() not in ("domain", "space", "none", "???")
 
@@ -265,7 +265,7 @@ def _place(
 
 
 def _units(path: Path, fields: Mapping[str, str], field: str, count: int) -> list[float]:
-    """The units of length of axes in mm, which is what they are where nothing is said."""
+    """The units of length of axes in mm; without a unit it is mm."""
     if field not in fields:
         return [1.0] * count
     names = re.findall(r'"([^"]*)"', fields[field])

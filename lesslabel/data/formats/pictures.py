@@ -1,6 +1,6 @@
-"""2D pictures (PNG, TIFF, JPEG) in.
+"""Read 2D pictures (PNG, TIFF, JPEG).
 
-Most hold no voxel size: it is 1 mm then, so distances are in pixels. A size is taken from a JSON beside the picture, as
+Most hold no voxel size: then it is 1 mm, so distances are in pixels. A size is taken from a JSON beside the picture, as
 nnU-Net writes it, from ImageJ's or OME's description of a TIFF, or from its pixels per centimetre.
 """
 
@@ -33,12 +33,12 @@ _FORMATS = ("PNG", "TIFF", "JPEG")
 _GREY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _COLOURS = ("RGB", "RGBA", "LA")
 _LARGEST_RATIO = 5000
-"""Pixel bytes a byte of file: more than deflate, LZW or JPEG reach on a blank picture."""
+"""Pixel bytes per byte of a file: more than deflate, LZW or JPEG reach on a blank picture."""
 _DAMAGE = (
     *(OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, ArithmeticError, EOFError, MemoryError),
     struct.error,
 )
-"""What Pillow raises on damaged bytes."""
+"""Exceptions of Pillow on damaged bytes."""
 _PNG_DEPTH = slice(24, 26)
 _CHANNEL = re.compile(r"_\d{4}$")
 _LARGEST_SPACING_MM = 1e6
@@ -54,25 +54,25 @@ def is_mask_picture(path: Path, values: NDArray[Any]) -> bool:
 def read_picture(path: Path, *, colours: bool = False) -> NiftiVolume:
     """Read a picture: its colours are channels, an alpha channel is dropped, the pages of a TIFF are slices.
 
-    Pictures are turned upright as their EXIF orientation says. Of a TIFF by ImageJ, OME or tifffile, pages are the
-    slices and channels that its description says.
+    Pictures are rotated by their EXIF orientation. Of a TIFF by ImageJ, OME or tifffile, pages are the
+    slices and channels of its description.
 
     Args:
         path: the file.
-        colours: whether a palette is read as its colours; otherwise as its numbers, as label maps are often kept.
+        colours: whether a palette is read as its colours; otherwise as its indices, as label maps are often stored.
 
     Returns:
         ``array`` is (C, z, y, x) in the file's number type; the affine holds the voxel size alone.
 
     Raises:
-        DataError: if the file is absent, damaged, or of a kind that Pillow would read with loss.
+        DataError: if the file is absent, damaged, or of a kind that Pillow reads with loss.
     """
     require_regular(path)
     depth = _depth_of_png(path)
     layout = TiffLayout(1)
     try:
         with Image.open(path, formats=_FORMATS) as picture:
-            picture.verify()  # the checksums of a PNG; Pillow wants the file opened anew behind it
+            picture.verify()  # the checksums of a PNG; Pillow needs the file opened again after it
         with Image.open(path, formats=_FORMATS) as picture:
             count = getattr(picture, "n_frames", 1)
             if picture.format == "TIFF":
@@ -113,7 +113,7 @@ def _read_page(path: Path, picture: Image.Image, page: int, colours: bool) -> ND
     size, limit = width * height * len(picture.getbands()), path.stat().st_size * _LARGEST_RATIO
     if size > limit:
         raise DataError(f"{path}: header declares {size} pixels, the file holds at most {limit}; copy it again")
-    upright = picture if tags is not None else ImageOps.exif_transpose(picture)  # Pillow turns a TIFF by itself
+    upright = picture if tags is not None else ImageOps.exif_transpose(picture)  # Pillow rotates a TIFF itself
     if upright.mode == "P" and colours:
         return np.moveaxis(np.asarray(upright.convert("RGB")), -1, 0)
     if upright.mode in _GREY or upright.mode == "P":
@@ -140,10 +140,10 @@ def _depth_of_png(path: Path) -> int:
 
 
 def _spacing_beside(path: Path) -> Spacing | None:
-    """The voxel size that a JSON of the picture's name states, with the number of its channel or not.
+    """The voxel size in a JSON file with the picture's name, with or without the number of its channel.
 
     Raises:
-        DataError: if there is one whose ``spacing`` is none.
+        DataError: if its ``spacing`` is not valid.
     """
     stem = path.name.removesuffix(path.suffix)
     for name in dict.fromkeys((stem, _CHANNEL.sub("", stem))):

@@ -1,4 +1,4 @@
-"""Images and label maps in, whatever their format; axes are (z, y, x) and geometry is kept."""
+"""Read images and label maps of any format; axes are (z, y, x) and the geometry is kept."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -21,11 +21,11 @@ from lesslabel.errors import DataError
 SEGMENTATION = ".seg.nrrd"
 DICOM = ".dcm"
 ENDINGS = (".nii.gz", ".nii", SEGMENTATION, ".nrrd", ".nhdr", ".mha", ".mhd", *pictures.ENDINGS, DICOM)
-"""Of all files that are read; a folder is read as a DICOM series."""
+"""Endings of all supported files; a folder is read as a DICOM series."""
 
 
 def without_ending(name: str) -> str:
-    """The name of a file without the ending of its format; other names stay as they are."""
+    """The name of a file without the ending of its format; other names are returned unchanged."""
     return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
 
 
@@ -55,25 +55,25 @@ def read_labels(
     """Read a label map that belongs to an image.
 
     Plain label maps must lie on the image's grid, its axes in any order and direction. Of files whose segments have
-    names (``.seg.nrrd``, DICOM-SEG, RTSTRUCT) those are taken that are named as labels, on whichever part of the grid
-    they lie. A picture of nothing but 0 and 255 is a mask if there is but the label 1.
+    names (``.seg.nrrd``, DICOM-SEG, RTSTRUCT) the segments named as labels are taken, on any part of the grid
+    they lie. A picture with the values 0 and 255 only is a mask if 1 is the only label.
 
     Args:
         path: the file.
-        image: whose grid it is.
+        image: the image with the grid.
         names: label codes and names.
-        outside: the value of voxels in no segment, where segments have names.
-        same_grid: take the voxels of a plain label map in the image's order, whatever its header says.
+        outside: the value of voxels outside all segments, if segments have names.
+        same_grid: take the voxels of a plain label map in the image's order and ignore its header.
 
     Returns:
-        Whole numbers (z, y, x), not yet checked against the codes.
+        Integers (z, y, x), not yet checked against the codes.
 
     Raises:
         DataError: if the file is damaged, on another grid, or its segments overlap or have none of the names.
     """
     if has_segments(path):
         if same_grid:
-            raise DataError(f"{path}: named segments lie where their header says; leave this case out of --same-grid")
+            raise DataError(f"{path}: named segments are placed by their header; leave this case out of --same-grid")
         codes = {name: code for code, name in names.items()} | ({"background": 0} if outside else {})
         found = list_names(path)
         if not (wanted := [name for name in found if name in codes]):
@@ -96,7 +96,7 @@ def read_label_map(path: Path) -> NiftiVolume:
 
 
 def has_segments(path: Path) -> bool:
-    """Whether a label file says the names of its segments."""
+    """Whether a label file holds the names of its segments."""
     if path.name.endswith(SEGMENTATION):
         return bool(list_segments(path, read_metadata(path)))
     return path.name.endswith(DICOM)
@@ -106,7 +106,7 @@ def list_names(path: Path) -> list[str]:
     """The names of a file's segments, without reading a voxel.
 
     Raises:
-        DataError: if it is damaged or says no names.
+        DataError: if it is damaged or holds no names.
     """
     if path.name.endswith(DICOM):
         from lesslabel.data.formats.dicom_segments import list_dicom_segments

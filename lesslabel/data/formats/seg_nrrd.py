@@ -1,6 +1,6 @@
-"""Segmentations of 3D Slicer (``.seg.nrrd``): named, coloured segments in layers, so that they may overlap.
+"""Segmentations of 3D Slicer (``.seg.nrrd``): segments with names and colours in layers, so that they may overlap.
 
-What 3D Slicer adds to NRRD is described in its developer guide, "Segmentations".
+The extension of NRRD is described in the developer guide of 3D Slicer, "Segmentations".
 """
 
 import gzip
@@ -29,10 +29,10 @@ class Segment:
     """One named segment.
 
     Attributes:
-        name: as people read it.
+        name: its name.
         value: of its voxels in its layer.
-        layer: which layer it lies in.
-        colour: red, green and blue in [0, 1]; None if the file does not say.
+        layer: the index of its layer.
+        colour: red, green and blue in [0, 1]; None if the file has none.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Segment:
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation:
-    """What a ``.seg.nrrd`` holds.
+class SegNrrd:
+    """The content of a ``.seg.nrrd``.
 
     Attributes:
         layers: (layer, z, y, x) whole numbers.
-        segments: in the order of the file; none if a program that knows no segments wrote it.
+        segments: in the order of the file; none if the program that wrote it knows no segments.
         spacing_mm: voxel size (z, y, x).
         affine: 4×4, voxel (x, y, z, 1) to RAS+ mm.
         path: the file.
@@ -68,12 +68,12 @@ class Segmentation:
 
         Args:
             codes: label code by segment name; every segment must be in it.
-            overlaps: what becomes of a voxel that several segments claim: ``refuse`` the file, make it ``unknown``, or
+            overlaps: the rule for a voxel in several segments: ``refuse`` the file, make it ``unknown``, or
                 give it to the ``last`` in the order of the file.
-            outside: the value of voxels in no segment.
+            outside: the value of voxels outside all segments.
 
         Raises:
-            DataError: if segments overlap and that is refused, or a layer holds a value of no segment.
+            DataError: if segments overlap and the rule is to refuse, or a layer holds a value without a segment.
         """
         self.require_named()
         labels = np.full(self.layers.shape[1:], outside, dtype=np.uint8)
@@ -92,20 +92,20 @@ class Segmentation:
             claimed |= mask
         return labels
 
-    def place_on(self, image: NiftiVolume) -> "Segmentation":
-        """The same segmentation on the whole grid of an image, of which 3D Slicer may have saved a part.
+    def place_on(self, image: NiftiVolume) -> "SegNrrd":
+        """Extend the segmentation to the grid of an image; 3D Slicer may have saved a part of it only.
 
         Raises:
-            DataError: if voxels do not fall onto voxels, or segments leave the image.
+            DataError: if voxels do not match voxels of the image, or segments leave it.
         """
-        if self.layers.shape == (1, 1, 1, 1) and not self.layers.any():  # how Slicer saves that nothing was drawn
+        if self.layers.shape == (1, 1, 1, 1) and not self.layers.any():  # 3D Slicer saves an empty segmentation so
             layers = np.zeros((1, *image.array.shape[-3:]), dtype=self.layers.dtype)
         else:
             layers = np.stack([lay_on_grid(layer, self.affine, image, self.path) for layer in self.layers])
         return replace(self, layers=layers, spacing_mm=image.spacing_mm, affine=image.affine)
 
     def require_named(self) -> None:
-        """Refuse voxels of a value that no segment has: what a header calls otherwise would be lost.
+        """Refuse voxels of a value without a segment, which would be lost.
 
         Raises:
             DataError: if a layer holds such a value.
@@ -118,11 +118,11 @@ class Segmentation:
                 raise DataError(f"{self.path}: label value {strange[0]} is not known; expected {expected}; draw anew")
 
 
-def read_segmentation(path: Path) -> Segmentation:
+def read_segmentation(path: Path) -> SegNrrd:
     """Read a ``.seg.nrrd``, or a plain NRRD, which has no segments.
 
     Raises:
-        DataError: if the file is absent or damaged, a segment lies in no layer, or two segments share a name.
+        DataError: if the file is absent or damaged, a segment has no layer, or two segments share a name.
     """
     file = read_nrrd_file(path)
     colours = {
@@ -140,14 +140,14 @@ def read_segmentation(path: Path) -> Segmentation:
             raise DataError(f"{path}: segment '{segment.name}' is on layer {segment.layer}, which is not there")
     if not np.issubdtype(volume.array.dtype, np.integer):
         raise DataError(f"{path}: voxels are {volume.array.dtype}; save it as a binary labelmap")
-    return Segmentation(volume.array, tuple(segments), volume.spacing_mm, volume.affine, Path(path))
+    return SegNrrd(volume.array, tuple(segments), volume.spacing_mm, volume.affine, Path(path))
 
 
-def write_segmentation(path: Path, segmentation: Segmentation) -> None:
-    """Write a ``.seg.nrrd`` that 3D Slicer opens as it stands: LPS, compressed, the same bytes every time.
+def write_segmentation(path: Path, segmentation: SegNrrd) -> None:
+    """Write a ``.seg.nrrd`` that 3D Slicer opens directly: LPS, compressed, the same bytes every time.
 
     Args:
-        path: the file; `segmentation.path` is not looked at.
+        path: the file; `segmentation.path` is ignored.
         segmentation: layers with values from 0 to 255.
 
     Raises:
@@ -188,7 +188,7 @@ def write_segmentation(path: Path, segmentation: Segmentation) -> None:
         aside.write_bytes("\n".join([*lines, "", ""]).encode("utf-8") + content)
 
 
-def _describe(segmentation: Segmentation, index: int, segment: Segment) -> dict[str, str]:
+def _describe(segmentation: SegNrrd, index: int, segment: Segment) -> dict[str, str]:
     described = {
         "ID": f"Segment_{index + 1}",
         "Name": segment.name,
@@ -212,5 +212,5 @@ def _parse_colour(text: str) -> Colour | None:
     try:
         red, green, blue = (float(part) for part in text.split())
     except ValueError:
-        return None  # it is shown in a colour of the program's choice
+        return None  # the program chooses a colour
     return red, green, blue

@@ -1,4 +1,4 @@
-"""Label files whose segments have names, into one label map."""
+"""Make one label map of a label file whose segments have names."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,9 +21,9 @@ def merge_segments(
     Args:
         path: the file, for messages.
         segments: name and voxels (z, y, x) of each.
-        codes: label codes by name; none is `outside`.
+        codes: label codes by name; no code is `outside`.
         shape: of the grid (z, y, x).
-        outside: the value of voxels in no segment.
+        outside: the value of voxels outside all segments.
 
     Raises:
         DataError: if two of them share a voxel.

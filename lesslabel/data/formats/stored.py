@@ -1,4 +1,4 @@
-"""What formats with a text header share: voxels checked before memory is asked for, and a place."""
+"""Shared by formats with a text header: voxels are checked before memory is allocated, and get their geometry."""
 
 import math
 import zlib
@@ -14,7 +14,7 @@ from lesslabel.errors import DataError
 from lesslabel.files import require_regular
 
 LONGEST_HEADER_BYTES = 2**20
-"""Text headers end within this; segmentations of 3D Slicer describe every segment in theirs."""
+"""Largest text header; segmentations of 3D Slicer describe every segment in it."""
 
 _LARGEST_DEFLATE_RATIO = 1032
 _GZIP_OR_ZLIB = 47
@@ -23,7 +23,7 @@ TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def read_content(path: Path) -> bytes:
-    """Read a file whole.
+    """Read a complete file.
 
     Raises:
         DataError: if it is absent, no file or cannot be read.
@@ -38,7 +38,7 @@ def read_content(path: Path) -> bytes:
 
 
 def decode_voxels(content: bytes, shape: Sequence[int], dtype: DTypeLike, *, compressed: bool) -> NDArray[Any]:
-    """Turn what follows a header into voxels.
+    """Convert the bytes after a header to voxels.
 
     Args:
         content: the bytes of all voxels, and nothing else.
@@ -50,7 +50,7 @@ def decode_voxels(content: bytes, shape: Sequence[int], dtype: DTypeLike, *, com
         Of this shape in the machine's byte order.
 
     Raises:
-        ValueError: if there are more or fewer bytes than the shape says, or they are damaged.
+        ValueError: if the number of bytes does not fit the shape, or they are damaged.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     limit = len(content) * (_LARGEST_DEFLATE_RATIO if compressed else 1)
@@ -65,7 +65,7 @@ def decode_voxels(content: bytes, shape: Sequence[int], dtype: DTypeLike, *, com
 
 
 def read_beside(path: Path, name: str) -> bytes:
-    """Read the voxels that a header keeps in another file of its folder.
+    """Read the voxels of a header from another file of its folder.
 
     Raises:
         DataError: if the name leads out of the folder or there is no such file.
@@ -83,7 +83,7 @@ def read_beside(path: Path, name: str) -> bytes:
 def place_volume(
     path: Path, array: NDArray[Any], axes_mm: NDArray[np.float64], origin_mm: NDArray[np.float64]
 ) -> NiftiVolume:
-    """Give voxels their place.
+    """Make a volume of voxels and their geometry.
 
     Args:
         path: the file.
@@ -105,7 +105,7 @@ def place_volume(
 
 
 def _inflate(content: bytes, size: int) -> bytes:
-    """Decompress one stream to its end, but no more than one byte too many."""
+    """Decompress one stream to its end, or to one byte more than expected."""
     stream = zlib.decompressobj(_GZIP_OR_ZLIB)
     try:
         inflated = stream.decompress(content, size + 1)

@@ -1,6 +1,6 @@
-"""What the pages of a TIFF are: slices or channels, how many, how large a pixel is, and whether any would be lost.
+"""The layout of a TIFF: slices, channels and pixel size, and whether Pillow reads it without loss.
 
-ImageJ, OME and tifffile each say it in the image description; TIFF itself knows pages and pixels per centimetre alone.
+ImageJ, OME and tifffile store it in the image description; TIFF itself has pages and pixels per centimetre only.
 """
 
 import json
@@ -22,7 +22,7 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION = 256, 257, 258
 _STRIPS, _SAMPLES, _STRIP_BYTES, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 273, 277, 279, 282, 283, 296
 _SUBFILE, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DEPTH = 254, 338, 339, 32997
 _ORIENTATION, _LAST_UPRIGHT = 274, 4
-"""Of those beyond, which exchange rows and columns, Pillow reads some with their pixels mixed up."""
+"""Higher orientations exchange rows and columns; Pillow reads some of them with wrong pixels."""
 _CENTIMETRE = 3
 _WHITE_IS_ZERO = 0
 _NO_LENGTH = ("", "pixel", "pixels", "px", "reference frame")
@@ -34,13 +34,13 @@ _LONGEST_DESCRIPTION = 2**20
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """What the planes of a TIFF are.
+    """The meaning of the planes of a TIFF.
 
     Attributes:
-        slices: how many.
-        channels: how many that lie on planes of their own.
+        slices: the number of slices.
+        channels: the number of channels with planes of their own.
         channels_first: whether all slices of a channel follow each other, instead of all channels of a slice.
-        spacing_mm: voxel size (z, y, x), None where the file states none.
+        spacing_mm: voxel size (z, y, x), None if the file has none.
     """
 
     slices: int
@@ -58,15 +58,15 @@ class TiffLayout:
 
 
 def read_layout(path: Path, tags: Mapping[int, Any], pages: int) -> TiffLayout:
-    """Say what the pages of a TIFF are.
+    """Find the meaning of the pages of a TIFF.
 
     Args:
         path: the file, for messages.
         tags: of its first page.
-        pages: how many the file lists.
+        pages: the number of pages in the file.
 
     Raises:
-        DataError: if it states what is not read, such as frames in time, or other planes than are there.
+        DataError: if its description is unsupported, such as frames in time, or does not fit the planes.
     """
     text = str(tags.get(_DESCRIPTION, ""))[:_LONGEST_DESCRIPTION]
     if text.startswith("ImageJ="):
@@ -79,7 +79,7 @@ def read_layout(path: Path, tags: Mapping[int, Any], pages: int) -> TiffLayout:
 
 
 def require_plain(path: Path, tags: Mapping[int, Any], page: int) -> None:
-    """Refuse a page that Pillow would read with loss, or as something else than it is.
+    """Refuse a page that Pillow reads with loss or wrongly.
 
     Raises:
         DataError: names the field.
@@ -101,7 +101,7 @@ def require_plain(path: Path, tags: Mapping[int, Any], page: int) -> None:
 
 
 def restore_numbers(values: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
-    """Pixels as stored: Pillow drops the sign of a byte, adds one to 32 bits, and stretches 2 and 4 bits to 8."""
+    """Pixels as stored: Pillow drops the sign of a byte, adds a sign to 32 bits, and stretches 2 and 4 bits to 8."""
     signed = _numbers(tags.get(_SAMPLE_FORMAT, 1))[0] == 2
     bits = _numbers(tags.get(_BITS, 1))
     if signed and values.dtype == np.uint8:
@@ -114,10 +114,10 @@ def restore_numbers(values: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[An
 
 
 def read_contiguous(path: Path, tags: Any, count: int) -> NDArray[Any]:
-    """The planes (1, plane, y, x) that follow each other behind the only page that a file lists.
+    """The planes (1, plane, y, x) that are stored in sequence after the only page in the file.
 
     Raises:
-        DataError: if they are compressed or not all there.
+        DataError: if they are compressed or incomplete.
     """
     width, height = int(tags[_WIDTH]), int(tags[_HEIGHT])
     bits, samples = _numbers(tags.get(_BITS, 1)), int(tags.get(_SAMPLES, 1))
@@ -153,7 +153,7 @@ def _of_imagej(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> Ti
             "save it again"
         )
     if slices == 1 and fields.get("mode") not in ("composite", "color"):
-        slices, channels = channels, 1  # how a stack is written whose axes nobody named
+        slices, channels = channels, 1  # a stack without named axes is written so
     length_mm = _unit(path, fields.get("unit", ""))
     if length_mm is None:
         return TiffLayout(slices, channels, spacing_mm=_by_resolution(path, tags, slices))
@@ -189,7 +189,7 @@ def _of_ome(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffL
 
 
 def _of_tifffile(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffLayout | None:
-    """The shape that tifffile notes; None where the description is another's, or not of this image any more."""
+    """The shape in tifffile's description; None if the description is of another program or does not fit the image."""
     try:
         described = json.loads(text)
         shape = [int(side) for side in described["shape"]]
@@ -219,7 +219,7 @@ def _of_tifffile(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> 
 
 
 def _by_resolution(path: Path, tags: Mapping[int, Any], slices: int) -> tuple[float, float, float] | None:
-    """Pixels per centimetre are a size; pixels per inch are what a picture is printed at."""
+    """Pixels per centimetre give a size; pixels per inch are the resolution for printing and are ignored."""
     if int(tags.get(_RESOLUTION_UNIT, 2)) != _CENTIMETRE or _X_RESOLUTION not in tags:
         return None
     sides = [_per_unit(path, tags, tag) * unit_mm(path, "cm") for tag in (_Y_RESOLUTION, _X_RESOLUTION)]
@@ -260,7 +260,7 @@ def _length(path: Path, value: Any) -> float:
 
 
 def _unit(path: Path, name: str) -> float | None:
-    """Its length in mm; None where sizes are counted in pixels."""
+    """Its length in mm; None if sizes are in pixels."""
     with suppress(UnicodeError):  # tags are read as Latin-1, most programs write UTF-8
         name = name.encode("latin-1").decode("utf-8")
     return None if name.strip().lower() in _NO_LENGTH else unit_mm(path, name)

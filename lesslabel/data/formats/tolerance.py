@@ -1,4 +1,4 @@
-"""How far apart two places of a voxel may be and still be one: the one number for all readers and verbs."""
+"""The tolerance of positions, for all readers and commands."""
 
 from itertools import product
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOLERANCE_VOXEL = 0.1
-"""How far, as a share of a voxel, a corner or a slice may lie from where another header puts it."""
+"""Largest distance, as a share of a voxel, between the positions of a corner or a slice in two headers."""
 
 
 def corners(shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -15,6 +15,6 @@ def corners(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def displacement_voxel(affine: NDArray[np.float64], other: NDArray[np.float64], shape: tuple[int, ...]) -> float:
-    """How far the farthest corner of a grid (z, y, x) lies from its place in another affine, in voxels of the first."""
+    """Largest distance of a corner of a grid (z, y, x) between two affines, in voxels of the first."""
     expected = corners(shape)
     return float(np.abs(np.linalg.solve(affine, other @ expected) - expected).max())

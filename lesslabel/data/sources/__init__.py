@@ -1,4 +1,4 @@
-"""The public layouts that cases are read from, by name."""
+"""The supported data layouts by name."""
 
 from lesslabel.data.sources.acdc import ACDC
 from lesslabel.data.sources.base import RawCase, Source
@@ -43,7 +43,7 @@ SOURCES: dict[str, type[Source]] = {
         Datalist,
     )
 }
-"""Every source by the name that the command line takes."""
+"""Every source by its name on the command line."""
 
 __all__ = [
     "ACDC",

@@ -41,14 +41,14 @@ class ACDC(Source):
     The h5 layout is any folder with ``patientXXX_frameYY.h5``, RAW itself or up to two levels below it, with the
     datasets ``image`` (z, y, x), ``label`` and, where there are scribbles, ``scribble``. The NIfTI layout is
     ``[training/]patientXXX/patientXXX_frameYY.nii.gz`` with ``…_gt.nii.gz`` beside it; ``patientXXX_4d.nii.gz`` is
-    left aside. In scribbles 4 is unknown and 0 is background that someone drew.
+    ignored. In scribbles 4 is unknown and 0 is annotated background.
 
     Args:
         raw: folder with either layout.
         spacing: JSON table ``{"patient021_frame01": [z, y, x]}`` in mm for the h5 layout, which has none. By default
             ``acdc_spacing.json`` in RAW or in its parent.
         scribbles: folder with ``patientXXX_frameYY_scribble.nii.gz`` at any depth, for the NIfTI layout. By default
-            they are looked for beside the images.
+            they are searched beside the images.
     """
 
     name = "acdc"

@@ -1,4 +1,4 @@
-"""What every source offers: a list of its cases, cheap to make, and a way to read each."""
+"""The base class of sources: they list their cases fast, and read each case."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -14,16 +14,16 @@ from lesslabel.errors import DataError
 
 @dataclass(frozen=True)
 class RawCase:
-    """Where one case lies in the raw data, before it is read.
+    """The files of one case in the raw data.
 
     Attributes:
         uid: name of the case, unique in the source.
-        patient: what splits are made by.
+        patient: its patient; splits divide by it.
         files: the files the case is read from, by role (``"image"``, ``"dense"``, ``"scribble"``).
         group: official part, if any.
         centre: hospital, if known.
         modality: modality, if it differs from case to case.
-        same_grid: whether label maps are taken in the image's order of voxels, whatever their header says.
+        same_grid: whether to take label maps in the image's order of voxels and ignore their header.
     """
 
     uid: str
@@ -36,7 +36,7 @@ class RawCase:
 
 
 class Source(ABC):
-    """A public data layout. Subclasses list and read; axes are (z, y, x) when a case leaves `read`.
+    """A data layout. Subclasses list and read cases; the axes of a read case are (z, y, x).
 
     Args:
         raw: folder (or table) that holds the raw data.
@@ -49,7 +49,7 @@ class Source(ABC):
     dense_unknown: int | None = None
     """The value of an unknown voxel in whole label maps; None, as in most layouts, where every voxel is known."""
     withdrawn: Mapping[str, str] = MappingProxyType({})
-    """Patients that the publisher took back since they repeat another one, and that one; `verify` looks for them."""
+    """Withdrawn patients that repeat another one, and that one; `verify` reports them."""
 
     def __init__(self, raw: Path) -> None:
         self.raw = Path(raw)
@@ -61,7 +61,7 @@ class Source(ABC):
         """List the cases in a fixed order without reading voxels.
 
         Raises:
-            DataError: if nothing that looks like this layout is found; the message says what was expected where.
+            DataError: if no files of this layout are found; the message names the expected files and folder.
         """
 
     @abstractmethod
@@ -74,7 +74,7 @@ class Source(ABC):
 
 
 def source_options(source: type[Source]) -> dict[str, inspect.Parameter]:
-    """The arguments of a source beside its raw data, by name."""
+    """The arguments of a source besides its raw data, by name."""
     parameters = dict(inspect.signature(source).parameters)
     parameters.pop("raw")
     return parameters

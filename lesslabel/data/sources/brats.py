@@ -1,4 +1,4 @@
-"""BraTS: gliomas in four co-registered MR images a patient, at 1 mm and without the skull.
+"""BraTS: gliomas in four co-registered MR images per patient, at 1 mm and without the skull.
 
 Menze et al., "The multimodal brain tumor image segmentation benchmark (BRATS)", IEEE TMI 2015; Baid et al., "The
 RSNA-ASNR-MICCAI BraTS 2021 benchmark", 2021.
@@ -20,11 +20,11 @@ _VISIT = re.compile(r"(BraTS-\w+-\d+)-\d+")
 
 
 class BraTS(Source):
-    """BraTS 2018 to 2021, or 2023 and later: a folder a patient with four images and the tumour's parts.
+    """BraTS 2018 to 2021, or 2023 and later: a folder per patient with four images and the tumour's parts.
 
     - Until 2021: ``<case>/<case>_{flair,t1,t1ce,t2}.nii.gz`` with ``<case>_seg.nii.gz``; labels 1, 2 and 4.
     - Since 2023: ``<case>/<case>-{t2f,t1n,t1c,t2w}.nii.gz`` with ``<case>-seg.nii.gz``; labels 1, 2 and 3, which is
-      what 4 was. Codes stay as the release has them. Of ``BraTS-GLI-00005-001`` the patient is ``BraTS-GLI-00005``.
+      the former 4. Codes are those of the release. Of ``BraTS-GLI-00005-001`` the patient is ``BraTS-GLI-00005``.
 
     Folders may lie anywhere below RAW. Channels are FLAIR, T1, T1c and T2 in both, so that a view names a task: the
     whole tumour on FLAIR is ``labels: {whole tumour: [1, 2, 4]}`` on ``channels: [0]``, the core on T1c

@@ -24,11 +24,11 @@ _IMAGES: Mapping[str, Mapping[str, str]] = {
     "t1dual": {"in phase": "T1DUAL/DICOM_anon/InPhase", "out of phase": "T1DUAL/DICOM_anon/OutPhase"},
     "t2spir": {"T2-SPIR": "T2SPIR/DICOM_anon"},
 }
-"""Where the channels of each sequence lie in the folder of a patient."""
+"""The folders of the channels of each sequence in the folder of a patient."""
 
 _GROUND = {"ct": "Ground", "t1dual": "T1DUAL/Ground", "t2spir": "T2SPIR/Ground"}
 _MR_GREYS = {1: (55, 70), 2: (110, 135), 3: (175, 200), 4: (240, 255)}
-"""The range of greys that the challenge gives each organ in MR."""
+"""The range of grey values of each organ in MR, from the challenge."""
 
 
 class CHAOS(Source):
@@ -38,12 +38,12 @@ class CHAOS(Source):
     - ``t1dual``: ``T1DUAL/DICOM_anon/{InPhase,OutPhase}/*.dcm`` with ``T1DUAL/Ground/*.png``; two channels.
     - ``t2spir``: ``T2SPIR/DICOM_anon/*.dcm`` with ``T2SPIR/Ground/*.png``.
 
-    A label map is a picture a slice. Pictures and slices belong together in the order of their file names, and there
-    must be as many; grey values outside the ranges that the challenge names are refused. The patients of
+    A label map is one picture per slice. Pictures and slices are paired in the order of their file names, and there
+    must be equally many; grey values outside the ranges of the challenge are refused. The patients of
     ``Test_Sets`` have no published labels: they are unlabelled cases. Those of CT and of MR are different people.
 
     Args:
-        raw: folder that holds ``CT`` and ``MR``, or ``Train_Sets``, or is one above that.
+        raw: folder that holds ``CT`` and ``MR``, or ``Train_Sets``, or its parent folder.
         sequence: ``ct``, ``t1dual`` or ``t2spir``.
 
     Raises:
@@ -112,7 +112,7 @@ class CHAOS(Source):
 
 
 def _codes_of_greys(sequence: str) -> NDArray[np.uint8]:
-    """(256,) label code of each grey value, `IGNORE` for those that mean nothing."""
+    """(256,) label code of each grey value, `IGNORE` for undefined ones."""
     codes = np.full(256, IGNORE, np.uint8)
     codes[0] = 0
     if sequence == "ct":
@@ -137,5 +137,5 @@ def _read_pictures(folder: Path, image: NiftiVolume, codes: NDArray[np.uint8]) -
         labels[index] = codes[values]
         if (labels[index] == IGNORE).any():
             strange = values[labels[index] == IGNORE].min()
-            raise DataError(f"{path}: grey value {strange} stands for no organ; copy it again")
+            raise DataError(f"{path}: grey value {strange} is no organ; copy it again")
     return labels

@@ -1,4 +1,4 @@
-"""What several layouts check: label codes as files hold them, and names that occur twice."""
+"""Checks of several layouts: label codes in files, and duplicate names."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -24,11 +24,11 @@ _RENUMBER = "label codes are whole numbers of 1 to 254; give the labels such cod
 def to_codes(
     values: NDArray[Any], codes: Iterable[int], where: Path | str, unknown: int | None = None
 ) -> NDArray[np.uint8]:
-    """Turn a raw label map into uint8 codes.
+    """Convert a raw label map to uint8 codes.
 
     Args:
         values: the label map as read, any number type, any shape.
-        codes: the label codes that may occur, background (0) apart.
+        codes: the permitted label codes without background (0).
         where: the file, for messages.
         unknown: the raw value of an unknown voxel; it becomes `IGNORE`. None if every voxel is known.
 
@@ -61,7 +61,7 @@ def is_label_code(value: float) -> bool:
 
 
 def is_code(text: str) -> bool:
-    """Whether a key of a JSON, or what someone typed, is a label code of 0 to 254."""
+    """Whether a key of a JSON, or typed text, is a label code of 0 to 254."""
     return text.isdecimal() and len(text) < len("1000") and int(text) < IGNORE
 
 
@@ -71,12 +71,12 @@ def is_name(value: object) -> bool:
 
 
 def require_within(cases: Iterable[RawCase], folder: Path, where: Path) -> None:
-    """Refuse files that a list names outside a folder; a link in the folder may lead out of it, for it was put there.
+    """Refuse files of a list outside a folder; a link in the folder may lead out of it, since its owner made it.
 
     Raises:
         DataError: if a file lies outside; names it.
     """
-    inside = Path(normpath(folder.absolute()))  # what .. leads to by name, links not followed
+    inside = Path(normpath(folder.absolute()))  # resolves .. by name without following links
     for case in cases:
         for file in case.files.values():
             if not Path(normpath(file.absolute())).is_relative_to(inside):

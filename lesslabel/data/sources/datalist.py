@@ -1,4 +1,4 @@
-"""MONAI's data lists, as they stand: a JSON of cases by part, each with the paths of its image and label map."""
+"""Data lists of MONAI: a JSON of cases by part, each with the paths of its image and label map."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.data.formats.reading import ENDINGS, without_ending
+from lesslabel.data.patient_lists import GROUP_PARTS
 from lesslabel.data.sources.base import RawCase
 from lesslabel.data.sources.checks import is_code, is_name, require_within
 from lesslabel.data.sources.listed import Listed
 from lesslabel.data.sources.table import COLUMNS, find_close, find_mistaken, is_size, locate_case
-from lesslabel.data.patient_lists import GROUP_PARTS
 from lesslabel.errors import DataError
 from lesslabel.files import read_json
 
@@ -32,8 +32,8 @@ class Datalist(Listed):
     Args:
         raw: the JSON.
         base: folder that paths are relative to; by default that of the JSON.
-        within: folder that every file must lie in, by default `base`: a list that came from
-            elsewhere leads nowhere else.
+        within: folder that must contain every file, by default `base`: a list from
+            elsewhere cannot name other files.
         fold: entries of ``training`` with this ``fold`` (a number or text) are the group ``validation``; every entry of
             ``training`` must have one then, and one this. Must be given if they have folds.
         labels: codes and names, ``"1=RV,2=Myo"``; comes before what the list says.
@@ -41,8 +41,8 @@ class Datalist(Listed):
             knows every voxel, none.
 
     Raises:
-        DataError: if the list or a file in it is at fault; the message names the entry.
-        ConfigError: if `labels` or `unknown` make no sense.
+        DataError: if the list or a file in it has an error; the message names the entry.
+        ConfigError: if `labels` or `unknown` is not valid.
     """
 
     name = "datalist"
@@ -93,7 +93,7 @@ def _list_cases(path: Path, content: Mapping[str, Any], folder: Path, fold: int 
 
 
 def _entries_of_parts(path: Path, content: Mapping[str, Any]) -> list[tuple[str, str, list[Any]]]:
-    """Key, group and entries of every part; a list of cases under a key that is no part is refused."""
+    """Key, group and entries of every part; a list of cases under another key is refused."""
     parts: dict[str, tuple[str, str, list[Any]]] = {}
     for key, entries in content.items():
         part = key.strip().lower()
@@ -119,7 +119,7 @@ def _is_file(value: Any) -> bool:
 
 
 def _own_keys(fields: Any, where: str) -> dict[str, Any]:
-    """An entry with its keys as they are known; a file under any other is refused, for it may be the label map."""
+    """An entry with the known spelling of its keys; a file under another key, perhaps the label map, is refused."""
     if not isinstance(fields, dict):
         raise DataError(f"{where}: neither a path nor an object; expected {{'image': …, 'label': …}}")
     known: dict[str, Any] = {}
@@ -157,7 +157,7 @@ def _require_part(fields: Mapping[str, Any], group: str, where: str) -> None:
 
 
 def _require_fold(path: Path, parts: Sequence[tuple[str, str, list[Any]]], fold: int) -> None:
-    """Refuse a fold that no entry has: everything would be training."""
+    """Refuse a fold without an entry: all cases would be training cases."""
     folds = {
         _fold_of(_own_keys(entry, f"{path}, {key} {number}"), f"{path}, {key} {number}")
         for key, group, entries in parts
@@ -172,7 +172,7 @@ def _require_fold(path: Path, parts: Sequence[tuple[str, str, list[Any]]], fold:
 
 
 def _fold_of(fields: Mapping[str, Any], where: str) -> int:
-    """The number of an entry's fold, however it is written."""
+    """The number of an entry's fold, in any spelling."""
     stored = fields.get(_FOLD)
     text = str(stored).strip().removesuffix(".0")
     if isinstance(stored, bool) or not text.isdecimal() or len(text) > _LONGEST_FOLD:
@@ -197,7 +197,7 @@ def _read_entry(fields: Mapping[str, Any], where: str) -> dict[str, str]:
 
 
 def _name_apart(cases: Sequence[RawCase], folder: Path) -> list[RawCase]:
-    """The same cases; those that share a name get that of their folders too."""
+    """The same cases; those that share a name get the names of their folders too."""
     times = Counter(case.uid for case in cases)
     named = [_with_folders(case, folder) if times[case.uid] > 1 else case for case in cases]
     uid, count = Counter(case.uid for case in named).most_common(1)[0] if named else ("", 0)

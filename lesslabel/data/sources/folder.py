@@ -1,4 +1,4 @@
-"""A user's own cases, listed in a CSV; no Python needs to be written."""
+"""A user's own cases, listed in a CSV."""
 
 from pathlib import Path
 
@@ -12,20 +12,20 @@ __all__ = ["Folder", "parse_labels"]
 class Folder(Listed):
     """Images listed in a CSV with the column ``image`` and, all optional, these others.
 
-    - ``label``: dense label map; 255 is unknown, and a map of nothing but 0 and 255 is refused, unless it is a picture
-      (PNG, TIFF) and there is but one label: then it is a mask of that label.
-    - ``label_<rater>``: the same by one of several raters, as many columns as there are raters; an empty cell says that
+    - ``label``: dense label map; 255 is unknown, and a map with only 0 and 255 is refused, unless it is a picture
+      (PNG, TIFF) and there is only one label: then it is a mask of that label.
+    - ``label_<rater>``: the same by one of several raters, one column per rater; an empty cell means that
       this one did not annotate the case. The annotation has the rater's name, ``rater1`` for ``label_1``.
-    - ``scribble``: label map of which only strokes are known.
-    - ``patient``: what splits are made by. **Without it every case is a patient of its own**: give it if any patient
+    - ``scribble``: label map in which only strokes are known.
+    - ``patient``: splits divide by it. **Without it every case counts as a separate patient**: fill it if a patient
       has more than one image, or the same patient may end up in training and in test.
     - ``centre``, ``modality``: free text.
-    - ``split``: ``train``, ``validation`` or ``test``, in every row or in none; split ``groups`` goes by it.
+    - ``split``: ``train``, ``validation`` or ``test``, in every row or in none; split ``groups`` uses it.
     - ``case``: the case's name; by default the first image's file name without its ending.
 
     Paths are relative to the CSV's folder, or absolute. Several images of one case, joined by ``;`` or ``|``, become
     its channels, as does the fourth dimension of an image. Columns ``image_<channel>``, in place of ``image``, name the
-    channels too. Files are of any format that `lesslabel.data.formats.reading` reads, mixed as they come.
+    channels too. Files have any format of `lesslabel.data.formats.reading`; formats can be mixed.
 
     Args:
         raw: the CSV, UTF-8, comma separated.
@@ -34,8 +34,8 @@ class Folder(Listed):
         unknown: the value of an unannotated voxel in the scribbles, 255 by default.
 
     Raises:
-        DataError: if the table or a file in it is at fault; the message names the row.
-        ConfigError: if `labels` or `unknown` make no sense.
+        DataError: if the table or a file in it has an error; the message names the row.
+        ConfigError: if `labels` or `unknown` is not valid.
     """
 
     name = "folder"

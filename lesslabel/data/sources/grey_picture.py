@@ -1,4 +1,4 @@
-"""Grey pictures, as some layouts ship slices or label maps."""
+"""Grey pictures, which some layouts use for slices or label maps."""
 
 from pathlib import Path
 from typing import Any

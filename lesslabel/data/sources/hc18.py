@@ -28,9 +28,9 @@ _IMAGE = re.compile(r"((\d+)_\d*HC)\.png")
 class HC18(Source):
     """The archive as published: ``training_set/000_HC.png``, ``000_HC_Annotation.png`` and a table of pixel sizes.
 
-    An annotation is the outline of an ellipse; the label is what it encloses within the image. Images of one number,
+    An annotation is the outline of an ellipse; the label is its interior within the image. Images of one number,
     ``010_HC`` and ``010_2HC``, are of one examination: they have one patient. ``test_set`` has no published
-    annotations, its cases are unlabelled; its numbers are those of other people, so every name begins with its part.
+    annotations, its cases are unlabelled; its numbers are of other patients, so every name begins with its part.
 
     Args:
         raw: folder of ``training_set`` and ``training_set_pixel_size_and_HC.csv``, of ``test_set`` too or not.
@@ -82,14 +82,14 @@ def _read_pixel_sizes(table: Path) -> dict[str, float]:
 
 
 def _enclosed(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """What an outline encloses, itself included; one that leaves the image is closed by its border."""
-    from skimage.morphology import convex_hull_image  # only these files pay for its import
+    """The interior of an outline, outline included; the border of the image closes an open one."""
+    from skimage.morphology import convex_hull_image  # slow to import, needed for these files only
 
     outline = read_grey(path) > 0
     if outline.shape != shape:
         raise DataError(f"{path}: shape {outline.shape}, its image has {shape}; copy it again")
     if not outline.any():
         raise DataError(f"{path}: no outline in it; copy it again")
-    # an ellipse is convex, and so is what the image's border leaves of it
+    # an ellipse is convex, and so is its part inside the image
     enclosed: NDArray[np.uint8] = convex_hull_image(outline).astype(np.uint8)
     return enclosed

@@ -1,6 +1,6 @@
-"""Generated short-axis hearts: anatomy, surroundings and what a scanner makes of them.
+"""Generated short-axis hearts: anatomy, surroundings and a model of the scanner.
 
-No model of physiology: it is made so that the lessons of real short-axis MR hold on it. Blood, fat and vessels are
+Not a model of physiology: it has the difficulties of real short-axis MR. Blood, fat and vessels are
 equally bright, muscle and liver equally grey, the structures shrink towards the apex, and each centre has its own
 contrast, noise, shading and resolution. Axes are (z, y, x), the first slice is the base.
 """
@@ -19,7 +19,7 @@ RV, MYO, LV = 1, 2, 3
 
 @dataclass(frozen=True)
 class Centre:
-    """How one hospital's scanner shows the same anatomy; intensities are relative to `gain`.
+    """The scanner of one hospital; intensities are relative to `gain`.
 
     Attributes:
         name: the centre.
@@ -131,7 +131,7 @@ class _Heart:
 
 
 def _beat(rng: np.random.Generator, frame: int) -> _Heart:
-    """Draw a patient's heart; at end-systole the wall is thicker and the cavities are smaller."""
+    """Sample a patient's heart; at end-systole the wall is thicker and the cavities are smaller."""
     outer_mm, wall_mm = rng.uniform(27.0, 36.0), rng.uniform(8.0, 12.0)
     contraction, thickening = rng.uniform(0.15, 0.4), rng.uniform(1.1, 1.4)
     return _Heart(
@@ -238,7 +238,7 @@ def _surroundings(
 
 
 def acquire(values: FloatArray, centre: Centre, in_plane_mm: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """What the scanner makes of the intensities: texture, point spread, shading and Rician noise."""
+    """Apply the scanner model to intensities: texture, point spread, shading and Rician noise."""
     grain = sum(
         _unit_variance(ndimage.gaussian_filter(rng.standard_normal(values.shape), (0.5, width, width)))
         for width in (3.0 / in_plane_mm, 8.0 / in_plane_mm)

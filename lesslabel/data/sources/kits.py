@@ -23,11 +23,11 @@ _CASE = re.compile(r"case_\d{5}")
 
 
 class KiTS(Source):
-    """KiTS as its repositories lay it out: ``[data/|dataset/]case_00000/{imaging,segmentation}.nii.gz``.
+    """The layout of the KiTS repositories: ``[data/|dataset/]case_00000/{imaging,segmentation}.nii.gz``.
 
     Its files are stored with slices along the first axis. On reading, axes are put into the order (z, y, x) that the
     header's affine gives them; none is reversed and no voxel changes, and the affine follows. Labels are 1 kidney,
-    2 tumour and, since 2021, 3 cyst. Of 2021 the aggregate is read, ``aggregated_MAJ_seg.nii.gz``, where there is no
+    2 tumour and, since 2021, 3 cyst. Of 2021 the aggregate ``aggregated_MAJ_seg.nii.gz`` is read if there is no
     ``segmentation.nii.gz``. A case without either is unlabelled.
 
     Args:
@@ -51,7 +51,7 @@ class KiTS(Source):
 
 
 def _locate(folder: Path) -> RawCase | None:
-    """The files of one case; None for a folder of annotations alone, whose image was not downloaded."""
+    """The files of one case; None for a folder with annotations only, whose image was not downloaded."""
     image = find_nifti(folder, "imaging")
     if image is None:
         return None
@@ -62,7 +62,7 @@ def _locate(folder: Path) -> RawCase | None:
 
 
 def _order_axes(case: Case) -> Case:
-    """Let z run between head and feet, y between front and back and x between the sides."""
+    """Reorder the axes so that z runs between head and feet, y between front and back and x between the sides."""
     if case.affine is None:
         return case
     body_axes = nib.orientations.io_orientation(case.affine)[:, 0].astype(int)  # of x, y, z as stored

@@ -34,24 +34,24 @@ _VOLUME = "mri_norm2.h5"
 _IMAGE, _LABEL = "lgemri.nrrd", "laendo.nrrd"
 _CAVITY = 255
 _PATCH_VOXEL = (112, 112)
-"""(y, x) that the published crop leaves room for."""
+"""(y, x) size of the patch in the published crop."""
 _MARGIN_VOXEL = (10, 20)
-"""Least margin, and one more than the largest, that the published crop draws for each side."""
+"""Least margin, and one more than the largest, of each side in the published crop."""
 
 
 class LA(Source):
-    """The left atrium as the semi-supervised field ships it, or as the challenge does.
+    """The left atrium in the layout of semi-supervised benchmarks, or in that of the challenge.
 
     The h5 layout is ``<ID>/mri_norm2.h5`` with ``image`` and ``label`` as (x, y, z), cropped around the atrium and
-    normalised. The challenge's is ``<ID>/lgemri.nrrd`` with ``laendo.nrrd`` (255 is the cavity) beside it; it is given
-    the same treatment here: zero mean and unit variance over the whole image, then in x and y, not in z, a crop to the
+    normalised. The challenge's is ``<ID>/lgemri.nrrd`` with ``laendo.nrrd`` (255 is the cavity) beside it; it gets
+    the same treatment: zero mean and unit variance over the whole image, then in x and y, not in z, a crop to the
     atrium plus room for a patch of 112 voxels plus a margin of 10 to 19 voxels for each side. The published margins
-    were drawn without a seed; here they follow from the ID. Without a label the image is not cropped. Folders may lie
-    in RAW or one level below it.
+    were random without a seed; here they are a deterministic function of the ID. Without a label the image is not
+    cropped. Folders may lie in RAW or one level below it.
 
     Args:
         raw: folder with either layout.
-        train_list: text file with an ID a line. Its cases come first, in its order, with the group ``train``. By
+        train_list: text file with one ID per line. Its cases come first, in its order, with the group ``train``. By
             default ``train.list`` or ``la_train.list`` in RAW or its parent, if there is one.
         test_list: the same for the group ``test``; by default ``test.list`` or ``la_test.list``.
         spacing_mm: ``"z,y,x"`` of the h5 layout; by default the challenge's 0.625 in all directions.
@@ -130,7 +130,7 @@ class LA(Source):
         if "dense" not in raw.files:
             return self._case(raw, normalised, None, image.spacing_mm, image.affine)
         label = lay_on(image, read_nrrd(raw.files["dense"]), same_grid=raw.same_grid)
-        # 255 is the cavity there, and would mean unknown here
+        # 255 is the cavity in these files, and means unknown in lesslabel
         if strange := sorted(set(np.unique(label.array).tolist()) - {0, _CAVITY}):
             raise DataError(
                 f"{label.path}: label value {strange[0]:g} is not known; expected 0 and {_CAVITY}; copy it again"
@@ -168,7 +168,7 @@ def crop_around(mask: NDArray[np.bool_], uid: str) -> tuple[slice, slice]:
 
     Args:
         mask: (z, y, x), not empty.
-        uid: the case, from which the margins follow.
+        uid: the case; the margins are a deterministic function of it.
 
     Returns:
         Slices along y and x.
@@ -180,7 +180,7 @@ def crop_around(mask: NDArray[np.bool_], uid: str) -> tuple[slice, slice]:
         first, last = int(inside[0]), int(inside[-1])
         room = max(patch - (last - first), 0) // 2
         before, after = (int(margin) for margin in generator.integers(*_MARGIN_VOXEL, size=2))
-        # the last voxel is the end of the slice, one short, as published
+        # the last voxel is the end of the slice, so one voxel is missing, as published
         slices.append(slice(max(first - before - room, 0), min(last + after + room, mask.shape[axis])))
     return slices[0], slices[1]
 

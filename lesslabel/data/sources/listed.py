@@ -1,4 +1,4 @@
-"""What sources share whose cases are listed somewhere, each with the files it is read from."""
+"""The base class of sources with a list of cases and their files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ class Listed(Source):
 
     Raises:
         DataError: if `raw` is absent, or no label is found.
-        ConfigError: if `labels` or `unknown` make no sense.
+        ConfigError: if `labels` or `unknown` is not valid.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Listed(Source):
 
     @classmethod
     def _require_raw(cls, raw: Path) -> Path:
-        """What is there to be listed; a subclass lists before this class is made."""
+        """The listed cases; a subclass lists them before it calls this constructor."""
         if not Path(raw).exists():
             raise DataError(f"{raw}: no such file or folder; pass the raw data of '{cls.name}' as RAW")
         return Path(raw)
@@ -101,7 +101,7 @@ class Listed(Source):
         return {code: f"label {code}" for code in sorted(found)}
 
     def _require_known_names(self) -> None:
-        """Refuse a label that no file has, where all files name their segments: it may be misspelt."""
+        """Refuse a label that no file has, if all files name their segments: it may be misspelt."""
         paths = [path for path, _ in self._label_files()]
         if not paths or not all(has_segments(path) for path in paths):
             return
@@ -116,7 +116,7 @@ def parse_labels(text: str) -> dict[int, str]:
     """Read ``"1=RV,2=Myo"``.
 
     Raises:
-        ConfigError: if it is not of that form, a code is not within 1 to 254, or a code or name occurs twice.
+        ConfigError: if it does not have that form, a code is not within 1 to 254, or a code or name occurs twice.
     """
     labels: dict[int, str] = {}
     for part in text.split(","):
@@ -130,7 +130,7 @@ def parse_labels(text: str) -> dict[int, str]:
 
 
 def _values_of(path: Path, unknown: int | None) -> set[int]:
-    """The label values of a plain label map; of a picture of 0 and 255 alone, which is a mask, 1."""
+    """The label values of a plain label map; 1 for a picture with only 0 and 255, which is a mask."""
     label_map = read_label_map(path).array
     if unknown in (None, IGNORE) and is_mask_picture(path, label_map):
         return {1}

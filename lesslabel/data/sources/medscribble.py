@@ -24,8 +24,8 @@ class MedScribble(Source):
     """The archive as published: ``<data set>/<release>/<example>/{img,seg,scribble_0,scribble_1,scribble_2}.npy``.
 
     An example is a slice or photograph of 256×256 pixels with one object. ``seg.npy`` becomes the annotation ``dense``
-    and ``scribble_<n>.npy`` the annotation ``scribble<n>``: strokes on the object are 1, strokes beside it 0, and what
-    someone painted as both is unknown, as is the rest. An annotator who drew nothing has no annotation. The data set is
+    and ``scribble_<n>.npy`` the annotation ``scribble<n>``: strokes on the object are 1, strokes outside it 0;
+    voxels with both are unknown, as is the rest. An annotator without a stroke has no annotation. The data set is
     the case's centre. Files hold no spacing: it is 1 mm, so distances are in pixels.
 
     Args:
@@ -69,7 +69,7 @@ class MedScribble(Source):
 
 
 def _to_labels(painted: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """What was painted (2, y, x) as labels (y, x), unknown where nothing was or both sides were."""
+    """Strokes (2, y, x) as labels (y, x), unknown without a stroke or with strokes of both sides."""
     on_object, beside = painted
     labels = np.full(on_object.shape, IGNORE, np.uint8)
     labels[on_object & ~beside] = 1

@@ -70,7 +70,7 @@ class MSCMR(Source):
 
 
 def _locate(image: Path, group: str) -> RawCase:
-    """The files of one case; a label map that is not there is left out."""
+    """The files of one case; absent label maps have no entry."""
     uid = image.name.removesuffix(_ENDING)
     labels = image.parent.parent / "labels"
     files = {role: labels / f"{uid}_{suffix}{_ENDING}" for role, (suffix, _, _) in _ROLES.items()}

@@ -30,14 +30,14 @@ _SLICE = re.compile(r"_z(\d+)$")
 class MSD(Source):
     """A task of the Decathlon: ``imagesTr/*.nii.gz`` with ``labelsTr`` beside it, ``dataset.json`` or not.
 
-    ``dataset.json`` names labels and channels. Without it, or where it is silent, every value of the label maps becomes
+    ``dataset.json`` names labels and channels. Without it or without its names, every value of the label maps becomes
     a label (``"label 1"``; all maps are read once to find them) unless `labels` names them. A training image without a
-    label map is an unlabelled case. The images of ``imagesTs`` have no published labels and are left aside. The fourth
+    label map is an unlabelled case. The images of ``imagesTs`` have no published labels and are ignored. The fourth
     dimension of an image, as in the brain tumours and the prostate, is its channels. Every image is a patient of its
     own, as the layout has it.
 
     With `slices_of` every axial slice that holds this label is a case, ``lung_001_z045``, of the patient ``lung_001``:
-    what interactive methods in 2D are studied on. A process that reads keeps one volume in memory.
+    for studies of interactive methods in 2D. Each reading process keeps one volume in memory.
 
     Args:
         raw: folder of the task.
@@ -45,8 +45,8 @@ class MSD(Source):
         slices_of: code of a label; all label maps are read once to find its slices.
 
     Raises:
-        DataError: if ``dataset.json`` is damaged, no label is found, or no slice holds the label asked for.
-        ConfigError: if `labels` or `slices_of` makes no sense.
+        DataError: if ``dataset.json`` is damaged, no label is found, or no slice holds the given label.
+        ConfigError: if `labels` or `slices_of` is not valid.
     """
 
     name = "msd"
@@ -76,7 +76,7 @@ class MSD(Source):
         return _cut_slice(self._volume, raw.uid)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Another process reads for itself."""
+        """Another process has its own cache."""
         return {**self.__dict__, "_volume": None}
 
     def _read_volume(self, raw: RawCase) -> Case:
@@ -150,7 +150,7 @@ def _slices_of(code: int, label_map: NiftiVolume) -> list[int]:
 
 
 def _cut_slice(volume: Case, uid: str) -> Case:
-    """The slice that a uid names, as a case of its own with z = 1."""
+    """The slice of a uid as a case with z = 1."""
     match = _SLICE.search(uid)
     if match is None or int(match[1]) >= len(volume.image[0]):
         raise DataError(f"case {uid}: names no slice of {volume.uid}; list the cases again")
@@ -171,7 +171,7 @@ def _cut_slice(volume: Case, uid: str) -> Case:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    """``dataset.json``, or nothing where there is none."""
+    """``dataset.json``; empty if it is absent."""
     if not path.exists():
         return {}
     require_regular(path)

@@ -1,4 +1,4 @@
-"""A case from its files by role: what a table and a folder of several raters' label maps have in common."""
+"""Read a case from its files by role, for tables and for folders of several raters' label maps."""
 
 import re
 from dataclasses import replace
@@ -24,7 +24,7 @@ WORDS_FOR_A_FILE = ("path", "paths", "file", "files", "filename", "filepath", "n
 
 
 def without_ending(name: str) -> str:
-    """The name of a NIfTI file without ``.nii`` or ``.nii.gz``; other names stay as they are."""
+    """The name of a NIfTI file without ``.nii`` or ``.nii.gz``; other names are returned unchanged."""
     return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
 
 
@@ -36,12 +36,12 @@ def nifti_in(folder: Path) -> list[Path]:
 
 
 def find_nifti(folder: Path, stem: str) -> Path | None:
-    """The NIfTI file of that name, whichever of the endings it has; None if there is none."""
+    """The NIfTI file of that name with either ending; None if there is none."""
     return next((path for ending in ENDINGS if (path := folder / f"{stem}{ending}").is_file()), None)
 
 
 def name_annotation(label: str, where: Path | str) -> str:
-    """The annotation that a label map's name stands for.
+    """The annotation of a label map, by its name.
 
     Args:
         label: ``label`` or ``labels``, the one dense label map, or ``label_<rater>``, the map of one of several.
@@ -51,7 +51,7 @@ def name_annotation(label: str, where: Path | str) -> str:
         ``"dense"``, or the rater's name; a rater that is a number is ``"rater<number>"``.
 
     Raises:
-        DataError: if what follows ``_`` cannot name a rater.
+        DataError: if the text after ``_`` cannot name a rater.
     """
     _, several, rater = label.partition("_")
     if not several:
@@ -87,7 +87,7 @@ def read_case(raw: RawCase, source: Source, unknown: int = IGNORE) -> Case:
 
     Args:
         raw: the files by role.
-        source: whose labels and channels the case must keep to, and which knows the value of an unknown voxel in whole
+        source: defines the permitted labels and channels, and the value of an unknown voxel in whole
             label maps, if any.
         unknown: the value of an unknown voxel in scribbles.
 
@@ -125,10 +125,10 @@ def _dense(raw: RawCase, role: str, image: NiftiVolume, source: Source) -> Annot
     path = raw.files[role]
     values = read_labels(path, image, source.labels, same_grid=raw.same_grid)
     labels = to_codes(values, source.labels, path, source.dense_unknown)
-    if source.dense_unknown == IGNORE:  # where it is another value, the layout has declared it
+    if source.dense_unknown == IGNORE:  # another value is declared by the layout
         require_no_mask(labels, path)
     covered = None
-    if has_segments(path):  # nobody said anything of a segment that is not there
+    if has_segments(path):  # an absent segment was not annotated
         names = set(list_names(path))
         covered = tuple(code for code, name in source.labels.items() if name in names)
     if covered is not None and len(covered) == len(source.labels):

@@ -1,4 +1,4 @@
-"""nnU-Net's raw layout, as it stands: ``imagesTr`` with a file for every channel, ``labelsTr``, ``dataset.json``.
+"""nnU-Net's raw layout: ``imagesTr`` with a file for every channel, ``labelsTr``, ``dataset.json``.
 
 Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation", Nature
 Methods 2021.
@@ -30,21 +30,21 @@ class NNUNet(Listed):
     """A data set of nnU-Net, version 1 or 2.
 
     ``imagesTr/<case>_0000.nii.gz`` is the first channel of a case, ``_0001`` the second; ``labelsTr/<case>.nii.gz`` its
-    label map. ``imagesTs`` is read too, with ``labelsTs`` where that is there. The parts are the groups ``train`` and
+    label map. ``imagesTs`` is read too, with ``labelsTs`` if it exists. The parts are the groups ``train`` and
     ``test``; without a label map a case is unlabelled. ``dataset.json`` names labels, channels and the files'
     ending; its section ``dataset`` (version 2), if there, names the files instead.
 
-    The label ``ignore`` of version 2 is what is unknown here: a case that has such voxels gets the annotation
-    ``scribble``, others ``dense``. Regions, labels of several codes, are left to a view: codes are what the label maps
-    hold, named where a region is one code. Every case is a patient of its own, as the layout has it.
+    The label ``ignore`` of version 2 means unknown: a case with such voxels gets the annotation
+    ``scribble``, others ``dense``. For regions (labels of several codes) use a view: codes are the values of the label
+    maps, with the name of a region of one code. Every case counts as a separate patient, as in the layout.
 
     Args:
         raw: folder with ``dataset.json``.
         splits: ``splits_final.json`` of nnU-Net's preprocessing: the cases that its fold validates on are the group
             ``validation``.
-        fold: which fold of it, by default 0.
-        within: folder that every file must lie in, by default `raw`: a data set that came from elsewhere leads nowhere
-            else. Files that ``dataset`` borrows from other data sets lie in a folder above.
+        fold: the fold of it, by default 0.
+        within: folder that every file must lie in, by default `raw`: a data set that came from elsewhere cannot name
+            other files. Files that ``dataset`` borrows from other data sets lie in a folder above.
 
     Raises:
         DataError: if ``dataset.json``, the splits or the files do not fit the layout.
@@ -84,14 +84,14 @@ def _read_object(path: Path, what: str) -> dict[str, Any]:
 
 
 def _read_labels(description: Mapping[str, Any], path: Path) -> tuple[dict[int, str], int | None]:
-    """Label codes and names, and the code of what is to be ignored."""
+    """Label codes and names, and the code of unknown voxels."""
     stored = description.get("labels")
     if not isinstance(stored, dict):
         raise DataError(f"{path}: no 'labels'; expected {{'background': 0, 'liver': 1}}")
     named = [(name, codes) for name, codes in stored.items() if not str(name).isdecimal()]
     pairs = named or [
         (name, int(code)) for code, name in stored.items() if is_code(code)
-    ]  # version 1 has them the other way round
+    ]  # version 1 stores them the other way round
     if len(pairs) < len(stored) and not named:
         raise DataError(f"{path}: a label's code is not within 0 to 254; correct it")
     names: dict[int, str] = {}
@@ -186,7 +186,7 @@ def _files_in(folder: Path, ending: str) -> list[Path]:
 
 
 def _validate_on(cases: list[RawCase], splits: Path, fold: int) -> list[RawCase]:
-    """The same cases, in the groups that a fold of ``splits_final.json`` gives them."""
+    """The same cases, with the groups of a fold of ``splits_final.json``."""
     folds = read_json(Path(splits), "splits_final.json of nnU-Net")
     if not isinstance(folds, list) or not 0 <= fold < len(folds) or not isinstance(folds[fold], dict):
         raise DataError(f"{splits}: no fold {fold}; expected a list of {{'train': […], 'val': […]}}")

@@ -2,7 +2,7 @@
 
 Wang et al., "Dual-reference source-free active domain adaptation for nasopharyngeal carcinoma tumor segmentation
 across multiple hospitals", IEEE TMI 2024. The data are private; the layouts are those that NIfTI collections of
-several hospitals have.
+several hospitals use.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ _EXPECTED = (
 
 
 class NPC(Source):
-    """The primary tumour of nasopharyngeal carcinoma, one image a patient, laid out by centre or listed in a table.
+    """The primary tumour of nasopharyngeal carcinoma, one image per patient, in folders by centre or listed in a table.
 
     A centre is a folder of RAW with either of these, ``.nii`` or ``.nii.gz``:
 
@@ -35,11 +35,11 @@ class NPC(Source):
 
     ``label`` becomes the annotation ``dense``, ``label_<rater>`` one with the rater's name (``rater1`` for
     ``label_1``). A case is named ``<centre>_<patient>``, and so is its patient. An image without any label map is an
-    unlabelled case; one that only some raters of its centre annotated is refused, since nothing says that it is meant.
+    unlabelled case; one that only some raters of its centre annotated is refused, since it may be a mistake.
 
-    A table has the columns of `Folder`, of which ``centre`` is required; names are taken as they stand there, and an
-    empty cell says that a rater did not annotate the case. Other codes than 0, 1 and 255 (unknown) are
-    refused, and so are maps of nothing but 0 and 255.
+    A table has the columns of `Folder`, of which ``centre`` is required; names are taken from it unchanged, and an
+    empty cell means that a rater did not annotate the case. Other codes than 0, 1 and 255 (unknown) are
+    refused, and so are maps with only 0 and 255.
 
     Args:
         raw: folder of centres, or the CSV.
@@ -65,7 +65,7 @@ class NPC(Source):
 
 
 def _list_centre(centre: Path) -> list[RawCase]:
-    """The cases of one hospital, whichever layout it has."""
+    """The cases of one hospital, in either layout."""
     cases = []
     for patient, files in (*_by_patient(centre), *_by_kind(centre)):
         name = f"{centre.name}_{patient}"
@@ -94,7 +94,7 @@ def _by_patient(centre: Path) -> Iterator[tuple[str, dict[str, Path]]]:
 def _by_kind(centre: Path) -> Iterator[tuple[str, dict[str, Path]]]:
     """``images/<patient>.nii.gz`` with ``labels`` and ``labels_<rater>`` beside."""
     patients: dict[str, dict[str, Path]] = {}
-    for folder in _folders_in(centre):  # by name: images come before labels
+    for folder in _folders_in(centre):  # sorted by name: images come before labels
         if not _is_kind(folder.name):
             continue
         role = "image" if folder.name == "images" else name_annotation(folder.name, folder)

@@ -23,7 +23,7 @@ from lesslabel.data.sources.isotropic import IsotropicGrid, crop_around
 from lesslabel.errors import ConfigError, DataError
 
 WINDOW_HU = (-125.0, 275.0)
-"""What the published preprocessing keeps of the intensities."""
+"""The range of intensities in the published preprocessing."""
 
 _FOLDER = re.compile(r"PANCREAS_(\d{4})")
 _IMAGE = re.compile(r"(?:PANCREAS_|image)(\d{4})\.nii(?:\.gz)?")
@@ -34,9 +34,9 @@ _SPACING_TOLERANCE = 0.01
 
 
 class Pancreas(Source):
-    """Pancreas-CT with the preprocessing under which the semi-supervised field reports on it.
+    """Pancreas-CT with the preprocessing of published semi-supervised results.
 
-    Images are ``PANCREAS_0001/…/*.dcm`` as the archive ships them, or ``PANCREAS_0001.nii.gz`` or ``image0001.nii.gz``;
+    Images are ``PANCREAS_0001/…/*.dcm`` as in the archive, or ``PANCREAS_0001.nii.gz`` or ``image0001.nii.gz``;
     labels are ``label0001.nii.gz``. They may lie anywhere below RAW. A case is ``PANCREAS_0001`` in every layout.
 
     On reading, an image is resampled to 1 mm (cubic B-spline; labels: nearest), clipped to −125 to 275 HU, cropped to
@@ -45,8 +45,8 @@ class Pancreas(Source):
 
     Args:
         raw: folder with either layout.
-        label_order: how the voxels of a label map lie on its image. ``header``: where its header says, with axes in
-            another order or direction if it says so; one that puts it elsewhere than the image is refused. ``stored``:
+        label_order: how the voxels of a label map are matched with its image. ``header``: by its header, with axes in
+            another order or direction if needed; a header of another grid than the image's is refused. ``stored``:
             voxel for voxel with the image as stored, a series in the order of InstanceNumber, as public code pairs the
             published label maps; of the header only the voxel size counts. ``y``, ``z``, ``yz`` …: the same with these
             axes reversed, such as ``y`` for images converted by a program that turns rows upside down.

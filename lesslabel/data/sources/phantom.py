@@ -1,4 +1,4 @@
-"""A generated cardiac phantom, so that everything can be tried without data."""
+"""A generated cardiac phantom, to try all functions without data."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,15 +21,15 @@ class Phantom(Source):
 
     Every two consecutive cases are the end-diastole and end-systole of one patient; patients come from the centres in
     turn. The centres differ in contrast, noise, shading, resolution and scale of the intensities. A case
-    depends on nothing but `seed`, its place in the list, `size` and `depth`.
+    is a deterministic function of (`seed`, its index in the list, `size`, `depth`).
 
     Args:
         raw: ignored; the command line passes ``-``.
-        cases: how many cases there are.
+        cases: the number of cases.
         seed: another seed gives other patients at the same centres.
         size: side of the square slices in voxels.
         depth: number of slices.
-        centres: how many centres the patients come from, 1 to 4.
+        centres: the number of centres of the patients, 1 to 4.
     """
 
     name = "phantom"
@@ -44,7 +44,7 @@ class Phantom(Source):
         depth: int = 8,
         centres: int = 3,
     ) -> None:
-        # the base class would look for RAW
+        # the base class would search RAW
         self.raw = Path(raw)
         self.seed, self.size, self.depth = seed, size, depth
         if cases < 1 or seed < 0 or size < 32 or depth < 1:

@@ -21,8 +21,8 @@ _IMAGE = re.compile(r"Case\d+")
 class PROMISE12(Source):
     """The archives as published: ``Case00.mhd``, ``Case00.raw`` and ``Case00_segmentation.mhd`` with its ``.raw``.
 
-    Files may lie anywhere below RAW. Every image is a patient of its own. An image without a segmentation, as all test
-    images are, is unlabelled; its name begins with ``test_``, since test numbers are those of other people.
+    Files may lie anywhere below RAW. Every image counts as a separate patient. An image without a segmentation, such
+    as a test image, is unlabelled; its name begins with ``test_``, since test numbers are of other patients.
 
     Args:
         raw: folder of ``training_data``, of ``test_data`` too or not.

@@ -1,4 +1,4 @@
-"""Cases listed in a CSV: where the files of each lie."""
+"""Cases listed in a CSV with their files."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from lesslabel.files import is_file, is_folder
 from lesslabel.plain_text import is_one_line, visible
 
 COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality", "case", "same_grid")
-"""The columns that are read, with ``image_<channel>`` and ``label_<rater>``; others are left aside."""
+"""The columns that are read, with ``image_<channel>`` and ``label_<rater>``; others are ignored."""
 
 _UID = re.compile(r"\w[\w.\- ]{0,199}")
 _MISTAKEN = {
@@ -46,12 +46,12 @@ def list_table(table: Path, required: Sequence[str] = ("image",), *, parts: bool
 
     Args:
         table: UTF-8, comma separated; paths in it are relative to its folder, or absolute.
-        required: columns that must be there and filled in every row; ``image`` may be one of several
+        required: columns that must exist and be filled in every row; ``image`` may be one of several
             ``image_<channel>``, all of them filled.
-        parts: whether the column ``split``, if filled at all, has to name every row's part.
+        parts: whether the column ``split``, if it is used, must name every row's part.
 
     Raises:
-        DataError: if the table or a file in it is at fault; the message names the row.
+        DataError: if the table or a file in it has an error; the message names the row.
     """
     cases: dict[str, tuple[int, RawCase]] = {}
     for row in _read_rows(table, required):
@@ -78,15 +78,15 @@ def name_channels(table: Path) -> list[str]:
 
 
 def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
-    """The case that a row, or anything with the same fields, describes.
+    """The case of a row, or of another mapping with the same fields.
 
     Args:
         cells: text by column; absent and empty are the same.
-        folder: what paths are relative to.
+        folder: the folder that paths are relative to.
         where: the row, for messages.
 
     Raises:
-        DataError: if a file is absent or of a format that is not read, or a name cannot be one.
+        DataError: if a file is absent or of an unsupported format, or a name is not valid.
     """
     for column, cell in cells.items():
         if not is_one_line(cell) or len(cell) > _LONGEST_CELL:
@@ -202,7 +202,7 @@ def _plain(name: str) -> str:
 
 
 def _say_why(columns: Sequence[str], column: str) -> str:
-    """Why a column is not there, from the header as it is, and what to do."""
+    """The reason why a column is missing, from the header, and the fix."""
     for name, separator in (("semicolons", ";"), ("tabs", "\t")):
         if any(separator in found for found in columns):
             return f", cells are separated by {name}; save it separated by commas"
@@ -239,7 +239,7 @@ def _shorten(path: Path) -> str:
 
 
 def _require_parts(table: Path, cases: Sequence[tuple[int, RawCase]]) -> None:
-    """Refuse splits that could not be used: a row without, what names no part, or a patient in two of them."""
+    """Refuse splits that cannot be used: a row without a part, an unknown part, or a patient in two parts."""
     known = f"write {', '.join(GROUP_PARTS)}"
     part_of: dict[str, tuple[int, str]] = {}
     for number, case in cases:

@@ -22,10 +22,10 @@ class WORD(Source):
     """WORD 0.1.0: ``images{Tr,Val,Ts}/word_0001.nii.gz``, ``labels{Tr,Val,Ts}`` and ``scribblesTr`` with these names.
 
     The folders are the official parts of 100, 20 and 30 patients, so ``split: groups`` gives them. A training case has
-    the annotations ``dense`` and ``scribble``, as far as the files are there; a case without any is unlabelled.
+    the annotations ``dense`` and ``scribble`` if the files exist; a case without any is unlabelled.
 
     The scribbles were made from the dense labels by the authors' published program, which writes 255 for unknown and 0
-    for background that was drawn. Files that differ are refused: pass `unknown` if yours have another value.
+    for drawn background. Files that differ are refused: pass `unknown` if yours have another value.
 
     Args:
         raw: folder ``WORD-V0.1.0``, or one that holds some of its folders.

@@ -1,4 +1,4 @@
-"""Which names a store takes: those that every later verb can use, so that none is refused after the work is done."""
+"""Which names a store takes: those that every later command can use, so that none is refused after the work is done."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -21,7 +21,7 @@ _LONGEST_BYTES = 200
 
 
 def require_names_of_store(labels: Mapping[int, str], channels: Sequence[str], where: object) -> None:
-    """Refuse labels and channels whose names a later verb cannot use.
+    """Refuse labels and channels whose names a later command cannot use.
 
     Args:
         labels: names by code.
@@ -42,7 +42,7 @@ def require_names_of_store(labels: Mapping[int, str], channels: Sequence[str], w
 
 
 def require_names_of_case(case: Case) -> None:
-    """Refuse a case whose names a later verb cannot use.
+    """Refuse a case whose names a later command cannot use.
 
     Raises:
         DataError: names it.

@@ -54,7 +54,7 @@ def prepare(
             may use if there is work for more than a second; scripts then need ``if __name__ == "__main__":``. The store
             is the same whatever their number.
         skip_damaged: leave damaged cases out and return why, instead of stopping at the first.
-        same_grid: cases whose label maps are taken in the image's order of voxels, whatever their header says, or
+        same_grid: cases whose label maps are taken in the image's order of voxels without their header, or
             ``"all"``; the shape must be the image's. The fingerprint names them.
         progress: called with (cases done, cases in all).
         warn: called with a line for every case that is prepared but cannot be trained on or predicted as it is: its

@@ -25,7 +25,12 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.store import Store
-from lesslabel.data.weak_labels.sparse_labels import Drawing, Plane, draw_slice, measure_largest_part
+from lesslabel.data.weak_labels.sparse_labels import (
+    Plane,
+    SparseLabelSettings,
+    make_sparse_slice,
+    measure_largest_component,
+)
 from lesslabel.errors import DataError
 from lesslabel.processes import worker_pool
 
@@ -33,11 +38,11 @@ _KINDS = {"scribble": Kind.SCRIBBLE, "points": Kind.POINTS, "box": Kind.BOX}
 _SLICES_AT_ONCE = 4
 
 
-def draw_store(
+def make_weak_labels(
     store: Store,
     source: str,
     name: str,
-    drawing: Drawing,
+    settings: SparseLabelSettings,
     *,
     seed: int = 0,
     time: str = "",
@@ -50,7 +55,7 @@ def draw_store(
         store: the store; it changes.
         source: name of the dense annotation.
         name: of the new annotation.
-        drawing: settings of the weak labels.
+        settings: settings of the weak labels.
         seed: random seed; each slice is a deterministic function of (seed, case, slice), whatever the workers.
         time: when, ISO 8601, or empty.
         workers: number of processes; 0 uses this process.
@@ -69,7 +74,7 @@ def draw_store(
     for uid in uids:
         if name in store.records[uid].annotation_names:
             raise DataError(f"case {uid}: has an annotation '{name}' already; choose another name")
-    how = f"{drawing.style} {drawing.form}" if drawing.form == "scribble" else drawing.form
+    how = f"{settings.style} {settings.kind}" if settings.kind == "scribble" else settings.kind
     author = f"drawn from '{source}': {how}, seed {seed}"
 
     def annotate(pool: Executor | None) -> Generator[tuple[str, Annotation], None, None]:
@@ -77,8 +82,8 @@ def draw_store(
             dense = store.read(uid).annotations[source]
             if dense.kind is not Kind.DENSE:
                 raise DataError(f"case {uid}: '{source}' is {dense.kind.name.lower()}; name a dense annotation")
-            labels, covered = _draw_case(dense, drawing, _seed_of(seed, uid), pool)
-            yield uid, Annotation(labels, _KINDS[drawing.form], author, time, dense.covered_labels, covered)
+            labels, covered = _draw_case(dense, settings, _seed_of(seed, uid), pool)
+            yield uid, Annotation(labels, _KINDS[settings.kind], author, time, dense.covered_labels, covered)
             if progress is not None:
                 progress(done, len(uids))
 
@@ -109,31 +114,31 @@ def choose_slices(
     places = np.floor((np.arange(count) + rng.random()) * len(candidates) / count).astype(np.int64)
     chosen = set(candidates[places].tolist())
     for code in np.setdiff1d(np.unique(labels[candidates]), [0, IGNORE]):
-        areas = np.array([measure_largest_part(labels[index] == code) for index in candidates])
+        areas = np.array([measure_largest_component(labels[index] == code) for index in candidates])
         if areas[np.isin(candidates, list(chosen))].max() < minimum_area_voxel:
             chosen.add(int(candidates[np.argmax(areas)]))
     return tuple(sorted(chosen))
 
 
 def _draw_case(
-    dense: Annotation, drawing: Drawing, seed: Sequence[int], pool: Executor | None
+    dense: Annotation, settings: SparseLabelSettings, seed: Sequence[int], pool: Executor | None
 ) -> tuple[NDArray[np.uint8], tuple[int, ...] | None]:
     """The sparse labels of a case, and the slices that they cover; None means all."""
     chosen = choose_slices(
-        dense.labels, dense.covered_slices, drawing.slices, np.random.default_rng(seed), drawing.minimum_area_voxel
+        dense.labels, dense.covered_slices, settings.slices, np.random.default_rng(seed), settings.minimum_area_voxel
     )
     planes = [dense.labels[index] for index in chosen]
     seeds = [(*seed, index + 1) for index in chosen]  # a last 0 would repeat the generator that chose the slices
     draw = map if pool is None else pool.map
     options = {} if pool is None else {"chunksize": _SLICES_AT_ONCE}
     labels = np.full_like(dense.labels, IGNORE)
-    for index, plane in zip(chosen, draw(_draw_seeded, planes, repeat(drawing), seeds, **options), strict=True):
+    for index, plane in zip(chosen, draw(_draw_seeded, planes, repeat(settings), seeds, **options), strict=True):
         labels[index] = plane
     return labels, None if len(chosen) == len(labels) else chosen
 
 
-def _draw_seeded(plane: Plane, drawing: Drawing, seed: Sequence[int]) -> Plane:
-    return draw_slice(plane, drawing, np.random.default_rng(seed))
+def _draw_seeded(plane: Plane, settings: SparseLabelSettings, seed: Sequence[int]) -> Plane:
+    return make_sparse_slice(plane, settings, np.random.default_rng(seed))
 
 
 def _seed_of(seed: int, uid: str) -> tuple[int, int]:

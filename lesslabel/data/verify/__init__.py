@@ -1,1 +1,1 @@
-"""Checks of a prepared store: what is wrong in it, what can be mended, and settings proposed for it."""
+"""Checks of a prepared store: errors, safe repairs, and proposed settings."""

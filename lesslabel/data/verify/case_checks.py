@@ -1,4 +1,4 @@
-"""What can be wrong with one prepared case: one small function for each check, and all of them for one case."""
+"""Checks of one prepared case: one function for each, and one that runs all."""
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
@@ -15,44 +15,44 @@ from lesslabel.data.store import CaseRecord
 from lesslabel.data.store.annotation_checks import check_annotation, check_scribbles
 from lesslabel.data.store.case_file import content_hash, read_case
 from lesslabel.data.store.finite import count_not_finite, is_within_float32
-from lesslabel.data.verify.cohort import Look, look_at
+from lesslabel.data.verify.cohort import CaseMeasures, measure_case
 from lesslabel.data.verify.number_types import find_wrong_types
 from lesslabel.errors import DataError
 
 LARGEST_SPACING_MM = 50.0
 SMALLEST_SPACING_MM = 0.01
 LARGEST_IN_PLANE_RATIO = 2.0
-"""Scanners give nearly square pixels; more usually means that the axes are not in the order (z, y, x)."""
+"""Scanners give nearly square pixels; a larger ratio usually means that the axes are not in the order (z, y, x)."""
 LARGEST_SLANT = 0.01
-"""Cosine between two axes of an affine."""
+"""Largest cosine between two axes of an affine."""
 AFFINE_TOLERANCE = 0.01
-"""Relative difference between spacing and affine that passes."""
+"""Accepted relative difference between spacing and affine."""
 
 _SHAPE = ("channels", "depth", "height", "width")
 _SPACING = ("spacing_z_mm", "spacing_y_mm", "spacing_x_mm")
 _NAMES = ("patient", "centre", "group", "modality", "annotations")
-_RESTORE = "run `lesslabel verify --fix`, which takes what the file says: its hash shows that it is as prepared"
+_RESTORE = "run `lesslabel verify --fix`, which takes the values of the file: its hash shows that it is unchanged"
 
 
 @dataclass(frozen=True)
 class CaseReport:
-    """What the checks of one case return.
+    """The result of the checks of one case.
 
     Attributes:
         uid: the case.
-        findings: empty if nothing is wrong.
+        findings: empty if the case is sound.
         image_digest: hash of shape and voxels of the image, empty if it cannot be read.
-        look: what is compared with other cases; None if the case cannot be read.
+        measures: the values to compare with other cases; None if the case cannot be read.
     """
 
     uid: str
     findings: tuple[Finding, ...]
     image_digest: str = ""
-    look: Look | None = None
+    measures: CaseMeasures | None = None
 
 
 def check_case(path: Path, record: CaseRecord, codes: Collection[int], channels: Sequence[str]) -> CaseReport:
-    """Run every check that needs one case alone.
+    """Run every check of a single case.
 
     Args:
         path: the case file.
@@ -81,11 +81,11 @@ def check_case(path: Path, record: CaseRecord, codes: Collection[int], channels:
         *(finding for name in case.annotations for finding in check_annotation(case, name, codes)),
         *check_scribbles(case),
     ]
-    return CaseReport(uid, tuple(findings), _digest_image(case), look_at(case))
+    return CaseReport(uid, tuple(findings), _digest_image(case), measure_case(case))
 
 
 def check_record(case: Case, record: CaseRecord) -> Iterator[Finding]:
-    """Does the file hold what the table says?"""
+    """Does the file agree with the table?"""
     found, expected = asdict(CaseRecord.of(case, content_hash(case))), asdict(record)
     # compared as text, so that NaN equals NaN
     differing = {key for key in found if str(found[key]) != str(expected[key])}
@@ -138,7 +138,7 @@ def check_affine(case: Case) -> Iterator[Finding]:
     if abs(np.linalg.det(axes)) <= 1e-6 * np.prod(sides_mm):
         yield Finding.error(case.uid, "affine is singular", "two axes of the raw header point the same way", fix)
     elif not np.allclose(sides_mm[::-1], case.spacing_mm, rtol=AFFINE_TOLERANCE, atol=0.0):
-        problem = f"affine has voxels of {_show(sides_mm[::-1])} mm, spacing says {_show(case.spacing_mm)} mm"
+        problem = f"affine has voxels of {_show(sides_mm[::-1])} mm, spacing is {_show(case.spacing_mm)} mm"
         cause = "the raw header contradicts itself, or only one of the two was edited"
         yield Finding.error(case.uid, problem, cause, fix)
     elif (slant := np.abs(np.triu((axes / sides_mm).T @ (axes / sides_mm), k=1)).max()) > LARGEST_SLANT:
@@ -149,7 +149,7 @@ def check_affine(case: Case) -> Iterator[Finding]:
 
 
 def check_qform(case: Case) -> Iterator[Finding]:
-    """Does the header state one place?"""
+    """Do sform and qform of the header agree?"""
     if case.qform is None or case.affine is None:
         return
     away_voxel = displacement_voxel(case.affine, case.qform.affine, case.shape)
@@ -161,7 +161,7 @@ def check_qform(case: Case) -> Iterator[Finding]:
 
 
 def check_image(case: Case, channels: Sequence[str]) -> Iterator[Finding]:
-    """Are all channels there and finite, and is there something in them?"""
+    """Are all channels present, finite and not constant?"""
     if len(case.image) != len(channels):
         problem = f"{len(case.image)} image channels, the store has {len(channels)} ({', '.join(channels)})"
         fix = f"give every case the same channels and {PREPARE_AGAIN}"

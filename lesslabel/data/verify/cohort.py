@@ -1,6 +1,6 @@
-"""Do the cases of a store look like one cohort? What sets some apart from the others: axes, spacing, channels, scale.
+"""Are the cases of a store alike in axes, spacing, channels and scale?
 
-Each check compares a case with what is typical of the store. All of it may be meant, so it is a warning. The limits are
+Each check compares a case with the typical one. A difference may be intended, so it is a warning. The limits are
 ours, chosen so that scanners of one kind pass.
 """
 
@@ -26,15 +26,15 @@ _AIR_BELOW, _NO_AIR_ABOVE = -500.0, -200.0
 _OTHER_ORDER = 0.5
 """Channels fit in another order if their distance is less than this share of that in the given order."""
 _FAR_APART = 0.3
-"""And if the orders differ by more than this, in parts of the range of intensities: channels may be alike."""
+"""The orders must also differ by more than this share of the range of intensities, since channels may be alike."""
 _QUANTILES = (0.5, 50.0, 99.5)
 _SAMPLE = 50_000
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Look:
-    """What of a case is compared with others.
+class CaseMeasures:
+    """The values of a case that are compared with other cases.
 
     Attributes:
         uid: the case.
@@ -49,7 +49,7 @@ class Look:
     quantiles: tuple[tuple[float, float, float], ...]
 
 
-def look_at(case: Case) -> Look:
+def measure_case(case: Case) -> CaseMeasures:
     """Measure a case; quantiles come from an even subsample of its voxels."""
     flat = case.image.reshape(len(case.image), -1)
     sample = flat[:, :: max(1, flat.shape[1] // _SAMPLE)]
@@ -57,56 +57,58 @@ def look_at(case: Case) -> Look:
     if sample.size and np.isfinite(sample).all():
         low, middle, high = np.percentile(sample, _QUANTILES, axis=1).tolist()
         quantiles = tuple(zip(low, middle, high, strict=True))
-    return Look(case.uid, axis_codes(case.affine), case.spacing_mm, quantiles)
+    return CaseMeasures(case.uid, axis_codes(case.affine), case.spacing_mm, quantiles)
 
 
-def check_cohort(looks: Sequence[Look], channels: Sequence[str], said: Collection[str] = ()) -> Iterator[Finding]:
+def check_cohort(
+    cases: Sequence[CaseMeasures], channels: Sequence[str], said: Collection[str] = ()
+) -> Iterator[Finding]:
     """Run every check that compares cases.
 
     Args:
-        looks: of the cases that could be read.
+        cases: measures of the cases that could be read.
         channels: names of the channels of the store.
         said: cases whose own findings say that their voxels have another size; that is not said again.
     """
-    if len(looks) < 2:
+    if len(cases) < 2:
         return
-    yield from check_axes(looks)
-    yield from check_spacings([look for look in looks if look.uid not in said])
-    measured = [look for look in looks if len(look.quantiles) == len(channels)]
+    yield from check_axes(cases)
+    yield from check_spacings([case for case in cases if case.uid not in said])
+    measured = [case for case in cases if len(case.quantiles) == len(channels)]
     if len(measured) >= 2:
-        shifted = {look.uid for look in measured if _order_of(look, measured) is not None}
+        shifted = {case.uid for case in measured if _order_of(case, measured) is not None}
         yield from check_channel_order(measured, channels)
-        yield from check_scale([look for look in measured if look.uid not in shifted], channels)
+        yield from check_scale([case for case in measured if case.uid not in shifted], channels)
 
 
-def check_axes(looks: Sequence[Look]) -> Iterator[Finding]:
+def check_axes(cases: Sequence[CaseMeasures]) -> Iterator[Finding]:
     """Do the axes run the same way in all cases?"""
-    known = [look for look in looks if look.codes]
+    known = [case for case in cases if case.codes]
     if not known:
         return
-    usual = Counter(look.codes for look in known).most_common(1)[0][0]
-    for codes in dict.fromkeys(look.codes for look in known):
+    usual = Counter(case.codes for case in known).most_common(1)[0][0]
+    for codes in dict.fromkeys(case.codes for case in known):
         if codes == usual:
             continue
-        others = [look.uid for look in known if look.codes == codes]
+        others = [case.uid for case in known if case.codes == codes]
         problem = f"axes (z, y, x) run to {codes} ({plane_of(codes)} slices) in {_name(others)}, to {usual} "
-        problem += f"({plane_of(usual)} slices) in {sum(look.codes == usual for look in known)} of {len(known)} cases"
+        problem += f"({plane_of(usual)} slices) in {sum(case.codes == usual for case in known)} of {len(known)} cases"
         cause = "images of several scans or programs; arrays are taken as they are stored"
         fix = f"bring all images and labels to one orientation (nibabel.as_closest_canonical) and {PREPARE_AGAIN}"
         yield Finding.warning(_about(others), problem, cause, fix)
 
 
-def check_spacings(looks: Sequence[Look]) -> Iterator[Finding]:
+def check_spacings(cases: Sequence[CaseMeasures]) -> Iterator[Finding]:
     """Are the voxels of all cases of about one size?"""
-    valid = [look for look in looks if all(np.isfinite(side) and side > 0.0 for side in look.spacing_mm)]
+    valid = [case for case in cases if all(np.isfinite(side) and side > 0.0 for side in case.spacing_mm)]
     if len(valid) < 2:
         return
-    typical = [median_low([look.spacing_mm[axis] for look in valid]) for axis in range(3)]
+    typical = [median_low([case.spacing_mm[axis] for case in valid]) for axis in range(3)]
     for axis, name in enumerate("zyx"):
-        factors = {look.uid: look.spacing_mm[axis] / typical[axis] for look in valid}
+        factors = {case.uid: case.spacing_mm[axis] / typical[axis] for case in valid}
         far = [uid for uid, factor in factors.items() if max(factor, 1 / factor) > LARGEST_SPACING_FACTOR]
         if far:
-            sides = [look.spacing_mm[axis] for look in valid if look.uid in far]
+            sides = [case.spacing_mm[axis] for case in valid if case.uid in far]
             span = f"{min(sides):.4g}" if min(sides) == max(sides) else f"{min(sides):.4g} to {max(sides):.4g}"
             problem = f"spacing along {name} is {span} mm in {_name(far)}, {typical[axis]:.4g} mm in a typical case"
             cause = "another protocol, another order of the axes, or another unit than mm"
@@ -114,9 +116,9 @@ def check_spacings(looks: Sequence[Look]) -> Iterator[Finding]:
             yield Finding.warning(_about(far), problem, cause, fix)
 
 
-def check_channel_order(looks: Sequence[Look], channels: Sequence[str]) -> Iterator[Finding]:
-    """Have the channels the same order in all cases, by their intensities?"""
-    orders = {look.uid: order for look in looks if (order := _order_of(look, looks)) is not None}
+def check_channel_order(cases: Sequence[CaseMeasures], channels: Sequence[str]) -> Iterator[Finding]:
+    """Do the channels have the same order in all cases, by their intensities?"""
+    orders = {case.uid: order for case in cases if (order := _order_of(case, cases)) is not None}
     for order in dict.fromkeys(orders.values()):
         swapped = [uid for uid, own in orders.items() if own == order]
         like = ", ".join(channels[place] for place in order)
@@ -125,13 +127,13 @@ def check_channel_order(looks: Sequence[Look], channels: Sequence[str]) -> Itera
         yield Finding.warning(_about(swapped), problem, "the files of the channels were listed in another order", fix)
 
 
-def check_scale(looks: Sequence[Look], channels: Sequence[str]) -> Iterator[Finding]:
+def check_scale(cases: Sequence[CaseMeasures], channels: Sequence[str]) -> Iterator[Finding]:
     """Are the intensities of all cases on one scale?"""
-    if len(looks) < 2:
+    if len(cases) < 2:
         return
     for index, channel in enumerate(channels):
-        ranges = {look.uid: look.quantiles[index][2] - look.quantiles[index][0] for look in looks}
-        lows = {look.uid: look.quantiles[index][0] for look in looks}
+        ranges = {case.uid: case.quantiles[index][2] - case.quantiles[index][0] for case in cases}
+        lows = {case.uid: case.quantiles[index][0] for case in cases}
         usual, usual_low = median_low(ranges.values()), median_low(lows.values())
         scaled = [uid for uid, own in ranges.items() if 0.0 < min(own, usual) * LARGEST_SCALE_FACTOR < max(own, usual)]
         has_air = usual_low < _AIR_BELOW
@@ -140,24 +142,24 @@ def check_scale(looks: Sequence[Look], channels: Sequence[str]) -> Iterator[Find
             for uid, low in lows.items()
             if uid not in scaled and (low > _NO_AIR_ABOVE if has_air else low < _AIR_BELOW)
         ]
-        of_usual_range = next(look for look in looks if ranges[look.uid] == usual)
-        of_usual_low = next(look for look in looks if lows[look.uid] == usual_low)
+        of_usual_range = next(case for case in cases if ranges[case.uid] == usual)
+        of_usual_low = next(case for case in cases if lows[case.uid] == usual_low)
         for far, typical, cause in (
             (scaled, of_usual_range, "some images were normalised or rescaled, others were not"),
             (shifted, of_usual_low, "some images are in HU, others are shifted by 1024, or hold no air"),
         ):
             if far:
-                shown = "; ".join(_span(look, index) for look in looks if look.uid in far[:_SHOWN])
+                shown = "; ".join(_span(case, index) for case in cases if case.uid in far[:_SHOWN])
                 problem = f"channel '{channel}' goes from {shown} in {_name(far)}, from {_span(typical, index)} "
                 problem += "in a typical case"
                 fix = f"export all images on one scale and {PREPARE_AGAIN}, or choose an intensity that evens it out"
                 yield Finding.warning(_about(far), problem, cause, fix)
 
 
-def _order_of(look: Look, looks: Sequence[Look]) -> tuple[int, ...] | None:
-    """Which channels of the others the channels of a case look like, if that is not those of the same names."""
-    others = np.array([_relative(other) for other in looks if other.uid != look.uid])
-    own = _relative(look)
+def _order_of(case: CaseMeasures, cases: Sequence[CaseMeasures]) -> tuple[int, ...] | None:
+    """The channels of other cases that the channels of a case resemble, if they have other names."""
+    others = np.array([_relative(other) for other in cases if other.uid != case.uid])
+    own = _relative(case)
     if len(own) < 2 or not len(others):
         return None
     typical = np.median(others, axis=0)
@@ -167,15 +169,15 @@ def _order_of(look: Look, looks: Sequence[Look]) -> tuple[int, ...] | None:
     return tuple(order.tolist()) if best < _OTHER_ORDER * given and given - best > _FAR_APART else None
 
 
-def _relative(look: Look) -> NDArray[np.float64]:
-    """Quantiles of the channels over their common range, so that one factor for all of them does not count."""
-    quantiles = np.array(look.quantiles, dtype=np.float64)
+def _relative(case: CaseMeasures) -> NDArray[np.float64]:
+    """Quantiles of the channels divided by their common range, so that a common factor has no effect."""
+    quantiles = np.array(case.quantiles, dtype=np.float64)
     spread = float((quantiles[:, 2] - quantiles[:, 0]).max(initial=0.0))
     return quantiles / spread if spread > 0.0 else np.zeros_like(quantiles)
 
 
-def _span(look: Look, channel: int) -> str:
-    low, _, high = look.quantiles[channel]
+def _span(case: CaseMeasures, channel: int) -> str:
+    low, _, high = case.quantiles[channel]
     return f"{low:.4g} to {high:.4g}"
 
 

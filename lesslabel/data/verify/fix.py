@@ -1,8 +1,8 @@
-"""What may be put right in a prepared store without asking: only what provably restores what was prepared.
+"""Safe repairs of a prepared store: those that provably restore the prepared content.
 
 The table of cases keeps a hash of every case. A case file whose content has this hash is the one that was prepared,
-whatever number types another program gave its arrays, and says what the table should say of it. Nothing else is
-touched: what a hash does not vouch for, a person has to look at.
+whatever number types another program gave its arrays, and the table must agree with it. Nothing else is
+changed: a person must check everything that no hash confirms.
 """
 
 import shutil
@@ -20,18 +20,18 @@ from lesslabel.data.verify.number_types import WrongType, correct_types, find_wr
 from lesslabel.errors import DataError
 
 _UNHASHED = ("centre", "group", "modality")
-"""Columns that no hash vouches for: people may have edited them, and mean it."""
+"""Columns without a hash: people may have edited them on purpose."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something that was put right.
+    """A repair.
 
     Attributes:
         case: uid.
         what: the file's part, or the table's column.
-        before: as it was.
-        after: as it is now.
+        before: the old value.
+        after: the new value.
     """
 
     case: str
@@ -41,23 +41,23 @@ class Change:
 
 
 def fix_store(path: Path) -> list[Change]:
-    """Put right what is safe to: all of it or, whatever happens, nothing.
+    """Make all safe repairs or, on an error, none.
 
     Number types: arrays of a case file that are not float32 or int16 (image), float32 (confidence) or uint8 (labels),
     if no value changes.
     Rounding: columns of the table that differ from the file, such as spacings that a spreadsheet rounded. Both only
-    where the hashes say that the result is what was prepared.
+    where the hashes confirm that the result is the prepared content.
 
     Args:
         path: the store.
 
     Returns:
-        What was changed; empty if there was nothing to do.
+        The repairs; empty if there was nothing to do.
 
     Raises:
         DataError: if there is no store, its table cannot be read, or another process is changing it.
     """
-    Store(path)  # so that no lock is left in a folder that is no store
+    Store(path)  # checks first, so that no lock file is made in a folder that is not a store
     changes: list[Change] = []
     with update(path) as aside:
         store = Store(path)
@@ -70,7 +70,7 @@ def fix_store(path: Path) -> list[Change]:
                 write_case(case_path(aside, uid), case)
                 changes.extend(Change(uid, *change) for change in retyped)
             records[uid] = _restore(record, case)
-        # a patient's name is vouched for by the hash over all rows alone
+        # only the hash over all rows confirms a patient's name
         vouched = hash_records(list(records.values())) == store.data_hash
         if not vouched:
             records = {uid: _with_patient(record, store.records[uid].patient) for uid, record in records.items()}
@@ -82,7 +82,7 @@ def fix_store(path: Path) -> list[Change]:
 
 
 def _read_loosely(path: Path, scratch: Path) -> tuple[Case | None, list[WrongType]]:
-    """A case whose arrays may be of other types, and which are; None if it cannot be read, or not without loss."""
+    """Read a case whose arrays may have other types, and list them; None if it cannot be read without loss."""
     wrong = find_wrong_types(path)
     try:
         if not wrong:
@@ -94,7 +94,7 @@ def _read_loosely(path: Path, scratch: Path) -> tuple[Case | None, list[WrongTyp
 
 
 def _restore(record: CaseRecord, case: Case) -> CaseRecord:
-    """The row that the file gives, but for what no hash vouches for."""
+    """The row by the file, except the columns without a hash."""
     return CaseRecord(**(asdict(CaseRecord.of(case, record.sha256)) | {key: getattr(record, key) for key in _UNHASHED}))
 
 

@@ -1,4 +1,4 @@
-"""The number types of the arrays in a case file, as they should be and as another program may have left them."""
+"""The number types of the arrays in a case file: the expected ones, and those that other programs may write."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +9,11 @@ import numpy as np
 from lesslabel.data.formats.hdf5 import DAMAGE, read_array
 
 WrongType = tuple[str, str, str]
-"""Name of an array, how it is kept, how it should be."""
+"""Name of an array, its type, the expected type."""
 
 
 def find_wrong_types(path: Path) -> list[WrongType]:
-    """The arrays of a case file that are not kept as they should; none if the file cannot be opened."""
+    """The arrays of a case file with another type than expected; none if the file cannot be opened."""
     if not path.is_file():
         return []
     try:
@@ -24,13 +24,13 @@ def find_wrong_types(path: Path) -> list[WrongType]:
 
 
 def correct_types(path: Path) -> bool:
-    """Change the types of the arrays in a case file to what they should be.
+    """Convert the arrays in a case file to the expected types.
 
     Args:
-        path: a copy of the case file; it is changed in place, and of no use where False is returned.
+        path: a copy of the case file, changed in place; if the result is False, do not use it.
 
     Returns:
-        Whether that could be done without changing a value.
+        Whether no value changed.
     """
     try:
         with h5py.File(path, "r+") as file:

@@ -1,4 +1,4 @@
-"""A configuration to begin with, from what a store holds: every value with its reason, to be edited.
+"""Propose a configuration for a store, with the reason for every value, for the user to edit.
 
 The rules follow those of nnU-Net (Isensee et al., Nature Methods 2021) in a simpler form: the median spacing, a patch
 as large as a budget of voxels allows in the proportions of the median shape, and for CT the window of the labelled
@@ -23,12 +23,12 @@ from lesslabel.errors import ConfigError, DataError
 from lesslabel.files import write_text
 
 _THICK = 3.0
-"""Ratio of slice distance to pixel size from which on slices are learnt one by one."""
+"""Ratio of slice distance to pixel size from which a 2D network is proposed."""
 _FEWEST_SLICES = 16
 _LARGEST_SLICE = 512
 _PATCH_VOXELS = 96**3
 _SLICE_VOXELS = 24 * 256**2
-"""Pixels of a batch."""
+"""Pixels per batch."""
 _WIDTHS = (16, 32, 64, 128, 256)
 _COARSEST = 4
 """Least side of the coarsest map."""
@@ -43,14 +43,14 @@ _SPREAD = 0.01
 
 @dataclass(frozen=True)
 class _Shape:
-    """How images reach the network, as lines of YAML."""
+    """The preprocessing, as lines of YAML."""
 
     model: tuple[str, ...]
     data: tuple[str, ...]
 
 
 def propose_config(store: Store, path: Path) -> str:
-    """Write a configuration that `lesslabel fit` runs as it stands.
+    """Write a configuration that `lesslabel fit` can run unchanged.
 
     Args:
         store: the store.
@@ -60,7 +60,7 @@ def propose_config(store: Store, path: Path) -> str:
         What was written.
 
     Raises:
-        ConfigError: if the file exists, or there is nothing to learn from or to score against.
+        ConfigError: if the file exists, or there is no supervision or no reference.
     """
     if path.exists():
         raise ConfigError(f"{path}: exists already; choose another name")
@@ -99,7 +99,7 @@ def propose_config(store: Store, path: Path) -> str:
 
 
 def _choose_split(store: Store, records: Sequence[CaseRecord]) -> tuple[str, Partition]:
-    """The source's own parts if they can be scored; else by chance, inside centres if there are several."""
+    """The source's own parts if they have references; else a random split, within centres if there are several."""
     centres = {record.centre for record in records}
     reasons = []
     for split in ("groups", *(["random_by_centre"] if len(centres) > 1 else []), "random"):
@@ -116,7 +116,7 @@ def _choose_split(store: Store, records: Sequence[CaseRecord]) -> tuple[str, Par
 
 
 def _choose_annotation(store: Store, divided: Partition) -> tuple[str, Kind]:
-    """What most training cases have, dense before anything else."""
+    """The annotation of most training cases, dense ones first."""
     count = Counter(name for uid in divided.cases["train"] for name in store.records[uid].annotation_names)
     if not count:
         raise ConfigError(f"{store.path}: no training case is annotated; import annotations first")
@@ -126,7 +126,7 @@ def _choose_annotation(store: Store, divided: Partition) -> tuple[str, Kind]:
 
 
 def _require_one_plane(store: Store, records: Sequence[CaseRecord]) -> None:
-    """Refuse to take medians over axes that run differently: a median of slice distances and pixel sizes is neither."""
+    """Refuse cases with different axes: a median of slice distances and pixel sizes has no meaning."""
     by_plane: dict[str, list[str]] = {}
     for record in records:
         if codes := store.axis_codes(record.uid):
@@ -227,7 +227,7 @@ def _propose_augmentation(store: Store) -> list[str]:
 
 
 def _measure_window(store: Store, records: Sequence[CaseRecord], annotation: str) -> tuple[int, int]:
-    """Percentiles of the intensity where labels are, to tens, over an even choice of cases."""
+    """Percentiles of the intensity of labelled voxels, rounded to tens, over evenly chosen cases."""
     labelled = [record.uid for record in records if annotation in record.annotation_names]
     values = []
     for uid in labelled[:: max(1, math.ceil(len(labelled) / _CASES))]:

@@ -1,4 +1,4 @@
-"""Findings case by case: for people as a table, for programs as JSON."""
+"""Findings for each case: as a table for people, as JSON for programs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ _STYLES = {"error": "red", "warning": "yellow", _SOUND: "green"}
 
 
 def render_cases(store: Store, findings: Sequence[Finding]) -> Table:
-    """Lay the cases out as a table for the terminal, one row each: what is stored of it, and the worst finding."""
+    """Make a table of the cases for the terminal: the content of each and its worst finding."""
     table = make_table("case", "patient", "shape (z, y, x)", "spacing (mm)", "annotations", "state")
     for case in _describe_cases(store, findings):
         shape, spacing = (" × ".join(f"{side:g}" for side in case[key]) for key in ("shape_voxel", "spacing_mm"))
@@ -25,10 +25,10 @@ def render_cases(store: Store, findings: Sequence[Finding]) -> Table:
 
 
 def describe_store(store: Store, findings: Sequence[Finding]) -> dict[str, Any]:
-    """What a program wants to know: every case with its state and findings, then the findings about no single case.
+    """The report for programs: every case with its state and findings, then the findings about the whole store.
 
     Returns:
-        What JSON can hold: ``format``, ``data_hash``, ``errors``, ``warnings``, ``cases`` (each with ``case``,
+        A JSON object: ``format``, ``data_hash``, ``errors``, ``warnings``, ``cases`` (each with ``case``,
         ``patient``, ``shape_voxel``, ``spacing_mm``, ``annotations``, ``state`` and ``findings``) and ``findings``.
     """
     errors = sum(finding.severity == "error" for finding in findings)

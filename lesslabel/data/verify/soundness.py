@@ -1,4 +1,4 @@
-"""May these cases reach a network? The errors of `lesslabel verify`, asked by every verb that reads a store."""
+"""Refuse damaged cases: every command that reads a store runs the checks of `lesslabel verify` first."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -19,7 +19,7 @@ _OR_SKIP = ", --skip-damaged leaves them out"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A case that is not used, and why."""
+    """A case that is skipped, and the reason."""
 
     uid: str
     reason: str
@@ -29,7 +29,7 @@ def check_cases(store: Store, uids: Sequence[str], workers: int | None = 0) -> G
     """Check cases one by one, in the given order.
 
     Args:
-        store: where they lie.
+        store: the store of the cases.
         uids: which.
         workers: processes that read; see `lesslabel.data.store.prepare.prepare`.
     """
@@ -40,7 +40,7 @@ def check_cases(store: Store, uids: Sequence[str], workers: int | None = 0) -> G
 
 
 def check_data_hash(store: Store) -> Iterator[Finding]:
-    """Is the table the one that the fingerprint was made from?"""
+    """Does the table fit the fingerprint?"""
     if hash_records(list(store.records.values())) != store.data_hash:
         problem = "data_hash is not that of the table of cases"
         cause = "rows were removed, added or edited after preparation"
@@ -56,7 +56,7 @@ def require_sound(
     workers: int = 0,
     digests: dict[str, str] | None = None,
 ) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
-    """Refuse a store or cases in which `lesslabel verify` finds an error, before anything is computed from them.
+    """Refuse a store or cases in which `lesslabel verify` finds an error, before they are used.
 
     Args:
         store: where the cases lie.
@@ -67,10 +67,10 @@ def require_sound(
         digests: receives the hash of each image by uid.
 
     Returns:
-        The cases that are sound, in their order, and those that are left out.
+        The sound cases, in order, and the skipped ones.
 
     Raises:
-        DataError: names the file, an error in it and its fix; or says that no case is left.
+        DataError: names the file, its error and the fix; or states that no case is left.
     """
     for finding in check_data_hash(store):
         raise DataError(f"{store.path / FINGERPRINT}: {finding.problem}; {finding.fix}")
@@ -80,7 +80,7 @@ def require_sound(
         if digests is not None:
             digests[report.uid] = report.image_digest
         errors = [finding for finding in report.findings if finding.severity == "error"]
-        reason = _say(errors[-1]) if errors else ""  # that the file differs from the table comes first and says least
+        reason = _say(errors[-1]) if errors else ""  # the first is the least specific
         if not reason:
             sound.append(report.uid)
         elif skip_damaged:
@@ -97,13 +97,13 @@ def require_sound(
 def keep_sound(
     store: Store, uids: Sequence[str], *, skip_damaged: bool, tell: Callable[[str], None]
 ) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
-    """`require_sound` for a verb that has the option ``--skip-damaged``: it tells of every case that is left out.
+    """`require_sound` for a command with the option ``--skip-damaged``: it prints every skipped case.
 
     Args:
-        store: where the cases lie.
-        uids: the cases that are about to be used.
-        skip_damaged: leave cases with errors out.
-        tell: called with a line for each case that is left out.
+        store: the store of the cases.
+        uids: the cases to be used.
+        skip_damaged: skip cases with errors.
+        tell: called with a line for each skipped case.
 
     Raises:
         DataError: as `require_sound`.

@@ -1,4 +1,4 @@
-"""Is a prepared store sound? Every case on its own, then the store as a whole; each finding with its cause and fix."""
+"""Check a prepared store: every case, then the whole store; each finding has a cause and a fix."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -12,7 +12,7 @@ from lesslabel.data.findings import Finding
 from lesslabel.data.splits import divide_patients
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.store.records import UPDATE
-from lesslabel.data.verify.cohort import Look, check_cohort
+from lesslabel.data.verify.cohort import CaseMeasures, check_cohort
 from lesslabel.data.verify.leakage import check_leakage
 from lesslabel.data.verify.soundness import check_cases, check_data_hash
 from lesslabel.terminal import add_row, cell, make_table
@@ -35,12 +35,12 @@ def verify_store(
     workers: int | None = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
-    """Check a store; one case is in memory at a time, for each worker.
+    """Check a store; each worker has one case in memory at a time.
 
     Args:
         path: the store.
         split: also check this split against the store; see `lesslabel.data.splits.partition`.
-        fold: which fold of the split.
+        fold: the fold of the split.
         workers: processes that read; see `lesslabel.data.store.prepare.prepare`.
         progress: called with (cases done, cases in all).
 
@@ -55,19 +55,21 @@ def verify_store(
     parts = {} if split is None else divide_patients(records, split, fold)
     findings: list[Finding] = []
     digests: dict[str, str] = {}
-    looks: list[Look] = []
+    cases: list[CaseMeasures] = []
     said: set[str] = set()
     with closing(check_cases(store, list(store.records), workers)) as reports:
         for done, report in enumerate(reports, start=1):
             findings.extend(report.findings)
             digests[report.uid] = report.image_digest
-            if report.look is not None and not any(found.problem.startswith(_OF_PLACE) for found in report.findings):
-                looks.append(report.look)
+            if report.measures is not None and not any(
+                found.problem.startswith(_OF_PLACE) for found in report.findings
+            ):
+                cases.append(report.measures)
             if any(found.problem.startswith(_OF_PIXELS) for found in report.findings):
                 said.add(report.uid)
             if progress is not None:
                 progress(done, len(records))
-    findings.extend(check_cohort(looks, store.channels, said))
+    findings.extend(check_cohort(cases, store.channels, said))
     findings.extend(check_unnamed_files(store))
     findings.extend(check_data_hash(store))
     findings.extend(check_leakage(store, digests, parts, "" if split is None else split))
@@ -77,7 +79,7 @@ def verify_store(
 
 
 def check_unnamed_files(store: Store) -> Iterator[Finding]:
-    """Is there a file that no row names?"""
+    """Is there a file without a row in the table?"""
     expected = {store.case_path(uid).name for uid in store.records}
     folder = store.path / "cases"
     found = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
@@ -116,7 +118,7 @@ def check_split(records: Sequence[CaseRecord], parts: Mapping[str, Sequence[str]
 
 
 def render_findings(findings: Sequence[Finding]) -> Table:
-    """Lay findings out as a table for the terminal: case, problem, cause, fix; the problem begins with its severity."""
+    """Make a table of findings for the terminal: case, problem, cause, fix; the problem begins with its severity."""
     table = make_table("case", "problem", "cause", "fix", lines=True)
     for finding in findings:
         problem = Text.assemble(cell(finding.severity, _STYLES[finding.severity]), cell(f": {finding.problem}"))
@@ -125,7 +127,7 @@ def render_findings(findings: Sequence[Finding]) -> Table:
 
 
 def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """Turn findings into what JSON can hold: objects with case, problem, severity, cause and fix."""
+    """Convert findings to JSON objects with case, problem, severity, cause and fix."""
     return [asdict(finding) for finding in findings]
 
 

@@ -15,7 +15,7 @@ from lesslabel.data.case import IGNORE
 from lesslabel.data.weak_labels.scribbles import scribble_from_labels
 from lesslabel.errors import ConfigError
 
-Form = Literal["scribble", "points", "box"]
+SparseKind = Literal["scribble", "points", "box"]
 Style = Literal["skeleton", "loop"]
 Mask = NDArray[np.bool_]
 Plane = NDArray[np.uint8]
@@ -27,13 +27,13 @@ _CENTRAL = 0.5
 
 
 @dataclass(frozen=True)
-class Drawing:
+class SparseLabelSettings:
     """Settings of sparse labels made from dense ones.
 
     A part is a connected component of one label, or of the background, in a slice.
 
     Attributes:
-        form: ``scribble`` (strokes), ``points``, or ``box`` (boxes around the parts of every label).
+        kind: ``scribble`` (strokes), ``points``, or ``box`` (boxes around the parts of every label).
         style: of strokes. ``skeleton`` follows the middle line of every part, as the scribbles of WORD do (Luo et al.,
             "WORD: A large scale dataset, benchmark and clinical applicable study for abdominal organ segmentation from
             CT image", Medical Image Analysis 2022). ``loop`` draws rings inside the labels and loops around all of
@@ -48,7 +48,7 @@ class Drawing:
         ConfigError: if a value is out of its range.
     """
 
-    form: Form = "scribble"
+    kind: SparseKind = "scribble"
     style: Style = "skeleton"
     slices: float = 1.0
     length: float = 0.8
@@ -57,7 +57,7 @@ class Drawing:
     minimum_area_voxel: int = 4
 
     def __post_init__(self) -> None:
-        for name, value, known in (("kind", self.form, get_args(Form)), ("style", self.style, get_args(Style))):
+        for name, value, known in (("kind", self.kind, get_args(SparseKind)), ("style", self.style, get_args(Style))):
             if value not in known:
                 raise ConfigError(f"{name}: '{value}'; choose {', '.join(known)}")
         for name, share in (("slices", self.slices), ("length", self.length)):
@@ -72,7 +72,7 @@ class Drawing:
                 raise ConfigError(f"{name}: {count}; pass at least 1")
 
 
-def draw_slice(plane: Plane, drawing: Drawing, rng: np.random.Generator) -> Plane:
+def make_sparse_slice(plane: Plane, settings: SparseLabelSettings, rng: np.random.Generator) -> Plane:
     """Make the sparse labels of one slice.
 
     Strokes and points agree with `plane` wherever they are known. A box is filled with its label, smaller boxes over
@@ -81,27 +81,27 @@ def draw_slice(plane: Plane, drawing: Drawing, rng: np.random.Generator) -> Plan
 
     Args:
         plane: (y, x) uint8, 0 is background, `IGNORE` is unknown.
-        drawing: the settings.
+        settings: the settings.
         rng: random number generator.
 
     Returns:
         (y, x) uint8: label codes where something is known, `IGNORE` everywhere else.
     """
-    if drawing.form == "box":
-        return _draw_boxes(plane, drawing.minimum_area_voxel)
-    if drawing.style == "loop" and drawing.form == "scribble":
-        width, area = drawing.thickness_voxel, drawing.minimum_area_voxel
+    if settings.kind == "box":
+        return _draw_boxes(plane, settings.minimum_area_voxel)
+    if settings.style == "loop" and settings.kind == "scribble":
+        width, area = settings.thickness_voxel, settings.minimum_area_voxel
         stack = scribble_from_labels(plane[None], rng, thickness_voxel=width, minimum_area_voxel=area)
         return np.asarray(stack[0])
     drawn = np.full(plane.shape, IGNORE, dtype=np.uint8)
-    for code, window, part in _parts(plane, drawing.minimum_area_voxel, background=True):
-        points = drawing.form == "points"
-        mark = _draw_points(part, drawing.points, rng) if points else _draw_stroke(part, drawing.length, rng)
-        drawn[window][_thicken(mark, drawing.thickness_voxel) & part] = code
+    for code, window, part in _parts(plane, settings.minimum_area_voxel, background=True):
+        points = settings.kind == "points"
+        mark = _draw_points(part, settings.points, rng) if points else _draw_stroke(part, settings.length, rng)
+        drawn[window][_thicken(mark, settings.thickness_voxel) & part] = code
     return drawn
 
 
-def measure_largest_part(mask: Mask) -> int:
+def measure_largest_component(mask: Mask) -> int:
     """Number of voxels of the largest connected component of a mask (y, x); 0 if it is empty."""
     if not mask.any():
         return 0

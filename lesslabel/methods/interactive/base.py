@@ -168,7 +168,7 @@ class InteractiveMethod(SegmentationMethod):
     # The same for all methods -----------------------------------------------------------------------------------------
 
     def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
-        """Compute what depends on an image alone; see `lesslabel.interaction.model.InteractiveModel`.
+        """Compute what depends only on an image; see `lesslabel.interaction.model.InteractiveModel`.
 
         Raises:
             DataError: if it has other axes or channels, or values that are not finite.

@@ -1,4 +1,4 @@
-"""Clicks as maps beside the whole image: the base of the click methods, and RITM by its settings."""
+"""A network with the image and click maps as input: the base of the click methods, and RITM with its settings."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -19,18 +19,18 @@ ClickForm = Literal["disk", "gaussian"]
 ClickLoss = Literal["cross_entropy", "normalised_focal"]
 
 RADIUS_IN_SIGMA = 3.0
-"""A Gaussian of radius r has σ = r / 3, so that it has nearly ended at its radius. The theses give only the radius."""
+"""A Gaussian of radius r has σ = r / 3, so that it is nearly 0 at its radius. The theses give only the radius."""
 
 
 class ClickMaps(InteractiveMethod):
-    """A network that sees the image and one map of the clicks of each side.
+    """A network with the image and one map of the clicks of each side as input.
 
-    The plain network that the click methods compare themselves with, after "Deep Interactive Object Selection" (Xu et
+    The baseline network of the click methods, after "Deep Interactive Object Selection" (Xu et
     al., CVPR 2016): with `previous_mask`, `own_clicks`, disks and the normalised focal loss it is the method of
     "Reviving Iterative Training with Mask Guidance for Interactive Segmentation" (RITM; Sofiiuk et al., ICIP 2022,
     arXiv:2102.06583).
 
-    In training the first click is at the centre of the object, and further ones are drawn by `RandomClicksRobot`, whose
+    In training the first click is at the centre of the object, and `RandomClicksRobot` samples further ones, whose
     published distances are for images of 512 pixels.
 
     Args:
@@ -38,14 +38,14 @@ class ClickMaps(InteractiveMethod):
         size_voxel: grid that the image is resampled to, (h, w) or (d, h, w).
         form: of the maps.
         radius_voxel: of the maps, on the grid.
-        previous_mask: whether the previous answer is one more map.
+        previous_mask: whether the previous answer is an additional input map.
         loss: cross-entropy, or the normalised focal loss of RITM.
-        own_clicks: at most so many clicks of a training sample are at the network's own errors.
-        random_clicks: at most so many further clicks on each side are drawn at random in training.
+        own_clicks: the largest number of clicks of a training sample at the network's own errors.
+        random_clicks: the largest number of further random clicks on each side in training.
         distance_scale: of the published distances of random clicks; 0.25 suits images of 128 pixels.
         network: description of the network.
         optimiser: optimiser and learning rate.
-        inference: only `largest_component` matters.
+        inference: only `largest_component` is used.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -103,10 +103,10 @@ def click_maps(form: ClickForm, radius_voxel: float) -> tuple[CueMap, CueMap]:
 
 
 def random_clicks_robot(most: int, distance_scale: float) -> Robot | None:
-    """The robot of further clicks in training, drawn as for FCA-Net (eq. 3.9, 3.10); None if there are none.
+    """The robot of further random clicks in training, as for FCA-Net (eq. 3.9, 3.10); None without any.
 
     Args:
-        most: clicks on each side, at most; the first click on the object is not among them.
+        most: the largest number of clicks on each side, without the first click on the object.
         distance_scale: of the published distances.
 
     Raises:

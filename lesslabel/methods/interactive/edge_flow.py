@@ -1,4 +1,4 @@
-"""EdgeFlow: clicks join the image early and late, and the edge of the last answer guides the next."""
+"""EdgeFlow: image and clicks are fused early and late, and the edge of the last answer guides the next."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -29,14 +29,14 @@ Stage = Literal["coarse", "whole"]
 
 
 class EdgeFlow(InteractiveMethod):
-    """The interaction is clicks as disks and the edge of the previous answer, never its whole mask.
+    """Segment with clicks as disks and the edge of the previous answer, not its whole mask, as interaction.
 
     Hao et al., "EdgeFlow: Achieving Practical Interactive Segmentation with Edge-Guided Flow", ICCV workshops 2021
     (arXiv:2109.09406). `EdgeFlowNetwork` fuses image and interaction early and late. ``L = L_m + 0.4 L_e + 0.4 L_a``:
     normalised focal loss of the masks (eq. 1 and 2; of the refined one too once there is a FineNet), balanced
     cross-entropy of the edge, cross-entropy of an auxiliary output.
 
-    Where the text leaves something open: the edge that is fed back comes from the edge head, as a probability, or is
+    Choices where the text is not specific: the edge that is fed back comes from the edge head, as a probability, or is
     the boundary of the mask (`edge`); the edge that the head learns is the boundary of the object, ``edge_voxel`` wide
     on either side. Published are two stages of training: the coarse network alone (``stage: coarse``), then all of it,
     the coarse network at a tenth of the rate; ``stage: whole`` trains all at one rate.
@@ -45,21 +45,21 @@ class EdgeFlow(InteractiveMethod):
         in_channels: channels of the image.
         size_voxel: grid that the image is resampled to, (h, w) or (d, h, w); published crops of 320×480.
         radius_voxel: of the disks around clicks.
-        edge: where the edge that is fed back comes from.
+        edge: the source of the edge that is fed back.
         edge_voxel: half the width of the edge that is learned.
-        late_fusion: whether clicks join late too; without it this is the published baseline but for its edge.
-        stage: which parts are trained; ``coarse`` has no FineNet.
-        stem_channels: of the image and the interaction where they join first.
-        normalisation: of all layers that are not the network's.
+        late_fusion: whether to fuse late too; without it this is the published baseline, but with the edge.
+        stage: the trained parts; ``coarse`` has no FineNet.
+        stem_channels: of the image and the interaction at the first fusion.
+        normalisation: of all layers outside the network.
         focus: γ of the normalised focal loss, which is not stated; 2 as in RITM.
         edge_weight: of L_e.
         auxiliary_weight: of L_a.
-        own_clicks: at most so many clicks of a training sample are at the network's own errors.
-        random_clicks: at most so many clicks on each side are drawn at random in training.
+        own_clicks: the largest number of clicks of a training sample at the network's own errors.
+        random_clicks: the largest number of random clicks on each side in training.
         distance_scale: of the distances between random clicks, published for 512 pixels.
         network: description of the network; published is `HRNet`.
         optimiser: optimiser and learning rate.
-        inference: only `largest_component` matters.
+        inference: only `largest_component` is used.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -134,18 +134,18 @@ class EdgeFlow(InteractiveMethod):
         return self._run(image, cues).fine
 
     def object_answer(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Predict the object of each training sample, and the edge that the next turn sees."""
+        """Predict the object of each training sample, and the edge for the next turn."""
         return self._answered(self._run(batch["image"], batch["cues"]))
 
     def answer(self, features: Any, turn_input: TurnInput) -> Answer:  # noqa: ARG002  no crop has features of its own
-        """Segment after a turn, and remember the edge."""
+        """Segment after a turn, and store the edge."""
         now = turn_input.now
         out = self._run(now.image[None].to(self.device), now.cues[None].to(self.device))
         probability, edge = self._answered(out)
         return Answer.of_probability(probability[0], memory=edge[0])
 
     def previous_map(self, before: Segmentation) -> NDArray[np.float32]:
-        """The edge of what was answered before; of a mask that a session starts from, its boundary."""
+        """The edge of the previous answer; of a start mask, its boundary."""
         if before.memory is not None:
             return before.memory
         return boundary(torch.from_numpy(before.mask)[None], 1)[0].float().numpy()
@@ -162,7 +162,7 @@ class EdgeFlow(InteractiveMethod):
 
 
 def boundary(mask: Tensor, width_voxel: int) -> Tensor:
-    """The voxels within so many of the boundary of a mask, on either side; B×[D×]H×W bool."""
+    """The voxels within a distance of the boundary of a mask, on either side; B×[D×]H×W bool."""
     pool = MAX_POOLING[mask.ndim - 1](kernel_size=2 * width_voxel + 1, stride=1, padding=width_voxel)
     inside = mask[:, None].float()
     near: Tensor = (pool(inside) > 0) & (pool(1 - inside) > 0)

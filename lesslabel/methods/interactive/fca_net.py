@@ -1,4 +1,4 @@
-"""FCA-Net: the first click says where the object is; later clicks correct it."""
+"""FCA-Net: the first click locates the object; later clicks correct the segmentation."""
 
 from collections.abc import Mapping
 
@@ -20,14 +20,14 @@ from lesslabel.networks.layers import Normalisation
 
 
 class FCANet(InteractiveMethod):
-    """The first click has a map and an attention module of its own, and a loss that makes it the anchor.
+    """Segment with a separate map, attention module and loss for the first click, which locates the object.
 
     Lin et al., "Interactive Image Segmentation With First Click Attention", CVPR 2020, and chapter 3 of its author's
-    thesis. The network sees the image and one Gaussian map of the clicks of each side; `FirstClickNetwork` adds the
+    thesis. The input is the image and one Gaussian map of the clicks of each side; `FirstClickNetwork` adds the
     features of the first click, from a Gaussian three times as wide, to its last encoder map. ``L = L_g + λ L_f``: the
     click loss L_g weighs voxels by the clicks of their own side (eq. 3.3–3.5), the first-click loss L_f those of the
     object by the first click alone (eq. 3.6, 3.7). λ is not stated; 1 here. The thesis trains with a residual network
-    of 101 layers at 512×512 pixels, to which the default distances belong; scale them with `size_voxel`.
+    of 101 layers at 512×512 pixels, for which the default distances are; scale them with `size_voxel`.
 
     The structure-integrity strategy (eq. 3.8) is `lesslabel.interaction.StructureIntegrity`, for any method.
 
@@ -35,19 +35,19 @@ class FCANet(InteractiveMethod):
         in_channels: channels of the image.
         size_voxel: grid that the image is resampled to, (h, w) or (d, h, w).
         radius_voxel: of the Gaussian maps of clicks, on the grid.
-        first_radius_voxel: of that of the first click.
-        reach_voxel: τ, how far on the grid a click weighs in the losses.
-        first_click_attention: whether there is the module and its loss; without them this is the thesis' base.
-        click_loss: whether L_g is weighted by the clicks; else it is the cross-entropy.
+        first_radius_voxel: of the map of the first click.
+        reach_voxel: τ, the distance on the grid up to which a click changes weights in the losses.
+        first_click_attention: whether to use the module and its loss; without them this is the baseline of the thesis.
+        click_loss: whether clicks weight L_g; else it is the cross-entropy.
         first_click_weight: λ.
         attention_channels: of the module's first and last three layers.
         attention_normalisation: of the module.
-        own_clicks: at most so many clicks of a training sample are at the network's own errors.
-        random_clicks: at most so many clicks on each side are drawn at random in training.
+        own_clicks: the largest number of clicks of a training sample at the network's own errors.
+        random_clicks: the largest number of random clicks on each side in training.
         distance_scale: of the distances between them (eq. 3.9, 3.10), published for 512 pixels.
         network: description of the network; published is ``DeepLab(depth=101)``.
         optimiser: optimiser and learning rate.
-        inference: only `largest_component` matters.
+        inference: only `largest_component` is used.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -116,7 +116,7 @@ class FCANet(InteractiveMethod):
         return self._logits(image, cues)[0]
 
     def _logits(self, image: Tensor, cues: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The logits, and those of the first click's features where there are any."""
+        """The logits, and those of the first click's features if there are any."""
         seen = torch.cat([standardise(image), cues[:, :2]], dim=1)
         if not isinstance(self.network, FirstClickNetwork):
             return self.network(seen), None

@@ -1,4 +1,4 @@
-"""Feature-aware attention: clicks guide a network that has seen the image once."""
+"""Feature-aware attention: clicks guide a network that is computed once per image."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -26,19 +26,19 @@ from lesslabel.networks.u_shaped import UShaped
 
 
 class FeatureAware(InteractiveMethod):
-    """Clicks become distances between features; the network itself sees the image alone, and once.
+    """Convert clicks to distances between features; the network gets the image only, once.
 
     Sun et al., "Interactive Image Segmentation Based on Feature-Aware Attention", Symmetry 2022. A plain segmentation
-    network gives a coarse mask without a click, and the maps of its encoder. `FeatureAwareAttention` measures on every
+    network predicts a coarse mask without a click, and its encoder gives maps. `FeatureAwareAttention` measures on each
     scale how far each voxel's features are from those of the clicks (eq. 2–4), attends to the features with that, and
-    refines coarse mask, guidance and penultimate map to the result (eq. 5). A click costs the attention and the
-    refinement alone. ``L = BCE + λ₁ L1 (eq. 6) + λ_aux BCE of every scale's guidance + λ_coarse BCE of the coarse
+    refines coarse mask, guidance and penultimate map to the result (eq. 5). A click needs the attention and the
+    refinement only. ``L = BCE + λ₁ L1 (eq. 6) + λ_aux BCE of every scale's guidance + λ_coarse BCE of the coarse
     mask``; the text names the terms but not their weights.
 
-    Where the text leaves something open: the module works at one ``stride``-th of the size, to which all maps of the
+    Choices where the text is not specific: the module works at one ``stride``-th of the size, to which all maps of the
     encoder but its first are resampled, and its result is enlarged. Equation (5) and table 1 are read with one channel
     of coarse mask, two of guidance per scale, and no activation after the last layer, as logits need. ``network`` may
-    be any; with ``frozen`` the module is trained beside a network that stays as it is, as a plug-in.
+    be any; with ``frozen`` the network does not change and only the module is trained, as a plug-in.
 
     Args:
         in_channels: channels of the image.
@@ -46,17 +46,17 @@ class FeatureAware(InteractiveMethod):
         stride: of the module's grid; 8 as the published encoder has it.
         width: of the module's maps.
         normalisation: of the module.
-        refine: whether the refinement follows; without it the mean guidance is the result, as in the ablation.
-        frozen: whether the network's own weights stay as they are.
+        refine: whether to use the refinement; without it the mean guidance is the result, as in the ablation.
+        frozen: whether the network's own weights are kept constant.
         l1_weight: λ₁.
         guidance_weight: λ_aux.
         coarse_weight: λ_coarse.
-        own_clicks: at most so many clicks of a training sample are at the network's own errors; published 1 to 10.
-        random_clicks: at most so many clicks on each side are drawn at random in training.
+        own_clicks: the largest number of clicks of a training sample at the network's own errors; published 1 to 10.
+        random_clicks: the largest number of random clicks on each side in training.
         distance_scale: of the distances between random clicks, published for 512 pixels.
         network: description of the network; published is a DeepLabV3+ on ResNet-101.
         optimiser: optimiser and learning rate.
-        inference: only `largest_component` matters.
+        inference: only `largest_component` is used.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -108,7 +108,7 @@ class FeatureAware(InteractiveMethod):
         )
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode; a frozen network stays in evaluation, so that its statistics stay too."""
+        """Set the mode; a frozen network stays in evaluation mode, so that its statistics are constant."""
         super().train(mode)
         if self.frozen:
             self.network.eval()
@@ -135,7 +135,7 @@ class FeatureAware(InteractiveMethod):
         return self._guided(features, batch["clicks"])[0].float().softmax(dim=1)[:, 1]
 
     def image_features(self, image: Tensor, spacing_mm: tuple[float, ...]) -> ImageFeatures:  # noqa: ARG002
-        """Run the network, once an image."""
+        """Run the network, once per image."""
         grid = unit_range(Crop.whole(tuple(image.shape[1:]), self.encoding.size_voxel).image_to_grid(image))
         return self._image_features(grid[None].to(self.device))[0]
 
@@ -149,7 +149,7 @@ class FeatureAware(InteractiveMethod):
         return Answer.of_probability(logits.float().softmax(dim=1)[0, 1])
 
     def _image_features(self, image: Tensor) -> tuple[ImageFeatures, Tensor]:
-        """What the module needs of an image B×C×[D×]H×W on the grid of the network, and the coarse logits."""
+        """The features of an image B×C×[D×]H×W on the grid of the network for the module, and the coarse logits."""
         maps = self.network.encoder(standardise(image))
         penultimate = self.network.decoder(maps)
         coarse = self.network.head(penultimate)
@@ -171,9 +171,9 @@ class FeatureAware(InteractiveMethod):
 
 
 def _on_grid(clicked: Tensor, grid: torch.Size) -> Tensor:
-    """Clicked voxels B×[D×]H×W on a coarser grid: each marks the one that it falls into.
+    """Clicked voxels B×[D×]H×W on a coarser grid: each marks the cell that contains it.
 
-    Where the sizes do not divide, a voxel may lie in two cells, and marks both.
+    If the sizes do not divide, a voxel may be in two cells and marks both.
     """
     pool = F.adaptive_max_pool2d if len(grid) == 2 else F.adaptive_max_pool3d
     return pool(clicked[:, None].float(), tuple(grid))[:, 0] > 0

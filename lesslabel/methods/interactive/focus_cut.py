@@ -1,4 +1,4 @@
-"""FocusCut: one network sees the whole object, and again, closer, the surroundings of every click."""
+"""FocusCut: one network segments the whole object, and then the neighbourhood of clicks at higher resolution."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,19 +31,19 @@ from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet
 
 MORE_CLICKS = 3
-"""Clicks on each side, at most, beside the centre of a focus view in training."""
+"""Largest number of clicks on each side besides the centre of a focus view in training."""
 
 
 class FocusCut(InteractiveMethod):
-    """A click that changes a detail is looked at again from near, by the same network.
+    """Segment again, at higher resolution and by the same network, where a click changes a detail.
 
     Lin et al., "FocusCut: Diving Into a Focus View in Interactive Segmentation", CVPR 2022, and chapter 4 of its
-    author's thesis. The network sees the image, one Gaussian map of the clicks of each side, and the previous
+    author's thesis. The input is the image, one Gaussian map of the clicks of each side, and the previous
     prediction, once of the whole image and once of the part around each click whose change was local
-    (`lesslabel.interaction.focus`, algorithms 1 to 3). All parts are one batch, and are averaged where they overlap.
+    (`lesslabel.interaction.focus`, algorithms 1 to 3). All parts are one batch; overlapping results are averaged.
     ``L`` is the cross-entropy in both views.
 
-    How the text is read where it leaves something open: a training sample is a focus view with probability ½
+    Choices where the text is not specific: a training sample is a focus view with probability ½
     (``focus_share``; "alternately" there); its coarse mask is the object dilated or eroded by up to ``coarse_share`` of
     the view's radius; it has up to three more clicks on each side. In 3D a view is a cube.
 
@@ -51,15 +51,15 @@ class FocusCut(InteractiveMethod):
         in_channels: channels of the image.
         size_voxel: grid of both views, (h, w) or (d, h, w); published 384×384.
         radius_voxel: of the Gaussian maps of clicks, on the grid; not stated, that of FCA-Net.
-        focus: when and how it looks closer; None never does, which is the global view alone.
+        focus: settings of focus views; None uses the global view only.
         focus_share: share of focus views among training samples.
         coarse_share: see above.
-        own_clicks: at most so many clicks of a training sample of the global view are at the network's own errors.
-        random_clicks: at most so many clicks on each side are drawn at random in training.
+        own_clicks: the largest number of clicks of a training sample of the global view at the network's own errors.
+        random_clicks: the largest number of random clicks on each side in training.
         distance_scale: of the distances between them, published for 512 pixels.
         network: description of the network; published is ``DeepLab(depth=50)``.
         optimiser: optimiser and learning rate.
-        inference: only `largest_component` matters.
+        inference: only `largest_component` is used.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -106,12 +106,12 @@ class FocusCut(InteractiveMethod):
         self.network = network.build(in_channels + encoding.channels, self.num_classes)
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Compute the cross-entropy, of either view."""
+        """Compute the cross-entropy of a view."""
         logits = self.object_logits(batch["image"], batch["cues"])
         return {"cross_entropy": partial_cross_entropy(logits, batch["target"])}
 
     def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
-        """Compute what depends on an image alone; see `InteractiveMethod.prepare_image`."""
+        """Compute what depends only on an image; see `InteractiveMethod.prepare_image`."""
         prepared = PreparedImage(self, self.checked_image(image), tuple(spacing_mm))
         if self.focus is None:
             return prepared
@@ -120,11 +120,11 @@ class FocusCut(InteractiveMethod):
 
 @dataclass(frozen=True, eq=False)
 class FocusTrainingObjects(TrainingObjects):
-    """Training samples, of which some are views of an object's boundary from near (algorithm 1).
+    """Training samples, of which some are focus views of an object's boundary (algorithm 1).
 
     Attributes:
         focus_share: share of such views.
-        coarse_share: by how much, as a share of a view's radius, its coarse mask is dilated or eroded at most.
+        coarse_share: the largest dilation or erosion of its coarse mask, as a share of a view's radius.
     """
 
     focus_share: float = 0.5
@@ -139,7 +139,7 @@ class FocusTrainingObjects(TrainingObjects):
         spacing_mm: Sequence[float],
         generator: np.random.Generator,
     ) -> Batch:
-        """Draw a view of an object, global or from near."""
+        """Sample a view of an object, global or focus view."""
         if generator.random() >= self.focus_share:
             return super().of_object(image, labels, truth, uid, spacing_mm, generator)
         scale = np.asarray(spacing_mm) / finest(spacing_mm, truth.shape)
@@ -200,7 +200,7 @@ def _clicks_in_view(
 
 
 def _coarse_mask(truth: NDArray[np.bool_], scale: NDArray[np.float64], shift_voxel: float) -> Probability:
-    """The object dilated by so many voxels, or eroded where they are negative."""
+    """The object dilated by a number of voxels, or eroded by a negative one."""
     if shift_voxel >= 0:
         mask = ndimage.distance_transform_edt(~truth, sampling=scale) <= shift_voxel
     else:

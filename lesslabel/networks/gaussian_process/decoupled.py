@@ -142,8 +142,8 @@ class DecoupledEngine(nn.Module):
             labels: c, 1 or 0, of the same type.
             clicked: the c pixels.
         """
-        looks = torch.cat([clicked.features, clicked.intensities]).T.to(next(self.network.parameters()).dtype)
-        size, share = self.network(looks).to(covariance.dtype).unbind(dim=1)
+        inputs = torch.cat([clicked.features, clicked.intensities]).T.to(next(self.network.parameters()).dtype)
+        size, share = self.network(inputs).to(covariance.dtype).unbind(dim=1)
         deviation = (covariance.diagonal() + self.jitter).sqrt() * torch.sigmoid(share)
         mean = (2 * labels - 1) * F.softplus(size)
         return decoupled_posterior(covariance, labels, mean, torch.diag(deviation), self.jitter)

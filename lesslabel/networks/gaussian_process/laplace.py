@@ -62,7 +62,7 @@ class LaplacePosterior:
 class LaplaceEngine(nn.Module):
     """Solves for the posterior at the clicks; it has no parameters."""
 
-    def forward(self, covariance: Tensor, labels: Tensor, clicked: Pixels) -> LaplacePosterior:  # noqa: ARG002  K says it all
+    def forward(self, covariance: Tensor, labels: Tensor, clicked: Pixels) -> LaplacePosterior:  # noqa: ARG002  K holds all of it
         """Approximate the posterior; see `laplace_posterior`."""
         return laplace_posterior(covariance, labels)
 

@@ -1,4 +1,4 @@
-"""The map of a choice: what stands for the source, the images of the target, and which of them were chosen."""
+"""The map of a choice: the references of the source, the images of the target, and the chosen ones."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from lesslabel.reports.drawing.svg import Scale, drawing, element, hover, line, 
 from lesslabel.selection import Pool
 
 NUMBERED = 20
-"""Ranks that are written beside their point; beyond, points tell theirs to the pointer."""
+"""Ranks that are printed beside their point; other points have them in their tooltip."""
 
 _WIDTH, _HEIGHT = 760.0, 480.0
 _ENDS = {"near": "chosen near the source", "far": "chosen far from it"}
@@ -25,8 +25,8 @@ UnitName = tuple[str, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
-    """What could be chosen.
+class ChosenUnits:
+    """The units of the training part.
 
     Attributes:
         names: uid and slice of each; the slice is `WHOLE_CASE` for a case.
@@ -38,7 +38,7 @@ class Units:
 
     @property
     def noun(self) -> str:
-        """What one of them is called."""
+        """The word for one of them."""
         return "case" if all(index == WHOLE_CASE for _, index in self.names) else "slice"
 
     @property
@@ -50,12 +50,12 @@ class Units:
 
 @dataclass(frozen=True, eq=False)
 class ChoiceMap:
-    """The map and what its signs mean.
+    """The map and its legend.
 
     Attributes:
         chart: the drawing; empty if no unit has a feature.
-        legend: inline style and words of each kind of chosen unit.
-        references: how many stand for the source.
+        legend: inline style and text of each kind of chosen unit.
+        references: the number of references of the source.
         featureless: units that have no feature and are not on the map.
     """
 
@@ -65,22 +65,22 @@ class ChoiceMap:
     featureless: int
 
 
-def units_of(images: ImageFeatures, queue: Queue) -> Units:
-    """The images, or where a queue asks for whole cases, the cases with the mean of their images' features."""
+def units_of(images: ImageFeatures, queue: Queue) -> ChosenUnits:
+    """The images, or for a queue of whole cases, the cases with the mean of their images' features."""
     if queue.rows and all(row.slice == WHOLE_CASE for row in queue.rows):
         pool = Pool(images.features, groups=images.uid)
-        return Units(tuple((uid, WHOLE_CASE) for uid in sorted(set(images.uid.tolist()))), pool.unit_features())
-    return Units(tuple(zip(images.uid.tolist(), images.slice.tolist(), strict=True)), images.features)
+        return ChosenUnits(tuple((uid, WHOLE_CASE) for uid in sorted(set(images.uid.tolist()))), pool.unit_features())
+    return ChosenUnits(tuple(zip(images.uid.tolist(), images.slice.tolist(), strict=True)), images.features)
 
 
 def draw_choice(
-    units: Units, queue: Queue, references: NDArray[np.float32], projection: Projection = "pca", seed: int = 0
+    units: ChosenUnits, queue: Queue, references: NDArray[np.float32], projection: Projection = "pca", seed: int = 0
 ) -> ChoiceMap:
     """Draw the map.
 
     Args:
-        units: what could be chosen.
-        queue: what was.
+        units: the units of the training part.
+        queue: the chosen ones.
         references: (K, D), of the source.
         projection: see `project`.
         seed: the same.
@@ -99,7 +99,7 @@ def draw_choice(
     chosen = {name: row for name, row in found.items() if row is not None}
     parts = [*_axes(plane), *_others(places, chosen, x, y)]
     parts += [_cross(x(first), y(second)) for first, second in plane.points[: len(references)].tolist()]
-    for name, row in sorted(chosen.items(), key=lambda entry: -entry[1].rank):  # the first ranks lie on top
+    for name, row in sorted(chosen.items(), key=lambda entry: -entry[1].rank):  # the first ranks are drawn last, on top
         parts.append(_chosen(name, row, x(places[name][0]), y(places[name][1])))
     kinds = {_kind(row) for row in chosen.values()}
     legend = tuple((style, kind) for kind, style in _STYLE.items() if kind in kinds)
@@ -108,10 +108,10 @@ def draw_choice(
 
 
 def drawn_together(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Draw far points nearer, axis by axis: linear about the median, logarithmic beyond the median deviation from it.
+    """Move distant points nearer, axis by axis: linear around the median, logarithmic beyond its deviation.
 
-    A feature is divided by the size of the predicted foreground, so that a few images with hardly any lie a hundred
-    times as far out as the others, which would fall into one point.
+    A feature is divided by the size of the predicted foreground, so a few images with little foreground are a hundred
+    times farther away than the others, which would be drawn as one point.
 
     Args:
         points: (N, 2).
@@ -126,13 +126,13 @@ def drawn_together(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def name_unit(name: UnitName) -> str:
-    """A unit in words; slices count from 1, as everywhere on the page."""
+    """A unit as text; slices count from 1, as everywhere on the page."""
     uid, index = name
     return uid if index == WHOLE_CASE else f"{uid}, slice {index + 1}"
 
 
 def _kind(row: QueueRow) -> str:
-    """STDR takes from two ends and says from which in the first word of its reason; others have one kind."""
+    """STDR chooses from two ends, named by the first word of its reason; other strategies have one kind."""
     return _ENDS.get(row.reason.split(" ", 1)[0], _CHOSEN) if row.strategy.startswith("stdr") else _CHOSEN
 
 

@@ -1,4 +1,4 @@
-"""The gallery of a choice: what was queued, and why."""
+"""The gallery of a choice: the queued units and the reasons."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from lesslabel.data.store import Store
 from lesslabel.data.view import LabelMapping, make_target
 from lesslabel.reports.adaptation.choice_map import name_unit
 from lesslabel.reports.drawing.overlays import SliceDrawing
-from lesslabel.reports.drawing.scenes import LabelMap, Scene
+from lesslabel.reports.drawing.slice_plots import LabelMap, SlicePlot
 from lesslabel.reports.runs.words import number
 
 PICTURED = 24
-"""Pictures of a page at most, the first ranks."""
+"""Largest number of pictures of a page, those of the first ranks."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class ChosenPicture:
     Attributes:
         title: rank and unit.
         drawing: its slice; of a whole case the one with most foreground, or the middle one.
-        reason: why it was chosen.
-        score: what the strategy ordered by, in words.
-        note: what is not in the picture; usually empty.
+        reason: the reason of the choice.
+        score: the score of the strategy, as text.
+        note: what is outside the picture; usually empty.
     """
 
     title: str
@@ -43,9 +43,9 @@ def picture_chosen(
     """Draw the first `PICTURED` units of a queue with the labels that the annotators gave them.
 
     Args:
-        queue: what was chosen.
-        store: where the cases lie.
-        annotation: name of the labels; a slice of which it does not speak is drawn without.
+        queue: the chosen units.
+        store: the store of the cases.
+        annotation: name of the annotation; a slice that it does not cover is drawn without labels.
         mapping: to the classes that are outlined.
         channel: of the image.
 
@@ -54,7 +54,7 @@ def picture_chosen(
     """
     rows = queue.rows[:PICTURED]
     pictures: dict[int, ChosenPicture] = {}
-    for uid in dict.fromkeys(row.uid for row in rows):  # a case is read once, and one at a time
+    for uid in dict.fromkeys(row.uid for row in rows):  # each case is read once, one at a time
         case = store.read(uid)
         labels = _labels(case, annotation, mapping)
         pictures |= {
@@ -66,7 +66,7 @@ def picture_chosen(
 
 
 def _labels(case: Case, annotation: str, mapping: LabelMapping) -> LabelMap:
-    """The classes of a case, unknown where nobody annotated."""
+    """The classes of a case, unknown where it is not annotated."""
     if annotation not in case.annotations:
         return np.full(case.shape, IGNORE, dtype=np.uint8)
     return make_target(case.annotations[annotation], mapping).labels
@@ -76,7 +76,7 @@ def _picture(
     row: QueueRow, case: Case, labels: LabelMap, names: tuple[str, ...], channel: int, key: str
 ) -> ChosenPicture:
     z = _fullest(labels) if row.slice == WHOLE_CASE else row.slice
-    scene = Scene(
+    plot = SlicePlot(
         uid=case.uid,
         why=row.reason,
         slice_index=z,
@@ -88,7 +88,7 @@ def _picture(
         predictions=(),
     )
     height, width = labels.shape[1:]
-    drawn = SliceDrawing(scene, key, names, view=(slice(0, height), slice(0, width)))
+    drawn = SliceDrawing(plot, key, names, view=(slice(0, height), slice(0, width)))
     note = _note(labels[z])
     if row.slice == WHOLE_CASE:
         note = f"whole case, slice {z + 1} of {len(labels)} is shown{f'; {note}' if note else ''}"

@@ -1,4 +1,4 @@
-"""Vectors of many dimensions as points on a page."""
+"""Project vectors of many dimensions to points on a page."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +15,7 @@ class Plane(NamedTuple):
 
     Attributes:
         points: (N, 2) float64.
-        axes: what to write at the horizontal and the vertical axis.
+        axes: labels of the horizontal and the vertical axis.
     """
 
     points: NDArray[np.float64]
@@ -23,7 +23,7 @@ class Plane(NamedTuple):
 
 
 def project(vectors: NDArray[np.floating[Any]], projection: Projection, seed: int = 0) -> Plane:
-    """Bring vectors to two dimensions.
+    """Project vectors to two dimensions.
 
     Args:
         vectors: (N, D), finite.
@@ -71,12 +71,12 @@ def principal_components(vectors: NDArray[np.floating[Any]]) -> tuple[NDArray[np
 def _neighbour_embedding(vectors: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float64]:
     if len(vectors) < 4:
         raise ConfigError(f"map: tsne needs four images and references at least, here are {len(vectors)}; use pca")
-    # imported here because it takes a second, and the default does without
+    # imported here since it takes a second and the default does not need it
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
     # at most 30 neighbours, as published for many images; every neighbourhood must be smaller than the whole
     embedding: Any = TSNE(perplexity=min(30.0, (len(vectors) - 1) / 3), init="pca", random_state=seed)
-    with threadpool_limits(limits=1):  # threads add up in the order in which they finish
+    with threadpool_limits(limits=1):  # with several threads the order of a sum is not deterministic
         points = embedding.fit_transform(np.asarray(vectors, dtype=np.float64))
     return np.asarray(points, dtype=np.float64)

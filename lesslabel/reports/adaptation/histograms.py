@@ -1,4 +1,4 @@
-"""Intensities of the source, as its bundle tells them, against those of each centre of the target."""
+"""Intensities of the source, from its bundle, and of each centre of the target."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from lesslabel.reports.drawing.svg import Scale, drawing, element, hover, line, 
 
 BINS = 80
 _LEVELS = 160 * BINS
-"""Samples that a quantile function is read at: many in each bin, so that their number is smooth."""
+"""Number of samples of a quantile function: many per bin, so that the histogram is smooth."""
 _SHOWN = (0.005, 0.995)
-"""Between which quantiles intensities are drawn."""
+"""Quantiles between which intensities are drawn."""
 _WIDTH, _HEIGHT = 540.0, 220.0
 
 
 @dataclass(frozen=True, eq=False)
 class Intensities:
-    """How intensities are distributed somewhere.
+    """The distribution of intensities of the source or a centre.
 
     Attributes:
-        name: where.
+        name: the source or the centre.
         quantiles: (channels, Q), values at the levels 0, 1/(Q − 1) … 1, on the scale of a store.
     """
 
@@ -39,7 +39,7 @@ class Intensities:
 def measure_intensities(
     bundle: Bundle, store: Store, uids: Sequence[str], channels: Sequence[int]
 ) -> list[Intensities]:
-    """Gather the distributions of the source and of each centre of the target, the mean over cases everywhere.
+    """Measure the mean distribution over the cases of the source and of each centre of the target.
 
     Args:
         bundle: of the source.
@@ -56,7 +56,7 @@ def measure_intensities(
     by_centre: dict[str, list[str]] = {}
     for uid in sorted(uids):
         by_centre.setdefault(store.records[uid].centre or "target", []).append(uid)
-    training = bundle.recipe.training
+    training = bundle.manifest.training
     found = [Intensities(f"source, {training.cases} cases", bundle.quantiles)]
     for centre, members in sorted(by_centre.items()):
         images = (store.read(uid).image[list(channels)] for uid in members)
@@ -82,14 +82,14 @@ def density(quantiles: NDArray[np.floating[Any]], edges: NDArray[np.float64]) ->
 
 
 def draw_intensities(found: Sequence[Intensities], channels: Sequence[str], intensity: Intensity) -> list[Panel]:
-    """Draw each channel as stored, and where the bundle's recipe normalises, as normalised.
+    """Draw each channel as stored and, if the bundle normalises, after normalisation.
 
-    The recipe is applied to the mean distribution, since of the source nothing else is known.
+    Normalisation is applied to the mean distribution, since nothing else is known of the source.
 
     Args:
         found: the distributions, see `measure_intensities`.
         channels: names of the channels.
-        intensity: the recipe.
+        intensity: the normalisation of the bundle.
     """
     panels = []
     for index, channel in enumerate(channels):
@@ -105,7 +105,7 @@ def draw_intensities(found: Sequence[Intensities], channels: Sequence[str], inte
 
 
 def describe_intensity(intensity: Intensity) -> str:
-    """A normalisation in words."""
+    """A normalisation as text."""
     return {
         "percentile": f"clipped at the {intensity.upper_percentile:g}th percentile and scaled to [0, 1]",
         "zscore": "zero mean, unit variance",
@@ -132,7 +132,7 @@ def _draw(tables: Mapping[str, NDArray[np.floating[Any]]], description: str) -> 
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
     edges = np.linspace(low, max(high, low + 1e-6 * max(abs(low), 1.0)), BINS + 1)
     curves = {name: density(table, edges) for name, table in tables.items()}
-    # the air around a body is one full bin beside which nothing else would be seen
+    # the air around a body fills one bin, which would hide all others
     top = 1.1 * max(float(np.sort(curve)[-2]) for curve in curves.values()) or 1.0
     x, y = Scale(float(edges[0]), float(edges[-1]), 12, _WIDTH - 12), Scale(0.0, top, _HEIGHT - 30, 6)
     parts = [line(x.start, y.start, x.end, y.start, "grid")]

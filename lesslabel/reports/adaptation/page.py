@@ -1,4 +1,4 @@
-"""The page of an adaptation: what was chosen at another hospital, why, and what it gained."""
+"""The page of an adaptation: the chosen units, the reasons, and the gain in accuracy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from lesslabel.data.view import select_channels
 from lesslabel.errors import RunError
 from lesslabel.features import extract_features
 from lesslabel.files import write_text
-from lesslabel.reports.adaptation.choice_map import Units, draw_choice, units_of
+from lesslabel.reports.adaptation.choice_map import ChosenUnits, draw_choice, units_of
 from lesslabel.reports.adaptation.chosen import picture_chosen
 from lesslabel.reports.adaptation.embedding import Projection
 from lesslabel.reports.adaptation.histograms import describe_intensity, draw_intensities, measure_intensities
@@ -23,21 +23,21 @@ from lesslabel.reports.drawing.templates import load_template
 from lesslabel.reports.runs import words
 from lesslabel.reports.runs.budget import draw_budgets, points_of_experiment
 from lesslabel.reports.runs.methods import group_methods
-from lesslabel.reports.runs.protocol import describe
 from lesslabel.reports.runs.read import read_runs
 from lesslabel.reports.runs.results import tabulate
 from lesslabel.reports.runs.revision import REVISION_BINS, Revision, tabulate_revisions
+from lesslabel.reports.runs.run_facts import describe
 from lesslabel.runs.reading import RunFiles, read_mapping
 
 
 @dataclass(frozen=True, eq=False)
-class Adaptation:
-    """The folder of an adaptation by a queue, read into memory.
+class AdaptationPage:
+    """The content of the folder of an adaptation by a queue.
 
     Attributes:
         folder: the folder.
         description: `adapt.json`.
-        queue: what was annotated.
+        queue: the annotated queue.
         store: the target.
         training_cases: uids of its training part.
     """
@@ -49,16 +49,16 @@ class Adaptation:
     training_cases: tuple[str, ...]
 
 
-def read_adaptation(folder: Path, bundle: Bundle, store: Path | None = None) -> Adaptation:
+def read_adaptation(folder: Path, bundle: Bundle, store: Path | None = None) -> AdaptationPage:
     """Read the folder that `lesslabel adapt` made of a bundle and a queue.
 
     Args:
         folder: the folder.
-        bundle: what the source handed over.
-        store: where the target's store lies now, if not where the first stage says.
+        bundle: the bundle of the source.
+        store: the present path of the target's store, if not that of the first stage.
 
     Raises:
-        RunError: if the folder is no adaptation, or one without labels, of another bundle, or not begun.
+        RunError: if the folder is not an adaptation, is one without labels or of another bundle, or has no first stage.
         DataError: if queue or store are absent or damaged, or do not fit each other.
     """
     if not (folder / ADAPTATION).is_file():
@@ -80,7 +80,7 @@ def read_adaptation(folder: Path, bundle: Bundle, store: Path | None = None) -> 
         raise RunError(f"{folder / 'queue.csv'}: not the queue of this adaptation; restore it or adapt again")
     if absent := [uid for uid in uids if uid not in opened.records]:
         raise RunError(f"{opened.path}: no case '{absent[0]}' of the training part; name the store of the adaptation")
-    return Adaptation(folder, description, queue, opened, tuple(uids))
+    return AdaptationPage(folder, description, queue, opened, tuple(uids))
 
 
 def write_adaptation_report(
@@ -93,17 +93,17 @@ def write_adaptation_report(
     projection: Projection = "pca",
     seed: int = 0,
 ) -> Path:
-    """Write one self-contained HTML page about a choice of what to annotate.
+    """Write one self-contained HTML page about the units chosen for annotation.
 
-    It shows a map of the source's references and the target's images, the intensities of both, what was chosen and why,
-    the revision that the tested stages leave, and from an experiment folder the Dice over the budget. It loads nothing
+    It shows a map of the source's references and the target's images, the intensities of both, the chosen units,
+    the revision degree of the tested stages, and from an experiment folder the Dice over the budget. It loads no file
     and shows no path, and of the patients only the uids of their cases.
 
     Args:
-        folder: what `lesslabel adapt` made.
-        bundle: what it began with; its model looks at the training part again.
+        folder: the output of `lesslabel adapt`.
+        bundle: its bundle; the model computes the features of the training part again.
         output: the page.
-        store: where the target's store lies now, if not where the first stage says.
+        store: the present path of the target's store, if not that of the first stage.
         experiment: experiment folder (`docs/formats.md`) whose methods are named with their budget; it is only read.
         projection: of the map, see `lesslabel.reports.adaptation.embedding.project`.
         seed: the same.
@@ -112,19 +112,19 @@ def write_adaptation_report(
         `output`.
 
     Raises:
-        RunError: if the folder is no adaptation by this bundle, or its tested stages cannot be compared.
+        RunError: if the folder is not an adaptation of this bundle, or its tested stages cannot be compared.
         DataError: if a file is absent or damaged, or the page cannot be written.
-        ConfigError: if the store does not show the bundle's labels and channels.
+        ConfigError: if the store lacks labels or channels of the bundle.
     """
     adaptation = read_adaptation(folder, bundle, store)
     data = bundle.data_module(adaptation.store.path)
-    seen = bundle.recipe.features
+    seen = bundle.manifest.features
     images = extract_features(bundle.build_method(), data, adaptation.training_cases, mask=seen.mask, scale=seen.scale)
     units = units_of(images, adaptation.queue)
     choice = draw_choice(units, adaptation.queue, bundle.references, projection, seed)
     channels = select_channels(data.view, adaptation.store.channels)
     intensities = measure_intensities(bundle, adaptation.store, adaptation.training_cases, channels)
-    recipe = bundle.recipe
+    manifest = bundle.manifest
     page = load_template("adaptation/adaptation.html").render(
         title=f"What was chosen on {describe(adaptation.store.source)}",
         summary=_summary(adaptation, units),
@@ -132,7 +132,7 @@ def write_adaptation_report(
         choice=choice,
         projection=projection,
         unit=units.noun,
-        intensities=draw_intensities(intensities, recipe.channels, recipe.preprocessing.intensity),
+        intensities=draw_intensities(intensities, manifest.channels, manifest.preprocessing.intensity),
         centres=[(method_style(index), entry.name) for index, entry in enumerate(intensities)],
         chosen=picture_chosen(
             adaptation.queue, adaptation.store, str(adaptation.description.get("annotation")), data.mapping, channels[0]
@@ -150,7 +150,7 @@ def write_adaptation_report(
     return Path(output)
 
 
-def _summary(adaptation: Adaptation, units: Units) -> str:
+def _summary(adaptation: AdaptationPage, units: ChosenUnits) -> str:
     rows, unit = adaptation.queue.rows, units.noun
     strategies = ", ".join(dict.fromkeys(row.strategy or "a strategy without name" for row in rows))
     cases = "" if unit == "case" else f", in {len(adaptation.queue.slices)} of {len(adaptation.training_cases)} cases"
@@ -160,7 +160,7 @@ def _summary(adaptation: Adaptation, units: Units) -> str:
     return chosen
 
 
-def _store_note(adaptation: Adaptation) -> str:
+def _store_note(adaptation: AdaptationPage) -> str:
     if adaptation.description.get("data_hash") == adaptation.store.data_hash:
         return ""
     return "The store has changed since the adaptation (another data hash): what is pictured may differ from it."
@@ -176,15 +176,15 @@ def _revisions(folder: Path) -> list[Revision]:
     return tabulate_revisions(methods, tabulate(methods))
 
 
-def _facts(adaptation: Adaptation, bundle: Bundle) -> list[tuple[str, str]]:
-    recipe, rows, described = bundle.recipe, adaptation.queue.rows, adaptation.description
-    training = recipe.training
+def _facts(adaptation: AdaptationPage, bundle: Bundle) -> list[tuple[str, str]]:
+    manifest, rows, described = bundle.manifest, adaptation.queue.rows, adaptation.description
+    training = manifest.training
     strategies = dict.fromkeys(f"{row.strategy or 'without name'}, round {row.round}, seed {row.seed}" for row in rows)
     return [
         ("Source", f"{training.source}, {training.patients} patients, {training.images} images"),
-        ("Model", f"{recipe.method.name}, sha256 {bundle.model_sha256[:12]}"),
-        ("References", f"{len(bundle.references)}, mask {recipe.features.mask}"),
-        ("Normalisation", describe_intensity(recipe.preprocessing.intensity)),
+        ("Model", f"{manifest.method.name}, sha256 {bundle.model_sha256[:12]}"),
+        ("References", f"{len(bundle.references)}, mask {manifest.features.mask}"),
+        ("Normalisation", describe_intensity(manifest.preprocessing.intensity)),
         ("Target", f"{describe(adaptation.store.source)}, data hash {adaptation.store.data_hash[:12]}"),
         ("Queue", f"{len(rows)} units, sha256 {adaptation.queue.sha256[:12]}"),
         ("Strategy", "; ".join(strategies)),

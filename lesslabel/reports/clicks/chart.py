@@ -16,7 +16,7 @@ _WIDTH, _HEIGHT = 540.0, 280.0
 
 @dataclass(frozen=True, eq=False)
 class ClickCurve:
-    """What one protocol reached.
+    """The curve of one protocol.
 
     Attributes:
         name: of the protocol.
@@ -33,10 +33,10 @@ def draw_click_curves(curves: Sequence[ClickCurve], cap: int, description: str, 
     """Draw means over clicks, one line per protocol, each with its interval as a band.
 
     Args:
-        curves: of at least one protocol; an empty one is left out.
+        curves: of at least one protocol; empty ones are skipped.
         cap: the clicks at the right end.
-        description: what a screen reader says.
-        highest: where the axis ends at the latest, 1 for Dice.
+        description: text for screen readers.
+        highest: the largest end of the axis, 1 for Dice.
     """
     drawn = [curve for curve in curves if len(curve.values)]
     if not drawn:

@@ -26,8 +26,8 @@ from lesslabel.reports.drawing.charts import Panel
 from lesslabel.reports.drawing.svg import method_style
 from lesslabel.reports.drawing.templates import load_template
 from lesslabel.reports.runs import words
-from lesslabel.reports.runs.protocol import describe
 from lesslabel.reports.runs.results import Estimate
+from lesslabel.reports.runs.run_facts import describe
 
 _SECONDS = {"first": SECONDS_FIRST, "correction": SECONDS_CORRECTION}
 """By the keys of `seconds_per_turn`."""
@@ -38,7 +38,7 @@ class NeededClicks:
     """One number of clicks.
 
     Attributes:
-        measure: which one.
+        measure: its measure.
         clicks: mean over patients.
         failed: objects that did not reach the overlap.
         objects: all of them.
@@ -72,11 +72,11 @@ class ClickRow:
 def write_clicks_report(folders: Sequence[Path], output: Path) -> Path:
     """Write one self-contained HTML page about click protocols on the same objects.
 
-    Objects that not all folders have are left out, and the page says how many. It shows no path and of the patients
+    Objects that are not in all folders are skipped, and the page shows their number. It shows no path; of the patients
     only the uids of their cases.
 
     Args:
-        folders: what `lesslabel clicks` made.
+        folders: outputs of `lesslabel clicks`.
         output: the page.
 
     Returns:
@@ -126,7 +126,7 @@ def _require_comparable(folders: Sequence[ClickFolder]) -> None:
 
 
 def _common_objects(folders: Sequence[ClickFolder]) -> tuple[list[pd.DataFrame], int]:
-    """The clicks of each folder on the objects that all have, and how many objects only some have."""
+    """The clicks of each folder on the common objects, and the number of other objects."""
     indexed = [folder.frame.set_index(OBJECT).sort_index() for folder in folders]
     found = [set(frame.index) for frame in indexed]
     common = set.intersection(*found)
@@ -137,7 +137,7 @@ def _common_objects(folders: Sequence[ClickFolder]) -> tuple[list[pd.DataFrame],
 
 
 def _names(folders: Sequence[ClickFolder]) -> list[str]:
-    """The methods' names; where they are not unique, with who points, and else with the folder."""
+    """The methods' names; if they are not unique, with the source of the prompts, or else with the folder."""
     names = [str(folder.summary.get("method")) for folder in folders]
     for add in (_who_points, lambda folder: folder.path.resolve().name):
         if len(set(names)) < len(names):

@@ -1,4 +1,4 @@
-"""The objects on which a click protocol ended worst, with the prompts drawn in."""
+"""The objects with the lowest final Dice of a click protocol, with their prompts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from lesslabel.clicks.folder import ClickFolder, ObjectKey, WorstObject
 from lesslabel.interaction.prompts import CentreEdgePoints, Click, InteriorMarginPoints, Prompt, Scribble, Side
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.reports.drawing.overlays import SliceDrawing
-from lesslabel.reports.drawing.scenes import Scene
+from lesslabel.reports.drawing.slice_plots import SlicePlot
 from lesslabel.reports.drawing.svg import element, polyline
 from lesslabel.reports.runs.words import number
 
 SIDES: Mapping[Side, tuple[str, str]] = {
-    Side.FOREGROUND: ("said to be in the object", "--ink: #3ddc84"),
-    Side.BACKGROUND: ("said to be outside it", "--ink: #ff5c5c"),
-    Side.BOUNDARY: ("said to be on its edge", "--ink: #fff"),
+    Side.FOREGROUND: ("marked as object", "--ink: #3ddc84"),
+    Side.BACKGROUND: ("marked as background", "--ink: #ff5c5c"),
+    Side.BOUNDARY: ("marked as boundary", "--ink: #fff"),
 }
-"""What the colours of prompts mean."""
+"""Meaning and colour of each side of a prompt."""
 _DOT = 0.016
 """Radius of a click, as a share of the picture's width."""
 
@@ -31,13 +31,13 @@ class ClickPicture:
     """One object before and after the corrections.
 
     Attributes:
-        title: which object.
-        first: after the first prompts, which are drawn in.
+        title: the object.
+        first: after the first prompts, with the prompts.
         last: after the last turn, with all prompts.
-        first_dice: in words, of the whole object.
+        first_dice: of the whole object, as text.
         last_dice: the same.
-        clicks: all that were spent.
-        note: what the pictures do not show; usually empty.
+        clicks: the number of all clicks.
+        note: what is outside the pictures; usually empty.
     """
 
     title: str
@@ -50,7 +50,7 @@ class ClickPicture:
 
 
 def picture_worst(folder: ClickFolder, key: str) -> list[ClickPicture]:
-    """Draw what the folder kept.
+    """Draw the stored objects of a folder.
 
     Args:
         folder: of a protocol.
@@ -91,7 +91,7 @@ class _PromptDrawing(SliceDrawing):
 
     def __init__(self, entry: WorstObject, key: str) -> None:
         uid, _, label = entry.key
-        scene = Scene(
+        plot = SlicePlot(
             uid=uid,
             why="worst",
             slice_index=entry.z,
@@ -102,16 +102,16 @@ class _PromptDrawing(SliceDrawing):
             supervision=None,
             predictions=(),
         )
-        super().__init__(scene, key, (label,))
+        super().__init__(plot, key, (label,))
         self._z = entry.z
 
     def draw(self, mask: Mask, prompts: Sequence[Prompt], *, embed: bool = False) -> Markup:
         """One picture; the first of an object embeds the image that the others refer to."""
-        ghost = element("g", {"class": "ghost"}, Markup("").join(self._outlines(self._scene.truth)))
+        ghost = element("g", {"class": "ghost"}, Markup("").join(self._outlines(self._plot.truth)))
         backdrop = self._embedded() if embed else self._backdrop()
         marks = [mark for prompt in prompts for mark in self._marks(prompt)]
         parts = [backdrop, *self._outlines(mask.astype(np.uint8)), ghost, *marks]
-        return self._picture(parts, f"{self._scene.uid}, {len(prompts)} prompts")
+        return self._picture(parts, f"{self._plot.uid}, {len(prompts)} prompts")
 
     def _marks(self, prompt: Prompt) -> Iterator[Markup]:
         for side, points, joined in _spoken(prompt):
@@ -119,7 +119,7 @@ class _PromptDrawing(SliceDrawing):
             if not len(on_slice):
                 continue
             rows, columns = self.view
-            y_mm, x_mm = self._scene.spacing_mm
+            y_mm, x_mm = self._plot.spacing_mm
             xs = ((on_slice[:, 1] - columns.start + 0.5) * x_mm / y_mm).tolist()
             ys = (on_slice[:, 0] - rows.start + 0.5).tolist()
             style = SIDES[side][1]
@@ -132,7 +132,7 @@ class _PromptDrawing(SliceDrawing):
 
 
 def _spoken(prompt: Prompt) -> Iterator[tuple[Side, NDArray[np.float64], bool]]:
-    """What a prompt says: a side, positions (N, axes), and whether they are one line."""
+    """Convert a prompt: its side, positions (N, axes), and whether they are one line."""
     match prompt:
         case Click():
             yield prompt.side, prompt.points, False
@@ -143,5 +143,5 @@ def _spoken(prompt: Prompt) -> Iterator[tuple[Side, NDArray[np.float64], bool]]:
         case CentreEdgePoints():
             yield Side.FOREGROUND, np.array(prompt.centre), False
             yield Side.BACKGROUND, np.array(prompt.edge).reshape(-1, len(prompt.centre[0])), False
-        case _:  # what encloses or crosses the object is drawn by its corners
+        case _:  # a prompt that encloses or crosses the object is drawn by its corners
             yield Side.BOUNDARY, prompt.points, False

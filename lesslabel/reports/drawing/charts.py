@@ -1,4 +1,4 @@
-"""The charts of the page: intervals, one dot per case, and training curves."""
+"""Charts of the page: intervals, one dot per case, and training curves."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lesslabel.reports.drawing.svg import Scale, drawing, element, hover, line, method_style, polyline, shortened, text
 
 POINTS_PER_CURVE = 200
-"""Longer curves are averaged in this many bins of equal width, so that a month's training still draws at once."""
+"""Number of bins of equal width in which longer curves are averaged, so that long trainings are drawn fast."""
 
 _WIDTH = 540.0
 _ROW = 34.0
@@ -52,7 +52,7 @@ class Curve:
 
 
 def interval(mean: float, low: float, high: float, axis_low: float) -> Markup:
-    """A dot with its interval on a line from `axis_low` to 1, to be read down a column of the table."""
+    """A dot with its interval on a line from `axis_low` to 1, for a column of the table."""
     if not all(map(math.isfinite, (mean, low, high))):
         return Markup("")
     x = Scale(axis_low, 1.0, 6, 134)
@@ -70,19 +70,19 @@ def interval(mean: float, low: float, high: float, axis_low: float) -> Markup:
 
 
 def dice_axis_low(values: Sequence[float]) -> float:
-    """Where a Dice axis that ends at 1 may begin: the next lower tenth, at most 0.9, at least 0."""
+    """The start of a Dice axis that ends at 1: the next lower tenth, at most 0.9, at least 0."""
     finite = [value for value in values if math.isfinite(value)]
     return min(0.9, max(0.0, math.floor(min(finite, default=0.0) * 10 + 1e-9) / 10))
 
 
 def strips(cases: Sequence[tuple[str, pd.Series]], axis_low: float, style: str, description: str) -> Markup:
-    """One row per method, one dot per case, quartile box and median behind.
+    """One row per method: one dot per case, with quartile box and median.
 
     Args:
         cases: name of the method and its Dice by uid.
         axis_low: the Dice at the left end.
         style: inline style that sets the colour.
-        description: what a screen reader says.
+        description: text for screen readers.
     """
     x = Scale(axis_low, 1.0, _NAME + 8, _WIDTH - 14)
     bottom = _ROW * len(cases) + 6
@@ -121,7 +121,7 @@ def _strip(values: pd.Series, x: Scale, middle: float, style: str) -> Markup:
 
 
 def _spread(count: int) -> list[float]:
-    """Vertical offsets within ±8 pixels that keep neighbours apart, the same on every run."""
+    """Deterministic vertical offsets within ±8 pixels that separate neighbours."""
     golden = (math.sqrt(5) - 1) / 2
     return [16 * ((index + 1) * golden % 1) - 8 for index in range(count)]
 
@@ -131,7 +131,7 @@ def curves(lines: Sequence[Curve], description: str) -> Markup:
 
     Args:
         lines: at least one curve with at least one point.
-        description: what a screen reader says.
+        description: text for screen readers.
     """
     steps = np.concatenate([curve.steps for curve in lines])
     values = np.concatenate([curve.values for curve in lines])
@@ -159,7 +159,7 @@ def _curve(curve: Curve, x: Scale, y: Scale) -> Markup:
 
 
 def thinned(steps: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Average a curve in at most `POINTS_PER_CURVE` bins of equal width; shorter curves stay as they are."""
+    """Average a curve in at most `POINTS_PER_CURVE` bins of equal width; shorter curves are returned unchanged."""
     if len(steps) <= POINTS_PER_CURVE:
         return steps, values
     bins = np.minimum((steps - steps[0]) / (steps[-1] - steps[0]) * POINTS_PER_CURVE, POINTS_PER_CURVE - 1).astype(int)

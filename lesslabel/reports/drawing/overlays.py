@@ -11,36 +11,36 @@ from PIL import Image
 from skimage.measure import find_contours
 
 from lesslabel.data.case import IGNORE
-from lesslabel.reports.drawing.scenes import LabelMap, Scene
+from lesslabel.reports.drawing.slice_plots import LabelMap, SlicePlot
 from lesslabel.reports.drawing.svg import drawing, element, label_style
 
 MARGIN = 0.4
 """Free space on every side of the organs, as a share of their longer side."""
 SMALLEST_WINDOW_PIXEL = 48
 WINDOW_PERCENTILES = (1.0, 99.0)
-"""Intensities shown as black and white, taken over the whole slice."""
+"""Percentiles of the slice's intensity that are displayed as black and white."""
 
 Box = tuple[slice, slice]
 
 
-def field_of_view(scene: Scene) -> Box:
-    """The part (y, x) of the slice to show: the organs of the reference with a margin, square if possible.
+def field_of_view(plot: SlicePlot) -> Box:
+    """The displayed part (y, x) of the slice: the organs of the reference with a margin, square if possible.
 
-    A stray prediction far away does not shrink the organs; `outside` says how much of it is cut off. Without any organ
-    the predictions decide, without those the whole slice is shown.
+    A distant false prediction does not enlarge the part; `outside` computes how much of it is cut off. Without an organ
+    the predictions are used, without those the whole slice.
     """
-    shown = _foreground(scene.truth)
+    shown = _foreground(plot.truth)
     if not shown.any():
-        found = [_foreground(prediction) for prediction in scene.predictions if prediction is not None]
+        found = [_foreground(prediction) for prediction in plot.predictions if prediction is not None]
         shown = np.logical_or.reduce(found, axis=0) if found else shown
     if not shown.any():
         return slice(0, shown.shape[0]), slice(0, shown.shape[1])
     spans = [np.flatnonzero(shown.any(axis=axis))[[0, -1]] for axis in (1, 0)]
-    sizes_mm = [(last - first + 1) * size for (first, last), size in zip(spans, scene.spacing_mm, strict=True)]
+    sizes_mm = [(last - first + 1) * size for (first, last), size in zip(spans, plot.spacing_mm, strict=True)]
     side_mm = max(sizes_mm) * (1 + 2 * MARGIN)
     rows, columns = (
         _window((first + last + 1) / 2, max(side_mm / size, SMALLEST_WINDOW_PIXEL), extent)
-        for (first, last), size, extent in zip(spans, scene.spacing_mm, shown.shape, strict=True)
+        for (first, last), size, extent in zip(spans, plot.spacing_mm, shown.shape, strict=True)
     )
     return rows, columns
 
@@ -64,46 +64,46 @@ def _window(centre: float, length: float, extent: int) -> slice:
 
 
 class SliceDrawing:
-    """Pictures of one scene that share the image: it is embedded once and referred to by the others.
+    """Pictures of one slice that share the image: it is embedded once and referred to by the others.
 
     Args:
-        scene: what to draw.
+        plot: the slice, its reference and predictions.
         key: a name unique on the page, letters, digits and hyphens.
         label_names: names of the labels, background left out, in the order of their codes 1, 2 …
-        view: the part (y, x) to show; None takes `field_of_view`.
+        view: the displayed part (y, x); None takes `field_of_view`.
 
     Attributes:
-        view: the part (y, x) of the slice that is shown.
+        view: the displayed part (y, x) of the slice.
     """
 
-    def __init__(self, scene: Scene, key: str, label_names: Sequence[str], view: Box | None = None) -> None:
-        self._scene = scene
+    def __init__(self, plot: SlicePlot, key: str, label_names: Sequence[str], view: Box | None = None) -> None:
+        self._plot = plot
         self._key = key
         self._names = label_names
-        self.view = view or field_of_view(scene)
+        self.view = view or field_of_view(plot)
         rows, columns = self.view
-        y_mm, x_mm = scene.spacing_mm
+        y_mm, x_mm = plot.spacing_mm
         self._height, self._width = rows.stop - rows.start, columns.stop - columns.start
         self._scale = f"scale({x_mm / y_mm:.4f} 1)"
         self._size = self._width * x_mm / y_mm, float(self._height)
 
     def image(self) -> Markup:
-        """The bare slice; it must stand on the page before the others."""
-        return self._picture([self._embedded()], f"{self._scene.uid}, image")
+        """The slice without labels; it must come before the others on the page."""
+        return self._picture([self._embedded()], f"{self._plot.uid}, image")
 
     def outlined(self) -> Markup:
         """The slice with the reference's outlines, in one picture."""
-        return self._picture([self._embedded(), *self._outlines(self._scene.truth)], f"{self._scene.uid}, outlined")
+        return self._picture([self._embedded(), *self._outlines(self._plot.truth)], f"{self._plot.uid}, outlined")
 
     def truth(self) -> Markup:
         """The reference's outlines."""
-        return self._picture([self._backdrop(), *self._outlines(self._scene.truth)], f"{self._scene.uid}, truth")
+        return self._picture([self._backdrop(), *self._outlines(self._plot.truth)], f"{self._plot.uid}, truth")
 
     def prediction(self, labels: LabelMap, method: str) -> Markup:
         """A prediction's outlines, filled faintly, with the reference as a thin dotted line."""
-        ghost = element("g", {"class": "ghost"}, Markup("").join(self._outlines(self._scene.truth)))
+        ghost = element("g", {"class": "ghost"}, Markup("").join(self._outlines(self._plot.truth)))
         parts = [self._backdrop(), *self._outlines(labels), ghost]
-        return self._picture(parts, f"{self._scene.uid}, prediction of {method}")
+        return self._picture(parts, f"{self._plot.uid}, prediction of {method}")
 
     def supervision(self, labels: LabelMap) -> Markup:
         """Known voxels in their label's colour; known background is white."""
@@ -112,7 +112,7 @@ class SliceDrawing:
         for code in np.unique(shown[shown != IGNORE]):
             style = "--ink: #fff" if code == 0 else label_style(int(code) - 1)
             parts.append(self._path(_blocks(shown == code), "scribble", style))
-        return self._picture(parts, f"{self._scene.uid}, supervision")
+        return self._picture(parts, f"{self._plot.uid}, supervision")
 
     def _frame(self, content: str) -> dict[str, str | float]:
         return {
@@ -124,7 +124,7 @@ class SliceDrawing:
         }
 
     def _embedded(self) -> Markup:
-        content = _data_uri(grey_levels(self._scene.image)[self.view])
+        content = _data_uri(grey_levels(self._plot.image)[self.view])
         return element("image", self._frame(content) | {"id": self._key})
 
     def _backdrop(self) -> Markup:

@@ -1,4 +1,4 @@
-"""A picture in a file of its own: no style sheet of a page, and nothing but what every viewer of pictures knows."""
+"""A picture in its own file: without the style sheet of a page, with elements that every viewer supports."""
 
 from collections.abc import Sequence
 
@@ -22,8 +22,8 @@ def whole_picture(width: float, height: float, parts: Sequence[Markup], descript
     Args:
         width: in pixels.
         height: in pixels.
-        parts: what it shows.
-        description: what a screen reader says.
+        parts: its elements.
+        description: text for screen readers.
     """
     attributes: dict[str, str | float] = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width} {height}"}
     attributes |= {"role": "img", "aria-label": description}

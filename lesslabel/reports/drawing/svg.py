@@ -1,4 +1,4 @@
-"""The few SVG parts the charts are made of. Everything is escaped; colours come from the page's style sheet."""
+"""SVG elements of the charts. All text is escaped; colours come from the page's style sheet."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 LABEL_COLOURS = 7
-"""How many label colours the style sheet knows (``--label-0`` …); further labels repeat them with dashed lines."""
+"""Number of label colours in the style sheet (``--label-0`` …); further labels repeat them with dashed lines."""
 METHOD_COLOURS = 6
-"""How many method colours the style sheet knows (``--method-0`` …); further methods repeat them with dashed lines."""
+"""Number of method colours in the style sheet (``--method-0`` …); further methods repeat them with dashed lines."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ def line(x1: float, y1: float, x2: float, y2: float, css: str) -> Markup:
 
 
 def hover(content: str) -> Markup:
-    """What the pointer shows over the element it is put in."""
+    """The tooltip of the element that contains it."""
     return element("title", {}, content)
 
 
 def drawing(width: float, height: float, parts: Iterable[Markup], description: str, css: str = "chart") -> Markup:
-    """A whole picture that scales with its column; `description` is what a screen reader says."""
+    """A whole picture that scales with its column; `description` is text for screen readers."""
     attributes: dict[str, str | float] = {
         "viewBox": f"0 0 {_value(width)} {_value(height)}",
         "class": css,
@@ -99,12 +99,12 @@ def _ink(family: str, index: int, colours: int) -> str:
 
 
 def shortened(content: str, length: int) -> str:
-    """Text cut to at most `length` characters, with an ellipsis where something was lost."""
+    """Text of at most `length` characters, with an ellipsis if it was cut."""
     return content if len(content) <= length else content[: length - 1] + "…"
 
 
 def _value(value: str | float) -> str:
-    """A number as short as two decimals allow, or the text as it stands."""
+    """A number with at most two decimals, or the unchanged text."""
     return (
         f"{value:.2f}".rstrip("0").rstrip(".")
         if isinstance(value, float)

@@ -1,4 +1,4 @@
-"""The templates of the pages; a page includes its style sheet, so that it stands alone."""
+"""The templates of the pages; a page includes its style sheet, so that it is self-contained."""
 
 from importlib.resources import files
 

@@ -1,4 +1,4 @@
-"""Tested runs as rows of an experiment folder, with its table and figure written anew."""
+"""Add tested runs to an experiment folder, and write its table and figure again."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def add_to_experiment(experiment: Path, runs: Sequence[Path]) -> Path:
         LesslabelError: if a run is not tested or a file is damaged.
     """
     if not (experiment / "protocol.yaml").is_file():
-        raise ConfigError(f"{experiment}: no protocol.yaml; an experiment says how it was made first (docs/formats.md)")
+        raise ConfigError(f"{experiment}: no protocol.yaml; write it first (docs/formats.md)")
     for run in runs:
         add_run(experiment, run)
     write_figure(experiment)

@@ -1,4 +1,4 @@
-"""``dice.svg`` of an experiment of click protocols: what the first prompts gave, and what all clicks gave."""
+"""``dice.svg`` of an experiment of click protocols: Dice after the first prompts and after all clicks."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Gain:
     Attributes:
         method: its name.
         first: Dice at the first prompts, and the ends of its interval.
-        last: the same after 20 clicks; None if nothing was corrected.
+        last: the same after 20 clicks; None without corrections.
     """
 
     method: str
@@ -96,8 +96,8 @@ def _draw_gain(gain: Gain, x: Scale, middle: float) -> Markup:
     return element("g", {"style": f"color: {COLOURS[0]}"}, Markup("").join(parts))
 
 
-def _mark(css: str, x: float, y: float, said: str) -> Markup:
-    return element("circle", {"cx": x, "cy": y, "r": 4.5, "class": css}, hover(said))
+def _mark(css: str, x: float, y: float, tooltip: str) -> Markup:
+    return element("circle", {"cx": x, "cy": y, "r": 4.5, "class": css}, hover(tooltip))
 
 
 def _said(value: Sequence[float]) -> str:

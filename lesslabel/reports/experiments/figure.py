@@ -1,4 +1,4 @@
-"""``dice.svg``: every method of an experiment in one picture, patient by patient, the published figures beside."""
+"""``dice.svg``: the Dice of every method of an experiment per patient, with published figures."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from lesslabel.files import write_text
 from lesslabel.reports.drawing.picture import COLOURS, whole_picture
 from lesslabel.reports.drawing.svg import Scale, element, hover, line, shortened, text
 from lesslabel.tables import read_scores
-from lesslabel.tables.protocol import published_number, read_published
+from lesslabel.tables.experiment_protocol import published_number, read_published
 from lesslabel.tables.results import FIGURE
 
 _WIDTH, _NAMES, _ROW = 720.0, 232.0, 30.0
@@ -30,7 +30,7 @@ class FigureRow:
         mean: over the patients.
         low: lower end of its interval.
         high: upper end of its interval.
-        published: Dice that were published under its name, by their setting.
+        published: published Dice of this method, by setting.
     """
 
     method: str
@@ -108,6 +108,6 @@ def _draw_row(row: FigureRow, x: Scale, middle: float) -> Markup:
     if math.isfinite(row.low):
         parts.append(line(x(row.low), middle, x(row.high), middle, "whisker"))
     if math.isfinite(row.mean):
-        said = hover(f"{row.method}: {row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]")
-        parts.append(element("circle", {"cx": x(row.mean), "cy": middle, "r": 5, "class": "dot"}, said))
+        tooltip = hover(f"{row.method}: {row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]")
+        parts.append(element("circle", {"cx": x(row.mean), "cy": middle, "r": 5, "class": "dot"}, tooltip))
     return element("g", {"style": f"color: {COLOURS[0]}"}, Markup("").join(parts))

@@ -1,4 +1,4 @@
-"""Dice against what was annotated for it."""
+"""Dice over the amount of annotation."""
 
 import math
 import re
@@ -38,7 +38,7 @@ class BudgetPoint:
 
     Attributes:
         series: name of the method without its budget; its points are joined.
-        percent: share of the training slices that were annotated, 0–100; None where there is no budget to speak of.
+        percent: share of the training slices that were annotated, 0–100; None without a budget.
         dice: mean over the labels.
     """
 
@@ -49,7 +49,7 @@ class BudgetPoint:
 
 @dataclass(frozen=True)
 class BudgetChart:
-    """The chart and what its colours mean.
+    """The chart and its legend.
 
     Attributes:
         chart: the drawing.
@@ -72,7 +72,7 @@ def split_budget(name: str) -> tuple[str, float | None]:
 
 
 def annotated_percent(run: Run, records: Mapping[str, CaseRecord]) -> float | None:
-    """The share of the slices of its training part that show what people annotated, pseudo-labels left out.
+    """The share of the slices of its training part with annotations by people, without pseudo-labels.
 
     Args:
         run: the run.
@@ -92,24 +92,24 @@ def annotated_percent(run: Run, records: Mapping[str, CaseRecord]) -> float | No
 def points_of_methods(
     methods: Sequence[Method], results: Results, records: Mapping[str, CaseRecord]
 ) -> list[BudgetPoint]:
-    """Where the methods of a page stand: at the budget that is in their name, else at what their runs recorded.
+    """The budgets of the methods of a page: in their name, else as their runs recorded.
 
     Args:
         methods: the methods.
         results: their table, in the same order.
-        records: rows of their store's table of cases by uid; empty if it is not at hand.
+        records: rows of their store's table of cases by uid; empty if it is not available.
     """
     places = []
     for method in methods:
         series, percent = split_budget(method.runs[0].method)
         places.append((series, annotated_percent(method.runs[0], records) if percent is None else percent))
-    if len(set(places)) < len(places):  # names that tell too little; those of the page are unique
+    if len(set(places)) < len(places):  # names that are not unique; those of the page are
         places = [(method.name, percent) for method, (_, percent) in zip(methods, places, strict=True)]
     return [BudgetPoint(*place, row.dice) for place, row in zip(places, results.rows, strict=True)]
 
 
 def points_of_experiment(folder: Path) -> list[BudgetPoint]:
-    """Where the methods of an experiment folder stand: at the budget that is in their name, or at none.
+    """The budgets of the methods of an experiment folder, from their names.
 
     Raises:
         DataError: if its results are missing or damaged.
@@ -121,10 +121,10 @@ def points_of_experiment(folder: Path) -> list[BudgetPoint]:
 
 
 def draw_budgets(points: Sequence[BudgetPoint]) -> BudgetChart | None:
-    """Draw Dice over budget, one line per series; what has no budget is a line across.
+    """Draw Dice over budget, one line per series; a series without budget is a horizontal line.
 
     Returns:
-        None if no two budgets differ: there is nothing to compare.
+        None if no two budgets differ.
     """
     points = [point for point in points if math.isfinite(point.dice.mean)]
     budgets = {point.percent for point in points if point.percent is not None}
@@ -138,7 +138,7 @@ def draw_budgets(points: Sequence[BudgetPoint]) -> BudgetChart | None:
     parts += [text(x(budget), y.start + 17, f"{budget:.3g} %", "middle", "tick") for budget in sorted(budgets)]
     parts.append(text(_WIDTH - 10, y.start + 34, "annotated slices of the training part", "end", "tick"))
     for index, name in enumerate(names):
-        aside = (index - (len(names) - 1) / 2) * _APART  # so that intervals at one budget can be told apart
+        aside = (index - (len(names) - 1) / 2) * _APART  # so that intervals at one budget do not overlap
         own = [point for point in points if point.series == name]
         parts.append(_across(own, y, method_style(index)))
         parts.append(_joined(own, Scale(x.low, x.high, x.start + aside, x.end + aside), y, index))
@@ -151,7 +151,7 @@ def _annotated_slices(run: Run, uid: str, depth: int, pseudo: set[str]) -> int:
     in_part = run.labelled_slices.get(uid, {})
     names = {name for name in run.labelled.get(uid, "").split(" + ") if name} - pseudo
     if names - in_part.keys():
-        return depth  # it shows one whole
+        return depth  # a whole case
     return len({index for name in names for index in in_part[name]})
 
 
@@ -162,7 +162,7 @@ def _dice_scale(points: Sequence[BudgetPoint]) -> Scale:
 
 
 def _sign(index: int) -> str:
-    """The style class of a series' dots: hollow where its colour was used before."""
+    """The style class of a series' dots: hollow if its colour was used before."""
     return "dot hollow" if index // METHOD_COLOURS % 2 else "dot"
 
 

@@ -1,4 +1,4 @@
-"""Runs of one method with several seeds, seen as one method."""
+"""Runs with several seeds as one method."""
 
 import json
 from collections import defaultdict
@@ -16,7 +16,7 @@ class Method:
     """One row of the results: a method, its label cost and its runs.
 
     Attributes:
-        name: what the page calls it, unique on the page.
+        name: its name on the page, unique.
         runs: its runs, ordered by seed; the first one is pictured.
         scores: one row per case and label: ``uid``, ``patient``, ``label`` and the metrics, averaged over the seeds.
             A value that a seed left undefined (NaN) is left out of that average.
@@ -63,10 +63,10 @@ class Method:
 
 
 def group_methods(runs: Sequence[Run]) -> list[Method]:
-    """Group runs that differ in their seed alone; the order of the runs is kept.
+    """Group runs that differ only in their seed; the order of the runs is kept.
 
     Runs belong together if their method's name, label cost, model settings and number of iterations agree and no seed
-    occurs twice. Everything else stays apart and is told apart by the folder's name.
+    occurs twice. Other runs are separate methods, and the folder's name makes their names unique.
     """
     groups: dict[tuple[str, ...], list[Run]] = defaultdict(list)
     for run in runs:

@@ -1,4 +1,4 @@
-"""The page itself: gathers numbers, charts and pictures and writes them as one HTML file."""
+"""Writes numbers, charts and pictures as one HTML file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,25 +12,25 @@ from lesslabel.reports.runs import words
 from lesslabel.reports.runs.budget import draw_budgets, points_of_methods
 from lesslabel.reports.runs.methods import group_methods
 from lesslabel.reports.runs.panels import curve_panels, gallery, strip_panels
-from lesslabel.reports.runs.protocol import UNKNOWN, describe, protocol_facts
 from lesslabel.reports.runs.read import Run, read_runs
 from lesslabel.reports.runs.results import tabulate
 from lesslabel.reports.runs.revision import REVISION_BINS, tabulate_revisions
-from lesslabel.reports.runs.scenes import read_scenes
+from lesslabel.reports.runs.run_facts import UNKNOWN, describe, run_facts
+from lesslabel.reports.runs.slice_plots import read_slice_plots
 
 
 def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Path] | None = None) -> Path:
     """Write one self-contained HTML page about tested runs that share a test set.
 
-    The page loads nothing from anywhere: its style is inside, its charts are SVG, its images embedded PNGs. It shows
-    no absolute path and of the patients only the uids of their cases. Runs that differ in nothing but their seed
-    become one method; everything is compared with the first.
+    The page loads no other file: its style is inside, its charts are SVG, its images embedded PNGs. It shows
+    no absolute path, and of the patients only the uids of their cases. Runs that differ only in their seed
+    become one method; all methods are compared with the first.
 
     Args:
-        runs: run folders as `docs/formats.md` states them, tested.
-        output: the page; written aside, then renamed.
-        stores: where the prepared data sets lie now, by the name of their source (``data.json``'s ``source``), if not
-            where the runs' configs say. Without its store a page has no pictures of cases and says so.
+        runs: tested run folders, see `docs/formats.md`.
+        output: the page; a temporary file is written, then renamed.
+        stores: the present paths of the stores by the name of their source (``data.json``'s ``source``), if not
+            those of the runs' configurations. Without its store a page has a note and no pictures of cases.
 
     Returns:
         `output`.
@@ -43,7 +43,7 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
     methods = group_methods(all_runs)
     store, store_note = _open_store(methods[0].runs[0], stores or {})
     results = tabulate(methods)
-    scenes = [] if store is None else read_scenes(methods, store)
+    plots = [] if store is None else read_slice_plots(methods, store)
     page = load_template("runs/report.html").render(
         title=f"Results on {describe(methods[0].runs[0].data.get('source'))}",
         summary=words.summary(methods, results),
@@ -58,13 +58,13 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
         revisions=tabulate_revisions(methods, results),
         revision_bins=REVISION_BINS,
         budget=draw_budgets(points_of_methods(methods, results, {} if store is None else store.records)),
-        scenes=gallery(methods, scenes),
-        scribbled=any(scene.supervision is not None for scene in scenes),
-        unseen=not any(scene.uid in (run.data.get("labelled") or {}) for scene in scenes for run in all_runs),
+        plots=gallery(methods, plots),
+        scribbled=any(plot.supervision is not None for plot in plots),
+        unseen=not any(plot.uid in (run.data.get("labelled") or {}) for plot in plots for run in all_runs),
         pictured_seeds=[(method.name, describe(method.seeds[0])) for method in methods if len(method.runs) > 1],
         store_note=store_note,
         curves=curve_panels(methods),
-        protocol=protocol_facts(methods),
+        run_facts=run_facts(methods),
         unknown=UNKNOWN,
     )
     write_text(Path(output), page)
@@ -72,7 +72,7 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
 
 
 def _open_store(run: Run, stores: Mapping[str, Path]) -> tuple[Store | None, str]:
-    """The run's store and what the reader must know of it."""
+    """The run's store and a note for the reader."""
     path = stores.get(str(run.data.get("source")), run.store)
     if path is None:
         return None, "No pictures: the run does not record which store it read."

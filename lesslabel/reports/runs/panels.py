@@ -9,7 +9,7 @@ from markupsafe import Markup
 from lesslabel.reports.drawing import charts
 from lesslabel.reports.drawing.charts import Panel
 from lesslabel.reports.drawing.overlays import SliceDrawing, outside
-from lesslabel.reports.drawing.scenes import LabelMap, Scene
+from lesslabel.reports.drawing.slice_plots import LabelMap, SlicePlot
 from lesslabel.reports.drawing.svg import label_style
 from lesslabel.reports.runs import words
 from lesslabel.reports.runs.methods import Method
@@ -25,10 +25,10 @@ class Picture:
 
     Attributes:
         title: the heading of the column.
-        drawing: the slice; empty where nothing was kept.
-        dice: mean Dice in words; empty where it does not apply.
+        drawing: the slice; empty if no prediction was stored.
+        dice: mean Dice as text; empty if it does not apply.
         label_dice: style and Dice of each label.
-        note: what the picture does not show; usually empty.
+        note: what is outside the picture; usually empty.
     """
 
     title: str
@@ -65,7 +65,7 @@ def curve_panels(methods: Sequence[Method]) -> list[Panel]:
 
 
 def _curve_title(column: str, labels: Sequence[str]) -> str:
-    """The name in the log; where it ends in a label's code, also the label's name."""
+    """The name in the log; if it ends in a label's code, with the label's name."""
     code = column.removeprefix("validation/dice_")
     known = column != code and code.isdecimal() and 1 <= int(code) <= len(labels)
     return f"{column} ({labels[int(code) - 1]})" if known else column
@@ -73,33 +73,33 @@ def _curve_title(column: str, labels: Sequence[str]) -> str:
 
 def _logged(run: Run, method: str, colour: int) -> Iterator[tuple[str, charts.Curve]]:
     """The quantities of one training log that have a finite value; of a step logged twice (a resumed run) the last."""
-    if "step" not in run.history.columns:
+    if "step" not in run.curves.columns:
         return
-    for column in run.history.columns:
+    for column in run.curves.columns:
         if str(column).startswith(CURVE_PREFIXES):
-            known = run.history[["step", column]].replace([np.inf, -np.inf], np.nan).dropna()
+            known = run.curves[["step", column]].replace([np.inf, -np.inf], np.nan).dropna()
             steps, values = known.drop_duplicates("step", keep="last").sort_values("step").to_numpy(np.float64).T
             if len(steps):
                 yield str(column), charts.Curve(method, colour, steps, values)
 
 
-def gallery(methods: Sequence[Method], scenes: Sequence[Scene]) -> list[tuple[str, list[Picture]]]:
-    """One row of pictures per scene, with its caption."""
-    return [(_caption(scene), _pictures(methods, scene, f"slice-{row}")) for row, scene in enumerate(scenes)]
+def gallery(methods: Sequence[Method], plots: Sequence[SlicePlot]) -> list[tuple[str, list[Picture]]]:
+    """One row of pictures per slice, with its caption."""
+    return [(_caption(plot), _pictures(methods, plot, f"slice-{row}")) for row, plot in enumerate(plots)]
 
 
-def _caption(scene: Scene) -> str:
-    return f"{scene.why.capitalize()}: {scene.uid}, slice {scene.slice_index + 1} of {scene.slices}"
+def _caption(plot: SlicePlot) -> str:
+    return f"{plot.why.capitalize()}: {plot.uid}, slice {plot.slice_index + 1} of {plot.slices}"
 
 
-def _pictures(methods: Sequence[Method], scene: Scene, key: str) -> list[Picture]:
-    drawn = SliceDrawing(scene, key, methods[0].runs[0].label_names)
+def _pictures(methods: Sequence[Method], plot: SlicePlot, key: str) -> list[Picture]:
+    drawn = SliceDrawing(plot, key, methods[0].runs[0].label_names)
     pictures = [Picture("image", drawn.image()), Picture("truth", drawn.truth())]
-    if scene.supervision is not None:
-        name, labels = scene.supervision
+    if plot.supervision is not None:
+        name, labels = plot.supervision
         pictures.append(Picture(name, drawn.supervision(labels)))
-    predicted = zip(methods, scene.predictions, strict=True)
-    return pictures + [_prediction(method, labels, drawn, scene.uid) for method, labels in predicted]
+    predicted = zip(methods, plot.predictions, strict=True)
+    return pictures + [_prediction(method, labels, drawn, plot.uid) for method, labels in predicted]
 
 
 def _prediction(method: Method, labels: LabelMap | None, drawn: SliceDrawing, uid: str) -> Picture:

@@ -1,4 +1,4 @@
-"""Reading finished run folders, and refusing to set side by side what cannot be compared."""
+"""Read finished run folders, and refuse runs that cannot be compared."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class Run:
         data: ``data.json``; empty if absent.
         environment: ``environment.json``; empty if absent.
         config: ``config.yaml``; empty if absent.
-        history: ``logs/metrics.csv``; an empty table if absent.
+        curves: ``logs/metrics.csv``; an empty table if absent.
     """
 
     folder: Path
@@ -33,7 +33,7 @@ class Run:
     data: Mapping[str, Any]
     environment: Mapping[str, Any]
     config: Mapping[str, Any]
-    history: pd.DataFrame
+    curves: pd.DataFrame
 
     @property
     def name(self) -> str:
@@ -64,12 +64,12 @@ class Run:
 
     @property
     def label_cost(self) -> dict[str, int]:
-        """How many training cases showed which annotation, ``{"scribble": 56}``."""
+        """The number of training cases with each annotation, ``{"scribble": 56}``."""
         return dict(sorted(Counter(self.labelled.values()).items()))
 
     @property
     def slice_cost(self) -> dict[str, int]:
-        """How many slices show which annotation in the training cases that show none whole, ``{"dense": 24}``."""
+        """The number of slices with each annotation in training cases that are annotated in part, ``{"dense": 24}``."""
         counts: Counter[str] = Counter()
         for of_case in self.labelled_slices.values():
             counts.update({name: len(slices) for name, slices in of_case.items()})
@@ -77,12 +77,12 @@ class Run:
 
     @property
     def labelled_slices(self) -> Mapping[str, Mapping[str, Sequence[int]]]:
-        """The slices that show each annotation, by uid and annotation; empty of cases that show one whole."""
+        """The slices with each annotation, by uid and annotation; empty for cases that are annotated completely."""
         return self.data.get("labelled_slices") or {}
 
     @property
     def labelled(self) -> dict[str, str]:
-        """The annotation that each labelled training case showed, by uid."""
+        """The annotation of each labelled training case, by uid."""
         training = self.training_cases
         pairs = {str(uid): str(name) for uid, name in (self.data.get("labelled") or {}).items()}
         return pairs if training is None else {uid: name for uid, name in pairs.items() if uid in training}
@@ -95,17 +95,17 @@ class Run:
 
     @property
     def store(self) -> Path | None:
-        """The prepared data set this run read, as its config names it."""
+        """The store of this run, by its configuration."""
         return RunFiles(self.folder).store
 
     @property
     def reference(self) -> str:
-        """The annotation that the scores were measured against."""
+        """The reference of the scores."""
         return str(self.view.get("reference") or "dense")
 
     @property
     def view(self) -> Mapping[str, Any]:
-        """The view as `data.json` records it; empty if it does not."""
+        """The view in `data.json`; empty if it is not recorded."""
         return self.data.get("view") or {}
 
 
@@ -146,7 +146,7 @@ def read_run(folder: Path) -> Run:
         data=files.data,
         environment=files.environment,
         config=files.config,
-        history=files.history,
+        curves=files.history,
     )
 
 
@@ -154,7 +154,7 @@ def require_comparable(first: Run, other: Run) -> None:
     """Check that two runs were scored on the same cases and labels under the same conventions.
 
     Raises:
-        RunError: naming the difference.
+        RunError: names the difference.
     """
     pair = f"{first.folder} and {other.folder}"
     for column, noun in (("uid", "cases"), ("label", "labels")):

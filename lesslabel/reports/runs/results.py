@@ -31,8 +31,8 @@ class ResultRow:
 
     Attributes:
         method: its name.
-        cost: the annotations it was trained with, in words.
-        seeds: how many runs with different seeds were averaged.
+        cost: the annotations of its training, as text.
+        seeds: the number of averaged runs with different seeds.
         dice: mean Dice over the labels.
         hd95: 95 % Hausdorff distance over the labels.
         asd: average surface distance over the labels.
@@ -66,7 +66,7 @@ class Comparison:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.difference.low > 0 or self.difference.high < 0
 
 
@@ -102,7 +102,7 @@ def compare_methods(method: Method, other: Method) -> tuple[Comparison, ...]:
 
 
 def label_cost(method: Method) -> str:
-    """The training annotations in words: ``"scribble on 56 cases of 28 patients"``."""
+    """The training annotations as text: ``"scribble on 56 cases of 28 patients"``."""
     run = method.runs[0]
     patients = run.data.get("patients") or {}
     if "labelled" not in run.data:

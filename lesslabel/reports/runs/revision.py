@@ -1,4 +1,4 @@
-"""Revision degree: how much of a prediction someone would have to correct."""
+"""Revision degree: the share of a prediction that a person would have to correct."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,13 +41,13 @@ class Revision:
 def revision_degree(dice: ArrayLike) -> NDArray[np.float64]:
     """Compute 100·(1 − Dice), in percent.
 
-    From the thesis behind STDR (Wang et al., IEEE TMI 2024, arXiv:2309.13401), where it is measured between what a
-    model drew and what an oncologist made of it.
+    From the thesis of STDR (Wang et al., IEEE TMI 2024, arXiv:2309.13401), where it is measured between the
+    prediction of a model and its correction by an oncologist.
 
     Args:
         dice: in [0, 1]; NaN stays NaN.
     """
-    # 100 · (1 − 0.95) is a little more than 5: what is written with six digits is compared with as many
+    # 100 · (1 − 0.95) is a little more than 5: values are written and compared with six digits
     return np.round(100.0 * (1.0 - np.asarray(dice, dtype=np.float64)), 6)
 
 

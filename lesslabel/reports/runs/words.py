@@ -1,4 +1,4 @@
-"""Numbers and findings in words."""
+"""Numbers and findings as text."""
 
 import math
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from lesslabel.reports.runs.methods import Method
 from lesslabel.reports.runs.results import Comparison, Estimate, Results, compare_methods
 
 FEW_PATIENTS = 10
-"""Below this the summary says that the intervals are rough."""
+"""Number of patients below which the summary calls the intervals rough."""
 _DIGITS = {"dice": 3, "hd95": 2, "asd": 2}
 
 
 def number(value: float, digits: int) -> str:
-    """A number as the tables write it: ``0.832``, ``∞``, or a dash where there is none."""
+    """A number in the format of tables: ``0.832``, ``∞``, or a dash without a value."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -21,7 +21,7 @@ def number(value: float, digits: int) -> str:
 
 
 def span(estimate: Estimate, digits: int) -> str:
-    """An interval, ``[0.801, 0.859]``; empty where there is none."""
+    """An interval, ``[0.801, 0.859]``; empty without one."""
     if math.isnan(estimate.low):
         return ""
     return f"[{number(estimate.low, digits)}, {number(estimate.high, digits)}]"
@@ -35,7 +35,7 @@ def signed(comparison: Comparison) -> str:
 
 
 def p_value(p: float) -> str:
-    """A p value, ``p = 0.012``; below a thousandth ``p < 0.001``; empty where there is none."""
+    """A p value, ``p = 0.012``; below a thousandth ``p < 0.001``; empty without one."""
     if math.isnan(p):
         return ""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
@@ -71,5 +71,5 @@ def _lead(best: Method, second: Method) -> str:
 
 
 def _named(method: Method) -> str:
-    """A method with what it was trained on, since a Dice is worth little without its label cost."""
+    """A method with its training annotations, since a Dice means little without its label cost."""
     return f"{method.name} ({', '.join(method.annotations)})" if method.annotations else method.name

@@ -1,4 +1,4 @@
-"""Where the jobs of a study run: on this machine, or on a cluster."""
+"""Launchers of the jobs of a study: this machine or a cluster."""
 
 from lesslabel.studies.launchers.base import Handle, Launcher
 from lesslabel.studies.launchers.local import LocalLauncher

@@ -1,4 +1,4 @@
-"""What a launcher is, and the process that every launcher starts in the end."""
+"""The base class of launchers, and the process that they start."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from lesslabel.studies.work import JobFolder
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _CLUSTER = ("SLURM_", "SRUN_", "PMI_", "PMIX_")
-"""Variables by which Lightning would take the cluster's tasks for its own processes, which it starts itself here."""
+"""Variables that would make Lightning use the cluster's tasks as its processes; here it starts its own."""
 
 
 class Handle(Protocol):
@@ -28,7 +28,7 @@ class Launcher(Protocol):
     """Starts jobs.
 
     Attributes:
-        slots: how many may run at a time.
+        slots: the largest number of jobs at a time.
     """
 
     slots: int
@@ -37,7 +37,7 @@ class Launcher(Protocol):
         """Start a job.
 
         Args:
-            folder: its folder, which says what there is to do.
+            folder: its folder, which describes it.
             slot: a number below `slots` that no other running job has.
             devices: accelerators that it takes on each node.
             nodes: machines that it takes.
@@ -47,12 +47,12 @@ class Launcher(Protocol):
 def start_worker(
     folder: JobFolder, attempt: str, *, threads: int, node: int = 0, environment: Mapping[str, str] | None = None
 ) -> "subprocess.Popen[bytes]":
-    """Start the process of a job in a process group of its own; what it says is added to the job's log.
+    """Start the process of a job in its own process group; its output is added to the job's log.
 
     Args:
         folder: the job.
         attempt: name of this attempt, the same on all its machines.
-        threads: that the process may use.
+        threads: number of threads of the process.
         node: number of this machine.
         environment: further variables.
     """

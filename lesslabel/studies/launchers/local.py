@@ -1,4 +1,4 @@
-"""Jobs as processes of this machine, which share its cores and accelerators out."""
+"""Run jobs as processes of this machine, which share its cores and accelerators."""
 
 import contextlib
 import os
@@ -17,8 +17,8 @@ class LocalLauncher:
     """Starts jobs on this machine.
 
     Args:
-        slots: how many run at a time; each gets an equal share of the cores.
-        accelerators: names of the accelerators that may be used (``CUDA_VISIBLE_DEVICES``), shared out in turn.
+        slots: the number of jobs at a time; each gets an equal share of the cores.
+        accelerators: names of the available accelerators (``CUDA_VISIBLE_DEVICES``), assigned in turn.
 
     Raises:
         ConfigError: if there is no slot.
@@ -66,7 +66,7 @@ class LocalHandle:
         return self.process.poll()
 
     def stop(self) -> None:
-        """Ask its whole group to end, and end it if that takes long; a checkpoint is whole or absent either way."""
+        """Ask its process group to end, and kill it after a time limit; no checkpoint is left incomplete."""
         for sent in (signal.SIGTERM, signal.SIGKILL):
             if self.process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):

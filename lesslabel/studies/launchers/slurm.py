@@ -19,14 +19,14 @@ class SlurmLauncher:
     """Submits jobs through submitit, which keeps its own files in ``<output>/submitit``.
 
     A job is one task on each of its machines; Lightning starts a process for each further accelerator. A job that the
-    cluster ends at its time limit or takes away for another is queued again and goes on from its last checkpoint.
+    cluster ends at its time limit or preempts is queued again and resumed from its last checkpoint.
 
     Args:
-        folder: of submitit's files; on a cluster it lies where all machines see it.
-        slots: how many jobs are in the queue at a time.
+        folder: of submitit's files; on a cluster all machines must have access to it.
+        slots: the number of jobs in the queue at a time.
         threads: cores of a job on each machine.
         cluster: ``slurm``, or ``local`` for processes of this machine.
-        settings: what submitit's `update_parameters` takes, such as ``{"slurm_partition": "gpu", "timeout_min": 240}``.
+        settings: of submitit's `update_parameters`, such as ``{"slurm_partition": "gpu", "timeout_min": 240}``.
 
     Raises:
         ConfigError: if submitit is not installed, there is no SLURM, or a setting is unknown.
@@ -57,7 +57,7 @@ class SlurmLauncher:
             raise ConfigError(f"--launcher: {' '.join(str(error).split())}") from error
 
     def start(self, folder: JobFolder, slot: int, *, devices: int, nodes: int) -> "SlurmHandle":  # noqa: ARG002
-        """Submit a job; see `Launcher.start`. The slot is of no use here: the cluster hands out what is free.
+        """Submit a job; see `Launcher.start`. The slot is ignored: the cluster assigns machines.
 
         Raises:
             ConfigError: if it takes several machines and there is only this one.
@@ -82,23 +82,23 @@ class SlurmHandle:
         self.job = job
 
     def poll(self) -> int | None:
-        """0 if it ended well, 1 if not, None while it runs or waits."""
+        """0 if it succeeded, 1 if it failed, None while it runs or waits."""
         if not self.job.done():
             return None
         return 1 if self.job.exception() else 0
 
     def stop(self) -> None:
-        """Take it out of the queue, or end it."""
+        """Remove it from the queue, or end it."""
         if not self.job.done():
             self.job.cancel(check=False)
 
 
 class Submission:
-    """What a machine of the cluster runs: the job's process, as on any machine.
+    """The process of a job on a machine of the cluster.
 
     Args:
         folder: of the job.
-        workplace: folder that the paths of the study begin in.
+        workplace: folder that the paths of the study are relative to.
         threads: of the process.
     """
 
@@ -126,13 +126,13 @@ class Submission:
         try:
             code = process.wait()
         except BaseException:
-            LocalHandle(process).stop()  # it is in a process group of its own, which the signal did not reach
+            LocalHandle(process).stop()  # it has its own process group, which the signal did not reach
             raise
         if code:
             raise RuntimeError(f"exit code {code}; see {job.log}")
 
     def checkpoint(self) -> Any:
-        """What submitit queues in its place: the same, which goes on from the last checkpoint."""
+        """The job that submitit queues instead: the same, resumed from the last checkpoint."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(self)

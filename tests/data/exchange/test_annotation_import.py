@@ -282,7 +282,7 @@ def test_names_folders_and_queues_that_do_not_fit_are_refused(desk: Desk, tmp_pa
     assert desk.store.records["case0"].annotation_names == ("dense", "dense@1", "scribble")
 
 
-def test_the_verb(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.draw("case0")
     empty = desk.draw("case2", np.zeros_like(desk.truth("case2")))
     command = ["import", str(desk.store.path), "--queue", str(desk.images / "queue.csv"), "--from", str(desk.drawn)]

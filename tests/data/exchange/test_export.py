@@ -349,7 +349,7 @@ def test_files_of_no_case_are_not_left_aside_in_silence(store: Store, tmp_path: 
         bring_back(store, tmp_path / "out")
 
 
-def test_the_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, out = str(tmp_path / "store"), str(tmp_path / "out")
     assert main(["prepare", "phantom", "-", store, "--cases", "10", "--size", "32", "--depth", "2"]) == 0
     export = ["export", store, "--to", "slicer", "--out", out, "--annotation", "dense", "--part", "test"]

@@ -1,4 +1,4 @@
-"""A label map on the image's voxels is turned onto them, whatever its format and whichever verb meets it."""
+"""A label map on the image's voxels is turned onto them, whatever its format and whichever command meets it."""
 
 from dataclasses import replace
 from itertools import product
@@ -239,7 +239,7 @@ class TestSameGrid:
         return table
 
     @pytest.mark.parametrize("chosen", ["one", "all"])
-    def test_the_verb_takes_voxels_in_their_order_and_says_so(self, table: Path, chosen: str) -> None:
+    def test_the_command_takes_voxels_in_their_order_and_says_so(self, table: Path, chosen: str) -> None:
         store = table.parent / "store"
         arguments = ["prepare", "folder", str(table), str(store), "--labels", NAMES, "--workers", "0"]
         assert main(arguments) == 1

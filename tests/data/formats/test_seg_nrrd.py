@@ -12,14 +12,14 @@ from replicas import OBLIQUE_AFFINE, SPACING_MM
 
 from lesslabel.data.case import IGNORE
 from lesslabel.data.formats.nifti import NiftiVolume
-from lesslabel.data.formats.seg_nrrd import Segment, Segmentation, read_segmentation, write_segmentation
+from lesslabel.data.formats.seg_nrrd import Segment, SegNrrd, read_segmentation, write_segmentation
 from lesslabel.errors import DataError
 
 SHAPE = (4, 6, 5)
 CODES = {"RV": 1, "Myo": 2, "LV": 3}
 
 
-def segmentation(layers: int = 1) -> Segmentation:
+def segmentation(layers: int = 1) -> SegNrrd:
     """A segment of two slices in every layer, of which neighbours overlap on one."""
     values = np.zeros((layers, *SHAPE), np.uint8)
     for layer in range(layers):
@@ -27,7 +27,7 @@ def segmentation(layers: int = 1) -> Segmentation:
     segments = tuple(
         Segment(name, 7, layer, (0.25 * layer, 0.5, 1.0)) for layer, name in zip(range(layers), CODES, strict=False)
     )
-    return Segmentation(values, segments, SPACING_MM, OBLIQUE_AFFINE, Path())
+    return SegNrrd(values, segments, SPACING_MM, OBLIQUE_AFFINE, Path())
 
 
 def itk_point(image: SimpleITK.Image, voxel: tuple[int, int, int]) -> np.ndarray:
@@ -96,7 +96,7 @@ def test_overlaps_as_counted_voxel_by_voxel(seed: int, overlaps: str) -> None:
     rng = np.random.default_rng(seed)
     layers = rng.integers(0, 3, (2, 2, 3, 2)).astype(np.uint8)
     segments = [("a", 1, 0), ("b", 2, 0), ("c", 1, 1), ("d", 2, 1)]
-    made = Segmentation(layers, tuple(Segment(*segment) for segment in segments), SPACING_MM, np.eye(4), Path())
+    made = SegNrrd(layers, tuple(Segment(*segment) for segment in segments), SPACING_MM, np.eye(4), Path())
     codes = {"a": 11, "b": 12, "c": 13, "d": 14}
     flat = made.flatten(codes, overlaps)
     for place in np.ndindex(flat.shape):

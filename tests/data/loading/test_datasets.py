@@ -112,9 +112,9 @@ def test_unlabelled_sample_shows_nothing(store: Store, index: int | None) -> Non
 
 def test_slice_that_its_annotation_does_not_speak_of_is_unlabelled(store: Store) -> None:
     samples = training_set(store, {"case0": "two slices"})
-    spoken_of, left_out = samples[key("case0", 2)], samples[key("case0", 3, labelled=False)]
-    assert int(spoken_of["kind"]) == Kind.DENSE
-    assert spoken_of["annotated_labels"].tolist() == [True, True, False, True]
+    covered, left_out = samples[key("case0", 2)], samples[key("case0", 3, labelled=False)]
+    assert int(covered["kind"]) == Kind.DENSE
+    assert covered["annotated_labels"].tolist() == [True, True, False, True]
     assert int(left_out["kind"]) == Kind.NONE
     assert left_out["annotated_labels"].tolist() == [True] * 4
     assert (left_out["target"] == IGNORE).all()

@@ -102,7 +102,7 @@ def test_one_voxel_of_255_is_refused_where_no_voxel_may_be_unknown(name: str, tm
 def test_one_voxel_of_a_value_without_a_name_is_refused(name: str, tmp_path: Path) -> None:
     source = MAKERS[name](tmp_path)
     path = annotate(source, with_one(99))
-    refuse(source, path, "label value 99 is not known; expected 0|grey value 99 stands for no organ")
+    refuse(source, path, "label value 99 is not known; expected 0|grey value 99 is no organ")
 
 
 def write_volume(path: Path, values: NDArray[Any]) -> None:

@@ -1,4 +1,4 @@
-"""A name that a later verb cannot use is refused before anything is made of it."""
+"""A name that a later command cannot use is refused before anything is made of it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,7 +37,7 @@ def test_two_labels_of_one_name_are_refused(tmp_path: Path) -> None:
         prepare(source_with({1: "LV", 2: "Myo", 3: "LV"}), tmp_path / "store")
 
 
-def test_the_reserved_names_are_those_that_verbs_refuse() -> None:
+def test_the_reserved_names_are_those_that_commands_refuse() -> None:
     assert set(RESERVED_LABELS) == {MEAN_OVER_LABELS, nnunet.BACKGROUND, nnunet.IGNORED}
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from scipy import ndimage
 from lesslabel.cli import main
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.store import Store
-from lesslabel.data.store.weak_labels import choose_slices, draw_store
+from lesslabel.data.store.weak_labels import choose_slices, make_weak_labels
 from lesslabel.data.verify.store_check import verify_store
-from lesslabel.data.weak_labels.sparse_labels import Drawing, draw_slice
+from lesslabel.data.weak_labels.sparse_labels import SparseLabelSettings, make_sparse_slice
 from lesslabel.errors import ConfigError, DataError
 
 PLANES = arrays(
@@ -42,12 +43,12 @@ def bars() -> np.ndarray:
 @given(
     plane=PLANES,
     seed=st.integers(0, 99),
-    form=st.sampled_from(["scribble", "points"]),
+    kind=st.sampled_from(["scribble", "points"]),
     style=st.sampled_from(["skeleton", "loop"]),
     thickness=st.integers(1, 3),
 )
-def test_never_leaves_its_label_and_never_knows_the_unknown(plane, seed, form, style, thickness) -> None:
-    drawn = draw_slice(plane, Drawing(form, style, thickness_voxel=thickness), rng(seed))
+def test_never_leaves_its_label_and_never_knows_the_unknown(plane, seed, kind, style, thickness) -> None:
+    drawn = make_sparse_slice(plane, SparseLabelSettings(kind, style, thickness_voxel=thickness), rng(seed))
     assert drawn.shape == plane.shape
     assert drawn.dtype == np.uint8
     known = drawn != IGNORE
@@ -55,9 +56,9 @@ def test_never_leaves_its_label_and_never_knows_the_unknown(plane, seed, form, s
 
 
 @settings(max_examples=30)
-@given(plane=PLANES, seed=st.integers(0, 99), form=st.sampled_from(["scribble", "points"]))
-def test_every_large_part_is_drawn_on_and_no_small_one(plane, seed, form) -> None:
-    drawn = draw_slice(plane, Drawing(form), rng(seed))
+@given(plane=PLANES, seed=st.integers(0, 99), kind=st.sampled_from(["scribble", "points"]))
+def test_every_large_part_is_drawn_on_and_no_small_one(plane, seed, kind) -> None:
+    drawn = make_sparse_slice(plane, SparseLabelSettings(kind), rng(seed))
     for code in (0, 1, 7, 254):
         parts, count = ndimage.label(plane == code, np.ones((3, 3)))
         for index in range(1, count + 1):
@@ -66,25 +67,25 @@ def test_every_large_part_is_drawn_on_and_no_small_one(plane, seed, form) -> Non
 
 
 def test_a_stroke_follows_the_middle_line() -> None:
-    drawn = draw_slice(bars(), Drawing(length=1.0), rng())
+    drawn = make_sparse_slice(bars(), SparseLabelSettings(length=1.0), rng())
     rows, columns = np.nonzero(drawn == 1)
     assert set(rows) <= {6, 7, 8}
     assert columns.max() - columns.min() > 40
     # one voxel wide and in one piece: as many voxels as columns that it crosses
     assert len(columns) == len(set(columns)) == columns.max() - columns.min() + 1
-    short = draw_slice(bars(), Drawing(length=0.5), rng())
+    short = make_sparse_slice(bars(), SparseLabelSettings(length=0.5), rng())
     assert np.count_nonzero(short == 1) == round(0.5 * len(columns))
 
 
 def test_a_round_part_gets_a_chord_and_not_a_dot() -> None:
     for seed in range(5):
-        drawn = draw_slice(bars(), Drawing(length=1.0), rng(seed)) == 3
+        drawn = make_sparse_slice(bars(), SparseLabelSettings(length=1.0), rng(seed)) == 3
         assert np.count_nonzero(drawn) >= 9
         assert ndimage.label(drawn, np.ones((3, 3)))[1] == 1
 
 
 def test_thickness_widens() -> None:
-    thin, thick = (draw_slice(bars(), Drawing(thickness_voxel=width), rng()) for width in (1, 3))
+    thin, thick = (make_sparse_slice(bars(), SparseLabelSettings(thickness_voxel=width), rng()) for width in (1, 3))
     assert (thick[thin != IGNORE] != IGNORE).all()
     assert 2.0 < (thick == 2).sum() / (thin == 2).sum() < 3.5
 
@@ -92,7 +93,7 @@ def test_thickness_widens() -> None:
 @pytest.mark.parametrize("count", [1, 3])
 def test_points_are_as_many_as_asked_for_and_well_inside(count: int) -> None:
     plane = bars()
-    drawn = draw_slice(plane, Drawing("points", points=count), rng())
+    drawn = make_sparse_slice(plane, SparseLabelSettings("points", points=count), rng())
     for code in (0, 1, 2, 3):
         assert (drawn == code).sum() == count
         depth = ndimage.distance_transform_edt(np.pad(plane == code, 1))[1:-1, 1:-1]
@@ -109,13 +110,13 @@ def test_boxes_by_hand() -> None:
     expected[1:6, 1:7] = 2
     expected[3:5, 3:5] = 1
     expected[2, 2] = IGNORE
-    np.testing.assert_array_equal(draw_slice(plane, Drawing("box"), rng()), expected)
+    np.testing.assert_array_equal(make_sparse_slice(plane, SparseLabelSettings("box"), rng()), expected)
 
 
 @pytest.mark.parametrize(
     ("settings_", "message"),
     [
-        ({"form": "polygon"}, "kind: 'polygon'; choose scribble, points, box"),
+        ({"kind": "polygon"}, "kind: 'polygon'; choose scribble, points, box"),
         ({"style": "thin"}, "style: 'thin'"),
         ({"slices": 0.0}, "slices: 0.0; pass a share above 0"),
         ({"length": 1.5}, "length: 1.5"),
@@ -126,7 +127,7 @@ def test_boxes_by_hand() -> None:
 )
 def test_impossible_drawings_are_refused(settings_: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Drawing(**settings_)
+        SparseLabelSettings(**settings_)
 
 
 @settings(max_examples=60)
@@ -158,8 +159,10 @@ def test_slices_are_chosen_among_the_covered_ones() -> None:
     assert choose_slices(labels, (2, 5, 6), 1.0, rng()) == (2, 5, 6)
 
 
-def draw(store: Store, name: str = "made", seed: int = 0, workers: int = 0, **drawing: object) -> dict[str, Annotation]:
-    draw_store(store, "dense", name, Drawing(**drawing), seed=seed, workers=workers)
+def make(
+    store: Store, name: str = "made", seed: int = 0, workers: int = 0, **settings: object
+) -> dict[str, Annotation]:
+    make_weak_labels(store, "dense", name, SparseLabelSettings(**settings), seed=seed, workers=workers)
     return {uid: Store(store.path).read(uid).annotations[name] for uid in store.records}
 
 
@@ -168,11 +171,11 @@ def store(tmp_path: Path) -> Store:
     return make_store(tmp_path / "store", [make_case(number) for number in range(3)])
 
 
-@pytest.mark.parametrize("form", ["scribble", "points", "box"])
-def test_the_store_gets_an_annotation_of_the_right_kind(store: Store, form: str) -> None:
-    made = draw(store, form=form)
+@pytest.mark.parametrize("kind", ["scribble", "points", "box"])
+def test_the_store_gets_an_annotation_of_the_right_kind(store: Store, kind: str) -> None:
+    made = make(store, kind=kind)
     for uid, annotation in made.items():
-        assert annotation.kind is {"scribble": Kind.SCRIBBLE, "points": Kind.POINTS, "box": Kind.BOX}[form]
+        assert annotation.kind is {"scribble": Kind.SCRIBBLE, "points": Kind.POINTS, "box": Kind.BOX}[kind]
         assert annotation.covered_slices is None
         assert annotation.author.startswith("drawn from 'dense': ")
         dense = store.read(uid).annotations["dense"].labels
@@ -182,7 +185,7 @@ def test_the_store_gets_an_annotation_of_the_right_kind(store: Store, form: str)
 
 
 def test_a_share_of_the_slices_is_what_it_covers(store: Store) -> None:
-    for annotation in draw(store, slices=0.5).values():
+    for annotation in make(store, slices=0.5).values():
         assert annotation.covered_slices is not None
         assert 2 <= len(annotation.covered_slices) <= 3
         drawn = (annotation.labels != IGNORE).any(axis=(1, 2))
@@ -191,7 +194,7 @@ def test_a_share_of_the_slices_is_what_it_covers(store: Store) -> None:
 
 def test_what_the_dense_labels_do_not_cover_stays_uncovered(tmp_path: Path) -> None:
     case = annotated(make_case(0), "dense", covered_slices=(1, 3), covered_labels=(1, 2, 3))
-    made = draw(make_store(tmp_path / "store", [case]))["case0"]
+    made = make(make_store(tmp_path / "store", [case]))["case0"]
     assert (made.covered_slices, made.covered_labels) == ((1, 3), (1, 2, 3))
     assert (made.labels[[0, 2]] == IGNORE).all()
 
@@ -200,15 +203,15 @@ def test_an_image_of_one_slice(tmp_path: Path) -> None:
     case = make_case(0)
     dense = case.annotations["dense"].labels[1:2]
     flat = replace(case, image=case.image[:, 1:2], annotations={"dense": Annotation(dense, Kind.DENSE)})
-    made = draw(make_store(tmp_path / "store", [flat]), slices=0.1)["case0"]
+    made = make(make_store(tmp_path / "store", [flat]), slices=0.1)["case0"]
     assert made.covered_slices is None
     assert set(np.unique(made.labels)) == {0, 1, 2, 3, IGNORE}
 
 
 def test_the_same_seed_draws_the_same_with_and_without_workers(store: Store) -> None:
-    first = draw(store, "first", slices=0.7)
-    second = draw(Store(store.path), "second", slices=0.7, workers=1)
-    other = draw(Store(store.path), "other", seed=1, slices=0.7)
+    first = make(store, "first", slices=0.7)
+    second = make(Store(store.path), "second", slices=0.7, workers=1)
+    other = make(Store(store.path), "other", seed=1, slices=0.7)
     for uid in first:
         np.testing.assert_array_equal(first[uid].labels, second[uid].labels)
         assert first[uid].covered_slices == second[uid].covered_slices
@@ -223,18 +226,18 @@ def test_names_that_are_taken_and_sources_that_do_not_fit(store: Store) -> None:
         ("rater7", "made", "no case has an annotation 'rater7'; there are dense, scribble"),
     ):
         with pytest.raises(DataError, match=message):
-            draw_store(store, source, name, Drawing())
+            make_weak_labels(store, source, name, SparseLabelSettings())
     assert Store(store.path).data_hash == before
 
 
 def test_cases_without_the_source_are_left_as_they_are(tmp_path: Path) -> None:
     unlabelled: Case = replace(make_case(1), annotations={})
     store = make_store(tmp_path / "store", [make_case(0), unlabelled])
-    assert draw_store(store, "dense", "made", Drawing()) == 1
+    assert make_weak_labels(store, "dense", "made", SparseLabelSettings()) == 1
     assert store.records["case1"].annotation_names == ()
 
 
-def test_a_model_trains_on_what_the_verb_drew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_trains_on_what_the_command_drew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, run = str(tmp_path / "store"), str(tmp_path / "run")
     assert main(["prepare", "phantom", "-", store, "--cases", "10", "--size", "32", "--depth", "2"]) == 0
     command = ["scribble", store, "--annotation", "dense", "--name", "drawn", "--slices", "0.5", "--seed", "3"]
@@ -253,8 +256,8 @@ def test_a_model_trains_on_what_the_verb_drew(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("drawing", [Drawing(thickness_voxel=2), Drawing(style="loop")], ids=["thick", "loop"])
-def test_as_sparse_as_what_people_drew(real_data: Path, drawing: Drawing) -> None:
+@pytest.mark.parametrize("options", [{"thickness_voxel": 2}, {"style": "loop"}], ids=["thick", "loop"])
+def test_as_sparse_as_what_people_drew(real_data: Path, options: dict[str, Any]) -> None:
     """Within a factor of two, label by label, on real hearts."""
     import h5py
 
@@ -263,7 +266,7 @@ def test_as_sparse_as_what_people_drew(real_data: Path, drawing: Drawing) -> Non
         with h5py.File(path) as file:
             labels, scribble = file["label"][()].astype(np.uint8), file["scribble"][()]
         for index, plane in enumerate(labels):
-            drawn = draw_slice(plane, drawing, rng(index))
+            drawn = make_sparse_slice(plane, SparseLabelSettings(**options), rng(index))
             made += [(drawn == code).sum() for code in range(4)]
         people += [(scribble == code).sum() for code in range(4)]
     assert (made < 2 * people).all()

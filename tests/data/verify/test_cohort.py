@@ -11,7 +11,7 @@ from lesslabel.cli import main
 from lesslabel.data.case import Annotation, Case, Kind
 from lesslabel.data.geometry import axis_codes, plane_of, scanner_axes
 from lesslabel.data.store.prepare import prepare
-from lesslabel.data.verify.cohort import check_cohort, look_at
+from lesslabel.data.verify.cohort import check_cohort, measure_case
 from lesslabel.data.verify.propose import propose_config
 from lesslabel.data.verify.store_check import verify_store
 from lesslabel.errors import ConfigError
@@ -23,7 +23,7 @@ MIRRORED = np.diag([-1.25, -1.5, 10.0, 1.0])
 
 
 def problems(cases: list[Case], channels: tuple[str, ...] = ("image",)) -> list[str]:
-    findings = list(check_cohort([look_at(case) for case in cases], channels))
+    findings = list(check_cohort([measure_case(case) for case in cases], channels))
     assert all(finding.severity == "warning" and finding.fix and finding.cause for finding in findings)
     return [f"{finding.case}: {finding.problem}" for finding in findings]
 
@@ -121,7 +121,7 @@ def scan(number: int, low: float, high: float, channels: int = 1) -> Case:
 @pytest.mark.parametrize("count", [1, 3])
 def test_another_scale_is_named(odd: tuple[int, int], others: tuple[int, int], said: str, count: int) -> None:
     cases = [scan(number, *(odd if number < count else others)) for number in range(6)]
-    (finding,) = check_cohort([look_at(case) for case in cases], ["CT"])
+    (finding,) = check_cohort([measure_case(case) for case in cases], ["CT"])
     assert said in finding.cause
     assert "channel 'CT' goes from" in finding.problem
     assert "case" in finding.problem

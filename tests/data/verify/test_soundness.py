@@ -1,4 +1,4 @@
-"""What verify calls an error, no verb takes; what verify warns of, every verb takes."""
+"""What verify calls an error, no command takes; what verify warns of, every command takes."""
 
 import ast
 import sys

@@ -62,7 +62,7 @@ BAD_CASES: dict[str, tuple[Callable[[Case], Case], str, str]] = {
     "affine of another size": (
         lambda case: replace(case, affine=np.diag([1.25, 1.52, 10.0, 1.0])),
         "error",
-        "affine has voxels of (10, 1.52, 1.25) mm, spacing says (10, 1.5, 1.25) mm",
+        "affine has voxels of (10, 1.52, 1.25) mm, spacing is (10, 1.5, 1.25) mm",
     ),
     "affine not finite": (
         lambda case: turned(case, 1, (0.0, 1.5, 0.0, np.inf)),

@@ -187,7 +187,7 @@ def test_the_report_has_a_state_for_every_case(store: Store) -> None:
     assert render_cases(Store(store.path), findings).row_count == 3
 
 
-def test_the_verb(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit_row(store, "case1", spacing_x_mm="1.3")
     report = tmp_path / "report.json"
     command = ["verify", str(store.path), "--json", str(report), "--cases"]

@@ -1,4 +1,4 @@
-"""What has to be known to trust or repeat the numbers. What was not recorded is "unknown", never guessed."""
+"""Facts that a reader needs to trust or repeat the numbers. A fact that was not recorded is "unknown"."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One line of the protocol.
+class RunFact:
+    """One fact about the runs.
 
     Attributes:
-        name: what it is.
+        name: its name.
         values: (method, value); one pair with an empty name where all methods agree.
     """
 
@@ -25,7 +25,7 @@ class Fact:
 
 
 def describe(value: Any) -> str:
-    """A recorded value in words; paths lose their folders, what is absent is unknown."""
+    """A recorded value as text; paths lose their folders, an absent value is unknown."""
     if value is None or value == "":
         return UNKNOWN
     if isinstance(value, bool):
@@ -39,7 +39,7 @@ def describe(value: Any) -> str:
     return without_folders(str(value))
 
 
-def protocol_facts(methods: Sequence[Method]) -> dict[str, list[Fact]]:
+def run_facts(methods: Sequence[Method]) -> dict[str, list[RunFact]]:
     """The facts by section, in reading order; several seeds of one method share an entry."""
     sections: dict[str, list[tuple[str, Callable[[Run], str]]]] = {
         "Data": [
@@ -75,12 +75,12 @@ def protocol_facts(methods: Sequence[Method]) -> dict[str, list[Fact]]:
     return {section: [_fact(name, read, methods) for name, read in facts] for section, facts in sections.items()}
 
 
-def _fact(name: str, read: Callable[[Run], str], methods: Sequence[Method]) -> Fact:
-    """Name the owners only where the methods differ; different values of one method's seeds are listed."""
+def _fact(name: str, read: Callable[[Run], str], methods: Sequence[Method]) -> RunFact:
+    """Name the methods only if they differ; different values of one method's seeds are listed."""
     values = ["; ".join(dict.fromkeys(read(run) for run in method.runs)) for method in methods]
     if len(set(values)) == 1:
-        return Fact(name, (("", values[0]),))
-    return Fact(name, tuple((method.name, value) for method, value in zip(methods, values, strict=True)))
+        return RunFact(name, (("", values[0]),))
+    return RunFact(name, tuple((method.name, value) for method, value in zip(methods, values, strict=True)))
 
 
 def _split(run: Run) -> str:
@@ -102,7 +102,7 @@ def _tested(run: Run) -> str:
 
 
 def _missing_patients(run: Run) -> str:
-    """Their number alone: a patient's name stays out of the page."""
+    """Only their number: the page must not contain a patient's name."""
     missing = run.data.get("missing_patients")
     if missing is None:
         return UNKNOWN

@@ -1,4 +1,4 @@
-"""What `bundle.json` says: everything that a receiver needs to know of a model, and nothing else."""
+"""The content of `bundle.json`: all that a receiver needs to use the model, and nothing else."""
 
 import json
 import math
@@ -16,12 +16,12 @@ from lesslabel.methods import SegmentationMethod
 
 FORMAT: Final = 1
 SMALLEST_NUMBER_OF_PATIENTS = 5
-"""Patients that intensities are averaged over at least, so that no value is that of a single one."""
+"""Least number of patients for mean intensities, so that no value is that of a single patient."""
 
 
 @dataclass(frozen=True)
-class MethodRecipe:
-    """How the method is made again.
+class MethodConfig:
+    """The method and its settings.
 
     Attributes:
         name: its class in `lesslabel.methods`.
@@ -42,13 +42,13 @@ class MethodRecipe:
             raise DataError(f"method.name: '{self.name}' is not among lesslabel.methods, the only ones a bundle knows")
         try:
             return build(kind, self.settings, "method.settings")
-        except (RuntimeError, TypeError, ValueError, OverflowError) as error:  # sizes beyond what torch can count
+        except (RuntimeError, TypeError, ValueError, OverflowError) as error:  # sizes too large for torch
             raise DataError(f"method.settings: {self.name} cannot be made with them") from error
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a case is brought before the network; settings of the data module by the same names."""
+    """The preprocessing of a case: settings of the data module of the same names."""
 
     dimensions: Literal[2, 3]
     size_voxel: tuple[int, int] | None
@@ -68,8 +68,8 @@ class LabelClass:
 
     Attributes:
         name: of the class.
-        labels: names of the labels that it gathers.
-        codes: their codes where the model was trained.
+        labels: names of the labels that it consists of.
+        codes: their codes in the store of the training.
     """
 
     name: str
@@ -78,8 +78,8 @@ class LabelClass:
 
 
 @dataclass(frozen=True)
-class FeatureRecipe:
-    """How the references' features were made: see `lesslabel.features.feature_vectors`."""
+class FeatureSettings:
+    """Settings of the references' features: see `lesslabel.features.feature_vectors`."""
 
     mask: Mask
     grid: tuple[int, ...]
@@ -87,12 +87,12 @@ class FeatureRecipe:
 
 
 @dataclass(frozen=True)
-class ReferenceRecipe:
-    """How the references were made.
+class ReferenceSettings:
+    """Settings of the references.
 
     Attributes:
         seed: of the clustering.
-        patients: for each reference, how many patients' images it is the mean of.
+        patients: for each reference, the number of patients of its images.
     """
 
     seed: int
@@ -101,14 +101,14 @@ class ReferenceRecipe:
 
 @dataclass(frozen=True)
 class Training:
-    """What the model was trained on, in numbers.
+    """The training data, in numbers.
 
     Attributes:
-        source: name of the layout that the data were read from (``acdc``, ``folder`` …).
+        source: name of the data's layout (``acdc``, ``folder`` …).
         patients: of the training part.
         cases: of the training part.
         images: slices in 2D, volumes in 3D.
-        images_with_feature: those that the references are made from.
+        images_with_feature: images that the references are made from.
         checkpoint: highest validation Dice, or end of the last finished epoch.
         iteration: of the checkpoint.
     """
@@ -135,30 +135,30 @@ class Versions:
 
 
 @dataclass(frozen=True)
-class BundleRecipe:
+class BundleManifest:
     """The content of `bundle.json`.
 
     Attributes:
         format: number of the format.
-        method: how the method is made again.
-        preprocessing: how a case is brought before the network.
+        method: the method and its settings.
+        preprocessing: the preprocessing of a case.
         classes: of the model, background left out.
-        class_shares: share of the voxels of each class, background first; empty if the run saw too few dense labels.
+        class_shares: share of the voxels of each class, background first; empty if the run had too few dense labels.
         channels: names of the image channels, in the network's order.
-        features: how the references' features were made.
-        references: how the references were made.
-        training: what the model was trained on.
-        versions: what made the bundle.
+        features: settings of the references' features.
+        references: settings of the references.
+        training: the training data, in numbers.
+        versions: the packages that made the bundle.
     """
 
     format: Literal[1]
-    method: MethodRecipe
+    method: MethodConfig
     preprocessing: Preprocessing
     classes: tuple[LabelClass, ...]
     class_shares: tuple[float, ...]
     channels: tuple[str, ...]
-    features: FeatureRecipe
-    references: ReferenceRecipe
+    features: FeatureSettings
+    references: ReferenceSettings
     training: Training
     versions: Versions
 
@@ -174,7 +174,7 @@ class BundleRecipe:
             raise ConfigError(f"features.grid: {list(self.features.grid)} is not that of this version")
         if self.training.patients < SMALLEST_NUMBER_OF_PATIENTS:
             raise ConfigError(
-                f"training.patients: {self.training.patients}; a bundle speaks of {SMALLEST_NUMBER_OF_PATIENTS} at "
+                f"training.patients: {self.training.patients}; a bundle needs {SMALLEST_NUMBER_OF_PATIENTS} at "
                 "least, so that no mean is that of a single patient"
             )
         if not self.references.patients:
@@ -189,7 +189,7 @@ class BundleRecipe:
         """Make the method with fresh weights.
 
         Raises:
-            DataError: if there is no such method, or it fits neither its settings nor the rest of the recipe.
+            DataError: if there is no such method, or it fits neither its settings nor the rest of the manifest.
         """
         method = self.method.build()
         try:
@@ -203,11 +203,11 @@ class BundleRecipe:
         return to_json(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "BundleRecipe":
+    def from_json(cls, text: str) -> "BundleManifest":
         """Read `bundle.json`.
 
         Raises:
-            DataError: if it holds anything else than a recipe, or is written in another way than `to_json` writes.
+            DataError: if it is not a manifest, or is formatted in another way than by `to_json`.
         """
         try:
             content = json.loads(text)
@@ -218,14 +218,14 @@ class BundleRecipe:
             raise DataError(f"format {ascii(content.get('format'))[:40]}, this version reads {FORMAT}")
         if not written_alike:
             raise DataError("not written as lesslabel writes it")
-        return build(cls, content, "recipe")
+        return build(cls, content, "manifest")
 
 
 def free_words(source: str, channels: Iterable[str], classes: Iterable[LabelClass]) -> list[str]:
-    """The words of a recipe that come from the data and not from the library."""
+    """The words of a manifest that come from the data and not from the library."""
     return [source, *channels, *(word for entry in classes for word in (entry.name, *entry.labels))]
 
 
 def to_json(content: Mapping[str, Any]) -> str:
-    """The one way in which a bundle writes JSON."""
+    """The JSON text of a bundle's files."""
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -118,9 +118,9 @@ def test_a_part_without_cases_is_an_error(
     split.write_text(yaml.safe_dump({"folds": {0: {"train": sorted(patients)}}}))
     run = tmp_path / "run"
     assert fit(config, run, "--data.split", str(split)) == 0
-    for verb in (["validate"], ["test"], ["predict", "--output", str(tmp_path / "out")]):
-        assert main([*verb, "--run", str(run)]) == 1
-        part = "validation" if verb == ["validate"] else "test"
+    for command in (["validate"], ["test"], ["predict", "--output", str(tmp_path / "out")]):
+        assert main([*command, "--run", str(run)]) == 1
+        part = "validation" if command == ["validate"] else "test"
         assert f"the {part} part holds no case of {store}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 

@@ -9,7 +9,7 @@ LabelMap = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class SlicePlot:
     """One slice of one case, ready to draw.
 
     Attributes:
@@ -21,7 +21,7 @@ class Scene:
         spacing_mm: pixel size (y, x).
         truth: (y, x) reference labels.
         supervision: name and (y, x) labels of a weak annotation of this case, unknown = `IGNORE`; None if it has none.
-        predictions: (y, x) labels, one per method; None where no prediction was kept.
+        predictions: (y, x) labels, one per method; None if no prediction was stored.
     """
 
     uid: str

@@ -1,4 +1,4 @@
-"""Which cases and slices the page pictures."""
+"""Choose the cases and slices that the page displays, and read their arrays."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from lesslabel.data.formats.nifti import read_label_map
 from lesslabel.data.store import Store
 from lesslabel.data.view import View, make_target, map_labels
 from lesslabel.errors import DataError, RunError
-from lesslabel.reports.drawing.scenes import LabelMap, Scene
+from lesslabel.reports.drawing.slice_plots import LabelMap, SlicePlot
 from lesslabel.reports.runs.methods import Method
 
 DRAWN_KINDS = (Kind.SCRIBBLE, Kind.POINTS, Kind.BOX, Kind.PSEUDO)
@@ -62,7 +62,7 @@ def choose_slice(truth: LabelMap, predictions: Sequence[LabelMap]) -> int:
     return max(range(len(truth)), key=lambda z: (inside[z], wrong[z], foreground[z], -z))
 
 
-def read_scenes(methods: Sequence[Method], store: Store) -> list[Scene]:
+def read_slice_plots(methods: Sequence[Method], store: Store) -> list[SlicePlot]:
     """Read what is pictured: chosen cases from the store, predictions from the first run of each method.
 
     Raises:
@@ -73,7 +73,7 @@ def read_scenes(methods: Sequence[Method], store: Store) -> list[Scene]:
     return [_scene(methods, store, uid, why) for why, uid in choose_cases(dice)]
 
 
-def _scene(methods: Sequence[Method], store: Store, uid: str, why: str) -> Scene:
+def _scene(methods: Sequence[Method], store: Store, uid: str, why: str) -> SlicePlot:
     run = methods[0].runs[0]
     case = store.read(uid)
     if run.reference not in case.annotations:
@@ -84,7 +84,7 @@ def _scene(methods: Sequence[Method], store: Store, uid: str, why: str) -> Scene
     weak = _weak_annotation(case, run.reference, [name for method in methods for name in method.annotations])
     predictions = [_prediction(method, uid, truth.shape) for method in methods]
     z = choose_slice(truth, [prediction for prediction in predictions if prediction is not None])
-    return Scene(
+    return SlicePlot(
         uid=uid,
         why=why,
         slice_index=z,

@@ -1,4 +1,4 @@
-"""What people write into an experiment folder before anything runs: ``protocol.yaml`` and ``published.csv``."""
+"""The files that a person writes into an experiment folder first: ``protocol.yaml`` and ``published.csv``."""
 
 import math
 import re
@@ -28,7 +28,7 @@ PROTOCOL_KEYS = (
 
 
 def read_published(folder: Path) -> pd.DataFrame:
-    """Read ``published.csv``, figures of others as text; empty if nothing was published.
+    """Read ``published.csv``, published figures as text; empty without any.
 
     Raises:
         DataError: if it is missing or damaged.
@@ -65,7 +65,7 @@ def read_protocol(folder: Path) -> Mapping[str, Any]:
 
 
 def list_protocol(protocol: Mapping[str, Any]) -> str:
-    """The protocol as a list in Markdown, `PROTOCOL_KEYS` first; its name is left to the heading."""
+    """The protocol as a list in Markdown, `PROTOCOL_KEYS` first; without the name, which is the heading."""
     keys = [*PROTOCOL_KEYS, *(key for key in protocol if key not in PROTOCOL_KEYS)]
     return "\n".join(f"- **{str(key).replace('_', ' ')}**: {_in_words(protocol[key])}" for key in keys if key != "name")
 

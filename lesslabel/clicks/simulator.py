@@ -1,4 +1,4 @@
-"""Who plays a click protocol object by object: the robots, the model, and who keeps the score."""
+"""Simulates a click protocol object by object, with robots and a model, and scores every turn."""
 
 import bisect
 import copy
@@ -21,26 +21,26 @@ from lesslabel.interaction.session import InteractiveSession
 from lesslabel.interaction.simulated_turns import SimulatedTurn, simulate_turns
 
 PICTURED = 6
-"""How many of the worst objects are kept as pictures."""
+"""Number of the worst objects that are kept as pictures."""
 CORRECTING = tuple(name for name, robot in ROBOTS.items() if robot.corrects)
-"""Robots that look at what is segmented."""
+"""Robots that correct the current segmentation."""
 _ANNOTATION = "annotation:"
 
 
 @dataclass(frozen=True)
 class ClickProtocol:
-    """How objects are pointed at.
+    """The rules of the clicks.
 
     Attributes:
-        first: who gives the first prompts: ``robot`` for that of the method, ``annotation:NAME`` for the strokes of an
+        first: source of the first prompts: ``robot`` for the method's robot, ``annotation:NAME`` for the strokes of an
             annotation of the store.
-        robot: who corrects, one of `CORRECTING`.
-        cap: clicks at most, those of the first prompts included.
-        turns: turns at most, that of the first prompts included; None for no limit.
-        jitter_voxel: how much both hands slip; None leaves the first robot its own and lets the other not slip.
+        robot: the robot that corrects, one of `CORRECTING`.
+        cap: the largest number of clicks, first prompts included.
+        turns: the largest number of turns, first prompts included; None for no limit.
+        jitter_voxel: random error of both robots' clicks; None: the first robot keeps its own, the other has none.
         seed: of the robots.
         min_voxels: objects smaller than this, on the network's grid, are left out.
-        slices: of a case and class at most so many slices are looked at, evenly spaced; None takes all.
+        slices: the largest number of slices per case and class, evenly spaced; None takes all.
 
     Raises:
         ConfigError: if a value is out of range.
@@ -68,7 +68,7 @@ class ClickProtocol:
 
     @property
     def annotation(self) -> str | None:
-        """Whose strokes come first; None for the robot's prompts, empty for neither."""
+        """The annotation whose strokes are the first prompts; None for the robot's prompts, empty for neither."""
         if self.first == "robot":
             return None
         return self.first.removeprefix(_ANNOTATION) if self.first.startswith(_ANNOTATION) else ""
@@ -78,7 +78,7 @@ class ClickProtocol:
         return ROBOTS[self.robot](jitter_voxel=self.jitter_voxel or 0.0)
 
     def pointing_robot(self, own: Robot) -> Robot:
-        """The method's robot with the hand of this protocol."""
+        """The method's robot with the random error of this protocol."""
         if self.jitter_voxel is None:
             return own
         robot = copy.copy(own)
@@ -86,18 +86,18 @@ class ClickProtocol:
         return robot
 
 
-class ClickPlayer:
-    """Plays object after object, and keeps what came of it.
+class ClickSimulator:
+    """Simulates object after object and keeps the results.
 
     Attributes:
         rows: of the objects so far, as `lesslabel.clicks.measures.CLICK_COLUMNS`.
         worst: the objects with the lowest Dice after their last turn, at most `PICTURED`, the worst first.
-        without_prompts: how many objects nobody drew on.
+        without_prompts: the number of objects without a stroke.
 
     Args:
         model: what segments.
-        pointing: who gives the first prompts, where the protocol does not take an annotation's.
-        protocol: how objects are pointed at.
+        pointing: the robot of the first prompts, unless the protocol takes those of an annotation.
+        protocol: the rules of the clicks.
     """
 
     def __init__(self, model: InteractiveModel, pointing: Robot, protocol: ClickProtocol) -> None:
@@ -112,27 +112,27 @@ class ClickPlayer:
         self._shown: tuple[str, int] | None = None
         self._warm = False
 
-    def play(self, entry: ClickObject) -> str:
-        """Play one object.
+    def simulate(self, entry: ClickObject) -> str:
+        """Simulate one object.
 
         Returns:
-            Its line of `prompts.jsonl`; empty if nobody drew on it.
+            Its line of `prompts.jsonl`; empty without a stroke on it.
 
         Raises:
-            DataError: if the model refuses what it was given; names the object.
+            DataError: if the model refuses its input; names the object.
         """
         if self.protocol.annotation is not None and not entry.drawn:
             self.without_prompts += 1
             return ""
         try:
-            if not self._warm:  # what a first call loads and compiles is no answer's time
+            if not self._warm:  # the time of an answer excludes what a first call loads and compiles
                 list(self._turns(entry, turns=2))
                 self._warm, self._shown = True, None
-            return self._play(entry)
+            return self._simulate(entry)
         except LesslabelError as error:
             raise type(error)(f"{entry.name}: {error}") from error
 
-    def _play(self, entry: ClickObject) -> str:
+    def _simulate(self, entry: ClickObject) -> str:
         prompts, dice = [], 0.0
         first = last = np.zeros_like(entry.truth)
         self._score(entry, 0, SimulatedTurn((), 0, first, math.nan))
@@ -150,7 +150,7 @@ class ClickPlayer:
         return dice
 
     def _turns(self, entry: ClickObject, turns: int | None) -> Iterator[SimulatedTurn]:
-        if self._shown != (entry.uid, entry.slice):  # the model looks once at an image, whatever lies in it
+        if self._shown != (entry.uid, entry.slice):  # the model prepares an image once for all of its objects
             self._session.set_image(entry.image, entry.spacing_mm)
             self._shown = entry.uid, entry.slice
         self._session.reset()
@@ -167,7 +167,7 @@ class ClickPlayer:
         )
 
     def _keep(self, entry: ClickObject, first: Mask, last: Mask, dice: float) -> None:
-        """Keep the object if it is among the worst; of equals the first stays."""
+        """Keep the object if it is among the worst; of equal ones the first is kept."""
         place = bisect.bisect_right(self._worst_dice, dice)
         if place < PICTURED:
             self._worst_dice = [*self._worst_dice[:place], dice, *self._worst_dice[place:]][:PICTURED]
@@ -175,7 +175,7 @@ class ClickPlayer:
 
 
 def _picture(entry: ClickObject, first: Mask, last: Mask) -> WorstObject:
-    """The object's slice; of a volume the one that is most often wrong in the end."""
+    """The object's slice; of a volume the one with the most wrong voxels at the end."""
     z = entry.slice
     where: tuple[int, ...] = ()
     if z == WHOLE_CASE:
