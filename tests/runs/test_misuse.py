@@ -247,7 +247,7 @@ def test_a_case_that_breaks_during_the_run_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # whole when the run asked before it started
-    monkeypatch.setattr("lesslabel.runs.fitting.require_sound", lambda _store, uids: (tuple(uids), ()))
+    monkeypatch.setattr("lesslabel.runs.fitting.require_sound", lambda _store, uids, **_: (tuple(uids), ()))
     copy = Path(shutil.copytree(store, tmp_path / "store"))
     for path in (copy / "cases").iterdir():
         with h5py.File(path, "r+") as file:

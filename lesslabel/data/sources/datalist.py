@@ -35,7 +35,7 @@ class Datalist(Listed):
         within: folder that must contain every file, by default `base`: a list from
             elsewhere cannot name other files.
         fold: entries of ``training`` with this ``fold`` (a number or text) are the group ``validation``; every entry of
-            ``training`` must have one then, and one this. Must be given if they have folds.
+            ``training`` must have one then, and at least one this.
         labels: codes and names, ``"1=RV,2=Myo"``; comes before what the list says.
         unknown: the value of an unannotated voxel: in the scribbles 255 by default; in ``label``, where a list of MONAI
             knows every voxel, none.
@@ -82,11 +82,6 @@ def _list_cases(path: Path, content: Mapping[str, Any], folder: Path, fold: int 
             where = f"{path}, {key} {number}"
             fields = _own_keys({"image": entry} if isinstance(entry, str) else entry, where)
             held_out = fold is not None and group == "train" and _fold_of(fields, where) == fold
-            if fold is None and group == "train" and fields.get(_FOLD) is not None:
-                raise DataError(
-                    f"{where}: has a 'fold', and all of 'training' would train; pass --fold with the one to validate "
-                    "on, or remove 'fold' from the list"
-                )
             _require_part(fields, "validation" if held_out else group, where)
             cells = _read_entry(fields, where)
             yield locate_case({**cells, "split": "validation" if held_out else group}, folder, where)

@@ -206,11 +206,19 @@ class TestFaults:
             return
         np.testing.assert_array_equal(array, LABELS)
 
-    @pytest.mark.parametrize("value", [0.5, np.nan, np.inf, 1e12])
-    def test_label_values_that_are_no_whole_numbers(self, tmp_path: Path, value: float) -> None:
+    @pytest.mark.parametrize(
+        ("value", "match"),
+        [
+            (0.5, "label values must be whole numbers"),
+            (1e12, "label values must be whole numbers"),
+            (np.nan, r"1 label values are NaN or infinite; replace them"),
+            (np.inf, r"1 label values are NaN or infinite; replace them"),
+        ],
+    )
+    def test_label_values_that_are_no_whole_numbers(self, tmp_path: Path, value: float, match: str) -> None:
         array = LABELS.astype(np.float64)
         array[1, 1, 1] = value
-        with pytest.raises(DataError, match="label values must be whole numbers"):
+        with pytest.raises(DataError, match=match):
             read_label_map(write_nifti(tmp_path / "a.nii.gz", array))
 
     def test_label_map_with_channels(self, tmp_path: Path) -> None:

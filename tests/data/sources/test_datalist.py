@@ -125,9 +125,9 @@ class TestFoldsAndKeys:
         path = write(folder, training=[entry("a", fold=0), entry("b", **({} if fold is None else {"fold": fold}))])
         refuse(path, "training 2: 'fold' is .*; give every entry of 'training' a number", fold=0, labels="1=a")
 
-    def test_folds_without_the_one_to_validate_on_are_refused(self, folder: Path) -> None:
-        path = write(folder, training=[entry("a"), entry("b", fold="1")])
-        refuse(path, "training 2: has a 'fold', and all of 'training' would train; pass --fold", labels="1=a,2=b")
+    def test_without_a_fold_to_validate_on_all_of_training_trains(self, folder: Path) -> None:
+        path = write(folder, training=[entry("a", fold=0), entry("b", fold="1")])
+        assert {case.group for case in Datalist(path, labels="1=a,2=b").list_cases()} == {"train"}
 
     @pytest.mark.parametrize(
         ("more", "match"),
