@@ -19,6 +19,7 @@ from lesslabel.runs.settings import Settings
 
 TOP_LEVEL = ("model", "data", "trainer", "name", "run", "ckpt_path", "weights", "seed", "wandb")
 _LIST_THEM = "--print_config lists every setting"
+_MOST_NAMES = 12
 
 
 def explain(message: str, settings: Settings) -> str:
@@ -97,7 +98,7 @@ def _class(path: str, flat: str) -> str | None:
     else:
         kind, room, names = "method", "lesslabel.methods", _classes(SegmentationMethod, methods)
     known = [f"{room}.{entry.__name__}" for entry in names]
-    there_are = f"{room} has {', '.join(entry.__name__ for entry in names)}"
+    there_are = f"{room} has {_listed([entry.__name__ for entry in names])}"
     return f"{path}.class_path: no {kind} '{name}'; {_suggestion(name, known, there_are)}"
 
 
@@ -128,6 +129,11 @@ def _suggestion(name: str, known: Sequence[str], otherwise: str = _LIST_THEM) ->
         return f"another class has it, this one does not; {_LIST_THEM}"
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return f"did you mean '{near[0]}'?" if near else otherwise
+
+
+def _listed(names: Sequence[str]) -> str:
+    """So many names that the message stays one line that can be read."""
+    return ", ".join(names[:_MOST_NAMES]) + (" …" if len(names) > _MOST_NAMES else "")
 
 
 def _short(value: str) -> str:

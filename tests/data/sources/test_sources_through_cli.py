@@ -135,7 +135,7 @@ def test_real_files_go_the_whole_way(name: str, real_data: Path, tmp_path: Path)
                 shutil.copy(real_data / name / folder / image.name, raw / folder)
     if "split" not in settings:  # of so few cases
         split = tmp_path / "halves.yaml"
-        split.write_text("unit: case\ndraw: {train: 1, test: 1}\n")
+        split.write_text("unit: case\ndraw: {train: 1, test: 1}\nleak: two cases may be of one patient\n")
         settings = {**settings, "split": str(split)}
     assert main(["prepare", source, str(raw), str(path)]) == 0
     assert main(["verify", str(path)]) == 0

@@ -80,7 +80,7 @@ def test_names_of_any_script_are_names() -> None:
     assert not any(map(is_name, ("a\nb", "a\x1bb", "a\u202eb")))
 
 
-@pytest.mark.parametrize("value", [1001, 255, 2035, 0.5, -1])
+@pytest.mark.parametrize("value", [1001, 256, 2035, 0.5, -1])
 def test_advice_for_a_value_that_no_label_can_have(value: float) -> None:
     with pytest.raises(DataError, match=r"whole numbers of 1 to 254; give the labels such codes") as raised:
         to_codes(np.array([0, 1, value]), [1], "aseg.nii.gz")
