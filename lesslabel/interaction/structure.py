@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import label
+from scipy import ndimage
 
 from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.model import History, ImageModel, InteractiveModel, ObjectModel, Segmentation
@@ -23,7 +23,7 @@ def clicked_parts(mask: Mask, marked: Mask) -> Mask:
     Returns:
         ([z,] y, x) bool; components are connected over edges and corners.
     """
-    parts = label(mask, connectivity=mask.ndim)
+    parts, _ = ndimage.label(mask, np.ones((3,) * mask.ndim))
     kept = np.unique(parts[marked & mask])
     return np.isin(parts, kept) if kept.size else mask
 
