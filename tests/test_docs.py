@@ -261,6 +261,15 @@ def test_commands_run_as_printed(
                 assert main([command, *arguments, *SMALL.get(command, []), *longer]) == 0, line
 
 
+PHANTOM_STORE = """
+
+@pytest.fixture(scope="session")
+def phantom_store(tmp_path_factory):
+    return PhantomStores(tmp_path_factory.mktemp)
+"""
+"""The fixture of tests/conftest.py, for a contract that is tried in a folder of its own."""
+
+
 @pytest.mark.parametrize("block", marked("python"), ids=lambda block: block.name)
 def test_python_runs(block: Block) -> None:
     exec(compile(block.text, block.name, "exec"), {})
@@ -312,8 +321,10 @@ def test_the_example_adaptation_keeps_the_contract(tmp_path: Path) -> None:
     (tmp_path / "minimum_entropy.py").write_text(only("adaptation-file"))
     rest, row = rows.split("\n]\n", 1), only("adaptation-row").strip()
     (tmp_path / "test_with_the_row.py").write_text(f"{head}{added}ROWS = [\n{rest[0]}\n    {row},\n]\n{rest[1]}")
-    for name in ("conftest.py", "hospitals.py"):
-        shutil.copy(ROOT / "tests" / "adaptation" / name, tmp_path)
+    shutil.copy(ROOT / "tests" / "adaptation" / "hospitals.py", tmp_path)
+    shutil.copy(ROOT / "tests" / "phantom_stores.py", tmp_path)
+    fixtures = (ROOT / "tests" / "adaptation" / "conftest.py").read_text()
+    (tmp_path / "conftest.py").write_text(fixtures + PHANTOM_STORE)
     command = [sys.executable, "-m", "pytest", "-q", "-k", "min-entropy", "-p", "no:cacheprovider", tmp_path]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -15,7 +15,7 @@ from lesslabel.errors import ConfigError
 PACKAGE = Path(lesslabel.__file__).parent
 HEAVY = ("torch", "pytorch_lightning", "monai", "pandas", "numpy", "jsonargparse")
 NAMES = (
-    *("prepare", "verify", "fit", "test", "predict", "select", "adapt", "evaluate", "report", "load_model"),
+    *("prepare", "verify", "fit", "test", "predict", "select", "adapt", "annotate", "evaluate", "report", "load_model"),
     *("load_bundle", "Store", "Case", "InteractiveSession", "segmentation_metrics"),
 )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lesslabel.command_words import read_settings
 from lesslabel.data.sources import SOURCES
 from lesslabel.runs.config_rules import DECIDED_BY_THE_RUN, NAMED_BY_THE_PERSON
 from lesslabel.runs.parsing import RunCLI
@@ -127,7 +128,7 @@ def test_steps_know_what_commands_write(command: str) -> None:
 def test_a_run_has_no_other_path_to_write_to() -> None:
     """Settings of a run whose type is a path, or whose name says that it is one."""
     model = ["--model", "lesslabel.methods.Supervised", "--model.num_classes", "4"]
-    run = RunCLI([*model, "--data", "lesslabel.data.PhantomDataModule", "--data.store", "nowhere"])
+    run = RunCLI(read_settings([*model, "--data", "lesslabel.data.PhantomDataModule", "--data.store", "nowhere"]))
     typed = {
         action.dest for action in run.parser._actions if "Path" in str(getattr(action, "_typehint", action.type) or "")
     }

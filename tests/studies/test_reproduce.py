@@ -75,8 +75,8 @@ def test_a_folder_that_takes_no_results_is_refused_before_anything_runs(
 def test_a_missing_store_is_named_with_the_way_to_make_it(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reproduce", str(experiment), "--store", str(experiment / "nowhere")]) == 1
     said = capsys.readouterr().err
-    assert "nowhere: no store here; prepare it as" in said
-    assert "protocol.yaml says" in said
+    assert "nowhere: no store here; prepare it by" in said
+    assert "protocol.yaml, or name it with --store" in said
 
 
 def test_a_part_of_a_study_can_be_chosen(

@@ -126,4 +126,4 @@ def test_the_live_table_has_a_row_for_each_job(tmp_path: Path) -> None:
     finish(jobs[0].folder)
     table = render(run_jobs(jobs, Rehearsal(slots=1), poll_seconds=0))
     assert table.row_count == 2
-    assert table.title == "2 of 2 done"
+    assert str(table.title) == "2 of 2 done"
