@@ -4,16 +4,14 @@ from lesslabel.methods.adapt.adami import AdaMI
 from lesslabel.methods.adapt.tent import Tent
 from lesslabel.methods.base import Prediction, SegmentationMethod
 from lesslabel.methods.inference import Inference
-from lesslabel.methods.interactive import (
-    ClickMaps,
-    EdgeFlow,
-    FCANet,
-    FeatureAware,
-    FocusCut,
-    GPInteractive,
-    InteractiveMethod,
-    MIDeepSeg,
-)
+from lesslabel.methods.interactive.base import InteractiveMethod
+from lesslabel.methods.interactive.click_maps import ClickMaps
+from lesslabel.methods.interactive.edge_flow import EdgeFlow
+from lesslabel.methods.interactive.fca_net import FCANet
+from lesslabel.methods.interactive.feature_aware import FeatureAware
+from lesslabel.methods.interactive.focus_cut import FocusCut
+from lesslabel.methods.interactive.gaussian_process import GPInteractive
+from lesslabel.methods.interactive.mideepseg import MIDeepSeg
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.semi.bidirectional_copy_paste import BidirectionalCopyPaste
 from lesslabel.methods.semi.cross_pseudo_supervision import CrossPseudoSupervision
