@@ -9,6 +9,10 @@ class DataError(LesslabelError):
     """A file, a store or a split is missing, unreadable or contradicts itself."""
 
 
+class BusyError(DataError):
+    """Another process is changing a store; the same call may succeed later."""
+
+
 class ConfigError(LesslabelError):
     """A setting does not exist, does not fit the data, or does not fit another setting."""
 

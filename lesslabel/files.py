@@ -1,5 +1,6 @@
 """Atomic writing of files, and checks of paths."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -96,3 +97,9 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     elif path.exists() or path.is_symlink():
         path.unlink()
+
+
+def hash_file(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

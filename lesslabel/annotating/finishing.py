@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from lesslabel.annotating.case_session import CaseSession
 from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.store import Store
-from lesslabel.errors import DataError, LesslabelError
+from lesslabel.data.store.annotation_checks import unlabelled_slices
+from lesslabel.errors import BusyError, DataError, LesslabelError
 
 _TRIES = 40
 _PAUSE_S = 0.25
-_BUSY = "another process is adding"
 
 
 class EmptyError(LesslabelError):
@@ -70,20 +70,12 @@ def add_to_store(store: Store, uid: str, name: str, annotation: Annotation, *, r
     for attempt in range(_TRIES):
         try:
             store.add_annotation(uid, name, annotation, replace=replace)
-        except DataError as error:
-            if _BUSY not in str(error) or attempt == _TRIES - 1:
+        except BusyError:
+            if attempt == _TRIES - 1:
                 raise
             time.sleep(_PAUSE_S)
         else:
             return
-
-
-def unlabelled_slices(labels: NDArray[np.uint8], asked: tuple[int, ...] | None) -> list[int]:
-    """Which slices hold no label of those that were asked for; all, if the case was asked for and holds none."""
-    labelled = ((labels != 0) & (labels != IGNORE)).any(axis=(1, 2))
-    if asked is None:
-        return [] if labelled.any() else list(range(len(labels)))
-    return [index for index in sorted(asked) if not labelled[index]]
 
 
 def _looked_at(session: CaseSession) -> NDArray[np.bool_]:

@@ -1,6 +1,5 @@
 """Which model answers in the page: one without training, or that of a finished run."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from lesslabel.data.loading.resize import target_shape
 from lesslabel.data.store import Store
 from lesslabel.data.view import select_channels
 from lesslabel.errors import ConfigError
+from lesslabel.files import hash_file
 from lesslabel.interaction.model import ImageModel, InteractiveModel, prepare_image
 from lesslabel.interaction.prompts import PROMPTS
 from lesslabel.interaction.prompts.seeds import Shape
@@ -129,13 +129,8 @@ def _of_run(path: Path, store: Store) -> PageModel:
         model=cast(InteractiveModel, method),
         prompts=(*_ANY_METHOD, *(["cut-line"] if "line" in roles else [])),
         first=first if first in PROMPTS and first.endswith("-points") else "",
-        described={"name": type(method).__name__, "run": path.resolve().name, "weights": _digest(run.checkpoint)},
+        described={"name": type(method).__name__, "run": path.resolve().name, "weights": hash_file(run.checkpoint)},
         channels=None if channels is None else tuple(channels),
         intensity=data.intensity,
         grid=data.grid,
     )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

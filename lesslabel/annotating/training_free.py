@@ -11,6 +11,8 @@ from lesslabel.interaction.information_fusion import information_fusion
 from lesslabel.interaction.model import History, Segmentation
 from lesslabel.interaction.prompts import rasterise
 from lesslabel.interaction.prompts.seeds import Mask, Seeds
+from lesslabel.interaction.robots.shapes import bounding_window
+from lesslabel.interaction.structure import clicked_parts
 
 PROMPTS = ("click", "scribble", "box", "polygon")
 """Kinds that it understands."""
@@ -76,7 +78,7 @@ class Slice:
         shape = self._image.shape[1:]
         seeds = rasterise(history.prompts, shape)
         area = _area(history, seeds.foreground)
-        window = _window(area)
+        window = bounding_window(area)
         image = self._image[(slice(None), *window)]
         foreground, background = seeds.foreground[window], seeds.background[window]
         likely = _likelihood(image, _samples(seeds, area)[window], background & area[window])
@@ -97,7 +99,7 @@ class Slice:
         mask, probability = np.zeros(shape, np.bool_), np.zeros(shape, np.float32)
         mask[window], probability[window] = cut, fused
         touched = seeds.foreground if history.start is None else seeds.foreground | history.start
-        return Segmentation(_touching(mask, touched), probability, 4 * probability * (1 - probability))
+        return Segmentation(clicked_parts(mask, touched), probability, 4 * probability * (1 - probability))
 
 
 def _area(history: History, foreground: Mask) -> Mask:
@@ -109,11 +111,6 @@ def _area(history: History, foreground: Mask) -> Mask:
             area &= inside
     area |= foreground
     return area if history.start is None else area | history.start
-
-
-def _window(area: Mask) -> tuple[slice, ...]:
-    sides = [np.flatnonzero(area.any(axis=1 - axis)) for axis in range(2)]
-    return tuple(slice(int(there[0]), int(there[-1]) + 1) for there in sides)
 
 
 def _samples(seeds: Seeds, area: Mask) -> Mask:
@@ -141,14 +138,3 @@ def _log_density(image: NDArray[np.float32], samples: Mask) -> NDArray[np.float6
         deviation = max(float(values.std()), _LEAST_DEVIATION)
         total -= 0.5 * ((channel - values.mean()) / deviation) ** 2 + np.log(deviation * np.sqrt(2 * np.pi))
     return total
-
-
-def _touching(mask: Mask, touched: Mask) -> Mask:
-    """The connected parts of a mask that hold a touched voxel; all of it if nothing was touched."""
-    if not touched.any():
-        return mask
-    parts, count = ndimage.label(mask)
-    kept = np.zeros(count + 1, np.bool_)
-    kept[parts[touched & mask]] = True
-    kept[0] = False
-    return np.asarray(kept[parts])

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from lesslabel.bundle.contents import (
     WEIGHTS,
     check_files,
-    hash_file,
     read_manifest,
     read_quantiles,
     read_references,
@@ -25,6 +24,7 @@ from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import Store
 from lesslabel.data.view import View
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.files import hash_file
 from lesslabel.methods import SegmentationMethod
 
 

@@ -1,6 +1,5 @@
 """Write the files of a bundle, and read and check untrusted ones. No code in them is run."""
 
-import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from lesslabel.bundle.manifest import FORMAT, BundleManifest
 from lesslabel.bundle.statistics import QUANTILE_COUNT
 from lesslabel.errors import DataError
 from lesslabel.features import FEATURE_LENGTH
+from lesslabel.files import hash_file
 
 MANIFEST, CARD, CHECKSUMS = "bundle.json", "CARD.md", "SHA256SUMS"
 REFERENCES, QUANTILES, WEIGHTS = "references.npy", "quantiles.npy", "weights.safetensors"
@@ -141,12 +141,6 @@ def read_weights(folder: Path, manifest: BundleManifest) -> dict[str, Tensor]:
         if not torch.isfinite(found).all():
             raise DataError(f"{path}: {name} is not finite; export a run that trained well")
     return weights
-
-
-def hash_file(path: Path) -> str:
-    """The sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_format(folder: Path) -> None:

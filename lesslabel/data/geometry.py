@@ -1,11 +1,9 @@
 """How the voxels of a case lie in the patient: which way the axes run, in letters and in words."""
 
 import numpy as np
+from nibabel.orientations import aff2axcodes
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
-_ENDS = (("L", "R"), ("P", "A"), ("I", "S"))
-"""Ends of the scanner's axes, negative first."""
 _PLANES = {"L": "sagittal", "R": "sagittal", "P": "coronal", "A": "coronal", "I": "axial", "S": "axial"}
 
 
@@ -20,14 +18,9 @@ def axis_codes(affine: NDArray[np.float64] | None) -> str:
     """
     if affine is None or affine.shape != (4, 4) or not np.isfinite(affine[:3, :3]).all():
         return ""
-    axes = affine[:3, :3]
-    lengths = np.linalg.norm(axes, axis=0)
-    if not (lengths > 0.0).all():
+    if not np.linalg.norm(affine[:3, :3], axis=0).all():
         return ""
-    towards = axes / lengths
-    scanner, image = linear_sum_assignment(-np.abs(towards))
-    letters = {int(own): _ENDS[axis][int(towards[axis, own] > 0.0)] for axis, own in zip(scanner, image, strict=True)}
-    return "".join(letters[own] for own in (2, 1, 0))
+    return "".join(reversed(aff2axcodes(affine)))
 
 
 def plane_of(codes: str) -> str:

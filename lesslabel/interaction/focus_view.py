@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from lesslabel.errors import ConfigError
 from lesslabel.interaction.crop import Crop, finest
 from lesslabel.interaction.focus import FocusRange, focus_range, narrowed_range
-from lesslabel.interaction.model import History, ImageModel, InteractiveModel, ObjectModel, Segmentation
+from lesslabel.interaction.model import History, ImageModel, InteractiveModel, ObjectModel, Segmentation, prepare_image
 from lesslabel.interaction.own_answers import OwnAnswers, Turns
 from lesslabel.interaction.prompts import Click
 from lesslabel.interaction.prompts.seeds import Shape
 from lesslabel.interaction.sub_images import Probability, SubImages
+from lesslabel.interaction.wrapper import Wrapper
 
 Progress = Literal["none", "standard", "fast"]
 
@@ -74,7 +75,7 @@ class FocusSettings:
             raise ConfigError(f"focus.erosion_voxel: {self.erosion_voxel} must be at least 0")
 
 
-class FocusView:
+class FocusView(Wrapper):
     """Wrap an interactive model: segment a focus view wherever a click changed only a detail.
 
     The focus view of FocusCut (Lin et al., CVPR 2022) as a wrapper: after the second click on, the part around every
@@ -89,23 +90,13 @@ class FocusView:
     """
 
     def __init__(self, model: InteractiveModel, settings: FocusSettings = FocusSettings()) -> None:
-        self.model = model
+        super().__init__(model)
         self.settings = settings
-
-    @property
-    def dimensions(self) -> int:
-        """2 for images (y, x), 3 for volumes (z, y, x)."""
-        return self.model.dimensions
-
-    @property
-    def in_channels(self) -> int:
-        """Channels of the image."""
-        return self.model.in_channels
 
     def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "FocusedImage":
         """Compute what depends only on an image; see `InteractiveModel.prepare_image`."""
         spacing = tuple(spacing_mm)
-        whole = self.model.prepare_image(image, spacing)
+        whole = prepare_image(self.model, image, spacing)
         return FocusedImage(whole, SubImages(self.model, image, spacing), image.shape[1:], spacing, self.settings)
 
 

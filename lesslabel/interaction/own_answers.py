@@ -8,9 +8,7 @@ import numpy as np
 from lesslabel.interaction.model import History, ObjectModel, Segmentation
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask
-
-KEPT_ANSWERS = 16
-"""Number of stored answers, so that memory does not grow; others are computed again."""
+from lesslabel.interaction.session_steps import KEPT_ANSWERS
 
 Turns = tuple[tuple[Prompt, ...], ...]
 

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lesslabel.interaction.guidance import Guidance
-from lesslabel.interaction.model import History, ImageModel, InteractiveModel, ObjectModel, Segmentation
+from lesslabel.interaction.model import History, ImageModel, ObjectModel, Segmentation, prepare_image
 from lesslabel.interaction.own_answers import OwnAnswers
 from lesslabel.interaction.prompts.seeds import Mask
+from lesslabel.interaction.wrapper import Wrapper
 
 
 def clicked_parts(mask: Mask, marked: Mask) -> Mask:
@@ -28,7 +29,7 @@ def clicked_parts(mask: Mask, marked: Mask) -> Mask:
     return np.isin(parts, kept) if kept.size else mask
 
 
-class StructureIntegrity:
+class StructureIntegrity(Wrapper):
     """Wrap an interactive model: remove components without a click on the object.
 
     The structure-integrity strategy of Lin et al., "Interactive Image Segmentation With First Click Attention", CVPR
@@ -39,22 +40,9 @@ class StructureIntegrity:
         model: the model.
     """
 
-    def __init__(self, model: InteractiveModel) -> None:
-        self.model = model
-
-    @property
-    def dimensions(self) -> int:
-        """2 for images (y, x), 3 for volumes (z, y, x)."""
-        return self.model.dimensions
-
-    @property
-    def in_channels(self) -> int:
-        """Channels of the image."""
-        return self.model.in_channels
-
     def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
         """Compute what depends only on an image; see `InteractiveModel.prepare_image`."""
-        return _WholeImage(self.model.prepare_image(image, spacing_mm))
+        return _WholeImage(prepare_image(self.model, image, spacing_mm))
 
 
 class _WholeImage:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.guidance import Guidance
-from lesslabel.interaction.model import History, InteractiveModel
+from lesslabel.interaction.model import History, InteractiveModel, prepare_image
 from lesslabel.interaction.prompts import Click, Prompt, Scribble, Side
 
 Probability = NDArray[np.float32]
@@ -37,7 +37,7 @@ class SubImages:
             if not start.any() and not guidance.seeds.foreground[crop.window].any():
                 parts.append(before[crop.window])  # nothing of the object is here to begin with
                 continue
-            prepared = self.model.prepare_image(inside, self.spacing_mm)
+            prepared = prepare_image(self.model, inside, self.spacing_mm)
             local = History((_prompts_inside(guidance, crop),), start if start.any() else None)
             parts.append(prepared.begin().answer(local).probability)
         return parts

@@ -1,6 +1,5 @@
 """Weights as safetensors, to share and to start a training from; the file contains no code."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from lesslabel.errors import RunError
+from lesslabel.files import hash_file
 
 
 def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
@@ -47,7 +47,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 def describe_weights(path: Path) -> dict[str, Any]:
     """The record of the weights that a run started from: file name and hash of the content."""
-    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return {"file": path.name, "sha256": hash_file(path)}
 
 
 def _read(path: Path) -> dict[str, Tensor]:

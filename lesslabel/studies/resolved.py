@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.errors import ConfigError
-from lesslabel.files import is_file
+from lesslabel.files import hash_file, is_file
 from lesslabel.runs.folder import flatten, may_change
 
 
@@ -91,9 +91,7 @@ def hash_content(path: Path) -> str:
     try:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if not file.is_dir():
-                digest.update(
-                    f"{file.relative_to(path).as_posix()}\0{hashlib.sha256(file.read_bytes()).hexdigest()}".encode()
-                )
+                digest.update(f"{file.relative_to(path).as_posix()}\0{hash_file(file)}".encode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name what is there") from error
     return digest.hexdigest()

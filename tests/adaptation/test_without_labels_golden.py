@@ -10,8 +10,9 @@ from hospitals import EAST, WITHOUT_LABELS
 from lesslabel.adaptation.pseudo_labels import predict_codes
 from lesslabel.adaptation.stages import adapt_without_labels
 from lesslabel.bundle import Bundle
-from lesslabel.bundle.contents import WEIGHTS, hash_file
+from lesslabel.bundle.contents import WEIGHTS
 from lesslabel.command_words import read_settings
+from lesslabel.files import hash_file
 from lesslabel.runs.reopening import load_run
 from lesslabel.runs.weights import save_weights
 

@@ -30,17 +30,37 @@ def require_browser() -> str:
     return found
 
 
+WITH_OTHER_PAGE = """
+import sys
+from pathlib import Path
+from lesslabel.annotating import serving
+from lesslabel.cli import main
+serving.serve.__kwdefaults__["static"] = Path(sys.argv.pop(1))
+sys.exit(main())
+"""
+"""The command with another folder in the place of the built page, so that the server is tried where nobody built it."""
+
+
 class Served:
     """`lesslabel annotate` in a process of its own.
+
+    Args:
+        store: what is annotated.
+        options: of the command.
+        authors: who annotates.
+        static: folder in the place of the built page; None takes the built page.
 
     Attributes:
         links: one for each author.
     """
 
-    def __init__(self, store: Path, *options: str, authors: Sequence[str] = ("ann",)) -> None:
+    def __init__(
+        self, store: Path, *options: str, authors: Sequence[str] = ("ann",), static: Path | None = None
+    ) -> None:
         arguments = [str(store), "--annotation", "drawn", "--author", *authors, *options]
+        program = ["-m", "lesslabel.cli"] if static is None else ["-c", WITH_OTHER_PAGE, str(static)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lesslabel.cli", "annotate", *arguments],
+            [sys.executable, *program, "annotate", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -179,9 +179,10 @@ def test_nobody_finishes_what_they_do_not_hold(desk: Desk) -> None:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    store = tmp_path_factory.mktemp("served") / "store"
-    make_store(store)
-    with Served(store) as server:
+    folder = tmp_path_factory.mktemp("served")
+    make_store(folder / "store")
+    (folder / "page.js").touch()
+    with Served(folder / "store", static=folder) as server:
         yield server
 
 

@@ -16,6 +16,7 @@ from lesslabel.data.formats import reading
 from lesslabel.data.formats.seg_nrrd import Overlaps
 from lesslabel.data.queue import Queue
 from lesslabel.data.store import Store
+from lesslabel.data.store.annotation_checks import unlabelled_slices
 from lesslabel.errors import DataError
 
 _Reader = Callable[[Path, Case], ReturnedLabels]
@@ -157,9 +158,8 @@ def _find(folder: Path, uid: str) -> Path:
 
 def _find_emptiness(path: Path, labels: NDArray[np.uint8], slices: tuple[int, ...] | None) -> str:
     """The problem of a queued unit without a label; empty if all have one."""
-    labelled = ((labels != 0) & (labels != IGNORE)).any(axis=(1, 2))
-    advice = "draw it, or pass --allow-empty if there is nothing to be drawn"
-    if slices is None:
-        return "" if labelled.any() else f"{path}: holds no label; {advice}"
-    empty = [index for index in slices if not labelled[index]]
-    return f"{path}: no label on slice {', '.join(map(str, empty))}; {advice}" if empty else ""
+    empty = unlabelled_slices(labels, slices)
+    if not empty:
+        return ""
+    problem = "holds no label" if slices is None else f"no label on slice {', '.join(map(str, empty))}"
+    return f"{path}: {problem}; draw it, or pass --allow-empty if there is nothing to be drawn"

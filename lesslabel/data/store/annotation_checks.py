@@ -1,6 +1,6 @@
 """Checks of the annotations of one prepared case."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,19 @@ def measure_disagreement(stroke: Annotation, dense: Annotation) -> float:
         if covered is not None:
             first, second = (np.where(np.isin(labels, covered), labels, 0) for labels in (first, second))
     return float(np.mean(first != second)) if first.size else 0.0
+
+
+def unlabelled_slices(labels: NDArray[np.uint8], asked: Sequence[int] | None) -> list[int]:
+    """The queued slices without a label; all slices if the whole case was queued and has no label.
+
+    Args:
+        labels: (z, y, x).
+        asked: the queued slices; None for the whole case.
+    """
+    labelled = ((labels != 0) & (labels != IGNORE)).any(axis=(1, 2))
+    if asked is None:
+        return [] if labelled.any() else list(range(len(labels)))
+    return [index for index in asked if not labelled[index]]
 
 
 def _check_labels(uid: str, name: str, annotation: Annotation, codes: Collection[int]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lesslabel.data.store.records import FINGERPRINT, TABLE, UPDATE
-from lesslabel.errors import DataError
+from lesslabel.errors import BusyError, DataError
 from lesslabel.files import written_aside
 
 _LOCK = ".lock"
@@ -71,6 +71,6 @@ def _locked(path: Path, *, wait: bool = False) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
     except BlockingIOError as error:
-        raise DataError(f"{path}: another process is adding annotations; wait for its end, then try again") from error
+        raise BusyError(f"{path}: another process is adding annotations; wait for its end, then try again") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}); an addition needs write access") from error

@@ -66,7 +66,6 @@ class EdgeFlow(InteractiveMethod):
     """
 
     network: EdgeFlowNetwork
-    takes_start = True
 
     def __init__(
         self,

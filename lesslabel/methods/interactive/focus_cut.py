@@ -18,6 +18,7 @@ from lesslabel.interaction.focus_view import FocusedImage, FocusSettings
 from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.model import History, ImageModel
 from lesslabel.interaction.prompts import Click, Side
+from lesslabel.interaction.prompts.positions import nearest_voxels
 from lesslabel.interaction.robots import ErrorCentreRobot
 from lesslabel.interaction.sub_images import Probability
 from lesslabel.interaction.training_objects import TrainingObjects
@@ -64,8 +65,6 @@ class FocusCut(InteractiveMethod):
     Raises:
         ConfigError: if a setting is out of its range.
     """
-
-    takes_start = True
 
     def __init__(
         self,
@@ -189,7 +188,7 @@ def _clicks_in_view(
     """The centre, and up to three more clicks on each side, all inside a view."""
     corner = np.array([side.start for side in crop.window])
     inside, sure = truth[crop.window], known[crop.window]
-    middle = tuple(int(place + 0.5) for place in centre)
+    middle = tuple(nearest_voxels(np.array([centre]), truth.shape)[0])
     clicks = [Click(centre, Side.FOREGROUND if truth[middle] else Side.BACKGROUND)]
     for side, area in ((Side.FOREGROUND, inside & sure), (Side.BACKGROUND, ~inside & sure)):
         voxels = np.argwhere(area)

@@ -114,12 +114,6 @@ def describe_intensity(intensity: Intensity) -> str:
     }[intensity.name]
 
 
-def _normalise(quantiles: NDArray[np.floating[Any]], intensity: Intensity) -> NDArray[np.float32]:
-    """The quantile function of an image that has this one, after normalisation, at more levels."""
-    normalised: NDArray[np.float32] = normalise(_sample(quantiles)[None, None, None], intensity)[0, 0, 0]
-    return normalised
-
-
 def _sample(quantiles: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """The quantile function at evenly spaced levels: a sample that has its distribution."""
     levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
