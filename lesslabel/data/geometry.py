@@ -18,9 +18,8 @@ def axis_codes(affine: NDArray[np.float64] | None) -> str:
     """
     if affine is None or affine.shape != (4, 4) or not np.isfinite(affine[:3, :3]).all():
         return ""
-    if not np.linalg.norm(affine[:3, :3], axis=0).all():
-        return ""
-    return "".join(reversed(aff2axcodes(affine)))
+    codes = aff2axcodes(affine)
+    return "" if None in codes else "".join(reversed(codes))
 
 
 def plane_of(codes: str) -> str:
