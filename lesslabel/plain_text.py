@@ -15,6 +15,16 @@ def visible(value: object) -> str:
     return "".join(_escape(sign) if _is_control(sign) else sign for sign in str(value))
 
 
+def composed(text: str) -> str:
+    """The text with every accent joined to its letter: macOS names files with the two apart, keyboards do not."""
+    return unicodedata.normalize("NFC", text)
+
+
+def is_word_sign(sign: str) -> bool:
+    """Whether a character belongs to a word: a letter or digit of any script, ``_``, a vowel sign or a loose accent."""
+    return sign == "_" or sign.isalnum() or unicodedata.category(sign).startswith("M")
+
+
 def is_one_line(text: str) -> bool:
     """Whether a text needs no escape: no line break, no control character, no surrogate."""
     return not any(map(_is_control, text))

@@ -183,7 +183,12 @@ def nnunet(root: Path, cases: int = 8, seed: int = 6) -> Path:
         write_nifti(root / f"images{part}" / f"heart_{index:03d}_0000.nii.gz", _image(case))
         write_nifti(root / f"labels{part}" / f"heart_{index:03d}.nii.gz", _codes(case, "dense", np.uint8))
     labels = {"background": 0, "RV": 1, "Myo": 2, "LV": 3}
-    description = {"channel_names": {"0": "MRI"}, "labels": labels, "numTraining": cases, "file_ending": ".nii.gz"}
+    description = {
+        "channel_names": {"0": "MRI"},
+        "labels": labels,
+        "numTraining": cases - cases // 4,
+        "file_ending": ".nii.gz",
+    }
     (root / "dataset.json").write_text(json.dumps(description))
     return root
 

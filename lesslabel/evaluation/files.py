@@ -7,12 +7,14 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from lesslabel.data.formats.endings import has_ending, without_ending
 from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import has_segments, read_label_map
 from lesslabel.data.mask_values import require_known_label
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.metrics import EmptyPolicy, HD95Convention, segmentation_metrics
+from lesslabel.plain_text import composed
 
 DistanceUnit = Literal["mm", "voxel"]
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -104,7 +106,7 @@ def _matched_files(pred: Path, ref: Path) -> dict[str, tuple[Path, Path]]:
 def _label_map_files(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if not path.name.endswith(SUFFIXES) or path.name.startswith("."):
+        if not has_ending(path, SUFFIXES) or path.name.startswith("."):
             continue
         case = _case_name(path)
         if case in files:
@@ -116,8 +118,7 @@ def _label_map_files(folder: Path) -> dict[str, Path]:
 
 
 def _case_name(path: Path) -> str:
-    suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), "")
-    return path.name.removesuffix(suffix)
+    return composed(without_ending(path.name, SUFFIXES))
 
 
 def _read(path: Path) -> NiftiVolume:

@@ -14,6 +14,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from lesslabel.errors import RunError
 from lesslabel.files import written_aside
 from lesslabel.runs.curves import CurveLogger
+from lesslabel.runs.precision import Precision
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _PATHS = ("best_model_path", "last_model_path", "kth_best_model_path")
@@ -136,17 +137,20 @@ class OpeningLine(Callback):
     Args:
         run: the run folder.
         cases: of the training part.
+        precision: that was chosen for this machine, if it was.
     """
 
-    def __init__(self, run: Path, cases: int) -> None:
+    def __init__(self, run: Path, cases: int, precision: Precision | None = None) -> None:
         self.run = run
         self.cases = cases
+        self.precision = precision
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the line."""
         if trainer.is_global_zero:
             where = f"iteration {trainer.global_step}/{trainer.max_steps}"
-            print(f"training: {self.run} · {self.cases} cases · {where}", flush=True)
+            chosen = "" if self.precision is None else f" · {self.precision.name}, {self.precision.reason}"
+            print(f"training: {self.run} · {self.cases} cases · {where}{chosen}", flush=True)
 
 
 class EpochLine(Callback):

@@ -16,13 +16,13 @@ def describe_geometry(data: SegmentationDataModule) -> dict[str, Any]:
     """Geometry of the training images for `data.json`.
 
     Returns:
-        ``axes``, every orientation that occurs (see `lesslabel.data.geometry.axis_codes`), and ``spacing_mm``, the
-        ``smallest`` and the ``largest`` side along z, y and x.
+        ``axes``, every orientation that occurs (the nearest name, see `lesslabel.data.geometry.axis_codes`), and
+        ``spacing_mm``, the ``smallest`` and the ``largest`` side along z, y and x.
     """
     records = data.records("train")
     sides = list(zip(*(record.spacing_mm for record in records), strict=True))
     return {
-        "axes": sorted({data.store.axis_codes(record.uid) for record in records} - {""}),
+        "axes": sorted({codes for record in records for codes in data.store.axis_codes(record.uid)[:1]}),
         "spacing_mm": {"smallest": [min(side) for side in sides], "largest": [max(side) for side in sides]},
     }
 
@@ -46,14 +46,15 @@ def list_differences(data: SegmentationDataModule, records: Sequence[CaseRecord]
 def _list_axes(data: SegmentationDataModule, records: Sequence[CaseRecord], trained: Sequence[str]) -> Iterator[str]:
     found: dict[str, list[str]] = {}
     for record in records:
-        found.setdefault(data.store.axis_codes(record.uid), []).append(record.uid)
+        possible = data.store.axis_codes(record.uid)
+        if possible and not set(possible) & set(trained):
+            found.setdefault(possible[0], []).append(record.uid)
     for codes, uids in found.items():
-        if codes and codes not in trained:
-            yield (
-                f"axes (z, y, x) run to {codes} ({plane_of(codes)} slices) in {_name(uids)}, the run was trained on "
-                f"{', '.join(f'{each} ({plane_of(each)})' for each in trained)}; bring images to the orientation of "
-                "the training and prepare them again"
-            )
+        yield (
+            f"axes (z, y, x) run to {codes} ({plane_of(codes)} slices) in {_name(uids)}, the run was trained on "
+            f"{', '.join(f'{each} ({plane_of(each)})' for each in trained)}; bring images to the orientation of "
+            "the training and prepare them again"
+        )
 
 
 def _list_spacings(

@@ -18,6 +18,7 @@ from lesslabel.networks.shape import with_current_name, with_current_network
 from lesslabel.runs.config_files import read_config
 from lesslabel.runs.config_rules import require_own_folder
 from lesslabel.runs.messages import explain
+from lesslabel.runs.precision import AUTO, NAME, Precision, choose_precision, precision_in, without_precision
 from lesslabel.runs.settings import CONFIG, Setting, Settings
 
 
@@ -26,9 +27,16 @@ class RunCLI(LightningCLI):
 
     Adds to LightningCLI's groups ``model``, ``data`` and ``trainer``: ``--run``, ``--ckpt_path``, ``--weights``,
     ``--seed`` (which seeds everything, sampling included) and ``--wandb``.
+
+    Args:
+        settings: configuration files and values, in today's form.
+        automatic_precision: choose the precision that is fastest on this machine. ``precision`` says which and why, the
+            configuration holds its name.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, automatic_precision: bool = False) -> None:
+        self._automatic_precision = automatic_precision
+        self.precision: Precision | None = None
         super().__init__(
             SegmentationMethod,
             SegmentationDataModule,
@@ -65,6 +73,9 @@ class RunCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; the program's own arguments are passed in, so LightningCLI's warning about them does not apply."""
         self.config = parser.parse_args(args)
+        if self._automatic_precision:
+            self.precision = choose_precision(str(self.config["trainer.accelerator"]))
+            self.config[NAME] = self.precision.name
 
     def before_instantiate_classes(self) -> None:
         """Seed before the first weight is drawn."""
@@ -112,10 +123,34 @@ def parse_run(settings: Settings) -> RunCLI:
         ConfigError: on an unreadable file, an unknown setting or a bad value, in one line.
     """
     current = Settings(tuple(map(_in_current_form, settings.given)))
+    explicit, automatic = _without_automatic_precision(current)
     try:
-        return RunCLI(current)
+        return RunCLI(explicit, automatic_precision=automatic)
     except (ArgumentError, TypeError, ValueError) as error:
         raise ConfigError(explain(str(error), settings)) from error
+
+
+def _without_automatic_precision(settings: Settings) -> tuple[Settings, bool]:
+    """Take ``trainer.precision: auto`` out of the settings, which Lightning does not know, and find out if it holds."""
+    automatic, explicit = False, []
+    for setting in settings.given:
+        content = _content_of(setting)
+        stated = setting.value if setting.name == NAME else precision_in(content)
+        automatic = automatic if stated is None else stated == AUTO
+        if stated != AUTO:
+            explicit.append(setting)
+        elif setting.name != NAME:
+            explicit.append(replace(setting, value=json.dumps(without_precision(content))))
+    return Settings(tuple(explicit)), automatic
+
+
+def _content_of(setting: Setting) -> dict[str, Any]:
+    """The content of a configuration file, or what replaces one; empty for other settings."""
+    if setting.name != CONFIG or setting.value is None:
+        return {}
+    if (content := setting.content()) is not None:
+        return content
+    return dict(yaml.safe_load(setting.value)) if "\n" in setting.value else read_config(Path(setting.value))
 
 
 def _in_current_form(setting: Setting) -> Setting:

@@ -46,7 +46,7 @@ def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.T
         *(run.trainer_settings.get("callbacks") or []),
         ReplayableSteps(int(run.config["seed"])),
         ForgetUnsaved(),
-        OpeningLine(folder.path, len(run.datamodule.records("train"))),
+        OpeningLine(folder.path, len(run.datamodule.records("train")), run.precision),
         *checkpoint_callbacks(folder.checkpoints, validated=validated),
     ]
     if not sys.stderr.isatty():

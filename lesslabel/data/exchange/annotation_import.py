@@ -13,6 +13,7 @@ from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.exchange.queue_images import file_stem
 from lesslabel.data.exchange.returned_labels import ENDINGS, ReturnedLabels, find_label_folder, read_returned
 from lesslabel.data.formats import reading
+from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.seg_nrrd import Overlaps
 from lesslabel.data.queue import Queue
 from lesslabel.data.store import Store
@@ -106,11 +107,11 @@ def _list_drawn(store: Store, folder: Path) -> list[str]:
     length = len(file_stem(""))
     found: set[str] = set()
     for path in sorted(folder.iterdir()):
-        if path.name.endswith(ENDINGS):
+        if has_ending(path, ENDINGS):
             if path.name[:length] not in uid_of:
                 raise DataError(f"{path}: named as no case of {store.path}; name it as its image, or take it out")
             found.add(uid_of[path.name[:length]])
-        elif path.name[:length] in uid_of and path.name.endswith(reading.ENDINGS):
+        elif path.name[:length] in uid_of and has_ending(path, reading.ENDINGS):
             raise DataError(f"{path}: not a format in which label maps are taken back; save it as .nii.gz")
     if not found:
         raise DataError(f"{folder}: no label map ({', '.join(ENDINGS)}); name the folder that holds them")
@@ -145,7 +146,7 @@ def _check(
 
 def _find(folder: Path, uid: str) -> Path:
     stem = file_stem(uid)
-    found = sorted(path for path in folder.glob(f"{stem}*") if path.name.endswith(ENDINGS))
+    found = sorted(path for path in folder.glob(f"{stem}*") if has_ending(path, ENDINGS))
     if not found:
         raise DataError(
             f"{folder}: no label map {stem} ({', '.join(ENDINGS)}); add it, or take the case out of the queue"

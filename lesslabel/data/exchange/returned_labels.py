@@ -14,6 +14,7 @@ from lesslabel.data.exchange.base import UNKNOWN, affine_of
 from lesslabel.data.exchange.itksnap import DESCRIPTIONS, read_descriptions, shown_name
 from lesslabel.data.exchange.monailabel import DATASTORE, FINAL
 from lesslabel.data.exchange.nnunet import BACKGROUND, IGNORED
+from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import read_label_map
@@ -85,7 +86,7 @@ def find_label_folder(folder: Path) -> Path:
 
 def _read(path: Path, case: Case, store: Store, overlaps: Overlaps, outside: int) -> ReturnedLabels:
     image = NiftiVolume(case.image, case.spacing_mm, affine_of(case), store.case_path(case.uid), qform=case.qform)
-    if path.name.endswith(_SEGMENTATION):
+    if has_ending(path, _SEGMENTATION):
         return _read_segments(path, image, store, overlaps, outside)
     volume = lay_on(image, read_label_map(path))
     there = np.unique(volume.array).tolist()

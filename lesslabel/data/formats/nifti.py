@@ -16,6 +16,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from lesslabel.data.case import Qform
+from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.nifti_header import (
     FLOAT_ROUNDING,
     Spacing,
@@ -230,9 +231,9 @@ def _placed(path: Path, header: Any, values: NDArray[Any]) -> NiftiVolume:
 
 def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
     require_regular(path)
-    if path.name.endswith(".nii.gz"):
+    if has_ending(path, ".nii.gz"):
         return gzip.open(path, "rb")
-    if path.suffix == ".nii":
+    if has_ending(path, ".nii"):
         return path.open("rb")
     raise DataError(f"{path}: not a NIfTI file name; expected .nii or .nii.gz")
 
@@ -246,7 +247,7 @@ def _parse_header(path: Path, head: bytes) -> Any:
             header = _HEADERS[length](head[:length], check=False)
             if bytes(header["magic"].item())[:2] == b"n+":
                 return header
-    if path.suffix == ".nii" and head.startswith(_GZIP):
+    if has_ending(path, ".nii") and head.startswith(_GZIP):
         raise DataError(f"{path}: compressed with gzip, which its name does not say; rename it to {path.name}.gz")
     raise DataError(f"{path}: not a single-file NIfTI; copy it again or convert it")
 
@@ -261,7 +262,7 @@ def _stored_shape(path: Path, header: Any) -> tuple[int, ...]:
 
 def _require_room(path: Path, size: int) -> None:
     """Refuse a header that declares more than the file can hold, before memory is allocated."""
-    ratio = _LARGEST_DEFLATE_RATIO if path.suffix == ".gz" else 1
+    ratio = _LARGEST_DEFLATE_RATIO if has_ending(path, ".gz") else 1
     limit = path.stat().st_size * ratio
     if size > limit:
         raise DataError(f"{path}: header declares {size} bytes, the file holds at most {limit}; copy it again")
@@ -283,7 +284,7 @@ def _write(
     affine: NDArray[np.float64] | None,
     qform: Qform | None,
 ) -> None:
-    if not path.name.endswith((".nii", ".nii.gz")):
+    if not has_ending(path, (".nii", ".nii.gz")):
         raise DataError(f"{path}: not a NIfTI file name; expected .nii or .nii.gz")
     placed = np.diag([*reversed(spacing_mm), 1.0]) if affine is None else affine
     image = nib.Nifti1Image(values, placed)
@@ -293,4 +294,4 @@ def _write(
     image.header.set_zooms((*reversed(spacing_mm), *[1.0] * (values.ndim - 3)))
     content = image.to_bytes()
     with written_aside(path) as aside:
-        aside.write_bytes(gzip.compress(content, 4, mtime=0) if path.suffix == ".gz" else content)
+        aside.write_bytes(gzip.compress(content, 4, mtime=0) if has_ending(path, ".gz") else content)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lesslabel.data.case import IGNORE
+from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.nifti_header import Spacing
 from lesslabel.data.formats.tiff_layout import (
@@ -48,7 +49,7 @@ _MEANT = re.compile(r"(spacing|(voxel|pixel)_?(spacing|size))(_?mm)?")
 
 def is_mask_picture(path: Path, values: NDArray[Any]) -> bool:
     """Whether a label map is a picture of 0 and 255 alone, or of 255 alone: what programs save as a mask."""
-    return path.name.endswith(ENDINGS) and set(np.unique(values).tolist()) in ({0, IGNORE}, {IGNORE})
+    return has_ending(path, ENDINGS) and set(np.unique(values).tolist()) in ({0, IGNORE}, {IGNORE})
 
 
 def read_picture(path: Path, *, colours: bool = False) -> NiftiVolume:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE
-from lesslabel.data.formats import nifti, pictures
+from lesslabel.data.formats import endings, nifti, pictures
+from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.meta_image import read_meta_image
 from lesslabel.data.formats.nifti import NiftiVolume, as_image, as_label_map
@@ -26,7 +27,7 @@ ENDINGS = (".nii.gz", ".nii", SEGMENTATION, ".nrrd", ".nhdr", ".mha", ".mhd", *p
 
 def without_ending(name: str) -> str:
     """The name of a file without the ending of its format; other names are returned unchanged."""
-    return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
+    return endings.without_ending(name, ENDINGS)
 
 
 def read_image(path: Path) -> NiftiVolume:
@@ -44,9 +45,9 @@ def read_image(path: Path) -> NiftiVolume:
 
         series = read_series(path)
         return NiftiVolume(series.array[None], series.spacing_mm, series.affine, path)
-    if path.name.endswith(DICOM):
+    if has_ending(path, DICOM):
         raise DataError(f"{path}: one slice of a series, or no image; name the folder of the series")
-    return as_image(read_picture(path, colours=True) if path.name.endswith(pictures.ENDINGS) else _read(path))
+    return as_image(read_picture(path, colours=True) if has_ending(path, pictures.ENDINGS) else _read(path))
 
 
 def read_labels(
@@ -90,16 +91,16 @@ def read_labels(
 
 def read_label_map(path: Path) -> NiftiVolume:
     """Read a plain label map; see `lesslabel.data.formats.nifti.read_label_map`."""
-    if path.name.endswith((".jpg", ".jpeg")):
+    if has_ending(path, (".jpg", ".jpeg")):
         raise DataError(f"{path}: JPEG changes the values of a label map; save it as PNG")
     return as_label_map(_read(path))
 
 
 def has_segments(path: Path) -> bool:
     """Whether a label file holds the names of its segments."""
-    if path.name.endswith(SEGMENTATION):
+    if has_ending(path, SEGMENTATION):
         return bool(list_segments(path, read_metadata(path)))
-    return path.name.endswith(DICOM)
+    return has_ending(path, DICOM)
 
 
 def list_names(path: Path) -> list[str]:
@@ -108,7 +109,7 @@ def list_names(path: Path) -> list[str]:
     Raises:
         DataError: if it is damaged or holds no names.
     """
-    if path.name.endswith(DICOM):
+    if has_ending(path, DICOM):
         from lesslabel.data.formats.dicom_segments import list_dicom_segments
 
         return list_dicom_segments(path)
@@ -117,20 +118,20 @@ def list_names(path: Path) -> list[str]:
 
 def _read(path: Path) -> NiftiVolume:
     """(C, z, y, x) in the file's number type."""
-    if path.name.endswith((".nii", ".nii.gz")):
+    if has_ending(path, (".nii", ".nii.gz")):
         return nifti.read_volume(path)
-    if path.name.endswith((".nrrd", ".nhdr")):
+    if has_ending(path, (".nrrd", ".nhdr")):
         return read_nrrd_file(path).volume
-    if path.name.endswith((".mha", ".mhd")):
+    if has_ending(path, (".mha", ".mhd")):
         return read_meta_image(path)
-    if path.name.endswith(pictures.ENDINGS):
+    if has_ending(path, pictures.ENDINGS):
         return read_picture(path)
     raise DataError(f"{path}: not a format that is read; expected {', '.join(ENDINGS)}")
 
 
 def _segments(path: Path, image: NiftiVolume, wanted: Collection[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Name and voxels (z, y, x) on the image's grid of each segment that is wanted."""
-    if path.name.endswith(DICOM):
+    if has_ending(path, DICOM):
         from lesslabel.data.formats.dicom_segments import read_dicom_segments
 
         yield from read_dicom_segments(path, image, wanted)

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from lesslabel.data.case import Case
 from lesslabel.errors import DataError
+from lesslabel.plain_text import composed
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class RawCase:
     modality: str = ""
     same_grid: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "uid", composed(self.uid))
+        object.__setattr__(self, "patient", composed(self.patient))
+
 
 class Source(ABC):
     """A data layout. Subclasses list and read cases; the axes of a read case are (z, y, x).
@@ -50,6 +55,8 @@ class Source(ABC):
     """The value of an unknown voxel in whole label maps; None, as in most layouts, where every voxel is known."""
     withdrawn: Mapping[str, str] = MappingProxyType({})
     """Withdrawn patients that repeat another one, and that one; `verify` reports them."""
+    warnings: tuple[str, ...] = ()
+    """One line each on what a user may not expect of the listed cases; `prepare` passes them on."""
 
     def __init__(self, raw: Path) -> None:
         self.raw = Path(raw)

@@ -12,13 +12,23 @@ from numpy.typing import NDArray
 from lesslabel.data.case import IGNORE
 from lesslabel.data.sources.base import RawCase
 from lesslabel.errors import DataError
-from lesslabel.plain_text import is_one_line
+from lesslabel.plain_text import is_one_line, is_word_sign
 
 _SHOWN = 5
 _LONGEST_NAME = 1000
+_LONGEST_CASE_NAME = 200
 _FIX = "correct the file, or name the value among the labels"
 _FIX_OF_UNKNOWN = f"every voxel is known here; save a mask of 0 and {IGNORE} as 0 and 1"
 _RENUMBER = "label codes are whole numbers of 1 to 254; give the labels such codes in the file, and prepare it again"
+
+
+def is_case_name(text: str) -> bool:
+    """Whether a text names a case, and so its files: up to 200 letters, digits, ``_``, ``.``, ``-`` and spaces.
+
+    The first is none of the last three. Letters of every script count, with their accents and vowel signs.
+    """
+    inside = all(is_word_sign(sign) or sign in ".- " for sign in text)
+    return 0 < len(text) <= _LONGEST_CASE_NAME and text[0] not in ".- " and inside
 
 
 def to_codes(

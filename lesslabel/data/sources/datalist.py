@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.reading import ENDINGS, without_ending
 from lesslabel.data.patient_lists import GROUP_PARTS
 from lesslabel.data.sources.base import RawCase
@@ -110,7 +111,7 @@ def _is_entry(entry: Any) -> bool:
 
 def _is_file(value: Any) -> bool:
     listed = value if isinstance(value, list) else [value]
-    return any(isinstance(path, str) and path.endswith(ENDINGS) for path in listed)
+    return any(isinstance(path, str) and has_ending(path, ENDINGS) for path in listed)
 
 
 def _own_keys(fields: Any, where: str) -> dict[str, Any]:

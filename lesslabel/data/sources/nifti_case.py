@@ -1,23 +1,24 @@
 """Read a case from its files by role, for tables and for folders of several raters' label maps."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.formats import endings
+from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.grid import lay_on
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import has_segments, list_names, read_image, read_labels
 from lesslabel.data.mask_values import require_no_mask
 from lesslabel.data.sources.base import RawCase, Source
-from lesslabel.data.sources.checks import to_codes
+from lesslabel.data.sources.checks import is_case_name, to_codes
 from lesslabel.errors import DataError
+from lesslabel.plain_text import composed
 
 ENDINGS = (".nii.gz", ".nii")
 
-_RATER = re.compile(r"\w[\w.\-]*")
 _TAKEN = ("dense", "image", "scribble")
 WORDS_FOR_A_FILE = ("path", "paths", "file", "files", "filename", "filepath", "name", "map")
 """``label_path`` is the path of a label, and nobody is called so."""
@@ -25,19 +26,20 @@ WORDS_FOR_A_FILE = ("path", "paths", "file", "files", "filename", "filepath", "n
 
 def without_ending(name: str) -> str:
     """The name of a NIfTI file without ``.nii`` or ``.nii.gz``; other names are returned unchanged."""
-    return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
+    return endings.without_ending(name, ENDINGS)
 
 
 def nifti_in(folder: Path) -> list[Path]:
     """The NIfTI files of a folder by name, none if it is absent; archives made on a Mac hold twins, ``._<name>``."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.name.endswith(ENDINGS) and not path.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if has_ending(path, ENDINGS) and not path.name.startswith("."))
 
 
 def find_nifti(folder: Path, stem: str) -> Path | None:
     """The NIfTI file of that name with either ending; None if there is none."""
-    return next((path for ending in ENDINGS if (path := folder / f"{stem}{ending}").is_file()), None)
+    usual = (path for ending in ENDINGS if (path := folder / f"{stem}{ending}").is_file())
+    return next(usual, None) or next((path for path in nifti_in(folder) if without_ending(path.name) == stem), None)
 
 
 def name_annotation(label: str, where: Path | str) -> str:
@@ -58,9 +60,9 @@ def name_annotation(label: str, where: Path | str) -> str:
         return "dense"
     if rater.lower() in WORDS_FOR_A_FILE:
         raise DataError(f"{where}: '{label}' names no rater; rename it to 'label'")
-    if rater in _TAKEN or not _RATER.fullmatch(rater):
+    if rater in _TAKEN or " " in rater or not is_case_name(rater):
         raise DataError(f"{where}: '{label}' names no rater; write label_1 or label_anna, and not {', '.join(_TAKEN)}")
-    return f"rater{rater}" if rater.isdecimal() else rater
+    return composed(f"rater{rater}" if rater.isdecimal() else rater)
 
 
 def label_roles(raw: RawCase) -> list[str]:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.data.case import IGNORE, Case, Kind
+from lesslabel.data.formats.endings import has_ending, without_ending
 from lesslabel.data.formats.reading import ENDINGS
 from lesslabel.data.sources.base import RawCase
-from lesslabel.data.sources.checks import is_code, is_name, require_within
+from lesslabel.data.sources.checks import is_case_name, is_code, is_name, require_within
 from lesslabel.data.sources.listed import Listed
 from lesslabel.data.sources.nifti_case import read_case
 from lesslabel.errors import ConfigError, DataError
@@ -22,8 +23,8 @@ from lesslabel.files import is_file, read_json
 DESCRIPTION = "dataset.json"
 
 _UNKNOWN_NAME = "ignore"
-_UID = re.compile(r"\w[\w.\- ]{0,199}")
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
+_SHOWN = 5
 
 
 class NNUNet(Listed):
@@ -61,8 +62,11 @@ class NNUNet(Listed):
         self.dense_unknown = ignored
         cases = _list_cases(Path(raw), description, path)
         require_within(cases, raw if within is None else within, path)
+        self.warnings = _name_missing(path, description, cases)
         if splits is not None:
-            cases = _validate_on(cases, splits, 0 if fold is None else fold)
+            kept = _validate_on(cases, splits, 0 if fold is None else fold)
+            self.warnings += _name_left_out(splits, cases, kept)
+            cases = kept
         elif fold is not None:
             raise ConfigError(f"nnunet: fold is {fold} without splits; pass --splits splits_final.json too")
         super().__init__(raw, cases, _read_channels(description, path), labels=labels)
@@ -124,9 +128,10 @@ def _read_channels(description: Mapping[str, Any], path: Path) -> list[str]:
 
 
 def _list_cases(raw: Path, description: Mapping[str, Any], path: Path) -> list[RawCase]:
-    ending = description.get("file_ending", ".nii.gz")
+    stated = description.get("file_ending", ".nii.gz")
+    ending = str(stated).lower()
     if ending not in ENDINGS:
-        raise DataError(f"{path}: file_ending '{ending}' is not read; expected one of {', '.join(ENDINGS)}")
+        raise DataError(f"{path}: file_ending '{stated}' is not read; expected one of {', '.join(ENDINGS)}")
     if "dataset" in description:
         cases = list(_named_cases(raw, description["dataset"], path))
     else:
@@ -136,14 +141,22 @@ def _list_cases(raw: Path, description: Mapping[str, Any], path: Path) -> list[R
     return cases
 
 
+def _name_missing(path: Path, description: Mapping[str, Any], cases: list[RawCase]) -> tuple[str, ...]:
+    """A line if there are fewer or more training cases than stated, as after a copy that was cut off."""
+    there = sum(case.group == "train" for case in cases)
+    if (stated := description.get("numTraining", there)) == there:
+        return ()
+    return (f"{path}: 'numTraining' is {str(stated)[:20]}, imagesTr holds {there} cases; was everything copied?",)
+
+
 def _cases_in(raw: Path, part: str, group: str, ending: str) -> Iterator[RawCase]:
     """The cases of ``images<part>`` by name, with the label maps of ``labels<part>``."""
     channels: dict[str, dict[int, Path]] = {}
     for image in _files_in(raw / f"images{part}", ending):
-        if (match := _CHANNEL.fullmatch(image.name.removesuffix(ending))) is None:
+        if (match := _CHANNEL.fullmatch(without_ending(image.name, [ending]))) is None:
             raise DataError(f"{image}: not named <case>_0000{ending}; rename it with the number of its channel")
         channels.setdefault(match[1], {})[int(match[2])] = image
-    labels = {label.name.removesuffix(ending): label for label in _files_in(raw / f"labels{part}", ending)}
+    labels = {without_ending(label.name, [ending]): label for label in _files_in(raw / f"labels{part}", ending)}
     if strangers := sorted(labels.keys() - channels.keys()):
         raise DataError(f"{labels[strangers[0]]}: no image {strangers[0]}_0000{ending} in images{part}; add it")
     for case, images in sorted(channels.items()):
@@ -166,12 +179,20 @@ def _named_cases(raw: Path, listed: Any, path: Path) -> Iterator[RawCase]:
             raise DataError(f"{path}: case '{case}' of 'dataset' has a label that is no path; correct it")
         if label is not None:
             files["dense"] = raw / label
-        if not _UID.fullmatch(case):
+        if not is_case_name(case):
             raise DataError(f"{path}: case name {case[:60]!r} of 'dataset' cannot name a file; use letters and digits")
         for file in files.values():
             if not is_file(file):
                 raise DataError(f"{path}: case '{case}': {file}: no such file; copy it there")
         yield RawCase(case, case, files, "train")
+
+
+def _name_left_out(splits: Path, cases: list[RawCase], kept: list[RawCase]) -> tuple[str, ...]:
+    """A line if the fold lists some of the cases only, as a split of few labelled cases does on purpose."""
+    if not (out := [case.uid for case in cases if case.uid not in {case.uid for case in kept}]):
+        return ()
+    named = ", ".join(out[:_SHOWN]) + " …" * (len(out) > _SHOWN)
+    return (f"{splits}: {len(out)} of {len(cases)} cases are in neither part of the fold and are left out ({named})",)
 
 
 def _name_images(paths: list[Path]) -> dict[str, Path]:
@@ -182,7 +203,7 @@ def _files_in(folder: Path, ending: str) -> list[Path]:
     """By name; archives made on a Mac hold a twin of every file, ``._<name>``."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.name.endswith(ending) and not path.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if has_ending(path, ending) and not path.name.startswith("."))
 
 
 def _validate_on(cases: list[RawCase], splits: Path, fold: int) -> list[RawCase]:

@@ -7,9 +7,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from lesslabel.csv_table import read_rows
+from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.reading import ENDINGS, without_ending
 from lesslabel.data.patient_lists import GROUP_PARTS
 from lesslabel.data.sources.base import RawCase
+from lesslabel.data.sources.checks import is_case_name
 from lesslabel.data.sources.nifti_case import WORDS_FOR_A_FILE, name_annotation
 from lesslabel.errors import DataError
 from lesslabel.files import is_file, is_folder
@@ -18,7 +20,6 @@ from lesslabel.plain_text import is_one_line, visible
 COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality", "case", "same_grid")
 """The columns that are read, with ``image_<channel>`` and ``label_<rater>``; others are ignored."""
 
-_UID = re.compile(r"\w[\w.\- ]{0,199}")
 _MISTAKEN = {
     "split": ("set", "subset", "part", "partition", "group"),
     "label": ("mask", "seg", "segmentation", "annotation", "groundtruth", "gt"),
@@ -100,7 +101,7 @@ def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
     for role, path in files.items():
         _require_readable(path, where, role)
     uid = cells.get("case") or without_ending(Path(images[0]).name)
-    if not _UID.fullmatch(uid):
+    if not is_case_name(uid):
         raise DataError(
             f"{where}: case name '{uid[:60]}' cannot name a file; use letters, digits, '_', '-' and '.', at most 200"
         )
@@ -131,7 +132,7 @@ def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
     rows = []
     for row in content.rows:
         for column in aside:
-            if row.cells.get(column, "").strip().lower().endswith(ENDINGS):
+            if has_ending(row.cells.get(column, "").strip(), ENDINGS):
                 raise DataError(
                     f"{table}, row {row.line}: column '{column}' names a file and is not read; rename it to image, "
                     "label, scribble or label_<rater>, or remove it"
@@ -229,7 +230,7 @@ def _require_readable(path: Path, where: str, role: str) -> None:
         return
     if not is_file(path):
         raise DataError(f"{where}: {_shorten(path)}: no such file; paths are relative to the table's folder")
-    if not path.name.endswith(ENDINGS):
+    if not has_ending(path, ENDINGS):
         raise DataError(f"{where}: {path}: not a format that is read; convert it to .nii.gz")
 
 

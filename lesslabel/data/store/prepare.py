@@ -57,8 +57,8 @@ def prepare(
         same_grid: cases whose label maps are taken in the image's order of voxels without their header, or
             ``"all"``; the shape must be the image's. The fingerprint names them.
         progress: called with (cases done, cases in all).
-        warn: called with a line for every case that is prepared but cannot be trained on or predicted as it is: its
-            image has voxels that are NaN or infinite.
+        warn: called with every line of ``source.warnings``, and with one for every case that is prepared but cannot be
+            trained on or predicted as it is: its image has voxels that are NaN or infinite.
 
     Raises:
         DataError: if the folder exists, a case is damaged, two cases share a uid, a name cannot be used later, or
@@ -70,6 +70,9 @@ def prepare(
     _require_unique(raw_cases)
     raw_cases = _mark_same_grid(raw_cases, same_grid)
     require_names_of_store(source.labels, source.channels, source.raw)
+    if warn is not None:
+        for line in source.warnings:
+            warn(f"warning: {line}")
     # closed before the folder is removed: no worker may write into it any more
     with written_aside(store) as aside, closing(_run(source, raw_cases, aside, workers)) as results:
         (aside / "cases").mkdir(parents=True)

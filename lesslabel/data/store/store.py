@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.data.case import Annotation, Case, Subvolume
-from lesslabel.data.geometry import axis_codes
+from lesslabel.data.geometry import possible_axis_codes
 from lesslabel.data.store.additions import add_annotations
 from lesslabel.data.store.case_file import read_affine, read_case, read_covered_slices, read_subvolume
 from lesslabel.data.store.records import FINGERPRINT, TABLE, UPDATE, CaseRecord, case_path, read_fingerprint, read_table
@@ -100,13 +100,13 @@ class Store:
             raise DataError(f"{self.path / TABLE}: no case '{uid}'")
         return self.case_path(uid)
 
-    def axis_codes(self, uid: str) -> str:
-        """Which way the axes (z, y, x) of a case run, see `lesslabel.data.geometry`; no voxel is read.
+    def axis_codes(self, uid: str) -> tuple[str, ...]:
+        """Which way the axes (z, y, x) of a case run, see `possible_axis_codes`; no voxel is read.
 
         Raises:
             DataError: if the store has no such case, or its file cannot be read.
         """
-        return axis_codes(read_affine(self._known_path(uid)))
+        return possible_axis_codes(read_affine(self._known_path(uid)))
 
     def covered_slices(self, uid: str, annotation: str) -> tuple[int, ...] | None:
         """The slices that an annotation of a case covers, without reading voxels; None means all.

@@ -4,7 +4,6 @@ Each check compares a case with the typical one. A difference may be intended, s
 ours, chosen so that scanners of one kind pass.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median_low
@@ -15,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from lesslabel.data.case import Case
 from lesslabel.data.findings import PREPARE_AGAIN, Finding
-from lesslabel.data.geometry import axis_codes, plane_of
+from lesslabel.data.geometry import plane_of, possible_axis_codes, usual_axis_codes
 
 LARGEST_SPACING_FACTOR = 2.5
 """Between the voxel side of a case and the typical one; slices of one protocol differ by less."""
@@ -38,13 +37,13 @@ class CaseMeasures:
 
     Attributes:
         uid: the case.
-        codes: see `axis_codes`.
+        axes: see `possible_axis_codes`.
         spacing_mm: (z, y, x).
         quantiles: 0.5, 50 and 99.5 % of the intensity of each channel; empty if a value is not finite.
     """
 
     uid: str
-    codes: str
+    axes: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
     quantiles: tuple[tuple[float, float, float], ...]
 
@@ -57,7 +56,7 @@ def measure_case(case: Case) -> CaseMeasures:
     if sample.size and np.isfinite(sample).all():
         low, middle, high = np.percentile(sample, _QUANTILES, axis=1).tolist()
         quantiles = tuple(zip(low, middle, high, strict=True))
-    return CaseMeasures(case.uid, axis_codes(case.affine), case.spacing_mm, quantiles)
+    return CaseMeasures(case.uid, possible_axis_codes(case.affine), case.spacing_mm, quantiles)
 
 
 def check_cohort(
@@ -83,16 +82,15 @@ def check_cohort(
 
 def check_axes(cases: Sequence[CaseMeasures]) -> Iterator[Finding]:
     """Do the axes run the same way in all cases?"""
-    known = [case for case in cases if case.codes]
+    known = [case for case in cases if case.axes]
     if not known:
         return
-    usual = Counter(case.codes for case in known).most_common(1)[0][0]
-    for codes in dict.fromkeys(case.codes for case in known):
-        if codes == usual:
-            continue
-        others = [case.uid for case in known if case.codes == codes]
+    usual = usual_axis_codes([case.axes for case in known])
+    different = [case for case in known if usual not in case.axes]
+    for codes in dict.fromkeys(case.axes[0] for case in different):
+        others = [case.uid for case in different if case.axes[0] == codes]
         problem = f"axes (z, y, x) run to {codes} ({plane_of(codes)} slices) in {_name(others)}, to {usual} "
-        problem += f"({plane_of(usual)} slices) in {sum(case.codes == usual for case in known)} of {len(known)} cases"
+        problem += f"({plane_of(usual)} slices) in {len(known) - len(different)} of {len(known)} cases"
         cause = "images of several scans or programs; arrays are taken as they are stored"
         fix = f"bring all images and labels to one orientation (nibabel.as_closest_canonical) and {PREPARE_AGAIN}"
         yield Finding.warning(_about(others), problem, cause, fix)

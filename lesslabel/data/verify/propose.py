@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Kind
-from lesslabel.data.geometry import scanner_axes
+from lesslabel.data.geometry import scanner_axes, usual_axis_codes
 from lesslabel.data.splits import Partition, partition
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.errors import ConfigError, DataError
@@ -127,17 +127,14 @@ def _choose_annotation(store: Store, divided: Partition) -> tuple[str, Kind]:
 
 def _require_one_plane(store: Store, records: Sequence[CaseRecord]) -> None:
     """Refuse cases with different axes: a median of slice distances and pixel sizes has no meaning."""
-    by_plane: dict[str, list[str]] = {}
-    for record in records:
-        if codes := store.axis_codes(record.uid):
-            by_plane.setdefault(scanner_axes(codes), []).append(record.uid)
-    if len(by_plane) > 1:
-        usual = max(by_plane, key=lambda axes: len(by_plane[axes]))
-        others = [uid for axes, uids in by_plane.items() if axes != usual for uid in uids]
+    axes = {record.uid: tuple(map(scanner_axes, store.axis_codes(record.uid))) for record in records}
+    known = {uid: possible for uid, possible in axes.items() if possible}
+    usual = usual_axis_codes(list(known.values())) if known else ""
+    if others := [uid for uid, possible in known.items() if usual not in possible]:
         shown = ", ".join(others[:_SHOWN]) + (" …" if len(others) > _SHOWN else "")
         raise ConfigError(
             f"{store.path}: the axes of {len(others)} training cases ({shown}) run otherwise than those of the other "
-            f"{len(by_plane[usual])}, and a median of both fits neither; bring all images to one orientation "
+            f"{len(known) - len(others)}, and a median of both fits neither; bring all images to one orientation "
             "(nibabel.as_closest_canonical) and prepare them again, or propose for a store of one group"
         )
 

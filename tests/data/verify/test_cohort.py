@@ -9,7 +9,7 @@ from handmade_store import Handmade, make_case, make_store
 
 from lesslabel.cli import main
 from lesslabel.data.case import Annotation, Case, Kind
-from lesslabel.data.geometry import axis_codes, plane_of, scanner_axes
+from lesslabel.data.geometry import axis_codes, plane_of, possible_axis_codes, scanner_axes
 from lesslabel.data.store.prepare import prepare
 from lesslabel.data.verify.cohort import check_cohort, measure_case
 from lesslabel.data.verify.propose import propose_config
@@ -54,6 +54,30 @@ def test_codes_are_those_of_the_axes(affine: np.ndarray, codes: str, plane: str)
     import nibabel
 
     assert "".join(nibabel.aff2axcodes(affine)) == codes[::-1]
+
+
+def tilted(degrees: float) -> np.ndarray:
+    """Axial slices turned about the axis from left to right; at 90° they are coronal."""
+    affine = np.eye(4)
+    turn = np.deg2rad(degrees)
+    affine[1:3, 1:3] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    return affine
+
+
+def test_oblique_slices_have_two_names() -> None:
+    assert possible_axis_codes(tilted(0)) == possible_axis_codes(tilted(20)) == ("SAR",)
+    assert possible_axis_codes(tilted(44)) == ("SAR", "PSR")
+    assert possible_axis_codes(tilted(46)) == ("PSR", "SAR")
+    assert possible_axis_codes(tilted(90)) == ("PSR",)
+    assert possible_axis_codes(None) == possible_axis_codes(np.zeros((4, 4))) == ()
+
+
+def test_oblique_slices_on_both_sides_of_45_degrees_are_alike() -> None:
+    cases = [replace(case, affine=tilted(41 + 2 * number)) for number, case in enumerate(cohort())]
+    assert len({axis_codes(case.affine) for case in cases}) == 2
+    assert problems(cases) == []
+    (said,) = problems([*cases, replace(cases[2], affine=MIRRORED)])
+    assert "run to SPL (axial slices) in 1 case (case2)" in said
 
 
 def test_codes_without_a_place() -> None:
