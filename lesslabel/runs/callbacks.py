@@ -3,6 +3,7 @@
 import pickle
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from lesslabel.errors import RunError
 from lesslabel.files import written_aside
 from lesslabel.runs.curves import CurveLogger
-from lesslabel.runs.precision import Precision
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _PATHS = ("best_model_path", "last_model_path", "kth_best_model_path")
@@ -137,20 +137,20 @@ class OpeningLine(Callback):
     Args:
         run: the run folder.
         cases: of the training part.
-        precision: that was chosen for this machine, if it was.
+        remarks: on how it trains, such as the precision that was chosen for this machine.
     """
 
-    def __init__(self, run: Path, cases: int, precision: Precision | None = None) -> None:
+    def __init__(self, run: Path, cases: int, remarks: Sequence[str] = ()) -> None:
         self.run = run
         self.cases = cases
-        self.precision = precision
+        self.remarks = remarks
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the line."""
         if trainer.is_global_zero:
             where = f"iteration {trainer.global_step}/{trainer.max_steps}"
-            chosen = "" if self.precision is None else f" · {self.precision.name}, {self.precision.reason}"
-            print(f"training: {self.run} · {self.cases} cases · {where}{chosen}", flush=True)
+            parts = [f"training: {self.run}", f"{self.cases} cases", where, *self.remarks]
+            print(" · ".join(parts), flush=True)
 
 
 class EpochLine(Callback):

@@ -10,6 +10,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.loggers import Logger
 
+from lesslabel.data.loading.residence import describe_residence
 from lesslabel.errors import ConfigError
 from lesslabel.runs.callbacks import (
     EpochLine,
@@ -46,7 +47,7 @@ def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.T
         *(run.trainer_settings.get("callbacks") or []),
         ReplayableSteps(int(run.config["seed"])),
         ForgetUnsaved(),
-        OpeningLine(folder.path, len(run.datamodule.records("train")), run.precision),
+        OpeningLine(folder.path, len(run.datamodule.records("train")), _remarks(run)),
         *checkpoint_callbacks(folder.checkpoints, validated=validated),
     ]
     if not sys.stderr.isatty():
@@ -60,6 +61,14 @@ def training_trainer(run: RunCLI, folder: RunFolder, *, validated: bool) -> pl.T
     if not run.model.players():
         return _trainer(run.trainer_settings, callbacks, loggers)
     return _trainer_of_several_optimisers(run.trainer_settings, callbacks, loggers)
+
+
+def _remarks(run: RunCLI) -> list[str]:
+    """What this machine decides of a training, for its first line."""
+    remarks = [] if run.precision is None else [f"{run.precision.name}, {run.precision.reason}"]
+    if run.datamodule.resident:
+        remarks.append(describe_residence(run.datamodule.size_of_training_cases()))
+    return remarks
 
 
 def evaluation_trainer(run: RunCLI, callbacks: list[Callback]) -> pl.Trainer:

@@ -89,7 +89,7 @@ def apply_to_image(image: Tensor, parameters: AugmentationParameters) -> Tensor:
         image = _rotate(image, parameters.rotation_degrees, "bilinear")
     if parameters.noise:
         noise = np.random.default_rng(parameters.noise_seed).standard_normal(tuple(image.shape), dtype=np.float32)
-        image = image + parameters.noise * torch.from_numpy(noise)
+        image = image + parameters.noise * torch.from_numpy(noise).to(image.device)
     return image
 
 
@@ -130,6 +130,7 @@ def _rotate(array: Tensor, degrees: float, mode: str, outside: str = "zeros") ->
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     # a rotation in pixels; in the units of the grid (half a side) the axes scale differently
     matrix = torch.tensor([[cosine, -sine * height / width, 0.0], [sine * width / height, cosine, 0.0]])
+    matrix = matrix.to(array.device)
     planes = array.reshape(1, -1, height, width)
     grid = F.affine_grid(matrix[None], list(planes.shape), align_corners=False)
     return F.grid_sample(planes, grid, mode=mode, padding_mode=outside, align_corners=False).reshape(array.shape)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -118,6 +119,17 @@ class TrainingCase:
     annotated_labels: Tensor
     weight: Tensor | None = None
     derived: Tensor | None = None
+
+    def to(self, device: torch.device) -> "TrainingCase":
+        """The same case on a device; maps from the disk are read."""
+        return TrainingCase(
+            self.image.to(device),
+            self.labels.to(device),
+            self.kinds.to(device),
+            self.annotated_labels.to(device),
+            None if self.weight is None else self.weight.to(device),
+            None if self.derived is None else self.derived.to(device),
+        )
 
     def target_of(self, index: int | None) -> tuple[Tensor, Tensor, Tensor]:
         """Labels, kinds ([z]) and annotated classes (C, [z]) of one slice, or of the whole case."""

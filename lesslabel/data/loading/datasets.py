@@ -1,5 +1,6 @@
 """Training samples and evaluation cases from stored cases."""
 
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,6 +45,8 @@ class TrainingSet(Dataset[Batch]):
         annotator: makes the sample of an interactive method from an augmented one; None for any other method.
         in_parts: read only the region of a case that a sample needs, and cache no case, where possible: on the native
             grid, without maps of whole cases or matched histograms. The samples are the same.
+        device: keep every case there, whatever `cache_bytes` is, and make the samples there; None keeps cases in main
+            memory. Samples are the same, up to the rounding of the device.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class TrainingSet(Dataset[Batch]):
         annotator: Annotator | None = None,
         *,
         in_parts: bool = False,
+        device: torch.device | None = None,
     ) -> None:
         self.loader = loader
         self.shown = shown
@@ -67,9 +71,10 @@ class TrainingSet(Dataset[Batch]):
         self.derivation = derivation
         self.annotator = annotator
         self.maps = DerivedMaps(loader.store.path, derivation) if derivation is not None and derivation.whole else None
-        self.cache: Cache[TrainingCase] = Cache(self._load, cache_bytes)
+        self.device = device
+        self.cache: Cache[TrainingCase] = Cache(self._load, sys.maxsize if device is not None else cache_bytes)
         whole = self.maps is not None or loader.quantiles is not None
-        self.parts = SubvolumeReader(loader, shown) if in_parts and not whole else None
+        self.parts = SubvolumeReader(loader, shown) if in_parts and not whole and device is None else None
 
     def __getitem__(self, key: SampleKey) -> Batch:
         generator = generator_of(self.seed, key.step, key.slot)
@@ -107,8 +112,10 @@ class TrainingSet(Dataset[Batch]):
             sample["derived"] = apply_to_derived(derived, parameters).contiguous()
         elif self.derivation is not None and key.labelled and bool(dense.any()):
             derivation, classes = self.derivation, len(annotated)
-            maps = make_in_runs(lambda part: derivation.make(part, classes), labels.numpy(), dense.numpy())
-            sample["derived"] = torch.from_numpy(maps)
+            maps = make_in_runs(
+                lambda part: derivation.make(part, classes), labels.numpy(force=True), dense.numpy(force=True)
+            )
+            sample["derived"] = torch.from_numpy(maps).to(labels.device)
         return sample
 
     def _read(
@@ -140,7 +147,7 @@ class TrainingSet(Dataset[Batch]):
         if self.maps is not None and dense.any():
             dense_labels = np.where(dense[:, None, None], target.labels, np.uint8(IGNORE))
             derived = torch.from_numpy(self.maps.read(dense_labels, len(self.loader.mapping.names), dense))
-        return TrainingCase(
+        loaded = TrainingCase(
             image=self.loader.image(case),
             labels=torch.from_numpy(target.labels),
             kinds=torch.from_numpy(target.kinds),
@@ -148,6 +155,7 @@ class TrainingSet(Dataset[Batch]):
             weight=None if target.weight is None else torch.from_numpy(target.weight),
             derived=derived,
         )
+        return loaded if self.device is None else loaded.to(self.device)
 
 
 class EvaluationSet(Dataset[EvaluationBatch]):
@@ -191,7 +199,7 @@ class EvaluationSet(Dataset[EvaluationBatch]):
 def _continued(dense: Tensor, window: Window) -> Tensor:
     """Which slices of a patch are dense; slices beyond the volume are as dense as the border slice they repeat."""
     (start, depth), *_ = window
-    return dense[torch.arange(start, start + depth).clamp(0, len(dense) - 1)]
+    return dense[torch.arange(start, start + depth, device=dense.device).clamp(0, len(dense) - 1)]
 
 
 def _turned(spacing_mm: tuple[float, float, float], parameters: AugmentationParameters) -> tuple[float, float, float]:

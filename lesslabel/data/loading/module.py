@@ -16,6 +16,7 @@ from lesslabel.data.loading.derived import MapDerivation, derivation_of
 from lesslabel.data.loading.description import describe_overlays, describe_view, list_slices, name_annotations
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.pools import divide_labelled
+from lesslabel.data.loading.residence import device_of, resident_device
 from lesslabel.data.loading.resize import Interpolation
 from lesslabel.data.loading.sampling import StepSampler, Streams
 from lesslabel.data.loading.settings import check_settings
@@ -56,6 +57,8 @@ class SegmentationDataModule(pl.LightningDataModule):
         workers: loader processes; 0 loads in the training process.
         cache_gib: memory for cached training cases, in each worker. If they need more, patches and slices on the native
             grid are read without their case; other cases are read again after they were dropped.
+        resident: keep all training cases on the training device and make the samples there, in the training process,
+            whatever `workers` and `cache_gib` are; not for interactive methods. The samples are the same.
         seed: random seed of sampling, cropping and augmentation; the command line sets it to the seed of the run.
     """
 
@@ -83,6 +86,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         steps_per_epoch: int = 100,
         workers: int = 0,
         cache_gib: float = 4.0,
+        resident: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -101,6 +105,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.steps_per_epoch = steps_per_epoch
         self.workers = workers
         self.cache_bytes = int(cache_gib * _GIB)
+        self.resident = resident
         self.seed = seed
         check_settings(self)
         self._store: Store | None = None
@@ -216,6 +221,9 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Training batches in epochs of `steps_per_epoch` batches."""
+        annotator, size_bytes, device = self._annotator(), self.size_of_training_cases(), None
+        if self.resident:
+            device = resident_device(self.trainer, size_bytes, interactive=annotator is not None)
         training = TrainingSet(
             self.loader(self.training_store),
             self.shown(),
@@ -224,8 +232,9 @@ class SegmentationDataModule(pl.LightningDataModule):
             self.seed,
             self.cache_bytes,
             self._map_derivation(),
-            self._annotator(),
-            in_parts=self._size_of_training_cases() > self.cache_bytes,
+            annotator,
+            in_parts=size_bytes > self.cache_bytes,
+            device=device,
         )
         sampler = StepSampler(
             self.streams(), self.seed, self.steps_per_epoch, self._batches_seen, self._rank(), self._world()
@@ -234,9 +243,9 @@ class SegmentationDataModule(pl.LightningDataModule):
             training,
             batch_sampler=sampler,
             collate_fn=collate,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            pin_memory=self._on_gpu(),
+            num_workers=0 if self.resident else self.workers,
+            persistent_workers=self.workers > 0 and not self.resident,
+            pin_memory=device_of(self.trainer).type == "cuda" and not self.resident,
         )
 
     def val_dataloader(self) -> DataLoader[EvaluationBatch]:
@@ -260,7 +269,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             pin_memory=False,  # pinning would turn tuples into lists
         )
 
-    def _size_of_training_cases(self) -> int:
+    def size_of_training_cases(self) -> int:
         """Bytes of their images and labels on the network's grid."""
         voxels = sum(prod(self.grid.shape_of(record)) for record in self.records("train"))
         return voxels * (_IMAGE_BYTES * self.in_channels + 1)
@@ -286,6 +295,3 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def _world(self) -> int:
         return 1 if self.trainer is None else self.trainer.world_size
-
-    def _on_gpu(self) -> bool:
-        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"

@@ -16,7 +16,13 @@ from phantom_stores import PhantomStores
 from lesslabel.data import ACDCDataModule, FolderDataModule, MSCMRDataModule, PhantomDataModule
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
-from lesslabel.data.loading.augment import Augmentation
+from lesslabel.data.loading.augment import (
+    Augmentation,
+    AugmentationParameters,
+    apply_to_derived,
+    apply_to_image,
+    apply_to_labels,
+)
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.loading.sampling import SampleKey, keys_of_step
 from lesslabel.data.store import Store
@@ -463,3 +469,30 @@ def test_cases_that_do_not_fit_are_read_in_parts_and_give_the_same_batches(phant
     assert held.train_dataloader().dataset.parts is None
     assert parts.train_dataloader().dataset.parts is not None
     assert_equal_batches(take(held), take(parts))
+
+
+@pytest.mark.parametrize("settings", [{}, {"dimensions": 3, "patch_voxel": [4, 20, 24]}, {"cache_gib": 0.0}])
+def test_resident_cases_give_the_same_batches(phantom: Store, lists: Path, settings: dict[str, Any]) -> None:
+    augmentation = Augmentation(turn_flip_probability=0.3, rotation_probability=1.0, noise=0.1)
+    common = {"view": mixed_view(lists), "unlabelled_batch_size": 2, "augmentation": augmentation, "steps_per_epoch": 8}
+    usual, resident = (
+        random_module(phantom, lists, **common, **settings, resident=resident) for resident in (False, True)
+    )
+    loader = resident.train_dataloader()
+    assert (loader.num_workers, loader.dataset.parts) == (0, None)
+    assert_equal_batches(take(usual), list(loader))
+
+
+def test_an_augmentation_stays_on_its_device() -> None:
+    parameters = AugmentationParameters(rotation_degrees=7.0, noise=0.1)
+    image, labels = torch.ones(1, 8, 9, device="meta"), torch.ones(8, 9, dtype=torch.uint8, device="meta")
+    assert apply_to_image(image, parameters).device.type == "meta"
+    assert apply_to_derived(image, parameters).device.type == "meta"
+    assert apply_to_labels(labels, parameters).device.type == "meta"
+
+
+def test_resident_cases_are_for_methods_that_make_no_prompts(phantom: Store, lists: Path) -> None:
+    module = random_module(phantom, lists, resident=True)
+    module._annotator = lambda: object()  # type: ignore[method-assign]
+    with pytest.raises(ConfigError, match=r"data\.resident: an interactive method"):
+        module.train_dataloader()
