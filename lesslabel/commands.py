@@ -11,6 +11,7 @@ COMMANDS = {
     "prepare": ("store:prepare", "read a public layout or your own table into a store"),
     "verify": ("store:verify", "check a store: cause and fix for every flawed case"),
     "scribble": ("store:scribble", "draw scribbles, points or boxes from the dense labels of a store"),
+    "spread": ("store:spread", "spread scribbles over whole slices by a random walker: pseudo-labels"),
     "export": ("drawing:export", "write cases for 3D Slicer, ITK-SNAP, nnU-Net or MONAI Label"),
     "import": ("drawing:import_drawn", "bring label maps that people drew into a store"),
     "annotate": ("annotate:annotate", "draw in the browser: work off a queue with scribbles, clicks, boxes"),
