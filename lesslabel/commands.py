@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": ("training:validate", "score a run on its validation part"),
     "test": ("training:test", "score a run on its test part and keep its predictions"),
     "predict": ("training:predict", "write label maps as NIfTI, geometry kept"),
+    "pseudo": ("training:pseudo", "expand the labels of a run by certain predictions, for a second stage"),
     "clicks": ("clicks:clicks", "how many clicks an interactive method needs, by robots or from people's scribbles"),
     "evaluate": ("scoring:evaluate", "score label maps against references, file by file"),
     "raters": ("scoring:raters", "how far several raters of a store agree, pair by pair"),
