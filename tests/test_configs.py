@@ -51,6 +51,8 @@ def replica_stores(tmp_path_factory):
         _, (source, location, *options) = write(raw)
         stores[name] = folder / name
         assert main(["prepare", source, location, str(stores[name]), *options]) == 0
+    for made in ("random_walker", "expanded"):  # the second stands for an overlay
+        assert main(["spread", str(stores["acdc"]), "--name", made]) == 0
     return stores
 
 

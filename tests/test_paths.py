@@ -18,10 +18,12 @@ WRITES = {
     "scribble": set(),
     "export": {"--out"},
     "import": set(),
+    "spread": set(),
     "annotate": set(),
     "validate": set(),
     "test": set(),
     "predict": {"--output"},
+    "pseudo": {"--out"},
     "clicks": {"--out"},
     "evaluate": {"--csv"},
     "raters": {"--output"},
@@ -38,6 +40,7 @@ WRITES = {
 READS = {
     "verify": {"store", "--split"},
     "scribble": {"store"},  # and the store is added to
+    "spread": {"store"},  # and the store is added to
     "export": {"store", "--split"},
     "import": {"store", "--queue", "--from"},
     "annotate": {"store", "--queue", "--model"},  # and the store is added to
@@ -54,6 +57,8 @@ READ_BY_SOURCES = {"raw", "spacing", "scribbles", "train_list", "test_list", "sp
 WORDS_OF_SOURCES = {"same-grid", "labels", "spacing_mm", "label_order", "sequence"}
 WORDS = {
     "scribble": {"--annotation", "--name"},
+    "spread": {"--annotation", "--name"},
+    "pseudo": {"--name"},
     "export": {"--annotation"},
     "import": {"--annotation", "--author"},
     "annotate": {"--annotation", "--author", "--host"},

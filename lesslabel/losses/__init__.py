@@ -20,8 +20,16 @@ from lesslabel.losses.level_set import (
     level_set_to_probability,
     level_sets,
 )
-from lesslabel.losses.pseudo_label import hard_label, mixed_pseudo_label, pseudo_label_loss
+from lesslabel.losses.pairwise import dense_crf_loss, gated_crf_loss
+from lesslabel.losses.pseudo_label import (
+    confident_label,
+    hard_label,
+    mixed_pseudo_label,
+    pseudo_label_loss,
+    soft_label_loss,
+)
 from lesslabel.losses.ramps import gaussian_ramp, poly
+from lesslabel.losses.variation import mumford_shah_loss, total_variation_loss
 
 __all__ = [
     "LevelSetDerivation",
@@ -32,10 +40,13 @@ __all__ = [
     "class_share_divergence",
     "click_influence",
     "click_weighted_cross_entropy",
+    "confident_label",
     "consistency_loss",
     "cross_pseudo_loss",
+    "dense_crf_loss",
     "dice_loss",
     "entropy_loss",
+    "gated_crf_loss",
     "gaussian_ramp",
     "hard_label",
     "level_set",
@@ -44,10 +55,13 @@ __all__ = [
     "level_set_to_probability",
     "level_sets",
     "mixed_pseudo_label",
+    "mumford_shah_loss",
     "normalised_focal_loss",
     "partial_cross_entropy",
     "poly",
     "pseudo_label_loss",
+    "soft_label_loss",
+    "total_variation_loss",
     "voxel_entropy",
 ]
 

@@ -1,8 +1,10 @@
-"""Dynamically mixed pseudo labels and the loss they supervise."""
+"""Pseudo labels (mixed, confident, soft) and the losses they supervise."""
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from lesslabel.data.case import IGNORE
 from lesslabel.losses.dice import dice_loss
 from lesslabel.losses.rules import at_least_float32
 
@@ -18,6 +20,21 @@ def hard_label(probabilities: Tensor) -> Tensor:
     """
     # On CPU, max over the class axis is eight times as fast as argmax over it.
     return probabilities.detach().max(dim=1).indices
+
+
+@torch.no_grad()
+def confident_label(probabilities: Tensor, threshold: float) -> Tensor:
+    """Take the most probable class of every voxel where it is probable enough; no gradient flows through it.
+
+    Args:
+        probabilities: B×C×[D×]H×W.
+        threshold: in [0, 1]; a voxel whose largest probability is not above it becomes `IGNORE`.
+
+    Returns:
+        B×[D×]H×W int64 class indices or `IGNORE`.
+    """
+    largest = probabilities.max(dim=1)
+    return largest.indices.masked_fill_(largest.values <= threshold, IGNORE)
 
 
 @torch.no_grad()
@@ -49,3 +66,17 @@ def pseudo_label_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
         Scalar in [0, 1].
     """
     return dice_loss(probabilities, labels)
+
+
+def soft_label_loss(logits: Tensor, label: Tensor) -> Tensor:
+    """Average the cross-entropy −Σ q·log y against a soft label q over all voxels (eq. 5 of DMSPS).
+
+    Args:
+        logits: B×C×[D×]H×W.
+        label: probabilities q, same shape; no gradient flows into them.
+
+    Returns:
+        Scalar in nats; its smallest value is the mean entropy of the label.
+    """
+    log_probabilities = F.log_softmax(at_least_float32(logits), dim=1)
+    return -(label.detach() * log_probabilities).sum(dim=1).mean()

@@ -20,31 +20,47 @@ from lesslabel.methods.semi.entropy_minimisation import EntropyMinimisation
 from lesslabel.methods.semi.mean_teacher import MeanTeacher
 from lesslabel.methods.semi.uncertainty_aware import UncertaintyAwareMeanTeacher
 from lesslabel.methods.supervised import Supervised
+from lesslabel.methods.weak.dense_crf import DenseCRF
 from lesslabel.methods.weak.dmpls import DMPLS
+from lesslabel.methods.weak.dmsps import DMSPS
+from lesslabel.methods.weak.gated_crf import GatedCRF
+from lesslabel.methods.weak.mumford_shah import MumfordShah
 from lesslabel.methods.weak.partial_cross_entropy import PartialCrossEntropy
+from lesslabel.methods.weak.scribble2label import Scribble2Label
+from lesslabel.methods.weak.scribble_vs import ScribbleVS
+from lesslabel.methods.weak.total_variation import TotalVariation
+from lesslabel.methods.weak.ustm import USTM
 
 __all__ = [
     "DMPLS",
+    "DMSPS",
     "DTC",
+    "USTM",
     "AdaMI",
     "BidirectionalCopyPaste",
     "ClickMaps",
     "CrossPseudoSupervision",
+    "DenseCRF",
     "EdgeFlow",
     "EntropyMinimisation",
     "FCANet",
     "FeatureAware",
     "FocusCut",
     "GPInteractive",
+    "GatedCRF",
     "Inference",
     "InteractiveMethod",
     "MIDeepSeg",
     "MeanTeacher",
+    "MumfordShah",
     "Optimiser",
     "PartialCrossEntropy",
     "Prediction",
+    "Scribble2Label",
+    "ScribbleVS",
     "SegmentationMethod",
     "Supervised",
     "Tent",
+    "TotalVariation",
     "UncertaintyAwareMeanTeacher",
 ]

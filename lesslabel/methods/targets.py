@@ -58,6 +58,13 @@ def within(batch: Batch, region: Tensor) -> Batch:
     return restricted
 
 
+def known_cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
+    """Average the cross-entropy of logits B×C×[D×]H×W over the known voxels of a batch; 0 if none is known."""
+    return partial_cross_entropy(
+        logits, batch["target"], annotated_labels=batch["annotated_labels"], weight=batch.get("weight")
+    )
+
+
 def supervised_terms(logits: Tensor, batch: Batch, dice_kinds: Sequence[Kind] = (Kind.DENSE,)) -> dict[str, Tensor]:
     """Compute the supervised terms of a batch: ½ cross-entropy on known voxels and ½ Dice on dense slices.
 
@@ -69,9 +76,7 @@ def supervised_terms(logits: Tensor, batch: Batch, dice_kinds: Sequence[Kind] = 
     Returns:
         The terms ``cross_entropy`` and ``dice``.
     """
-    annotated = batch["annotated_labels"]
-    cross_entropy = partial_cross_entropy(
-        logits, batch["target"], annotated_labels=annotated, weight=batch.get("weight")
-    )
-    dice = dice_loss(logits.float().softmax(dim=1), target_of_kinds(batch, dice_kinds), annotated_labels=annotated)
-    return {"cross_entropy": 0.5 * cross_entropy, "dice": 0.5 * dice}
+    probabilities = logits.float().softmax(dim=1)
+    target = target_of_kinds(batch, dice_kinds)
+    dice = dice_loss(probabilities, target, annotated_labels=batch["annotated_labels"])
+    return {"cross_entropy": 0.5 * known_cross_entropy(logits, batch), "dice": 0.5 * dice}

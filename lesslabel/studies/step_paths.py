@@ -10,6 +10,7 @@ from lesslabel.studies.steps import OUTPUTS, Step, options, output_of
 WRITTEN = {
     "fit": ("--run",),
     "test": ("--run",),
+    "pseudo": ("--out",),
     "clicks": ("--out",),
     "select": ("--out", "--images"),
     "adapt": ("--out",),

@@ -9,7 +9,7 @@ from lesslabel.errors import ConfigError
 Value = str | int | float | bool
 Step = tuple[str, ...]
 _PLACEHOLDER = re.compile(r"\{(\w[\w -]*)\}")
-OUTPUTS = {"fit": "--run", "test": "--run", "clicks": "--out", "select": "--out", "adapt": "--out"}
+OUTPUTS = {"fit": "--run", "test": "--run", "pseudo": "--out", "clicks": "--out", "select": "--out", "adapt": "--out"}
 """The option of a command for its output; `bundle export` takes it as its second argument."""
 COMMANDS = (*OUTPUTS, "bundle")
 """The commands of a step: they write complete results into the job's folder or nothing, and change nothing else."""

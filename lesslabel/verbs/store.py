@@ -1,4 +1,4 @@
-"""``prepare``, ``verify`` and ``scribble``: a store, from raw data to weak labels."""
+"""``prepare``, ``verify``, ``scribble`` and ``spread``: a store, from raw data to weak and pseudo-labels."""
 
 import argparse
 import sys
@@ -71,6 +71,35 @@ def scribble(given: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=0, help="processes that draw")
     options = parser.parse_args(given)
     return _draw_scribbles(options)
+
+
+def spread(given: list[str]) -> int:
+    """Spread scribbles over whole slices."""
+    parser = argparse.ArgumentParser(
+        "lesslabel spread",
+        description="Spread scribbles over whole slices by a random walker: pseudo-labels, made once for every case.",
+    )
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--annotation", default="scribble", help="the scribbles (default scribble)")
+    parser.add_argument("--name", default="random_walker", help="of the pseudo-labels (default random_walker)")
+    parser.add_argument("--beta", type=float, default=100.0, help="penalty of an edge (default 100)")
+    parser.add_argument("--confidence", type=float, default=0.0, help="voxels below it stay unknown (default 0)")
+    options = parser.parse_args(given)
+    from lesslabel.data.store import Store
+    from lesslabel.data.store.spreading import spread_annotation
+
+    with show_progress("spreading") as progress:
+        count = spread_annotation(
+            Store(options.store),
+            options.annotation,
+            options.name,
+            beta=options.beta,
+            confidence=options.confidence,
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            progress=progress,
+        )
+    print(f"{options.store}: '{options.name}' added to {count} cases")
+    return 0
 
 
 def _add_source_arguments(parser: argparse.ArgumentParser, source: type[Source]) -> None:

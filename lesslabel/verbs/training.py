@@ -1,4 +1,4 @@
-"""``fit``, ``validate``, ``test`` and ``predict``: commands of a run."""
+"""``fit``, ``validate``, ``test``, ``predict`` and ``pseudo``: commands of a run."""
 
 import argparse
 from pathlib import Path
@@ -96,6 +96,38 @@ def predict(given: list[str]) -> int:
         skip_damaged=options.skip_damaged,
     )
     print(f"predicted {len(written)} cases: {options.output}")
+    return 0
+
+
+def pseudo(given: list[str]) -> int:
+    """Write pseudo-labels."""
+    parser = _run_parser(
+        "pseudo", "Expand the labels of a run's training cases by certain predictions, for a second stage of training."
+    )
+    parser.add_argument("--out", type=Path, required=True, help="annotation folder to make, for data.view.overlays")
+    parser.add_argument("--name", default="expanded", help="of the annotation (default expanded)")
+    parser.add_argument(
+        "--uncertainty",
+        type=float,
+        default=0.1,
+        help="largest entropy of a known voxel, as a share of ln C (default 0.1)",
+    )
+    parser.add_argument("--largest-component", action="store_true", help="keep only the largest part of each class")
+    options, rest = parser.parse_known_args(given)
+    run, checkpoint, overrides = _of_a_run(rest)
+    from lesslabel.runs.expanding import expand_labels
+
+    count = expand_labels(
+        run,
+        options.out,
+        name=options.name,
+        uncertainty=options.uncertainty,
+        largest_component=options.largest_component,
+        overrides=overrides,
+        checkpoint=checkpoint,
+    )
+    print(f"{options.out}: '{options.name}' of {count} cases")
+    print(f"next: lesslabel fit … --data.view.overlays '[{options.out}]'")
     return 0
 
 

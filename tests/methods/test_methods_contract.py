@@ -20,16 +20,24 @@ from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.methods import (
     DMPLS,
+    DMSPS,
     DTC,
+    USTM,
     AdaMI,
     BidirectionalCopyPaste,
     CrossPseudoSupervision,
+    DenseCRF,
     EntropyMinimisation,
+    GatedCRF,
     MeanTeacher,
+    MumfordShah,
     PartialCrossEntropy,
+    Scribble2Label,
+    ScribbleVS,
     SegmentationMethod,
     Supervised,
     Tent,
+    TotalVariation,
     UncertaintyAwareMeanTeacher,
 )
 from lesslabel.methods.semi import bidirectional_copy_paste
@@ -70,6 +78,28 @@ ROWS = [
         ("partial_cross_entropy",),
     ),
     Row("dmpls fixed", lambda shape: DMPLS(CLASSES, alpha=0.5, network=shape), ("partial_cross_entropy",)),
+    Row("scribble-vs", lambda shape: ScribbleVS(CLASSES, network=shape), ("partial_cross_entropy",)),
+    Row(
+        "scribble-vs two teachers",
+        lambda shape: ScribbleVS(CLASSES, second_teacher=True, ramp_share=0.0, network=shape),
+        ("partial_cross_entropy",),
+    ),
+    Row("dmsps", lambda shape: DMSPS(CLASSES, network=shape), ("partial_cross_entropy",)),
+    Row(
+        "dmsps published",
+        lambda shape: DMSPS(CLASSES, softmax_twice=True, predict_with="mean", network=shape),
+        ("partial_cross_entropy",),
+    ),
+    Row("gated crf", lambda shape: GatedCRF(CLASSES, radius_voxel=2, network=shape), ("partial_cross_entropy",)),
+    Row("dense crf", lambda shape: DenseCRF(CLASSES, nodes=256, network=shape), ("partial_cross_entropy",)),
+    Row("total variation", lambda shape: TotalVariation(CLASSES, network=shape), ("partial_cross_entropy",)),
+    Row("mumford-shah", lambda shape: MumfordShah(CLASSES, network=shape), ("partial_cross_entropy",)),
+    Row("ustm", lambda shape: USTM(CLASSES, passes=2, network=shape), ("partial_cross_entropy",)),
+    Row(
+        "scribble2label",
+        lambda shape: Scribble2Label(CLASSES, warm_up_share=0.0, confidence=0.4, network=shape),
+        ("partial_cross_entropy",),
+    ),
     Row("dtc", lambda shape: DTC(CLASSES, network=shape), ("dice", "level_set")),
     Row(
         "dtc level set",

@@ -11,13 +11,13 @@ from lesslabel.losses import (
     consistency_loss,
     cross_pseudo_loss,
     mixed_pseudo_label,
-    partial_cross_entropy,
     pseudo_label_loss,
 )
 from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_choice, require_not_negative, require_share
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
+from lesslabel.methods.targets import known_cross_entropy
 from lesslabel.networks import DualDecoder, Network, UNet
 
 Agreement = Literal["mixed", "cross", "consistency"]
@@ -78,27 +78,23 @@ class DMPLS(SegmentationMethod):
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """Compute pCE of both branches and the agreement loss."""
         main, auxiliary = self.network(batch["image"])
-        known = [
-            partial_cross_entropy(
-                logits, batch["target"], annotated_labels=batch["annotated_labels"], weight=batch.get("weight")
-            )
-            for logits in (main, auxiliary)
-        ]
-        agreement = self._agreement(main.float().softmax(dim=1), auxiliary.float().softmax(dim=1))
+        known = known_cross_entropy(main, batch) + known_cross_entropy(auxiliary, batch)
         return {
-            "partial_cross_entropy": 0.5 * (known[0] + known[1]),  # eq. 4-1 for both branches
-            self.agreement: self.pseudo_label_weight * agreement,
+            "partial_cross_entropy": 0.5 * known,  # eq. 4-1 for both branches
+            self.agreement: self.pseudo_label_weight * self.agreement_loss(main, auxiliary),
         }
 
     def logits(self, image: Tensor) -> Tensor:
         """Predict with the main branch."""
         return self.network.main(image)
 
-    def _agreement(self, main: Tensor, auxiliary: Tensor) -> Tensor:
+    def agreement_loss(self, main: Tensor, auxiliary: Tensor) -> Tensor:
+        """Compare the two branches, given by their logits B×C×[D×]H×W; a scalar."""
+        first, second = main.float().softmax(dim=1), auxiliary.float().softmax(dim=1)
         if self.agreement == "consistency":
-            return consistency_loss(main, auxiliary)
+            return consistency_loss(first, second)
         if self.agreement == "cross":
-            return cross_pseudo_loss(main, auxiliary)
+            return cross_pseudo_loss(first, second)
         alpha = torch.rand((), device=main.device) if self.alpha is None else self.alpha
-        mixed = mixed_pseudo_label(main, auxiliary, alpha)  # eq. 4-2, no gradient
-        return 0.5 * (pseudo_label_loss(main, mixed) + pseudo_label_loss(auxiliary, mixed))  # eq. 4-3
+        mixed = mixed_pseudo_label(first, second, alpha)  # eq. 4-2, no gradient
+        return 0.5 * (pseudo_label_loss(first, mixed) + pseudo_label_loss(second, mixed))  # eq. 4-3
