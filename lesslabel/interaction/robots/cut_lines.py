@@ -61,7 +61,7 @@ class CutLineRobot(Robot):
     corrects: ClassVar[bool] = True
     role: ClassVar[str] = "line"
 
-    def __init__(self, random: bool = True, jitter_voxel: float = 0.0, thin: ThinParts = ThinParts()) -> None:
+    def __init__(self, random: bool = False, jitter_voxel: float = 0.0, thin: ThinParts = ThinParts()) -> None:
         super().__init__(jitter_voxel)
         self.random = random
         self.thin = thin
@@ -91,9 +91,7 @@ class CutLineRobot(Robot):
         index = rng.choice(len(parts), p=counts / counts.sum()) if self.random else np.argmax(counts)
         return parts[int(index)]
 
-    def cut(
-        self, part: ThinPart, wrong: Mask, scale: RelativeSpacing, rng: np.random.Generator
-    ) -> tuple[CutLine, ...]:
+    def cut(self, part: ThinPart, wrong: Mask, scale: RelativeSpacing, rng: np.random.Generator) -> tuple[CutLine, ...]:
         """Draw a line across a part with a wrong voxel in its region; see the class.
 
         Args:
