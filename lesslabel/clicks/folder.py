@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lesslabel.clicks.measures import CLICK_COLUMNS
+from lesslabel.clicks.measures import CLICK_COLUMNS, THIN_COLUMNS
 from lesslabel.csv_table import read_csv
 from lesslabel.errors import DataError
 from lesslabel.files import read_json
@@ -22,7 +22,7 @@ FORMAT = 1
 CLICKS, PROMPTS, SUMMARY, WORST = "clicks.csv", "prompts.jsonl", "summary.json", "worst.h5"
 ObjectKey = tuple[str, int, str]
 """uid, slice (-1 for a whole case) and label."""
-_WHOLE, _REAL = ("slice", "turn", "clicks"), ("dice", "assd_mm", "seconds")
+_WHOLE, _REAL = ("slice", "turn", "clicks"), ("dice", "assd_mm", "seconds", *THIN_COLUMNS)
 Turns = tuple[tuple[Prompt, ...], ...]
 
 

@@ -30,6 +30,7 @@ class Quality:
         higher_is_better: whether a high value is a good one.
         highest: the largest value there can be.
         meaning: in one sentence.
+        always: whether every protocol has it; others are measured on request.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Quality:
     higher_is_better: bool
     highest: float
     meaning: str
+    always: bool = True
 
     @property
     def title(self) -> str:
@@ -76,6 +78,8 @@ QUALITIES = {
     for quality in (
         Quality("dice", "Dice", "", 3, True, 1.0, "Overlap of the segmentation with the object."),
         Quality("assd_mm", "ASSD", "mm", 2, False, math.inf, "Average symmetric distance of the surfaces."),
+        Quality("iou_thin", "IoU_thin", "", 3, True, 1.0, "IoU at the thin parts of the object.", always=False),
+        Quality("f_thin", "F_thin", "", 3, True, 1.0, "Agreement of the contours at the thin parts.", always=False),
     )
 }
 CLICKS_FIRST = ClickMeasure(
@@ -97,17 +101,27 @@ def clicks_read_at(cap: int) -> tuple[int, ...]:
     return (*(count for count in _READ_AT if count < cap), cap)
 
 
-def click_measures(cap: int = CAP) -> dict[str, ClickMeasure]:
+def click_measures(cap: int = CAP, *, thin: bool = False) -> dict[str, ClickMeasure]:
     """The measures that a summary has, by key and in its order.
 
     Args:
         cap: of the protocol.
+        thin: whether the protocol measures thin parts.
     """
     measures = [_clicks_needed(overlap, percent) for overlap in OVERLAPS for percent in PERCENTS]
     measures.append(_area())
-    for quality in QUALITIES.values():
+    for quality in qualities(thin=thin):
         measures += [_after_first(quality), *(_after_clicks(quality, count) for count in clicks_read_at(cap))]
     return {measure.key: measure for measure in measures}
+
+
+def qualities(*, thin: bool) -> list[Quality]:
+    """The quantities that a protocol measures.
+
+    Args:
+        thin: whether it measures thin parts.
+    """
+    return [quality for quality in QUALITIES.values() if quality.always or thin]
 
 
 def _clicks_needed(overlap: Overlap, percent: int) -> ClickMeasure:

@@ -15,12 +15,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lesslabel.clicks.measure_table import CAP, OVERLAPS, PERCENTS, QUALITIES, Overlap, click_measures, clicks_read_at
+from lesslabel.clicks.measure_table import (
+    CAP,
+    OVERLAPS,
+    PERCENTS,
+    Overlap,
+    click_measures,
+    clicks_read_at,
+    qualities,
+)
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, bootstrap_interval
 
 CLICK_COLUMNS = ("uid", "patient", "slice", "label", "turn", "clicks", "dice", "assd_mm", "seconds")
 """``slice`` is -1 for a whole case, ``clicks`` counts from the beginning, ``seconds`` are those of the turn."""
+THIN_COLUMNS = ("iou_thin", "f_thin")
+"""Further columns of a protocol that measures thin parts; NaN for an object that has none."""
 OBJECT = ["patient", "uid", "label", "slice"]
 """The columns that identify an object in a frame of clicks."""
 
@@ -46,7 +56,7 @@ def at_clicks(frame: pd.DataFrame, clicks: Sequence[int], column: str = "dice") 
     Args:
         frame: clicks.
         clicks: numbers of clicks, at least 0.
-        column: ``dice`` or ``assd_mm``.
+        column: ``dice``, ``assd_mm``, or one of `THIN_COLUMNS` if the frame has it.
 
     Returns:
         One row per object (index `OBJECT`), one column per number. An object whose first prompts cost more clicks has
@@ -136,11 +146,12 @@ def measure_objects(frame: pd.DataFrame, cap: int = CAP) -> dict[str, MeasuredOb
             measured[f"noc_{overlap}_{percent}"] = MeasuredObjects(needed["clicks"], needed["failed"])
     measured["dice_auc"] = MeasuredObjects(area_under_curve(frame, cap))
     first = frame[frame["turn"] == 1].set_index(OBJECT).sort_index()
-    for column in QUALITIES:
+    thin = set(THIN_COLUMNS) <= set(frame.columns)
+    for column in (quality.key for quality in qualities(thin=thin)):
         measured[f"{column}_first"] = MeasuredObjects(first[column])
         values = at_clicks(frame, clicks_read_at(cap), column)
         measured |= {f"{column}_{count}": MeasuredObjects(values[count]) for count in values.columns}
-    return {key: measured[key] for key in click_measures(cap)}
+    return {key: measured[key] for key in click_measures(cap, thin=thin)}
 
 
 def summarise_clicks(frame: pd.DataFrame, *, cap: int = CAP, seed: int = 0, resamples: int = 10_000) -> pd.DataFrame:
@@ -184,7 +195,7 @@ def curve_over_clicks(
 
     Args:
         frame: clicks.
-        column: ``dice`` or ``assd_mm``.
+        column: ``dice``, ``assd_mm``, or one of `THIN_COLUMNS` if the frame has it.
         cap: of the protocol.
         seed: of the bootstrap.
         resamples: bootstrap samples.
@@ -216,7 +227,7 @@ def _per_patient(values: "pd.Series[float]") -> pd.DataFrame:
 def _interval(patients: "pd.Series[float]", seed: int, resamples: int) -> dict[str, float]:
     values = np.asarray(patients.dropna(), dtype=np.float64)
     low, high = bootstrap_interval(values, seed, resamples)
-    return {"mean": float(values.mean()), "low": low, "high": high}
+    return {"mean": float(values.mean()) if len(values) else math.nan, "low": low, "high": high}
 
 
 def _require_cap(cap: int) -> None:

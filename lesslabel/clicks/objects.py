@@ -33,6 +33,7 @@ class ClickObject:
         known: the same shape, True where the reference is known.
         spacing_mm: ([z,] y, x), of that grid.
         drawn: strokes of the given annotation on the object and outside it; empty without one on it.
+        before: ([z,] y, x) bool, the object in the annotation that masks are taken from; None without one.
     """
 
     uid: str
@@ -44,6 +45,7 @@ class ClickObject:
     known: Mask
     spacing_mm: tuple[float, ...]
     drawn: tuple[Prompt, ...] = ()
+    before: Mask | None = None
 
     @property
     def name(self) -> str:
@@ -64,6 +66,7 @@ def iterate_objects(
     min_voxels: int = 1,
     slices: int | None = None,
     annotation: str | None = None,
+    before: str | None = None,
 ) -> Iterator[ClickObject]:
     """Cut cases into objects: every class of every slice in 2D, every class of the volume in 3D.
 
@@ -77,6 +80,7 @@ def iterate_objects(
         min_voxels: objects with fewer voxels on the grid are skipped.
         slices: the largest number of slices per case and class, evenly spaced among the rest; None takes all.
         annotation: the annotation whose strokes become prompts; None for none.
+        before: the annotation that start masks are taken from; None for none. Without it a case has empty masks.
 
     Yields:
         The objects of one case, one after the other, by slice and then in the order of the classes.
@@ -92,6 +96,7 @@ def iterate_objects(
         if reference is None:
             continue
         strokes = None if annotation is None else _target(case, annotation, loader)
+        masks = None if before is None else _target(case, before, loader)
         image = loader.image(case).numpy()
         annotated = [index for index in indices if reference.annotated_labels[index]]
         places = {index: _places(reference.labels == index, volumes, max(min_voxels, 1), slices) for index in annotated}
@@ -110,6 +115,7 @@ def iterate_objects(
                         known=here != IGNORE,
                         spacing_mm=loader.spacing_of(uid)[-data.dimensions :],
                         drawn=() if strokes is None else _drawn(strokes, where, index),
+                        before=None if before is None else _mask_of(masks, where, index, here.shape),
                     )
 
 
@@ -130,6 +136,11 @@ def _target(case: Case, name: str, loader: CaseLoader) -> Target | None:
     target = make_target(case.annotations[name], loader.mapping)
     labels = resize_labels(target.labels, loader.shape_of(case))
     return Target(labels, target.kind, target.annotated_labels)
+
+
+def _mask_of(masks: Target | None, where: int | slice, index: int, shape: tuple[int, ...]) -> Mask:
+    """The object in an annotation; empty if the case does not have it."""
+    return np.zeros(shape, np.bool_) if masks is None else np.asarray(masks.labels[where] == index)
 
 
 def _drawn(strokes: Target, where: int | slice, index: int) -> tuple[Prompt, ...]:

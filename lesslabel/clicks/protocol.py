@@ -10,9 +10,9 @@ from typing import Any, cast
 import pandas as pd
 
 from lesslabel.clicks.folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
-from lesslabel.clicks.measures import CLICK_COLUMNS, seconds_per_turn, summarise_clicks
+from lesslabel.clicks.measures import seconds_per_turn, summarise_clicks
 from lesslabel.clicks.objects import iterate_objects
-from lesslabel.clicks.simulator import ClickProtocol, ClickSimulator
+from lesslabel.clicks.simulator import NOTHING, ClickProtocol, ClickSimulator
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.data.view import View, require_reference
@@ -93,7 +93,7 @@ def run_clicks(
     _require_fit(model, data)
     names = _labels_of(data, labels)
     uids, left_out = keep_sound(
-        data.store, _uids_of(data, part, protocol.annotation), skip_damaged=skip_damaged, tell=print_warning
+        data.store, _uids_of(data, part, protocol), skip_damaged=skip_damaged, tell=print_warning
     )
     opened.model.to(evaluation_trainer(opened, []).strategy.root_device)
     simulator = ClickSimulator(wrapped(model, wrappers), pointing, protocol)
@@ -104,9 +104,9 @@ def run_clicks(
         if not simulator.rows:
             raise DataError(
                 f"{data.store_path}: no object of {', '.join(names)} in the {part} part"
-                f"{f' has a stroke of {protocol.annotation}' if simulator.without_prompts else ''}; choose another part"
+                f"{_why_none(simulator)}; choose another part"
             )
-        frame = pd.DataFrame(simulator.rows, columns=list(CLICK_COLUMNS))
+        frame = pd.DataFrame(simulator.rows, columns=list(simulator.columns))
         frame.to_csv(aside / CLICKS, index=False)
         write_worst(aside / WORST, simulator.worst)
         summary = {
@@ -120,6 +120,7 @@ def run_clicks(
             "data": _describe(data, part, names),
             "unseen_store": store is not None,
             "without_prompts": simulator.without_prompts,
+            **({"without_start": simulator.without_start} if protocol.start != NOTHING else {}),
             "device": opened.model.device.type,
             **({"wrappers": list(wrappers)} if wrappers else {}),
             **({"left_out": {case.uid: case.reason for case in left_out}} if left_out else {}),
@@ -149,6 +150,7 @@ def _simulate(
                 min_voxels=protocol.min_voxels,
                 slices=protocol.slices,
                 annotation=protocol.annotation,
+                before=protocol.start_annotation,
             )
             file.writelines(map(simulator.simulate, objects))
     progress(len(uids), len(uids))
@@ -165,7 +167,8 @@ def _interactive(run: RunCLI) -> tuple[InteractiveModel, Robot]:
 def _require_taken(robot: Robot, method: SegmentationMethod) -> None:
     """Refuse a robot whose kind of prompt the method ignores."""
     encoding = getattr(method, "encoding", None)
-    if robot.role and isinstance(encoding, Encoding) and all(cue.role != robot.role for cue in encoding.cues):
+    roles = {cue.role for cue in encoding.cues} if isinstance(encoding, Encoding) else {robot.role}
+    if robot.role and not roles & {robot.role, "marked"}:
         raise ConfigError(
             f"--robot {robot.name}: {type(method).__name__} takes no {robot.role}; choose another robot, such as "
             "error-centre"
@@ -209,14 +212,22 @@ def _labels_of(data: SegmentationDataModule, labels: Sequence[str]) -> tuple[str
     return tuple(name for name in known if not labels or name in labels)
 
 
-def _uids_of(data: SegmentationDataModule, part: str, annotation: str | None) -> list[str]:
+def _why_none(simulator: ClickSimulator) -> str:
+    """What no object had, for a message; empty if there was no object."""
+    if simulator.without_prompts:
+        return f" has a stroke of {simulator.protocol.annotation}"
+    return f" has a mask to start from ({simulator.protocol.start})" if simulator.without_start else ""
+
+
+def _uids_of(data: SegmentationDataModule, part: str, protocol: ClickProtocol) -> list[str]:
     records = data.records(part)
     if not records:
         raise DataError(f"{data.store_path}: the {part} part holds no case; choose another with --part")
     require_reference(data.view, records, part)
     known = sorted({name for record in records for name in record.annotation_names})
-    if annotation is not None and annotation not in known:
-        raise ConfigError(f"--first annotation:{annotation}: the {part} cases have {', '.join(known)}")
+    for option, name in (("first", protocol.annotation), ("start", protocol.start_annotation)):
+        if name is not None and name not in known:
+            raise ConfigError(f"--{option} annotation:{name}: the {part} cases have {', '.join(known)}")
     return sorted(record.uid for record in records)
 
 

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from lesslabel.clicks.folder import WorstObject, prompts_line
+from lesslabel.clicks.measures import CLICK_COLUMNS, THIN_COLUMNS
 from lesslabel.clicks.object_scores import object_scores
 from lesslabel.clicks.objects import WHOLE_CASE, ClickObject
+from lesslabel.clicks.thin_scores import ThinScores
 from lesslabel.errors import ConfigError, LesslabelError
 from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask
-from lesslabel.interaction.robots import ROBOTS, Robot
+from lesslabel.interaction.robots import ROBOTS, Robot, ThinParts
 from lesslabel.interaction.session import InteractiveSession
 from lesslabel.interaction.simulated_turns import SimulatedTurn, simulate_turns
 
@@ -24,6 +26,7 @@ PICTURED = 6
 """Number of the worst objects that are kept as pictures."""
 CORRECTING = tuple(name for name, robot in ROBOTS.items() if robot.corrects)
 """Robots that correct the current segmentation."""
+NOTHING, THIN_MISSING = "nothing", "thin-parts-missing"
 _ANNOTATION = "annotation:"
 
 
@@ -41,6 +44,9 @@ class ClickProtocol:
         seed: of the robots.
         min_voxels: objects smaller than this, on the network's grid, are left out.
         slices: the largest number of slices per case and class, evenly spaced; None takes all.
+        start: what an object starts from: ``nothing``, ``thin-parts-missing`` for the object without its thin parts,
+            ``annotation:NAME`` for the mask in an annotation of the store, such as a prediction that was added to it.
+        thin: what is thin, in the measures of thin parts and in a start without them; None measures none.
 
     Raises:
         ConfigError: if a value is out of range.
@@ -54,8 +60,12 @@ class ClickProtocol:
     seed: int = 0
     min_voxels: int = 20
     slices: int | None = None
+    start: str = NOTHING
+    thin: ThinParts | None = None
 
     def __post_init__(self) -> None:
+        if self.start not in (NOTHING, THIN_MISSING) and not self.start_annotation:
+            raise ConfigError(f"--start {self.start}: say {NOTHING}, {THIN_MISSING}, or annotation:NAME")
         if self.first != "robot" and not self.annotation:
             raise ConfigError(f"--first {self.first}: say robot, or annotation:NAME")
         if self.robot not in CORRECTING:
@@ -73,9 +83,18 @@ class ClickProtocol:
             return None
         return self.first.removeprefix(_ANNOTATION) if self.first.startswith(_ANNOTATION) else ""
 
-    def correcting_robot(self) -> Robot:
-        """Make the robot that corrects."""
-        return ROBOTS[self.robot](jitter_voxel=self.jitter_voxel or 0.0)
+    @property
+    def start_annotation(self) -> str | None:
+        """The annotation that start masks are taken from; None or empty without one."""
+        return self.start.removeprefix(_ANNOTATION) if self.start.startswith(_ANNOTATION) else None
+
+    def correcting_robot(self, own: Robot | None = None) -> Robot:
+        """Make the robot that corrects; the method's robot, with its settings, if it is of that kind."""
+        robot = ROBOTS[self.robot](jitter_voxel=self.jitter_voxel or 0.0)
+        if own is not None and own.name == self.robot:
+            jitter_voxel, robot = robot.jitter_voxel, copy.copy(own)
+            robot.jitter_voxel = jitter_voxel
+        return robot
 
     def pointing_robot(self, own: Robot) -> Robot:
         """The method's robot with the random error of this protocol."""
@@ -90,9 +109,11 @@ class ClickSimulator:
     """Simulates object after object and keeps the results.
 
     Attributes:
-        rows: of the objects so far, as `lesslabel.clicks.measures.CLICK_COLUMNS`.
+        columns: of the rows: `CLICK_COLUMNS`, and `THIN_COLUMNS` if the protocol measures thin parts.
+        rows: of the objects so far.
         worst: the objects with the lowest Dice after their last turn, at most `PICTURED`, the worst first.
         without_prompts: the number of objects without a stroke.
+        without_start: the number of objects whose start mask is empty, or that have no thin part to miss.
 
     Args:
         model: what segments.
@@ -103,10 +124,11 @@ class ClickSimulator:
     def __init__(self, model: InteractiveModel, pointing: Robot, protocol: ClickProtocol) -> None:
         self.protocol = protocol
         self.pointing = protocol.pointing_robot(pointing)
-        self.correcting = protocol.correcting_robot()
+        self.correcting = protocol.correcting_robot(pointing)
+        self.columns = (*CLICK_COLUMNS, *(THIN_COLUMNS if protocol.thin else ()))
         self.rows: list[tuple[Any, ...]] = []
         self.worst: list[WorstObject] = []
-        self.without_prompts = 0
+        self.without_prompts = self.without_start = 0
         self._worst_dice: list[float] = []
         self._session = InteractiveSession(model)
         self._shown: tuple[str, int] | None = None
@@ -124,36 +146,51 @@ class ClickSimulator:
         if self.protocol.annotation is not None and not entry.drawn:
             self.without_prompts += 1
             return ""
+        start = self._start_of(entry)
+        if start is not None and not start.any():
+            self.without_start += 1
+            return ""
         try:
             if not self._warm:  # the time of an answer excludes what a first call loads and compiles
-                list(self._turns(entry, turns=2))
+                list(self._turns(entry, start, turns=2))
                 self._warm, self._shown = True, None
-            return self._simulate(entry)
+            return self._simulate(entry, start)
         except LesslabelError as error:
             raise type(error)(f"{entry.name}: {error}") from error
 
-    def _simulate(self, entry: ClickObject) -> str:
+    def _start_of(self, entry: ClickObject) -> Mask | None:
+        """The start mask; None to start from nothing, empty if there is none for this object."""
+        if self.protocol.start != THIN_MISSING:
+            return entry.before
+        thin = (self.protocol.thin or ThinParts()).of(entry.truth, entry.spacing_mm)
+        return np.asarray(entry.truth & ~thin & thin.any())
+
+    def _simulate(self, entry: ClickObject, start: Mask | None) -> str:
         prompts, dice = [], 0.0
-        first = last = np.zeros_like(entry.truth)
-        self._score(entry, 0, SimulatedTurn((), 0, first, math.nan))
-        for number, turn in enumerate(self._turns(entry, self.protocol.turns), start=1):
-            dice = self._score(entry, number, turn)
+        first = last = np.zeros_like(entry.truth) if start is None else start
+        thin = None if self.protocol.thin is None else ThinScores(entry.truth, self.protocol.thin, entry.spacing_mm)
+        self._score(entry, 0, SimulatedTurn((), 0, first, math.nan), thin)
+        for number, turn in enumerate(self._turns(entry, start, self.protocol.turns), start=1):
+            dice = self._score(entry, number, turn, thin)
             prompts.append(turn.prompts)
             first, last = turn.mask if number == 1 else first, turn.mask
         self._keep(entry, first, last, dice)
         return prompts_line((entry.uid, entry.slice, entry.label), prompts)
 
-    def _score(self, entry: ClickObject, number: int, turn: SimulatedTurn) -> float:
+    def _score(self, entry: ClickObject, number: int, turn: SimulatedTurn, thin: ThinScores | None) -> float:
         dice, assd_mm = object_scores(turn.mask & entry.known, entry.truth, entry.spacing_mm)
         names = entry.uid, entry.patient, entry.slice, entry.label
-        self.rows.append((*names, number, turn.clicks, dice, assd_mm, turn.seconds))
+        of_thin = () if thin is None else thin.of(turn.mask & entry.known)
+        self.rows.append((*names, number, turn.clicks, dice, assd_mm, turn.seconds, *of_thin))
         return dice
 
-    def _turns(self, entry: ClickObject, turns: int | None) -> Iterator[SimulatedTurn]:
+    def _turns(self, entry: ClickObject, start: Mask | None, turns: int | None) -> Iterator[SimulatedTurn]:
         if self._shown != (entry.uid, entry.slice):  # the model prepares an image once for all of its objects
             self._session.set_image(entry.image, entry.spacing_mm)
             self._shown = entry.uid, entry.slice
         self._session.reset()
+        if start is not None:
+            self._session.start_from(start)
         first: Robot | Sequence[Prompt] = self.pointing if self.protocol.annotation is None else entry.drawn
         return simulate_turns(
             self._session,

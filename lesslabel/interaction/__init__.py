@@ -34,7 +34,7 @@ from lesslabel.interaction.prompts import (
     prompt_from_json,
     rasterise,
 )
-from lesslabel.interaction.robots import ROBOTS, Robot
+from lesslabel.interaction.robots import ROBOTS, Robot, ThinParts
 from lesslabel.interaction.session import InteractiveSession, replay
 from lesslabel.interaction.session_log import SessionLog, Turn
 from lesslabel.interaction.session_start import StartMask
@@ -69,6 +69,7 @@ __all__ = [
     "Side",
     "StartMask",
     "StructureIntegrity",
+    "ThinParts",
     "Turn",
     "clicked_parts",
     "cut_energy",

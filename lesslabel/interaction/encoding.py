@@ -22,7 +22,7 @@ from lesslabel.interaction.prompts.seeds import Mask, Shape
 
 CueName = Literal["none", "euclidean", "gaussian", "disk", "geodesic", "exponential_geodesic", "gaussian_geodesic"]
 Form = Literal["euclidean", "gaussian", "disk", "geodesic", "exponential_geodesic", "gaussian_geodesic", "mask"]
-Role = Literal["foreground", "background", "boundary", "first_click", "line", "region", "previous"]
+Role = Literal["foreground", "background", "boundary", "first_click", "line", "marked", "region", "previous"]
 Field = Literal["object", "image"]
 
 _SCALES = {
@@ -41,8 +41,8 @@ class CueMap:
 
     Attributes:
         role: what it marks: the voxels of a side, the ``first_click`` in the object only, the ``line`` of cut lines,
-            the ``region`` inside boxes and polygons, or the ``previous`` answer (0 without one; before the first answer
-            the start mask, if any).
+            all that is ``marked`` by any prompt or cut line, the ``region`` inside boxes and polygons, or the
+            ``previous`` answer (0 without one; before the first answer the start mask, if any).
         form: one of `CUES`, or ``mask`` for the marked voxels; for ``previous`` always the probability.
         scale: radius, sigma, truncation or intensity weight of the cue, in its unit; None is the published value.
 

@@ -62,6 +62,11 @@ class Guidance:
         return self._union([prompt.line(self.shape) for prompt in self.prompts])
 
     @property
+    def marked(self) -> Mask:
+        """All cut lines and all marked voxels, of any side."""
+        return self.line | self.seeds.foreground | self.seeds.background | self.seeds.boundary
+
+    @property
     def region(self) -> Mask:
         """The union of the voxels inside boxes and polygons."""
         return self._union([prompt.inside(self.shape) for prompt in self.prompts])

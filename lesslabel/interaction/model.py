@@ -1,13 +1,14 @@
 """The interface between a session and a model."""
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lesslabel.errors import DataError
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.positions import Position
 from lesslabel.interaction.prompts.seeds import Mask
@@ -24,12 +25,28 @@ class Segmentation:
             is large helps most.
         memory: the same shape, the map that the model uses at the next turn in place of the probability, such as an
             edge; None for the probability.
+        alternatives: the answers that a person may choose from, by name, this one among them; empty if there is no
+            choice. `InteractiveSession.choose` chooses.
     """
 
     mask: Mask
     probability: NDArray[np.float32]
     uncertainty: NDArray[np.float32]
     memory: NDArray[np.float32] | None = None
+    alternatives: Mapping[str, "Segmentation"] = field(default_factory=dict)
+
+    def chosen(self, name: str | None) -> "Segmentation":
+        """The answer of that name, which offers the same choice; None for this one.
+
+        Raises:
+            DataError: if there is no such answer.
+        """
+        if name is None:
+            return self
+        if name not in self.alternatives:
+            offered = ", ".join(self.alternatives) or "one answer alone"
+            raise DataError(f"no answer {name!r} to choose; this model offers {offered}")
+        return replace(self.alternatives[name], alternatives=self.alternatives)
 
     @classmethod
     def of_mask(cls, mask: Mask) -> Self:

@@ -9,7 +9,7 @@ from lesslabel.interaction.prompts import Prompt, Seeds, Side
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.interaction.thinning import thinned
 
-_OTHERS = ("first_click", "line", "region")
+_OTHERS = ("first_click", "line", "marked", "region")
 
 
 class PlacedPrompts:
@@ -20,7 +20,7 @@ class PlacedPrompts:
 
     Args:
         seeds: the seeds of the sides.
-        others: (*size) bool by role: first click, lines and regions, as required.
+        others: (*size) bool by role: first click, lines, all marks and regions, as required.
     """
 
     def __init__(self, seeds: Seeds, others: Mapping[str, Mask]) -> None:

@@ -141,6 +141,25 @@ class InteractiveSession:
         seconds = round(time.monotonic() - self._started_s, 3)
         return self.take(StartMask.of_mask(object, given.astype(np.bool_), seconds))
 
+    def choose(self, name: str, object: str = "1") -> Segmentation:  # noqa: A002
+        """Choose one of the answers to the last turn of an object (`Segmentation.alternatives`).
+
+        The next turn continues from it. It is part of the turn: undo removes both. Undone turns can no longer be
+        redone.
+
+        Args:
+            name: of the answer, such as "global".
+            object: name of the object.
+
+        Raises:
+            DataError: if there is no such object or answer. The session does not change.
+        """
+        chosen = self.segmentation(object).chosen(name)
+        last = of_object(object, self._done)[-1]
+        assert isinstance(last.turn, Turn)  # a start mask offers no choice
+        step = replace(last, turn=replace(last.turn, choice=name), answer=chosen)
+        return self._set_state(tuple(step if each is last else each for each in self._done), (), step)
+
     def take(self, turn: Turn | StartMask) -> Segmentation:
         """Add a turn or start mask with its recorded time; otherwise as `add`."""
         image, image_model = self._require_image()
@@ -156,7 +175,7 @@ class InteractiveSession:
                 prompt.validate(image.shape)
             model = earlier[0].model if earlier else image_model.begin()
             history = history_of([*(step.turn for step in earlier), turn], self._seen.get(turn.object))
-            step = Step(turn, model, model.answer(history))
+            step = Step(turn, model, model.answer(history).chosen(turn.choice))
         return self._set_state((*self._done, step), (), step)
 
     def undo(self) -> Segmentation | None:

@@ -10,9 +10,9 @@ from lesslabel.files import read_json, write_json
 from lesslabel.interaction.prompts import Prompt, prompt_from_json
 from lesslabel.interaction.session_start import StartMask, require_fields, require_plain, require_seconds
 
-_VERSION = 2
-_READ = (1, 2)
-"""Version 1 had no start masks."""
+_VERSION = 3
+_READ = (1, 2, 3)
+"""Version 1 had no start masks, version 2 no chosen answers; a log without them is written as version 2."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Turn:
         object: its name, such as "1" or "left kidney"; the log holds it, so do not use names of patients.
         prompts: at least one, in the order in which they were given.
         seconds: time since the image was set; None if unknown. Comparisons ignore it.
+        choice: name of the answer that was chosen; None for the answer of the model.
 
     Raises:
         DataError: if a value is invalid.
@@ -31,6 +32,7 @@ class Turn:
     object: str
     prompts: tuple[Prompt, ...]
     seconds: float | None = field(default=None, compare=False)
+    choice: str | None = None
 
     def __post_init__(self) -> None:
         require_plain("object", self.object)
@@ -42,11 +44,14 @@ class Turn:
                     f"object {self.object!r}: {type(prompt).__name__} is no prompt; give one, such as Click"
                 )
         require_seconds(self.object, self.seconds)
+        if self.choice is not None:
+            require_plain("choice", self.choice)
 
     def to_json(self) -> dict[str, Any]:
         """Write the turn as a JSON object."""
         prompts = [prompt.to_json() for prompt in self.prompts]
-        return {"object": self.object, "prompts": prompts, "seconds": self.seconds}
+        chosen = {} if self.choice is None else {"choice": self.choice}
+        return {"object": self.object, "prompts": prompts, "seconds": self.seconds, **chosen}
 
     @classmethod
     def from_json(cls, content: Any) -> Self:
@@ -55,10 +60,12 @@ class Turn:
         Raises:
             DataError: if it is something else.
         """
-        require_fields("turn", content, {"object", "prompts", "seconds"})
+        chosen = isinstance(content, dict) and "choice" in content
+        require_fields("turn", content, {"object", "prompts", "seconds", *(("choice",) if chosen else ())})
         if not isinstance(content["prompts"], list):
             raise DataError(f"prompts: {type(content['prompts']).__name__}; give a list")
-        return cls(content["object"], tuple(map(prompt_from_json, content["prompts"])), content["seconds"])
+        prompts = tuple(map(prompt_from_json, content["prompts"]))
+        return cls(content["object"], prompts, content["seconds"], content.get("choice"))
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class SessionLog:
         """Write the log as a JSON object."""
         return {
             "type": "session",
-            "version": _VERSION,
+            "version": _VERSION if any(isinstance(turn, Turn) and turn.choice for turn in self.turns) else 2,
             "model": dict(self.model),
             "image_sha256": self.image_sha256,
             "turns": [turn.to_json() for turn in self.turns],
@@ -109,7 +116,7 @@ class SessionLog:
             raise DataError("no log of a session; give what SessionLog.write wrote")
         version = content.get("version")
         if version not in _READ or isinstance(version, bool):
-            raise DataError(f"a session log of version {version!r}; this program reads versions 1 and {_VERSION}")
+            raise DataError(f"a session log of version {version!r}; this program reads versions 1 to {_VERSION}")
         require_fields("session log", content, {"type", "version", "model", "image_sha256", "turns"})
         if not isinstance(content["turns"], list):
             raise DataError(f"turns: {type(content['turns']).__name__}; give a list")

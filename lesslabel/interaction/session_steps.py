@@ -52,7 +52,8 @@ def answer_of(steps: Sequence[Step]) -> Segmentation:
         if isinstance(turn, StartMask):
             answer = Segmentation.of_mask(turn.mask)
         else:
-            answer = steps[place].model.answer(history_of([step.turn for step in steps[: place + 1]], answer))
+            history = history_of([step.turn for step in steps[: place + 1]], answer)
+            answer = steps[place].model.answer(history).chosen(turn.choice)
     assert answer is not None  # there is at least one step
     return answer
 

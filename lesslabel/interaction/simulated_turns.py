@@ -32,10 +32,10 @@ class SimulatedTurn:
 
 
 def count_clicks(prompts: Sequence[Prompt]) -> int:
-    """Count the clicks of prompts: one for each point, one for each scribble or line.
+    """Count the clicks of prompts: one for each point, one for each scribble, two for each cut line.
 
-    Interior margin points count one click per point, a box two, a polygon one per vertex, a scribble or a cut line one,
-    whatever its length and its number of strokes (`Prompt.clicks`).
+    Interior margin points count one click per point, a box two, a polygon one per vertex, a cut line two (its ends), a
+    scribble one, whatever its length and its number of strokes (`Prompt.clicks`).
     """
     return sum(prompt.clicks for prompt in prompts)
 

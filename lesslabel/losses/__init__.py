@@ -10,6 +10,7 @@ from lesslabel.losses.clicks import (
 )
 from lesslabel.losses.consistency import consistency_loss, cross_pseudo_loss
 from lesslabel.losses.cross_entropy import partial_cross_entropy
+from lesslabel.losses.cut_lines import repair_loss, repaired, weighted_binary_cross_entropy
 from lesslabel.losses.dice import dice_loss
 from lesslabel.losses.entropy import class_share_divergence, entropy_loss, voxel_entropy
 from lesslabel.losses.level_set import (
@@ -60,9 +61,12 @@ __all__ = [
     "partial_cross_entropy",
     "poly",
     "pseudo_label_loss",
+    "repair_loss",
+    "repaired",
     "soft_label_loss",
     "total_variation_loss",
     "voxel_entropy",
+    "weighted_binary_cross_entropy",
 ]
 
 __getattr__ = renamed_names(__name__, {"LevelSetRecipe": "LevelSetDerivation"})

@@ -25,6 +25,10 @@ def clicks(given: list[str]) -> int:
     parser.add_argument(
         "--wrap", nargs="+", default=[], metavar="NAME", help="around the method: focus, structure-integrity"
     )
+    parser.add_argument(
+        "--start", default="nothing", help="mask to correct: nothing (default), thin-parts-missing, annotation:NAME"
+    )
+    parser.add_argument("--thin", type=float, default=None, metavar="SHARE", help="measure parts thinner than that")
     parser.add_argument("--robot", default="error-centre", help="who corrects; a wrong name lists them all")
     parser.add_argument("--cap", type=int, default=20, help="clicks at most, the first ones included (default 20)")
     parser.add_argument("--turns", type=int, default=None, help="turns at most, the first one included")
@@ -46,6 +50,7 @@ def _play(options: argparse.Namespace, overrides: Settings) -> int:
     """Simulate a click protocol and print its results."""
     from lesslabel.clicks.protocol import OtherStore, run_clicks
     from lesslabel.clicks.simulator import ClickProtocol
+    from lesslabel.interaction.robots import ThinParts
 
     protocol = ClickProtocol(
         first=options.first,
@@ -56,6 +61,8 @@ def _play(options: argparse.Namespace, overrides: Settings) -> int:
         seed=options.seed,
         min_voxels=options.min_voxels,
         slices=options.slices,
+        start=options.start,
+        thin=None if options.thin is None else ThinParts(options.thin),
     )
     store = None
     if options.store is not None:

@@ -112,6 +112,8 @@ def test_the_summary_says_how_it_was_made(finished: ClickFolder, store: Path) ->
         "seed": 0,
         "min_voxels": 10,
         "slices": None,
+        "start": "nothing",
+        "thin": None,
     }
     assert (summary["method"], summary["first_robot"]) == ("GreyValue", "interior-margin-points")
     assert summary["data"]["data_hash"] == Store(store).data_hash

@@ -558,7 +558,7 @@ def test_random_cut_lines_cross_the_error() -> None:
     bar = block((60, 80), (28, 32), (5, 74))
     missed = block((60, 80), (28, 32), (41, 74))
     for seed in range(20):
-        (line,) = CutLineRobot(jitter_voxel=0.5).annotate(bar, rng(seed), prediction=bar & ~missed)
+        (line,) = CutLineRobot(random=True, jitter_voxel=0.5).annotate(bar, rng(seed), prediction=bar & ~missed)
         assert (line.line(bar.shape) & missed).any()
         assert not bar[tuple(np.floor(np.array(line.start) + 0.5).astype(int))] or line.start[1] in (0, 79)
 

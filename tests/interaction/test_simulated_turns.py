@@ -193,7 +193,7 @@ def test_an_object_that_starts_from_a_mask_is_corrected_from_its_first_turn_on()
         (Box((1, 1), (4, 4)), 2),
         (Polygon(((0, 0), (0, 5), (5, 5))), 3),
         (Scribble((((0, 0), (0, 8)), ((2, 2),))), 1),
-        (CutLine((0, 0), (5, 5)), 1),
+        (CutLine((0, 0), (5, 5)), 2),
     ],
 )
 def test_a_click_is_a_point_or_what_is_drawn_in_one_go(prompt: Prompt, clicks: int) -> None:

@@ -24,6 +24,7 @@ from lesslabel.methods import (
     FocusCut,
     GPInteractive,
     InteractiveMethod,
+    KnifeCut,
     MIDeepSeg,
 )
 from lesslabel.methods.interactive import mideepseg
@@ -43,6 +44,7 @@ class Row:
     network_runs: int = 3
 
 
+CUT = {"stride": 2, "width": 4, "depth": 3, "normalisation": "instance"}
 MASK_GUIDED = {"form": "gaussian", "previous_mask": True, "own_clicks": 2, "loss": "normalised_focal"}
 NARROW = {"stride": 2, "width": 6, "normalisation": "instance"}
 FLOW = {"stem_channels": 4, "normalisation": "instance"}
@@ -73,6 +75,9 @@ ROWS = [
     Row("focus cut fast", lambda **settings: FocusCut(focus=FocusSettings(progress="fast"), **settings), 5),
     Row("focus cut standard", lambda **settings: FocusCut(focus=FocusSettings(progress="standard"), **settings), 5),
     Row("focus cut, global view", lambda **settings: FocusCut(focus=None, **settings)),
+    Row("knife cut", lambda **settings: KnifeCut(**CUT, **settings), 1),
+    Row("knife cut, global", lambda **settings: KnifeCut(serve="global", distance=False, **CUT, **settings), 1),
+    Row("knife cut by clicks", lambda **settings: KnifeCut(prompt="click", similarity=False, **CUT, **settings), 1),
     Row("fca-net base", lambda **settings: FCANet(first_click_attention=False, click_loss=False, **settings)),
 ]
 

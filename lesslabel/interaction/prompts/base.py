@@ -42,7 +42,7 @@ class Prompt(ABC):
 
     @property
     def clicks(self) -> int:
-        """The number of clicks that it costs: one for each point, one for each scribble or line."""
+        """The number of clicks that it costs: one for each point, one for each scribble."""
         return len(self.points)
 
     @property

@@ -108,8 +108,8 @@ class CutLine(Prompt):
 
     @property
     def clicks(self) -> int:
-        """One."""
-        return 1
+        """Two, its ends, as in the tables of KnifeCut."""
+        return 2
 
     def mark(self, seeds: Seeds) -> None:
         """Mark nothing."""

@@ -11,6 +11,7 @@ from lesslabel.interaction.robots.medscribble import MedScribbleExample, read_me
 from lesslabel.interaction.robots.random_clicks import RandomClicksRobot
 from lesslabel.interaction.robots.registry import ROBOTS
 from lesslabel.interaction.robots.scribbles import ScribbleRobot
+from lesslabel.interaction.robots.thin_parts import ThinPart, ThinParts, expanded_parts, expanded_region
 
 __all__ = [
     "ROBOTS",
@@ -26,5 +27,9 @@ __all__ = [
     "RandomClicksRobot",
     "Robot",
     "ScribbleRobot",
+    "ThinPart",
+    "ThinParts",
+    "expanded_parts",
+    "expanded_region",
     "read_medscribble",
 ]

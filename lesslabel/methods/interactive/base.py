@@ -1,8 +1,8 @@
 """Base class of the interactive methods: training with simulated prompts, and prediction turn by turn."""
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,12 +40,17 @@ class Answer:
         uncertainty: (*size) float32, at least 0.
         mask: (*size) bool.
         memory: (*size) float32, what the next turn sees instead of the probability; None for the probability.
+        weight: (*size) float32 in [0, 1], how far the probability replaces the previous map of the turn; the two are
+            mixed on the image, so that where it is 0 nothing changes, bit for bit. None replaces it everywhere.
+        alternatives: the answers to choose from, by name, if there are several.
     """
 
     probability: Tensor
     uncertainty: Tensor
     mask: Tensor
     memory: Tensor | None = None
+    weight: Tensor | None = None
+    alternatives: Mapping[str, "Answer"] = field(default_factory=dict)
 
     @classmethod
     def of_probability(cls, probability: Tensor, memory: Tensor | None = None) -> "Answer":
@@ -165,6 +170,10 @@ class InteractiveMethod(SegmentationMethod):
         """The map ([z,] y, x) of the previous answer, or of the start mask, that a turn uses."""
         return before.probability if before.memory is None else before.memory
 
+    def simulated_start(self, truth: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> NDArray[np.bool_] | None:  # noqa: ARG002
+        """The start mask of an object ([z,] y, x) in validation and test; None to start from nothing."""
+        return None
+
     # The same for all methods -----------------------------------------------------------------------------------------
 
     def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
@@ -246,8 +255,16 @@ class InteractiveMethod(SegmentationMethod):
         """Predict the probability of an object from its first prompts; deterministic."""
         place = where[0] if isinstance(where[0], int) else 0
         rng = np.random.default_rng([zlib.crc32(uid.encode()), index, place])
-        prompts = self.first_robot.annotate(truth, rng, spacing_mm=session.image.spacing_mm)
-        return torch.from_numpy(session.add(*prompts, object=str(index)).probability)
+        name, spacing_mm = str(index), session.image.spacing_mm
+        start = self.simulated_start(truth, spacing_mm)
+        if start is not None and not start.any():
+            start = None
+        prompts = self.first_robot.annotate(truth, rng, prediction=start, spacing_mm=spacing_mm)
+        if start is not None:
+            started = session.start_from(start, object=name)
+            if not prompts:
+                return torch.from_numpy(started.probability)
+        return torch.from_numpy(session.add(*prompts, object=name).probability)
 
 
 def standardise(image: Tensor) -> Tensor:

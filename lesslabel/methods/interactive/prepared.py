@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lesslabel.errors import DataError
@@ -132,7 +133,14 @@ class PreparedObject:
         return self._features[1]
 
     def _to_image(self, answer: "Answer", turn_input: TurnInput) -> Segmentation:
+        shown = self._one_to_image(answer, turn_input)
+        others = {name: self._one_to_image(other, turn_input) for name, other in answer.alternatives.items()}
+        return replace(shown, alternatives=others) if others else shown
+
+    def _one_to_image(self, answer: "Answer", turn_input: TurnInput) -> Segmentation:
         crop = turn_input.crop
+        if answer.weight is not None:
+            return _mixed(crop.paste(answer.probability.cpu()), crop.paste(answer.weight.cpu()), turn_input.previous)
         mask = crop.paste(answer.mask.float().cpu()) > 0.5
         if turn_input.history.corrected and self.prepared.method.hard_clicks:
             # on a grid finer than the image, resampling could lose a marked voxel
@@ -144,6 +152,16 @@ class PreparedObject:
             uncertainty=crop.paste(answer.uncertainty.cpu()),
             memory=None if answer.memory is None else crop.paste(answer.memory.cpu()),
         )
+
+
+def _mixed(
+    probability: NDArray[np.float32], weight: NDArray[np.float32], previous: NDArray[np.float32] | None
+) -> Segmentation:
+    """An answer that replaces the previous map, 0 without one, as far as a weight says."""
+    mixed = weight * probability
+    if previous is not None:
+        mixed += (1 - weight) * previous
+    return Segmentation(mixed > 0.5, mixed, 4 * mixed * (1 - mixed))
 
 
 @contextmanager

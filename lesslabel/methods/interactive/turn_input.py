@@ -51,6 +51,12 @@ class TurnInput:
         guidance = Guidance(self.guidance.shape, self.history.turns[0])
         return self.encoding.encode(self.image, self.spacing_mm, guidance, self.crop, self._start, self.grid)
 
+    @cached_property
+    def latest(self) -> EncodedObject:
+        """The object on its crop with the prompts of the last turn alone, and the previous map."""
+        guidance = Guidance(self.guidance.shape, self.history.turns[-1])
+        return self.encoding.encode(self.image, self.spacing_mm, guidance, self.crop, self.previous, self.grid)
+
     def on(self, crop: Crop) -> EncodedObject:
         """The object with all prompts on another crop, such as one around the last click."""
         grid = self.grid if crop == self.crop else None

@@ -10,13 +10,13 @@ import pandas as pd
 
 from lesslabel.clicks.folder import ClickFolder
 from lesslabel.clicks.measure_table import (
-    QUALITIES,
     SECONDS_CORRECTION,
     SECONDS_FIRST,
     ClickMeasure,
     click_measures,
+    qualities,
 )
-from lesslabel.clicks.measures import OBJECT, curve_over_clicks, seconds_per_turn, summarise_clicks
+from lesslabel.clicks.measures import OBJECT, THIN_COLUMNS, curve_over_clicks, seconds_per_turn, summarise_clicks
 from lesslabel.errors import RunError
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS
 from lesslabel.files import write_text
@@ -212,7 +212,8 @@ def _in_words(rows: Sequence[ClickRow], frame: pd.DataFrame) -> str:
 
 def _panels(names: Sequence[str], frames: Sequence[pd.DataFrame], cap: int) -> list[Panel]:
     panels = []
-    for quality in QUALITIES.values():
+    thin = all(set(THIN_COLUMNS) <= set(frame.columns) for frame in frames)
+    for quality in qualities(thin=thin):
         curves = [
             ClickCurve(name, index, curve_over_clicks(frame, quality.key, cap=cap))
             for index, (name, frame) in enumerate(zip(names, frames, strict=True))
