@@ -12,6 +12,7 @@ from lesslabel.methods.interactive.feature_aware import FeatureAware
 from lesslabel.methods.interactive.focus_cut import FocusCut
 from lesslabel.methods.interactive.gaussian_process import GPInteractive
 from lesslabel.methods.interactive.mideepseg import MIDeepSeg
+from lesslabel.methods.interactive.mmiis import MMIIS
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.semi.bidirectional_copy_paste import BidirectionalCopyPaste
 from lesslabel.methods.semi.cross_pseudo_supervision import CrossPseudoSupervision
@@ -26,6 +27,7 @@ from lesslabel.methods.weak.partial_cross_entropy import PartialCrossEntropy
 __all__ = [
     "DMPLS",
     "DTC",
+    "MMIIS",
     "AdaMI",
     "BidirectionalCopyPaste",
     "ClickMaps",

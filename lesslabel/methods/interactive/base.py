@@ -40,12 +40,15 @@ class Answer:
         uncertainty: (*size) float32, at least 0.
         mask: (*size) bool.
         memory: (*size) float32, what the next turn sees instead of the probability; None for the probability.
+        changed: (*size) bool, where it may differ from the start mask of the object; elsewhere that mask is kept, voxel
+            by voxel of the image. None for everywhere.
     """
 
     probability: Tensor
     uncertainty: Tensor
     mask: Tensor
     memory: Tensor | None = None
+    changed: Tensor | None = None
 
     @classmethod
     def of_probability(cls, probability: Tensor, memory: Tensor | None = None) -> "Answer":
@@ -121,6 +124,11 @@ class InteractiveMethod(SegmentationMethod):
     def dimensions(self) -> int:
         """2 for images (y, x), 3 for volumes (z, y, x)."""
         return self.shape.dimensions
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of prompts (`Prompt.kind`) that the method uses; sessions refuse all others."""
+        return self.encoding.kinds
 
     # What a method may define -----------------------------------------------------------------------------------------
 

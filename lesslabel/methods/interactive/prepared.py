@@ -132,15 +132,18 @@ class PreparedObject:
         return self._features[1]
 
     def _to_image(self, answer: "Answer", turn_input: TurnInput) -> Segmentation:
-        crop = turn_input.crop
-        mask = crop.paste(answer.mask.float().cpu()) > 0.5
+        crop, start = turn_input.crop, turn_input.history.start
+        mask, probability = crop.paste(answer.mask.float().cpu()) > 0.5, crop.paste(answer.probability.cpu())
+        if answer.changed is not None and start is not None:
+            near = crop.paste(answer.changed.float().cpu()) > 0
+            mask, probability = np.where(near, mask, start), np.where(near, probability, np.float32(start))
         if turn_input.history.corrected and self.prepared.method.hard_clicks:
             # on a grid finer than the image, resampling could lose a marked voxel
             seeds = turn_input.guidance.seeds
             mask = (mask | seeds.foreground) & ~seeds.background
         return Segmentation(
             mask=np.asarray(mask),
-            probability=crop.paste(answer.probability.cpu()),
+            probability=probability,
             uncertainty=crop.paste(answer.uncertainty.cpu()),
             memory=None if answer.memory is None else crop.paste(answer.memory.cpu()),
         )
