@@ -24,6 +24,8 @@ PICTURED = 6
 """Number of the worst objects that are kept as pictures."""
 CORRECTING = tuple(name for name, robot in ROBOTS.items() if robot.corrects)
 """Robots that correct the current segmentation."""
+POINTING = tuple(name for name, robot in ROBOTS.items() if not robot.corrects)
+"""Robots that only locate the object."""
 _ANNOTATION = "annotation:"
 
 
@@ -32,8 +34,8 @@ class ClickProtocol:
     """The rules of the clicks.
 
     Attributes:
-        first: source of the first prompts: ``robot`` for the method's robot, ``annotation:NAME`` for the strokes of an
-            annotation of the store.
+        first: source of the first prompts: ``robot`` for the method's robot, one of `POINTING` for another robot as in
+            tests, ``annotation:NAME`` for the strokes of an annotation of the store.
         robot: the robot that corrects, one of `CORRECTING`.
         cap: the largest number of clicks, first prompts included.
         turns: the largest number of turns, first prompts included; None for no limit.
@@ -56,8 +58,8 @@ class ClickProtocol:
     slices: int | None = None
 
     def __post_init__(self) -> None:
-        if self.first != "robot" and not self.annotation:
-            raise ConfigError(f"--first {self.first}: say robot, or annotation:NAME")
+        if self.annotation == "":
+            raise ConfigError(f"--first {self.first}: say robot, annotation:NAME, or one of {', '.join(POINTING)}")
         if self.robot not in CORRECTING:
             raise ConfigError(f"--robot {self.robot}: choose one of {', '.join(CORRECTING)}")
         least = {"cap": 1, "turns": 1, "min_voxels": 1, "slices": 1, "seed": 0}
@@ -69,16 +71,18 @@ class ClickProtocol:
     @property
     def annotation(self) -> str | None:
         """The annotation whose strokes are the first prompts; None for the robot's prompts, empty for neither."""
-        if self.first == "robot":
+        if self.first in ("robot", *POINTING):
             return None
         return self.first.removeprefix(_ANNOTATION) if self.first.startswith(_ANNOTATION) else ""
 
     def correcting_robot(self) -> Robot:
         """Make the robot that corrects."""
-        return ROBOTS[self.robot](jitter_voxel=self.jitter_voxel or 0.0)
+        return ROBOTS[self.robot].steady(self.jitter_voxel or 0.0)
 
     def pointing_robot(self, own: Robot) -> Robot:
-        """The method's robot with the random error of this protocol."""
+        """The robot of the first prompts, with the random error of this protocol."""
+        if self.first in POINTING:
+            return ROBOTS[self.first].steady(self.jitter_voxel or 0.0)
         if self.jitter_voxel is None:
             return own
         robot = copy.copy(own)
@@ -93,6 +97,7 @@ class ClickSimulator:
         rows: of the objects so far, as `lesslabel.clicks.measures.CLICK_COLUMNS`.
         worst: the objects with the lowest Dice after their last turn, at most `PICTURED`, the worst first.
         without_prompts: the number of objects without a stroke.
+        without_start: the number of objects that started from nothing.
 
     Args:
         model: what segments.
@@ -106,7 +111,7 @@ class ClickSimulator:
         self.correcting = protocol.correcting_robot()
         self.rows: list[tuple[Any, ...]] = []
         self.worst: list[WorstObject] = []
-        self.without_prompts = 0
+        self.without_prompts = self.without_start = 0
         self._worst_dice: list[float] = []
         self._session = InteractiveSession(model)
         self._shown: tuple[str, int] | None = None
@@ -134,7 +139,8 @@ class ClickSimulator:
 
     def _simulate(self, entry: ClickObject) -> str:
         prompts, dice = [], 0.0
-        first = last = np.zeros_like(entry.truth)
+        first = last = np.zeros_like(entry.truth) if entry.start is None else entry.start
+        self.without_start += entry.start is None
         self._score(entry, 0, SimulatedTurn((), 0, first, math.nan))
         for number, turn in enumerate(self._turns(entry, self.protocol.turns), start=1):
             dice = self._score(entry, number, turn)
@@ -155,6 +161,9 @@ class ClickSimulator:
             self._shown = entry.uid, entry.slice
         self._session.reset()
         first: Robot | Sequence[Prompt] = self.pointing if self.protocol.annotation is None else entry.drawn
+        if entry.start is not None:
+            self._session.start_from(entry.start)
+            first = self.correcting
         return simulate_turns(
             self._session,
             entry.truth,

@@ -21,7 +21,10 @@ def clicks(given: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=None, help="folder to make; default RUN/clicks")
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
     parser.add_argument("--labels", nargs="+", default=[], metavar="NAME", help="of these classes alone")
-    parser.add_argument("--first", default="robot", help="who points first: robot (default), or annotation:NAME")
+    parser.add_argument("--first", default="robot", help="who points first: robot (default), annotation:NAME, box, …")
+    parser.add_argument(
+        "--start", type=Path, default=None, metavar="FOLDER", help="predictions of another run that objects start from"
+    )
     parser.add_argument(
         "--wrap", nargs="+", default=[], metavar="NAME", help="around the method: focus, structure-integrity"
     )
@@ -73,6 +76,7 @@ def _play(options: argparse.Namespace, overrides: Settings) -> int:
             labels=options.labels,
             wrappers=options.wrap,
             overrides=overrides,
+            start=options.start,
             skip_damaged=options.skip_damaged,
             progress=progress,
         )
