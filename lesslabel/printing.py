@@ -82,6 +82,13 @@ def print_clicks(summary: Mapping[str, Any]) -> None:
     digits = SECONDS_FIRST.digits
     per_click = f", {later:.{digits}f} for a click" if later else ""
     print(f"median seconds: {first:.{digits}f} for the first prompts{per_click}")
+    if "revision" in summary:
+        means = summary["revision"]
+        print(
+            f"revision degree: {means['before']:.1f} % at the start, {means['after']:.1f} % after {means['turns']:.1f} "
+            f"turns of {means['clicks']:.1f} clicks and {means['seconds']:.{digits}f} s of the model; "
+            f"{summary['without_start']} objects started from nothing"
+        )
     if summary["without_prompts"]:
         print(f"left out: {summary['without_prompts']} objects without a stroke of {summary['protocol']['first']}")
 

@@ -16,7 +16,7 @@ from lesslabel.annotating.turns import Plane
 from lesslabel.annotating.wire import Runs
 from lesslabel.data.case import Case
 from lesslabel.errors import DataError
-from lesslabel.interaction.model import History, ImageModel, ObjectModel, Segmentation
+from lesslabel.interaction.model import History, ImageModel, ObjectModel, Segmentation, require_kinds
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask, Shape
 
@@ -104,6 +104,7 @@ class Assistant:
             DataError: if the prompts do not fit the image, or the model does not understand them.
         """
         shape = self._shape(plane)
+        require_kinds(self._model.model, prompts)
         for prompt in prompts:
             prompt.validate(shape)
         start = said.start_mask(shape)

@@ -8,7 +8,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.annotating import training_free
 from lesslabel.annotating.on_grid import ImageOnGrid, resized
 from lesslabel.annotating.training_free import GeodesicCut
 from lesslabel.annotating.turns import Plane
@@ -20,13 +19,11 @@ from lesslabel.data.store import Store
 from lesslabel.data.view import select_channels
 from lesslabel.errors import ConfigError
 from lesslabel.files import hash_file
-from lesslabel.interaction.model import ImageModel, InteractiveModel, prepare_image
+from lesslabel.interaction.model import ImageModel, InteractiveModel, kinds_of, prepare_image
 from lesslabel.interaction.prompts import PROMPTS
 from lesslabel.interaction.prompts.seeds import Shape
 
 TRAINING_FREE = "training-free"
-_ANY_METHOD = ("click", "scribble", "box", "polygon")
-"""What every trained method understands, as seeds of its sides and as a place to look at."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,6 @@ class PageModel:
 
     Attributes:
         model: what segments.
-        prompts: names of the kinds of prompt that it takes.
         first: name of the kind of points that it was trained to be given first; empty if any prompt will do.
         described: what it is, in words, for the journal: no path.
         channels: of the case, those that it sees; None for all.
@@ -44,12 +40,16 @@ class PageModel:
     """
 
     model: InteractiveModel
-    prompts: tuple[str, ...]
     first: str = ""
     described: Mapping[str, str] = field(default_factory=dict)
     channels: tuple[int, ...] | None = None
     intensity: Intensity | None = None
     grid: Grid = Grid()
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The kinds of prompts that the model uses; the page offers tools for these."""
+        return kinds_of(self.model)
 
     def image_of(self, case: Case) -> NDArray[np.float32]:
         """The intensities (C, z, y, x) of a case as the model knows them, on the case's own grid."""
@@ -101,7 +101,7 @@ def open_model(name: str, store: Store) -> PageModel:
     """
     if name == TRAINING_FREE:
         model = GeodesicCut(in_channels=len(store.channels))
-        return PageModel(model, training_free.PROMPTS, described={"name": "GeodesicCut"})
+        return PageModel(model, described={"name": "GeodesicCut"})
     if not Path(name).is_dir():
         raise ConfigError(f"--model {name}: no such run; name the folder of a run, or say {TRAINING_FREE}")
     return _of_run(Path(name), store)
@@ -123,11 +123,9 @@ def _of_run(path: Path, store: Store) -> PageModel:
     channels = None if len(store.channels) == method.in_channels else select_channels(data.view, store.channels)
     if channels is not None and len(channels) != method.in_channels:
         raise ConfigError(f"--model {path}: takes {method.in_channels} channels, the store has {len(store.channels)}")
-    roles = {cue.role for cue in getattr(getattr(method, "encoding", None), "cues", ())}
     first = getattr(getattr(method, "first_robot", None), "name", "")
     return PageModel(
         model=cast(InteractiveModel, method),
-        prompts=(*_ANY_METHOD, *(["cut-line"] if "line" in roles else [])),
         first=first if first in PROMPTS and first.endswith("-points") else "",
         described={"name": type(method).__name__, "run": path.resolve().name, "weights": hash_file(run.checkpoint)},
         channels=None if channels is None else tuple(channels),

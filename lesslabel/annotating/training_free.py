@@ -14,8 +14,6 @@ from lesslabel.interaction.prompts.seeds import Mask, Seeds
 from lesslabel.interaction.robots.shapes import bounding_window
 from lesslabel.interaction.structure import clicked_parts
 
-PROMPTS = ("click", "scribble", "box", "polygon")
-"""Kinds that it understands."""
 _PERCENTILES = (0.5, 99.5)
 _MEDIAN_VOXEL = 3
 _LOOK_AROUND_VOXEL = 2
@@ -37,9 +35,16 @@ class GeodesicCut:
         in_channels: channels of the image.
         intensity_weight: how much a change of intensity counts: the larger, the less far a mark reaches.
         weight: of the edges of the cut, see `graph_cut`.
+
+    Attributes:
+        kinds: of prompts that it uses, see `lesslabel.interaction.model.kinds_of`.
     """
 
     dimensions = 2
+    kinds = (
+        *("click", "scribble", "box", "polygon", "enclosing-scribble"),
+        *("interior-margin-points", "centre-edge-points"),
+    )
 
     def __init__(self, in_channels: int = 1, intensity_weight: float = 30.0, weight: float = 2.0) -> None:
         self.in_channels = in_channels

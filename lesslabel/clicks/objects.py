@@ -3,17 +3,21 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Case
+from lesslabel.data.formats.nifti import read_label_map
 from lesslabel.data.loading.case_loader import CaseLoader
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.loading.resize import resize_labels
 from lesslabel.data.view import Target, make_target
+from lesslabel.errors import DataError
 from lesslabel.interaction.prompts import Prompt, Scribble, Side
 from lesslabel.interaction.prompts.seeds import Mask
+from lesslabel.runs.recorder import prediction_path
 
 WHOLE_CASE = -1
 """The slice index of an object in 3D."""
@@ -33,7 +37,7 @@ class ClickObject:
         known: the same shape, True where the reference is known.
         spacing_mm: ([z,] y, x), of that grid.
         drawn: strokes of the given annotation on the object and outside it; empty without one on it.
-        before: ([z,] y, x) bool, the object in the annotation that masks are taken from; None without one.
+        start: the same shape as `truth`, the mask that the object starts from; None to start from nothing.
     """
 
     uid: str
@@ -45,7 +49,7 @@ class ClickObject:
     known: Mask
     spacing_mm: tuple[float, ...]
     drawn: tuple[Prompt, ...] = ()
-    before: Mask | None = None
+    start: Mask | None = None
 
     @property
     def name(self) -> str:
@@ -66,7 +70,8 @@ def iterate_objects(
     min_voxels: int = 1,
     slices: int | None = None,
     annotation: str | None = None,
-    before: str | None = None,
+    start_annotation: str | None = None,
+    predictions: Path | None = None,
 ) -> Iterator[ClickObject]:
     """Cut cases into objects: every class of every slice in 2D, every class of the volume in 3D.
 
@@ -80,13 +85,15 @@ def iterate_objects(
         min_voxels: objects with fewer voxels on the grid are skipped.
         slices: the largest number of slices per case and class, evenly spaced among the rest; None takes all.
         annotation: the annotation whose strokes become prompts; None for none.
-        before: the annotation that start masks are taken from; None for none. Without it a case has empty masks.
+        start_annotation: the annotation that start masks are taken from; None for none.
+        predictions: folder of predictions that start masks are taken from, as `lesslabel predict` writes them, with the
+            same classes as the data; None for none.
 
     Yields:
         The objects of one case, one after the other, by slice and then in the order of the classes.
 
     Raises:
-        DataError: if a case is absent or damaged.
+        DataError: if a case or its prediction is absent or damaged.
     """
     loader, volumes = data.loader(), data.dimensions == 3
     indices = [index for index, name in enumerate(data.mapping.names) if name in labels]
@@ -96,7 +103,8 @@ def iterate_objects(
         if reference is None:
             continue
         strokes = None if annotation is None else _target(case, annotation, loader)
-        masks = None if before is None else _target(case, before, loader)
+        masks = None if start_annotation is None else _target(case, start_annotation, loader)
+        predicted = None if predictions is None else _prediction(predictions, case, loader)
         image = loader.image(case).numpy()
         annotated = [index for index in indices if reference.annotated_labels[index]]
         places = {index: _places(reference.labels == index, volumes, max(min_voxels, 1), slices) for index in annotated}
@@ -115,8 +123,29 @@ def iterate_objects(
                         known=here != IGNORE,
                         spacing_mm=loader.spacing_of(uid)[-data.dimensions :],
                         drawn=() if strokes is None else _drawn(strokes, where, index),
-                        before=None if before is None else _mask_of(masks, where, index, here.shape),
+                        start=_start(predicted, where, index)
+                        if start_annotation is None
+                        else _mask_of(masks, where, index, here.shape),
                     )
+
+
+def _prediction(folder: Path, case: Case, loader: CaseLoader) -> NDArray[np.uint8]:
+    """The predicted classes of a case on the network's grid."""
+    path = prediction_path(folder, case.uid)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; --start wants a prediction of every case, from lesslabel predict")
+    labels = read_label_map(path).array
+    if labels.shape != case.shape or labels.min() < 0 or labels.max() > IGNORE:
+        raise DataError(f"{path}: shape {labels.shape}, the case has {case.shape}; predict on the same store")
+    return resize_labels(labels.astype(np.uint8), loader.shape_of(case))
+
+
+def _start(labels: NDArray[np.uint8] | None, where: int | slice, index: int) -> Mask | None:
+    """The mask of a class; None if it is empty, since a session starts from nothing then."""
+    if labels is None:
+        return None
+    mask: Mask = labels[where] == index
+    return mask if mask.any() else None
 
 
 def _places(mask: Mask, volumes: bool, min_voxels: int, slices: int | None) -> set[int]:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pandas as pd
 
 from lesslabel.clicks.folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
-from lesslabel.clicks.measures import seconds_per_turn, summarise_clicks
+from lesslabel.clicks.measures import revision, seconds_per_turn, summarise_clicks
 from lesslabel.clicks.objects import iterate_objects
 from lesslabel.clicks.simulator import NOTHING, ClickProtocol, ClickSimulator
 from lesslabel.data.loading.module import SegmentationDataModule
@@ -59,6 +59,7 @@ def run_clicks(
     labels: Sequence[str] = (),
     wrappers: Sequence[str] = (),
     overrides: Overrides | None = None,
+    predictions: Path | None = None,
     skip_damaged: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Any]:
@@ -73,6 +74,8 @@ def run_clicks(
         labels: names of the classes; none takes all.
         wrappers: names of `WRAPPERS` around the method, the last one outermost.
         overrides: values of settings; they override the configuration of the run.
+        predictions: folder of predictions that objects start from if `protocol` says so, see `iterate_objects`; objects
+            that are not in them start from nothing, with first prompts.
         skip_damaged: skip and list the cases in which `lesslabel verify` finds an error.
         progress: called with the cases that are done and their number.
 
@@ -100,7 +103,7 @@ def run_clicks(
     _require_taken(simulator.correcting, opened.model)
     with written_aside(out) as aside:
         aside.mkdir()
-        _simulate(simulator, data, uids, names, aside / PROMPTS, progress)
+        _simulate(simulator, data, uids, names, predictions, aside / PROMPTS, progress)
         if not simulator.rows:
             raise DataError(
                 f"{data.store_path}: no object of {', '.join(names)} in the {part} part"
@@ -122,6 +125,7 @@ def run_clicks(
             "without_prompts": simulator.without_prompts,
             **({"without_start": simulator.without_start} if protocol.start != NOTHING else {}),
             "device": opened.model.device.type,
+            **({} if predictions is None else {"predictions": predictions.resolve().name, "revision": revision(frame)}),
             **({"wrappers": list(wrappers)} if wrappers else {}),
             **({"left_out": {case.uid: case.reason for case in left_out}} if left_out else {}),
             **_numbers(frame, protocol.cap),
@@ -135,6 +139,7 @@ def _simulate(
     data: SegmentationDataModule,
     uids: Sequence[str],
     labels: Sequence[str],
+    predictions: Path | None,
     prompts: Path,
     progress: Callable[[int, int], None],
 ) -> None:
@@ -150,7 +155,8 @@ def _simulate(
                 min_voxels=protocol.min_voxels,
                 slices=protocol.slices,
                 annotation=protocol.annotation,
-                before=protocol.start_annotation,
+                start_annotation=protocol.start_annotation,
+                predictions=predictions,
             )
             file.writelines(map(simulator.simulate, objects))
     progress(len(uids), len(uids))

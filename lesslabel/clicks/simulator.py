@@ -26,7 +26,9 @@ PICTURED = 6
 """Number of the worst objects that are kept as pictures."""
 CORRECTING = tuple(name for name, robot in ROBOTS.items() if robot.corrects)
 """Robots that correct the current segmentation."""
-NOTHING, THIN_MISSING = "nothing", "thin-parts-missing"
+NOTHING, THIN_MISSING, PREDICTIONS = "nothing", "thin-parts-missing", "predictions"
+POINTING = tuple(name for name, robot in ROBOTS.items() if not robot.corrects)
+"""Robots that only locate the object."""
 _ANNOTATION = "annotation:"
 
 
@@ -35,8 +37,8 @@ class ClickProtocol:
     """The rules of the clicks.
 
     Attributes:
-        first: source of the first prompts: ``robot`` for the method's robot, ``annotation:NAME`` for the strokes of an
-            annotation of the store.
+        first: source of the first prompts: ``robot`` for the method's robot, one of `POINTING` for another robot as in
+            tests, ``annotation:NAME`` for the strokes of an annotation of the store.
         robot: the robot that corrects, one of `CORRECTING`.
         cap: the largest number of clicks, first prompts included.
         turns: the largest number of turns, first prompts included; None for no limit.
@@ -45,7 +47,7 @@ class ClickProtocol:
         min_voxels: objects smaller than this, on the network's grid, are left out.
         slices: the largest number of slices per case and class, evenly spaced; None takes all.
         start: what an object starts from: ``nothing``, ``thin-parts-missing`` for the object without its thin parts,
-            ``annotation:NAME`` for the mask in an annotation of the store, such as a prediction that was added to it.
+            ``annotation:NAME`` for the mask in an annotation of the store, ``predictions`` for those of another run.
         thin: what is thin, in the measures of thin parts and in a start without them; None measures none.
 
     Raises:
@@ -64,10 +66,11 @@ class ClickProtocol:
     thin: ThinParts | None = None
 
     def __post_init__(self) -> None:
-        if self.start not in (NOTHING, THIN_MISSING) and not self.start_annotation:
-            raise ConfigError(f"--start {self.start}: say {NOTHING}, {THIN_MISSING}, or annotation:NAME")
-        if self.first != "robot" and not self.annotation:
-            raise ConfigError(f"--first {self.first}: say robot, or annotation:NAME")
+        if self.start not in (NOTHING, THIN_MISSING, PREDICTIONS) and not self.start_annotation:
+            known = f"{NOTHING}, {THIN_MISSING}, annotation:NAME, or a folder that exists"
+            raise ConfigError(f"--start {self.start}: say {known}")
+        if self.annotation == "":
+            raise ConfigError(f"--first {self.first}: say robot, annotation:NAME, or one of {', '.join(POINTING)}")
         if self.robot not in CORRECTING:
             raise ConfigError(f"--robot {self.robot}: choose one of {', '.join(CORRECTING)}")
         least = {"cap": 1, "turns": 1, "min_voxels": 1, "slices": 1, "seed": 0}
@@ -79,7 +82,7 @@ class ClickProtocol:
     @property
     def annotation(self) -> str | None:
         """The annotation whose strokes are the first prompts; None for the robot's prompts, empty for neither."""
-        if self.first == "robot":
+        if self.first in ("robot", *POINTING):
             return None
         return self.first.removeprefix(_ANNOTATION) if self.first.startswith(_ANNOTATION) else ""
 
@@ -90,14 +93,16 @@ class ClickProtocol:
 
     def correcting_robot(self, own: Robot | None = None) -> Robot:
         """Make the robot that corrects; the method's robot, with its settings, if it is of that kind."""
-        robot = ROBOTS[self.robot](jitter_voxel=self.jitter_voxel or 0.0)
-        if own is not None and own.name == self.robot:
-            jitter_voxel, robot = robot.jitter_voxel, copy.copy(own)
-            robot.jitter_voxel = jitter_voxel
+        if own is None or own.name != self.robot:
+            return ROBOTS[self.robot].steady(self.jitter_voxel or 0.0)
+        robot = copy.copy(own)
+        robot.jitter_voxel = self.jitter_voxel or 0.0
         return robot
 
     def pointing_robot(self, own: Robot) -> Robot:
-        """The method's robot with the random error of this protocol."""
+        """The robot of the first prompts, with the random error of this protocol."""
+        if self.first in POINTING:
+            return ROBOTS[self.first].steady(self.jitter_voxel or 0.0)
         if self.jitter_voxel is None:
             return own
         robot = copy.copy(own)
@@ -113,7 +118,8 @@ class ClickSimulator:
         rows: of the objects so far.
         worst: the objects with the lowest Dice after their last turn, at most `PICTURED`, the worst first.
         without_prompts: the number of objects without a stroke.
-        without_start: the number of objects whose start mask is empty, or that have no thin part to miss.
+        without_start: the number of objects that have no start mask: those without a prediction start from nothing,
+            those without an annotation or a thin part are skipped.
 
     Args:
         model: what segments.
@@ -147,9 +153,10 @@ class ClickSimulator:
             self.without_prompts += 1
             return ""
         start = self._start_of(entry)
-        if start is not None and not start.any():
+        if start is None or not start.any():
             self.without_start += 1
-            return ""
+            if start is not None:
+                return ""
         try:
             if not self._warm:  # the time of an answer excludes what a first call loads and compiles
                 list(self._turns(entry, start, turns=2))
@@ -161,7 +168,7 @@ class ClickSimulator:
     def _start_of(self, entry: ClickObject) -> Mask | None:
         """The start mask; None to start from nothing, empty if there is none for this object."""
         if self.protocol.start != THIN_MISSING:
-            return entry.before
+            return entry.start
         thin = (self.protocol.thin or ThinParts()).of(entry.truth, entry.spacing_mm)
         return np.asarray(entry.truth & ~thin & thin.any())
 
@@ -189,9 +196,10 @@ class ClickSimulator:
             self._session.set_image(entry.image, entry.spacing_mm)
             self._shown = entry.uid, entry.slice
         self._session.reset()
+        first: Robot | Sequence[Prompt] = self.pointing if self.protocol.annotation is None else entry.drawn
         if start is not None:
             self._session.start_from(start)
-        first: Robot | Sequence[Prompt] = self.pointing if self.protocol.annotation is None else entry.drawn
+            first = first if self.pointing.corrects else self.correcting
         return simulate_turns(
             self._session,
             entry.truth,

@@ -19,11 +19,13 @@ from lesslabel.interaction.graph_cut import cut_energy, graph_cut
 from lesslabel.interaction.information_fusion import information_fusion, information_fusion_graph_cut
 from lesslabel.interaction.model import History, ImageModel, InteractiveModel, ObjectModel, Segmentation
 from lesslabel.interaction.prompts import (
+    KINDS,
     PROMPTS,
     Box,
     CentreEdgePoints,
     Click,
     CutLine,
+    EnclosingScribble,
     ExtremePoints,
     InteriorMarginPoints,
     Polygon,
@@ -44,6 +46,7 @@ from lesslabel.lazy import renamed_names
 __all__ = [
     "CUES",
     "EGD_BOUND",
+    "KINDS",
     "PROMPTS",
     "ROBOTS",
     "Box",
@@ -51,6 +54,7 @@ __all__ = [
     "Click",
     "Cue",
     "CutLine",
+    "EnclosingScribble",
     "ExtremePoints",
     "History",
     "ImageModel",

@@ -44,7 +44,8 @@ class Crop:
 
         The bounding window of the prompts that locate the object (`Prompt.locates`) grows by the margin. Clicks and
         strokes alone locate it only roughly: their window grows by half its length on each side, if that is more; if
-        it is one voxel, the crop is the whole image.
+        it is one voxel, the crop is the whole image. Lines around the object on slices across one axis do not locate it
+        along that axis, which the crop keeps whole.
 
         Args:
             prompts: inside the image, at least one.
@@ -57,6 +58,10 @@ class Crop:
         points = np.concatenate([prompt.points for prompt in locating or prompts])
         low, high = points.min(axis=0), points.max(axis=0)
         grown = np.ceil(margin_voxel * finest(spacing_mm, shape) / np.asarray(spacing_mm))
+        across = {prompt.normal for prompt in locating}
+        axis = across.pop() if len(across) == 1 else None
+        if axis is not None:  # they say nothing of other slices
+            low[axis], high[axis] = 0, shape[axis] - 1
         if not locating:
             if not (high - low).any():
                 return cls.whole(shape, size)

@@ -15,6 +15,9 @@ from scipy import ndimage
 from lesslabel.errors import ConfigError
 from lesslabel.interaction.geodesic import Scale, check_seeds, geodesic_distance
 
+_FEW_SEEDS = 16
+_RADIUS_IN_SIGMA = 3.0
+
 Spacing = tuple[float, ...]
 Cue = Callable[[NDArray[Any], NDArray[np.bool_], Spacing], NDArray[np.float32]]
 """(image ([C,] [D,] H, W), seeds ([D,] H, W), spacing in mm) → ([D,] H, W)."""
@@ -60,6 +63,39 @@ def gaussian_cue(
     check_positive("sigma_voxel", sigma_voxel)
     distance = _euclidean_distance(seeds, _in_finest_voxels(spacing))
     return np.exp(-0.5 * (distance / sigma_voxel) ** 2).astype(np.float32)
+
+
+def local_gaussian_cue(
+    image: NDArray[Any], seeds: NDArray[np.bool_], spacing: Spacing, *, radius_voxel: float = 10.0
+) -> NDArray[np.float32]:
+    """Decrease as `gaussian_cue` with σ of a third of the radius, and be 0 beyond the radius, where that is < 1/90.
+
+    Args:
+        image: ([C,] [D,] H, W); only its grid matters.
+        seeds: ([D,] H, W) bool.
+        spacing: voxel size in mm.
+        radius_voxel: in voxels of the finest axis.
+
+    Returns:
+        ([D,] H, W) float32 in [0, 1].
+    """
+    check_seeds(image, seeds, spacing)
+    check_positive("radius_voxel", radius_voxel)
+    cue = np.zeros(seeds.shape, np.float32)
+    voxels = np.argwhere(seeds)
+    if not len(voxels):
+        return cue
+    sides = np.array(_in_finest_voxels(spacing))
+    reach = np.ceil(radius_voxel / sides).astype(np.int64)
+    low, high = np.maximum(voxels.min(axis=0) - reach, 0), voxels.max(axis=0) + reach + 1
+    window = tuple(slice(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True))
+    if len(voxels) > _FEW_SEEDS:
+        squared = np.square(_euclidean_distance(seeds[window], tuple(sides.tolist())))
+    else:
+        squared = _squared_distance(voxels - low, seeds[window].shape, sides)
+    inside = np.exp(squared * (-0.5 * (_RADIUS_IN_SIGMA / radius_voxel) ** 2))
+    cue[window] = np.where(squared <= radius_voxel**2, inside, 0)
+    return cue
 
 
 def disk_cue(
@@ -165,6 +201,7 @@ def gaussian_geodesic_cue(
 CUES: dict[str, Cue] = {
     "euclidean": euclidean_cue,
     "gaussian": gaussian_cue,
+    "local_gaussian": local_gaussian_cue,
     "disk": disk_cue,
     "geodesic": geodesic_cue,
     "exponential_geodesic": exponential_geodesic_cue,
@@ -179,6 +216,23 @@ def _euclidean_distance(seeds: NDArray[np.bool_], spacing: Spacing) -> NDArray[n
         return np.full(seeds.shape, np.inf)
     distance: NDArray[np.float64] = ndimage.distance_transform_edt(~seeds, sampling=spacing)
     return distance
+
+
+def _squared_distance(
+    voxels: NDArray[np.int64], shape: tuple[int, ...], sides: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """The squared distance to the nearest of a few voxels (N, axes); faster than a transform of the whole grid."""
+    nearest = np.full(shape, np.inf, np.float32)
+    for voxel in voxels:
+        along = [
+            np.square((np.arange(length) - at) * side).astype(np.float32)
+            for at, length, side in zip(voxel, shape, sides, strict=True)
+        ]
+        squared = along[0]
+        for each in along[1:]:
+            squared = squared[..., None] + each
+        np.minimum(nearest, squared, out=nearest)
+    return nearest
 
 
 def _in_finest_voxels(spacing: Spacing) -> Spacing:

@@ -16,23 +16,29 @@ from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.cues import CUES, check_positive
 from lesslabel.interaction.geodesic import geodesic_distance
 from lesslabel.interaction.guidance import Guidance
-from lesslabel.interaction.placed import PlacedPrompts
-from lesslabel.interaction.prompts import Box, Prompt, Side
+from lesslabel.interaction.placed import Marks, PlacedPrompts
+from lesslabel.interaction.prompts import KINDS, Box, Prompt, Side
 from lesslabel.interaction.prompts.seeds import Mask, Shape
 
-CueName = Literal["none", "euclidean", "gaussian", "disk", "geodesic", "exponential_geodesic", "gaussian_geodesic"]
-Form = Literal["euclidean", "gaussian", "disk", "geodesic", "exponential_geodesic", "gaussian_geodesic", "mask"]
-Role = Literal["foreground", "background", "boundary", "first_click", "line", "marked", "region", "previous"]
+_InSpace = Literal["euclidean", "gaussian", "local_gaussian", "disk"]
+_Falling = Literal[_InSpace, "geodesic", "exponential_geodesic", "gaussian_geodesic"]
+CueName = Literal["none", _Falling]
+Form = Literal[_Falling, "mask", "signed"]
+Enclosure = Literal["box", "polygon", "enclosing-scribble"]
+Role = Literal["foreground", "background", "boundary", "first_click", "line", "marked", "region", "previous", Enclosure]
 Field = Literal["object", "image"]
 
 _SCALES = {
     "euclidean": "truncation",
     "gaussian": "sigma_voxel",
+    "local_gaussian": "radius_voxel",
     "disk": "radius_voxel",
     "geodesic": "truncation",
     "exponential_geodesic": "intensity_weight",
 }
 """Name of the argument of each cue that its scale sets."""
+_ENCLOSURES: tuple[str, ...] = get_args(Enclosure)
+_SIGNS = np.array([0, 1, -1], np.float32)
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,11 @@ class CueMap:
 
     Attributes:
         role: what it marks: the voxels of a side, the ``first_click`` in the object only, the ``line`` of cut lines,
-            all that is ``marked`` by any prompt or cut line, the ``region`` inside boxes and polygons, or the
-            ``previous`` answer (0 without one; before the first answer the start mask, if any).
-        form: one of `CUES`, or ``mask`` for the marked voxels; for ``previous`` always the probability.
+            all that is ``marked`` by any prompt or cut line, the ``region`` inside all enclosures, the last enclosure
+            if it is a ``box``, ``polygon`` or ``enclosing-scribble``, or the ``previous`` answer (0 without one; before
+            the first answer the start mask, if any).
+        form: one of `CUES`, ``mask`` for the marked voxels, or ``signed`` for 1 inside, −1 outside and 0 without the
+            enclosure, which all three of its roles have; for ``previous`` always the probability.
         scale: radius, sigma, truncation or intensity weight of the cue, in its unit; None is the published value.
 
     Raises:
@@ -58,22 +66,28 @@ class CueMap:
         for name, value, choices in (("role", self.role, get_args(Role)), ("cue", self.form, get_args(Form))):
             if value not in choices:
                 raise ConfigError(f"{name}: {value!r} is not one of {', '.join(choices)}")
+        if (self.form == "signed") != (self.role in _ENCLOSURES):
+            raise ConfigError(f"cue: {self.form} of {self.role}; signed goes with {', '.join(_ENCLOSURES)} alone")
         if self.scale is not None:
             if self.form not in _SCALES or self.role == "previous":
                 raise ConfigError(f"scale: {self.scale}, but {self.form} of {self.role} has none; leave it out")
             check_positive(f"cue {self.role}: scale", self.scale)
 
-    def draw(self, image: NDArray[np.float32], marked: Mask, spacing_mm: tuple[float, ...]) -> NDArray[np.float32]:
+    def draw(self, image: NDArray[np.float32], marked: Marks, spacing_mm: tuple[float, ...]) -> NDArray[np.float32]:
         """Compute the map from marked voxels.
 
         Args:
             image: (C, *size).
-            marked: (*size) bool.
+            marked: (*size) bool; of an enclosure uint8, see `Guidance.enclosure`.
             spacing_mm: voxel size of the grid.
 
         Returns:
-            (*size) float32 in [0, 1]; for ``gaussian_geodesic`` the distances, since its width is learned.
+            (*size) float32 in [0, 1], for ``signed`` in [−1, 1]; for ``gaussian_geodesic`` the distances, since its
+            width is learned.
         """
+        if self.form == "signed":
+            return _SIGNS[marked]
+        marked = marked.astype(np.bool_, copy=False)
         if self.form == "mask":
             return marked.astype(np.float32)
         if self.form == "gaussian_geodesic":
@@ -104,6 +118,8 @@ class Encoding:
         field: field of view: the ``object``, cropped around its prompts, or the whole ``image``.
         most_seeds: largest number of seeds of one side on the grid; more seeds of strokes, boxes and polygons are
             thinned, see `thinned`. All points are kept. None for no limit.
+        enclosures_as_seeds: whether everything outside boxes, polygons and lines around the object is background; False
+            for a method that gives them maps of their own.
 
     Raises:
         ConfigError: if a value is out of its range.
@@ -114,6 +130,7 @@ class Encoding:
     margin_voxel: float = 5.0
     field: Field = "object"
     most_seeds: int | None = None
+    enclosures_as_seeds: bool = True
 
     def __post_init__(self) -> None:
         if self.size_voxel is not None and (len(self.size_voxel) not in (2, 3) or min(self.size_voxel) < 1):
@@ -129,6 +146,20 @@ class Encoding:
     def channels(self) -> int:
         """Number of maps."""
         return len(self.cues)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of prompts (`Prompt.kind`) that it does not ignore.
+
+        Every prompt that marks object or background is used. Cut lines and clicks and strokes on the edge need a map of
+        their role; extreme points need one too, or a crop around them.
+        """
+        unused = set()
+        if "line" not in self._roles():
+            unused.add("cut-line")
+        if "boundary" not in self._roles():
+            unused |= {"boundary-click", "boundary-scribble", *(["extreme-points"] if self.field == "image" else [])}
+        return tuple(kind for kind in KINDS if kind not in unused)
 
     def channel(self, role: Role) -> int:
         """The index of the first map of a role, for a module that uses only that map.
@@ -171,7 +202,7 @@ class Encoding:
         """
         grid = unit_range(crop.image_to_grid(image)) if grid is None else grid
         spacing = crop.spacing_of_grid(spacing_mm)
-        placed = PlacedPrompts.of(guidance, crop, self._roles(), self.most_seeds)
+        placed = PlacedPrompts.of(guidance, crop, self._roles(), self.most_seeds, self.enclosures_as_seeds)
         before = None
         if previous is not None and "previous" in self._roles():
             before = crop.image_to_grid(torch.from_numpy(previous)[None])

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lesslabel.interaction.prompts import Prompt, Seeds
 from lesslabel.interaction.prompts.positions import nearest_voxels
@@ -46,6 +47,34 @@ class Guidance:
     def points(self) -> Seeds:
         """The seeds of single points, without strokes, boxes and polygons."""
         return type(self)(self.shape, [prompt for prompt in self.prompts if not prompt.drawn]).seeds
+
+    @cached_property
+    def unenclosed(self) -> Seeds:
+        """The seeds without those outside boxes, polygons and lines around the object."""
+        return type(self)(self.shape, [prompt for prompt in self.prompts if not prompt.encloses]).seeds
+
+    def enclosure(self, name: str) -> NDArray[np.uint8]:
+        """What the enclosure of a kind says: uint8, 1 inside, 2 outside, 0 where it says nothing.
+
+        Only the last enclosure counts, so that the map of every other kind is 0; of lines that lie on a slice, all of
+        the same kind count.
+
+        Args:
+            name: of the prompt, such as ``box``.
+        """
+        labels = np.zeros(self.shape, np.uint8)
+        enclosing = [prompt for prompt in self.prompts if prompt.encloses]
+        if not enclosing or enclosing[-1].name != name:
+            return labels
+        flat = enclosing[-1].normal is not None
+        for prompt in enclosing if flat else enclosing[-1:]:
+            inside = prompt.inside(self.shape)
+            if prompt.name == name and inside is not None:
+                seeds = Seeds.empty(self.shape)
+                prompt.mark(seeds)
+                labels[seeds.background] = 2
+                labels[inside] = 1
+        return labels
 
     @property
     def first_click(self) -> Mask:

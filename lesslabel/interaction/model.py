@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
-from lesslabel.interaction.prompts import Prompt
+from lesslabel.interaction.prompts import KINDS, Prompt
 from lesslabel.interaction.prompts.positions import Position
 from lesslabel.interaction.prompts.seeds import Mask
 
@@ -123,6 +123,9 @@ class InteractiveModel(Protocol):
     Attributes:
         dimensions: 2 for images (y, x), 3 for volumes (z, y, x).
         in_channels: channels of the image.
+
+    A model that cannot use every prompt has a further attribute, ``kinds``: those that it uses, see `kinds_of`. A
+    session refuses the others.
     """
 
     @property
@@ -144,6 +147,24 @@ class InteractiveModel(Protocol):
             DataError: if the image does not fit the model.
         """
         ...
+
+
+def kinds_of(model: InteractiveModel) -> tuple[str, ...]:
+    """The kinds of prompts (`Prompt.kind`) that a model uses: its attribute ``kinds``; all for a model without it."""
+    kinds: tuple[str, ...] = getattr(model, "kinds", KINDS)
+    return kinds
+
+
+def require_kinds(model: InteractiveModel, prompts: Sequence[Prompt]) -> None:
+    """Raise an error for a prompt that a model cannot use.
+
+    Raises:
+        DataError: if there is one; names the kinds that it can use.
+    """
+    kinds = kinds_of(model)
+    for prompt in prompts:
+        if prompt.kind not in kinds:
+            raise DataError(f"{prompt.kind}: this model cannot use it; give {', '.join(kinds)}")
 
 
 def prepare_image(model: InteractiveModel, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
-from lesslabel.interaction.model import ImageModel, InteractiveModel, Segmentation, prepare_image
+from lesslabel.interaction.model import ImageModel, InteractiveModel, Segmentation, prepare_image, require_kinds
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.session_image import SessionImage
 from lesslabel.interaction.session_log import SessionLog, Turn
@@ -116,8 +116,8 @@ class InteractiveSession:
             The new segmentation of the object.
 
         Raises:
-            DataError: if there is no image, a prompt does not fit it, or the model cannot use the first prompts. The
-                session does not change.
+            DataError: if there is no image, a prompt does not fit it, or the model cannot use a prompt
+                (`lesslabel.interaction.model.require_kinds`). The session does not change.
         """
         return self.take(Turn(object, prompts, round(time.monotonic() - self._started_s, 3)))
 
@@ -171,6 +171,7 @@ class InteractiveSession:
                 raise DataError(f"object {turn.object!r}: start of shape {turn.shape}, the image has {image.shape}")
             step = Step(turn, image_model.begin(), Segmentation.of_mask(turn.mask))
         else:
+            require_kinds(self.model, turn.prompts)
             for prompt in turn.prompts:
                 prompt.validate(image.shape)
             model = earlier[0].model if earlier else image_model.begin()

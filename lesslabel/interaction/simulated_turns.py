@@ -92,7 +92,7 @@ def simulate_turns(
             if isinstance(asked, Robot)
             else tuple(asked)
         )
-        if not given and not taken:
+        if not given and not taken and not started:
             raise DataError("no first prompts: there is no object, or no drawn prompt; leave this object out")
         if not given:
             return

@@ -97,8 +97,18 @@ class TrainingObjects:
         if self.later_robot is not None:
             prompts += self.later_robot.annotate(truth, generator, spacing_mm=spacing_mm)
         target = crop.labels_to_grid(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
-        encoded = self.encoding.encode(image, spacing_mm, Guidance(labels.shape, prompts), crop)
+        previous = self.previous_of(truth, spacing_mm, generator)
+        encoded = self.encoding.encode(image, spacing_mm, Guidance(labels.shape, prompts), crop, previous)
         return self.sample(encoded, target, uid, generator)
+
+    def previous_of(
+        self,
+        truth: NDArray[np.bool_],  # noqa: ARG002  for subclasses
+        spacing_mm: Sequence[float],  # noqa: ARG002
+        generator: np.random.Generator,  # noqa: ARG002
+    ) -> NDArray[np.float32] | None:
+        """The mask ([z,] y, x) in [0, 1] that a sample begins from; None, as here, to begin from nothing."""
+        return None
 
     def _nothing(self, image: Tensor, uid: str, spacing_mm: Sequence[float]) -> Batch:
         shape = tuple(image.shape[1:])

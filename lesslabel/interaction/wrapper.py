@@ -1,6 +1,6 @@
 """The base of wrappers around an interactive model."""
 
-from lesslabel.interaction.model import InteractiveModel
+from lesslabel.interaction.model import InteractiveModel, kinds_of
 
 
 class Wrapper:
@@ -17,6 +17,11 @@ class Wrapper:
     def dimensions(self) -> int:
         """2 for images (y, x), 3 for volumes (z, y, x)."""
         return self.model.dimensions
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of prompts that it uses."""
+        return kinds_of(self.model)
 
     @property
     def in_channels(self) -> int:

@@ -13,6 +13,7 @@ from lesslabel.methods.interactive.focus_cut import FocusCut
 from lesslabel.methods.interactive.gaussian_process import GPInteractive
 from lesslabel.methods.interactive.knife_cut import KnifeCut
 from lesslabel.methods.interactive.mideepseg import MIDeepSeg
+from lesslabel.methods.interactive.mmiis import MMIIS
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.semi.bidirectional_copy_paste import BidirectionalCopyPaste
 from lesslabel.methods.semi.cross_pseudo_supervision import CrossPseudoSupervision
@@ -36,6 +37,7 @@ __all__ = [
     "DMPLS",
     "DMSPS",
     "DTC",
+    "MMIIS",
     "USTM",
     "AdaMI",
     "BidirectionalCopyPaste",

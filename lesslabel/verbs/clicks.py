@@ -21,12 +21,14 @@ def clicks(given: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=None, help="folder to make; default RUN/clicks")
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
     parser.add_argument("--labels", nargs="+", default=[], metavar="NAME", help="of these classes alone")
-    parser.add_argument("--first", default="robot", help="who points first: robot (default), or annotation:NAME")
+    parser.add_argument("--first", default="robot", help="who points first: robot (default), annotation:NAME, box, …")
     parser.add_argument(
         "--wrap", nargs="+", default=[], metavar="NAME", help="around the method: focus, structure-integrity"
     )
     parser.add_argument(
-        "--start", default="nothing", help="mask to correct: nothing (default), thin-parts-missing, annotation:NAME"
+        "--start",
+        default="nothing",
+        help="mask to correct: nothing (default), thin-parts-missing, annotation:NAME, a folder of predictions",
     )
     parser.add_argument("--thin", type=float, default=None, metavar="SHARE", help="measure parts thinner than that")
     parser.add_argument("--robot", default="error-centre", help="who corrects; a wrong name lists them all")
@@ -46,12 +48,21 @@ def clicks(given: list[str]) -> int:
     return _play(options, read_settings(settings))
 
 
+def _start_of(given: str) -> tuple[str, Path | None]:
+    """What objects start from, and the folder of their predictions if that is what was given."""
+    from lesslabel.clicks.simulator import PREDICTIONS
+
+    folder = Path(given)
+    return (PREDICTIONS, folder) if folder.is_dir() else (given, None)
+
+
 def _play(options: argparse.Namespace, overrides: Settings) -> int:
     """Simulate a click protocol and print its results."""
     from lesslabel.clicks.protocol import OtherStore, run_clicks
     from lesslabel.clicks.simulator import ClickProtocol
     from lesslabel.interaction.robots import ThinParts
 
+    start, predictions = _start_of(options.start)
     protocol = ClickProtocol(
         first=options.first,
         robot=options.robot,
@@ -61,7 +72,7 @@ def _play(options: argparse.Namespace, overrides: Settings) -> int:
         seed=options.seed,
         min_voxels=options.min_voxels,
         slices=options.slices,
-        start=options.start,
+        start=start,
         thin=None if options.thin is None else ThinParts(options.thin),
     )
     store = None
@@ -80,6 +91,7 @@ def _play(options: argparse.Namespace, overrides: Settings) -> int:
             labels=options.labels,
             wrappers=options.wrap,
             overrides=overrides,
+            predictions=predictions,
             skip_damaged=options.skip_damaged,
             progress=progress,
         )

@@ -20,7 +20,7 @@ from lesslabel.interaction import Box, Click, History, Polygon, Scribble, Side
 
 
 def answered(*turns: tuple[object, ...], grid: Grid = Grid(), plane: Plane = Plane(0, 2)) -> np.ndarray:
-    model = PageModel(GeodesicCut(), ("click",), grid=grid)
+    model = PageModel(GeodesicCut(), grid=grid)
     case = make_case(0)
     image = model.image_of(case)[(slice(None), *plane.cut)]
     spacing = tuple(side for axis, side in enumerate(case.spacing_mm) if axis != plane.axis)

@@ -51,7 +51,7 @@ def test_scores_are_the_overlap_and_the_agreement_of_contours_by_hand() -> None:
 
 def entry(truth: np.ndarray, before: np.ndarray | None = None) -> ClickObject:
     image = np.where(truth, 1.0, 0.0)[None].astype(np.float32)
-    return ClickObject("a", "anna", 0, "tree", image, truth, np.ones_like(truth), (1.0, 1.0), before=before)
+    return ClickObject("a", "anna", 0, "tree", image, truth, np.ones_like(truth), (1.0, 1.0), start=before)
 
 
 def simulated(truth: np.ndarray, before: np.ndarray | None = None, **rules: object) -> ClickSimulator:

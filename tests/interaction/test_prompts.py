@@ -13,11 +13,13 @@ from hypothesis.extra.numpy import arrays
 
 from lesslabel.errors import DataError
 from lesslabel.interaction.prompts import (
+    KINDS,
     PROMPTS,
     Box,
     CentreEdgePoints,
     Click,
     CutLine,
+    EnclosingScribble,
     ExtremePoints,
     InteriorMarginPoints,
     Polygon,
@@ -58,10 +60,18 @@ def prompts(draw: st.DrawFn, name: str) -> Prompt:
     if name == "box":
         corners = np.sort([draw(one), draw(one)], axis=0).tolist()
         return Box(*map(tuple, corners))
-    assert name == "polygon", f"{name}: add how it is made"
+    assert name in ("polygon", "enclosing-scribble"), f"{name}: add how it is made"
     flat = draw(st.lists(positions(2), min_size=3, max_size=8))
     depth = draw(st.integers(0, 9))
-    return Polygon(tuple(flat) if axes == 2 else tuple((depth, *position) for position in flat))
+    vertices = around(flat) if name == "polygon" else flat
+    kind = Polygon if name == "polygon" else EnclosingScribble
+    return kind(tuple(vertices) if axes == 2 else tuple((depth, *position) for position in vertices))
+
+
+def around(vertices: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
+    """The same in the order of their angle, so that their polygon does not cross itself."""
+    centre = np.mean(vertices, axis=0)
+    return sorted(vertices, key=lambda vertex: np.arctan2(*np.subtract(vertex, centre)))
 
 
 few = settings(max_examples=40)
@@ -88,8 +98,19 @@ def test_names_are_those_of_the_registry() -> None:
 
 
 def test_every_kind_that_is_written_is_in_the_registry() -> None:
-    shipped = {kind for kind in Prompt.__subclasses__() if kind.__module__.startswith("lesslabel.")}
+    def kinds(kind: type[Prompt]) -> set[type[Prompt]]:
+        return {kind, *(deeper for below in kind.__subclasses__() for deeper in kinds(below))}
+
+    shipped = {kind for kind in kinds(Prompt) if kind.__module__.startswith("lesslabel.") and hasattr(kind, "name")}
     assert shipped == set(PROMPTS.values())
+
+
+@few
+@given(any_prompt)
+def test_a_prompt_is_of_one_kind(prompt: Prompt) -> None:
+    on_the_edge = getattr(prompt, "side", None) is Side.BOUNDARY
+    assert prompt.kind == ("boundary-" if on_the_edge else "") + prompt.name
+    assert prompt.kind in KINDS
 
 
 @few
@@ -122,8 +143,7 @@ def test_seeds_lie_where_the_points_are_or_outside_what_they_enclose(prompt: Pro
     for side in Side:
         voxels = np.argwhere(getattr(seeds, side))
         outside = ((voxels < low) | (voxels > high)).any(axis=1)
-        enclosing = isinstance(prompt, Box | Polygon)
-        assert enclosing or not outside.any()
+        assert prompt.encloses or not outside.any()
 
 
 @few
@@ -339,6 +359,7 @@ def test_a_polygon_in_3d_speaks_of_its_slice(axis: int) -> None:
 @few
 @given(st.lists(st.tuples(st.floats(0, 19), st.floats(0, 29)), min_size=3, max_size=6))
 def test_polygons_hold_what_the_winding_of_their_vertices_holds(vertices: list[tuple[float, float]]) -> None:
+    vertices = around(vertices)
     inside = Polygon(tuple(vertices)).inside((20, 30))
     assert inside[tuple(np.floor(np.array(vertices) + 0.5).astype(int).T)].all()
     for pixel in np.argwhere(~inside)[::37].tolist():
@@ -354,6 +375,43 @@ def test_polygons_that_are_none_are_refused() -> None:
         Polygon(((0, 0), (1, 1)))
     with pytest.raises(DataError, match="lie in no common slice"):
         Polygon(((0, 0, 0), (1, 1, 1), (0, 2, 1)))
+
+
+@pytest.mark.parametrize(
+    ("vertices", "sides"),
+    [
+        (((0, 0), (5, 5), (0, 5), (5, 0)), "side 1 and side 3"),
+        (((2, 0, 0), (2, 5, 5), (2, 0, 5), (2, 5, 0)), "side 1 and side 3"),
+        (((0, 0), (0, 9), (9, 9), (-0.4, 4), (9, 0)), "side 1 and side 3"),
+    ],
+)
+def test_a_polygon_that_crosses_itself_is_refused(vertices: tuple[tuple[float, ...], ...], sides: str) -> None:
+    with pytest.raises(DataError, match=f"polygon: crosses itself, {sides}; draw it around the object once"):
+        Polygon(vertices)
+
+
+def test_sides_that_touch_do_not_cross() -> None:
+    Polygon(((0, 0), (0, 4), (4, 4), (0, 2), (4, 0)))  # a vertex on a side
+    Polygon(((1, 1), (1, 5), (1, 3)))  # all on one line
+
+
+def test_a_line_around_the_object_holds_all_that_it_encloses() -> None:
+    """A hand that goes round nearly twice and crosses its own line still means everything within."""
+    twice = EnclosingScribble(((1, 1), (1, 8), (8, 8), (8, 1), (2, 2), (2, 7), (7, 7), (7, 2)))
+    np.testing.assert_array_equal(twice.inside((10, 10))[2:8, 2:8], True)
+    once = EnclosingScribble(((1, 1), (1, 5), (5, 5), (5, 1)))
+    np.testing.assert_array_equal(once.inside((7, 8)), block((7, 8), (1, 5), (1, 5)))
+    np.testing.assert_array_equal(once.rasterise((7, 8)).background, ~block((7, 8), (1, 5), (1, 5)))
+    assert (once.clicks, once.kind, once.normal) == (1, "enclosing-scribble", None)
+    solid = EnclosingScribble(((3, 1, 1), (3, 1, 5), (3, 5, 5), (3, 5, 1)))
+    assert solid.normal == 0
+    assert solid.inside((6, 7, 8)).sum() == 25
+    assert solid.rasterise((6, 7, 8)).background.any(axis=(1, 2)).tolist() == [False] * 3 + [True] + [False] * 2
+
+
+def test_a_line_of_one_point_encloses_nothing_and_is_refused() -> None:
+    with pytest.raises(DataError, match="enclosing-scribble: 1 vertices; give three or more"):
+        EnclosingScribble(((1, 1),))
 
 
 def test_a_cut_line_says_nothing_but_can_be_drawn() -> None:

@@ -35,8 +35,9 @@ from lesslabel.interaction.robots.scene import Scene
 from lesslabel.interaction.robots.shapes import depth
 
 NAMES = list(ROBOTS)
-OF_THE_ERROR = ["error-centre", "random-clicks", "scribble", "cut-line"]
-OF_THE_OBJECT = [name for name in NAMES if name not in [*OF_THE_ERROR, "boundary-click"]]
+OF_THE_ERROR = ["error-centre", "deepest-error", "random-clicks", "scribble", "cut-line"]
+OF_THE_EDGE = ["boundary-click", "boundary-scribble", "boundary-scatter"]
+OF_THE_OBJECT = [name for name in NAMES if name not in [*OF_THE_ERROR, *OF_THE_EDGE, "repair"]]
 SHAPES = blob_masks()
 REAL_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -112,7 +113,7 @@ def test_answers_fit_any_scene_and_can_be_replayed(
     elif name in OF_THE_ERROR and prediction is not None:
         assert not (seeds.foreground & segmented).any()
         assert not (seeds.background & ~segmented).any()
-    if name in ("error-centre", "scribble"):
+    if name in ("error-centre", "deepest-error", "scribble"):
         assert len(answers) == (truth ^ segmented).any()
 
 
@@ -122,7 +123,7 @@ def test_shapes_of_every_kind(name: str, shape: str) -> None:
     truth = SHAPES[shape]
     for jitter_voxel in (0.0, 1.5):
         answers = ROBOTS[name](jitter_voxel=jitter_voxel).annotate(truth, rng(1))
-        assert answers or name == "cut-line"
+        assert answers or name in ("cut-line", "repair")
         assert_on_the_right_side(answers, truth)
 
 
@@ -132,7 +133,7 @@ def test_without_an_object_there_is_nothing_to_say(name: str) -> None:
     assert ROBOTS[name]().annotate(np.zeros((3, 5, 6), np.bool_), rng()) == ()
 
 
-@pytest.mark.parametrize("name", [*OF_THE_ERROR, "boundary-click"])
+@pytest.mark.parametrize("name", [*OF_THE_ERROR, *OF_THE_EDGE, "repair"])
 def test_without_an_error_there_is_nothing_to_correct(name: str) -> None:
     truth = SHAPES["disc"]
     assert ROBOTS[name]().annotate(truth, rng(), prediction=truth) == ()

@@ -11,12 +11,24 @@ import torch
 from lesslabel.data.batch import EvaluationBatch, collate
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.interaction import PROMPTS, ROBOTS, Box, Click, InteractiveSession, Scribble, SessionLog, Side, replay
+from lesslabel.interaction import (
+    KINDS,
+    ROBOTS,
+    Box,
+    Click,
+    CutLine,
+    InteractiveSession,
+    Scribble,
+    SessionLog,
+    Side,
+    replay,
+)
 from lesslabel.interaction.encoding import CueName
 from lesslabel.interaction.focus_view import FocusSettings
 from lesslabel.interaction.graph_cut import graph_cut
 from lesslabel.interaction.information_fusion import information_fusion
 from lesslabel.methods import (
+    MMIIS,
     ClickMaps,
     EdgeFlow,
     FCANet,
@@ -49,6 +61,7 @@ MASK_GUIDED = {"form": "gaussian", "previous_mask": True, "own_clicks": 2, "loss
 NARROW = {"stride": 2, "width": 6, "normalisation": "instance"}
 FLOW = {"stem_channels": 4, "normalisation": "instance"}
 FIRST_CLICK = {"attention_channels": (4, 6), "attention_normalisation": "instance"}
+MODES = {"width": 6, "normalisation": "instance", "region_radius_voxel": 12.0, "boundary_radius_voxel": 4.0}
 
 ROWS = [
     Row("mideepseg", MIDeepSeg, 1),
@@ -78,6 +91,8 @@ ROWS = [
     Row("knife cut", lambda **settings: KnifeCut(**CUT, **settings), 1),
     Row("knife cut, global", lambda **settings: KnifeCut(serve="global", distance=False, **CUT, **settings), 1),
     Row("knife cut by clicks", lambda **settings: KnifeCut(prompt="click", similarity=False, **CUT, **settings), 1),
+    Row("mmiis", lambda **settings: MMIIS(**MODES, **settings), 1),
+    Row("mmiis, last mask", lambda **settings: MMIIS(**MODES, repaired="last", outside_share=1.0, **settings), 1),
     Row("fca-net base", lambda **settings: FCANet(first_click_attention=False, click_loss=False, **settings)),
 ]
 
@@ -321,21 +336,42 @@ def test_scribbles_can_be_the_first_prompts(row):
     assert np.isfinite(session_on(method).add(*strokes).probability).all()
 
 
-@pytest.mark.parametrize("name", ["mideepseg", "gaussian process", "gaussian process cnn"])
+@pytest.mark.parametrize("name", ["mideepseg", "gaussian process", "gaussian process cnn", "mmiis"])
 @both_dimensions
 def test_every_kind_of_prompt_can_come_first_and_later(name, dimensions):
     method = make(next(row for row in ROWS if row.name == name), dimensions)
     kinds = {}
     for robot in ROBOTS.values():
         for prompt in robot().annotate(truth_of(dimensions), np.random.default_rng(0), spacing_mm=SPACING[dimensions]):
-            kinds[prompt.name] = prompt
-    assert set(kinds) == set(PROMPTS)
-    for prompt in kinds.values():
+            kinds[prompt.kind] = prompt
+    assert set(kinds) == set(KINDS)
+    usable = [prompt for kind, prompt in kinds.items() if kind in method.kinds]
+    for prompt in usable:
         session = session_on(method)
-        for prompts in ([prompt], list(kinds.values())):
+        for prompts in ([prompt], usable):
             probability = session.add(*prompts).probability
             assert probability.min() >= 0
             assert probability.max() <= 1
+
+
+@every_method
+def test_kinds_that_a_method_ignores_are_refused_and_change_nothing(row):
+    method = make(row, 2)
+    session = session_on(method)
+    session.add(*prompts_of(method))
+    edge = Click((8.0, 17.0), Side.BOUNDARY)
+    across = CutLine((3.0, 3.0), (8.0, 9.0))
+    for prompt in (edge, across, Scribble((((8.0, 17.0), (8.0, 19.0)),), Side.BOUNDARY)):
+        turns, answer = session.turns, session.segmentation()
+        if prompt.kind in method.kinds:
+            assert np.isfinite(session.add(prompt).probability).all()
+            session.undo()
+            continue
+        with pytest.raises(DataError, match=f"{prompt.kind}: this model cannot use it; give click, .*scribble"):
+            session.add(prompt)
+        assert session.turns == turns
+        assert session.segmentation() is answer
+    assert {"click", "scribble", "box", "polygon", "enclosing-scribble"} <= set(method.kinds) <= set(KINDS)
 
 
 def test_what_is_drawn_becomes_a_bounded_number_of_clicks_of_the_gaussian_process():

@@ -2,17 +2,19 @@
 
 from lesslabel.interaction.prompts.base import Prompt, rasterise
 from lesslabel.interaction.prompts.clicks import CentreEdgePoints, Click, ExtremePoints, InteriorMarginPoints
-from lesslabel.interaction.prompts.regions import Box, Polygon
-from lesslabel.interaction.prompts.registry import PROMPTS, prompt_from_json
+from lesslabel.interaction.prompts.regions import Box, EnclosingScribble, Polygon
+from lesslabel.interaction.prompts.registry import KINDS, PROMPTS, prompt_from_json
 from lesslabel.interaction.prompts.seeds import Seeds, Side
 from lesslabel.interaction.prompts.strokes import CutLine, Scribble
 
 __all__ = [
+    "KINDS",
     "PROMPTS",
     "Box",
     "CentreEdgePoints",
     "Click",
     "CutLine",
+    "EnclosingScribble",
     "ExtremePoints",
     "InteriorMarginPoints",
     "Polygon",

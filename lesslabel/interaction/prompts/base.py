@@ -29,11 +29,23 @@ class Prompt(ABC):
     Attributes:
         locates: whether the bounding box of its points covers the object, or nearly.
         drawn: whether it marks many voxels, like strokes, boxes and polygons, and not single points.
+        encloses: whether it goes around the object, like boxes and polygons.
     """
 
     name: ClassVar[str]
     locates: ClassVar[bool] = False
     drawn: ClassVar[bool] = False
+    encloses: ClassVar[bool] = False
+
+    @property
+    def kind(self) -> str:
+        """Its name, for clicks and strokes on the edge with ``boundary-`` before it: what a model takes or refuses."""
+        return self.name
+
+    @property
+    def normal(self) -> int | None:
+        """The axis across the one slice that it is drawn on, if it says nothing of other slices; None otherwise."""
+        return None
 
     @property
     @abstractmethod

@@ -36,6 +36,11 @@ class Click(Prompt):
         set_checked(self, "side", checked_side(self.side, self.name))
 
     @property
+    def kind(self) -> str:
+        """The name; on the edge with ``boundary-`` before it."""
+        return f"boundary-{self.name}" if self.side is Side.BOUNDARY else self.name
+
+    @property
     def points(self) -> NDArray[np.float64]:
         """The position: (1, axes)."""
         return np.array([self.position])

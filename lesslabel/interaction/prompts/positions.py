@@ -112,6 +112,25 @@ def require_inside(what: str, points: NDArray[np.float64], shape: Shape) -> None
         raise DataError(f"{what}: position {position} lies outside the image of shape {shape}; voxels count from 0")
 
 
+def first_crossing(vertices: NDArray[np.float64]) -> tuple[int, int] | None:
+    """Two sides of a closed polygon (N, 2) that cross each other, counted from 1; None if there are none.
+
+    Sides that only touch, or lie on each other, do not cross.
+    """
+    starts, ways = vertices, np.roll(vertices, -1, axis=0) - vertices
+    slack = 1e-9 * max(float(np.square(ways).sum(axis=1).max()), 1e-300)
+
+    def side_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """On which side of each polygon side (rows) the points (columns) lie: -1, 0 or 1."""
+        to = points[None] - starts[:, None]
+        turned = ways[:, None, 0] * to[..., 1] - ways[:, None, 1] * to[..., 0]
+        return np.where(np.abs(turned) > slack, np.sign(turned), 0.0)
+
+    parted = side_of(starts) * side_of(np.roll(starts, -1, axis=0)) < 0
+    found = np.argwhere(np.triu(parted & parted.T))
+    return (int(found[0, 0]) + 1, int(found[0, 1]) + 1) if len(found) else None
+
+
 def nearest_voxels(points: NDArray[np.float64], shape: Shape) -> NDArray[np.int64]:
     """Round positions to voxels, halves up; positions beyond the last voxel are clipped to it.
 

@@ -1,14 +1,22 @@
 """Prompts that enclose the object; everything outside them is background."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from lesslabel.errors import DataError
 from lesslabel.interaction.prompts.base import Prompt, set_checked
-from lesslabel.interaction.prompts.positions import Position, checked_positions, line_voxels, nearest_voxels
+from lesslabel.interaction.prompts.positions import (
+    Position,
+    checked_positions,
+    first_crossing,
+    line_voxels,
+    nearest_voxels,
+)
 from lesslabel.interaction.prompts.seeds import Mask, Seeds, Shape, Side, check_shape
 
 
@@ -24,6 +32,7 @@ class Box(Prompt):
     name: ClassVar[str] = "box"
     locates: ClassVar[bool] = True
     drawn: ClassVar[bool] = True
+    encloses: ClassVar[bool] = True
     low: Position
     high: Position
 
@@ -97,23 +106,23 @@ class Box(Prompt):
 
 
 @dataclass(frozen=True)
-class Polygon(Prompt):
+class Outline(Prompt):
     """A closed line around the object; in 3D it lies on one slice along any axis and marks only that slice.
 
     Attributes:
         vertices: three or more, in order; the last connects to the first. In 3D their voxels share one index.
     """
 
-    name: ClassVar[str] = "polygon"
     locates: ClassVar[bool] = True
     drawn: ClassVar[bool] = True
+    encloses: ClassVar[bool] = True
     vertices: tuple[Position, ...]
 
     def __post_init__(self) -> None:
         set_checked(self, "vertices", checked_positions(self.vertices, self.name))
         if len(self.vertices) < 3:
             raise DataError(f"{self.name}: {len(self.vertices)} vertices; give three or more")
-        if self.points.shape[1] == 3 and self._normal is None:
+        if self.points.shape[1] == 3 and self.normal is None:
             raise DataError(f"{self.name}: its vertices lie in no common slice; draw it on one slice")
 
     @property
@@ -121,35 +130,8 @@ class Polygon(Prompt):
         """The vertices: (N, axes)."""
         return np.array(self.vertices)
 
-    def inside(self, shape: Shape) -> Mask:
-        """Voxels whose centres are enclosed, and those under the line: bool of that shape.
-
-        Args:
-            shape: of the image, ([z,] y, x) in voxels.
-
-        Raises:
-            DataError: if the polygon does not fit the image.
-        """
-        from skimage.draw import polygon  # slow to import
-
-        self.validate(shape)
-        mask = np.zeros(shape, np.bool_)
-        mask[tuple(line_voxels(np.concatenate([self.points, self.points[:1]]), shape).T)] = True
-        flat, drawn = mask, self.points
-        if self._normal is not None:
-            flat, drawn = mask[self._slice(shape)], np.delete(drawn, self._normal, axis=1)
-        flat[polygon(drawn[:, 0], drawn[:, 1], flat.shape)] = True
-        return mask
-
-    def mark(self, seeds: Seeds) -> None:
-        """Mark everything outside the polygon as background, in 3D on its slice."""
-        shape = seeds.foreground.shape
-        in_slice = np.zeros(shape, np.bool_)
-        in_slice[self._slice(shape)] = True
-        seeds.mark(Side.BACKGROUND, in_slice & ~self.inside(shape))
-
     @property
-    def _normal(self) -> int | None:
+    def normal(self) -> int | None:
         """The axis along which all vertices lie in one slice, the first if there are several; None in 2D."""
         if self.points.shape[1] == 2:
             return None
@@ -157,7 +139,79 @@ class Polygon(Prompt):
         flat_axes = np.flatnonzero((rounded == rounded[0]).all(axis=0))
         return int(flat_axes[0]) if len(flat_axes) else None
 
+    def inside(self, shape: Shape) -> Mask:
+        """Enclosed voxels, and those under the line: bool of that shape.
+
+        Args:
+            shape: of the image, ([z,] y, x) in voxels.
+
+        Raises:
+            DataError: if the line does not fit the image.
+        """
+        self.validate(shape)
+        mask = np.zeros(shape, np.bool_)
+        mask[tuple(line_voxels(np.concatenate([self.points, self.points[:1]]), shape).T)] = True
+        flat, drawn = mask, self.points
+        if self.normal is not None:
+            flat, drawn = mask[self._slice(shape)], np.delete(drawn, self.normal, axis=1)
+        self._fill(flat, drawn)
+        return mask
+
+    def mark(self, seeds: Seeds) -> None:
+        """Mark everything outside the line as background, in 3D on its slice."""
+        shape = seeds.foreground.shape
+        in_slice = np.zeros(shape, np.bool_)
+        in_slice[self._slice(shape)] = True
+        seeds.mark(Side.BACKGROUND, in_slice & ~self.inside(shape))
+
+    @abstractmethod
+    def _fill(self, line: Mask, vertices: NDArray[np.float64]) -> None:
+        """Fill the inside of the drawn line (y, x), in place."""
+
     def _slice(self, shape: Shape) -> tuple[slice | int, ...]:
-        """Slices that index the slice of the polygon in an array."""
+        """Slices that index the slice of the line in an array."""
         voxel = nearest_voxels(self.points[:1], shape)[0].tolist()
-        return tuple(voxel[axis] if axis == self._normal else slice(None) for axis in range(len(shape)))
+        return tuple(voxel[axis] if axis == self.normal else slice(None) for axis in range(len(shape)))
+
+
+@dataclass(frozen=True)
+class Polygon(Outline):
+    """A polygon around the object, click by click: the enclosing polygon; see `Outline` for 3D.
+
+    Attributes:
+        vertices: see `Outline`; its sides do not cross.
+    """
+
+    name: ClassVar[str] = "polygon"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        flat = self.points if self.normal is None else np.delete(self.points, self.normal, axis=1)
+        crossing = first_crossing(flat)
+        if crossing is not None:
+            one, other = crossing
+            raise DataError(f"{self.name}: crosses itself, side {one} and side {other}; draw it around the object once")
+
+    def _fill(self, line: Mask, vertices: NDArray[np.float64]) -> None:
+        from skimage.draw import polygon  # slow to import
+
+        line[polygon(vertices[:, 0], vertices[:, 1], line.shape)] = True
+
+
+@dataclass(frozen=True)
+class EnclosingScribble(Outline):
+    """A line drawn by hand around the object, in one stroke; see `Outline` for 3D.
+
+    Both ends are connected, and everything that the line encloses is inside, so a hand may draw more than once round.
+    Lin et al., "Multi-Mode Interactive Image Segmentation", ACM Multimedia 2022.
+    """
+
+    name: ClassVar[str] = "enclosing-scribble"
+
+    @property
+    def clicks(self) -> int:
+        """One, whatever its length."""
+        return 1
+
+    def _fill(self, line: Mask, vertices: NDArray[np.float64]) -> None:  # noqa: ARG002  a polygon needs them
+        ndimage.binary_fill_holes(line, output=line)

@@ -7,13 +7,26 @@ from typing import Any
 from lesslabel.errors import DataError
 from lesslabel.interaction.prompts.base import SCHEMA_VERSION, Prompt
 from lesslabel.interaction.prompts.clicks import CentreEdgePoints, Click, ExtremePoints, InteriorMarginPoints
-from lesslabel.interaction.prompts.regions import Box, Polygon
+from lesslabel.interaction.prompts.regions import Box, EnclosingScribble, Polygon
 from lesslabel.interaction.prompts.strokes import CutLine, Scribble
 
 PROMPTS: Mapping[str, type[Prompt]] = {
     kind.name: kind
-    for kind in (Click, InteriorMarginPoints, CentreEdgePoints, ExtremePoints, Scribble, CutLine, Box, Polygon)
+    for kind in (
+        Click,
+        InteriorMarginPoints,
+        CentreEdgePoints,
+        ExtremePoints,
+        Scribble,
+        CutLine,
+        Box,
+        Polygon,
+        EnclosingScribble,
+    )
 }
+
+KINDS: tuple[str, ...] = (*PROMPTS, "boundary-click", "boundary-scribble")
+"""Every value of `Prompt.kind`: what models take or refuse."""
 
 
 def prompt_from_json(content: Any) -> Prompt:

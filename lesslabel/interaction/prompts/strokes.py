@@ -62,6 +62,11 @@ class Scribble(Prompt):
         )
 
     @property
+    def kind(self) -> str:
+        """The name; on the edge with ``boundary-`` before it."""
+        return f"boundary-{self.name}" if self.side is Side.BOUNDARY else self.name
+
+    @property
     def points(self) -> NDArray[np.float64]:
         """The positions of all strokes, one after the other: (N, axes)."""
         return np.array([position for stroke in self.strokes for position in stroke])

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,18 @@ class Robot(ABC):
     def __init__(self, jitter_voxel: float = 0.0) -> None:
         require_at_least(0.0, "jitter_voxel", jitter_voxel)
         self.jitter_voxel = jitter_voxel
+
+    @classmethod
+    def steady(cls, jitter_voxel: float = 0.0) -> Self:
+        """Make the robot of tests: only its hand is random, if at all, where training samples more.
+
+        Args:
+            jitter_voxel: see above.
+        """
+        robot = cls(jitter_voxel=jitter_voxel)
+        if hasattr(robot, "random"):
+            robot.random = False
+        return robot
 
     def annotate(
         self,

@@ -12,6 +12,9 @@ REACH = 2.0
 
 _CORRECTIONS = 6
 
+_STEADY_VOXEL = 8
+"""Distance along a line between two random displacements."""
+
 
 def slips(rng: np.random.Generator, count: int, jitter_voxel: float, scale: RelativeSpacing) -> NDArray[np.float64]:
     """Sample displacements in voxels.
@@ -47,3 +50,20 @@ def slipped(aimed: NDArray[np.float64], offsets: NDArray[np.float64], allowed: M
             return np.asarray(moved)
         offsets = offsets / 2.0
     return aimed
+
+
+def wobble(rng: np.random.Generator, count: int, jitter_voxel: float, scale: RelativeSpacing) -> NDArray[np.float64]:
+    """Sample displacements of neighbouring positions along a line, which change smoothly.
+
+    Args:
+        rng: random number generator.
+        count: number of positions.
+        jitter_voxel: see `slips`.
+        scale: of the two axes.
+
+    Returns:
+        (count, 2) in voxels.
+    """
+    knots = np.arange(0, count + _STEADY_VOXEL, _STEADY_VOXEL)
+    at_knots = slips(rng, len(knots), jitter_voxel, scale)
+    return np.stack([np.interp(np.arange(count), knots, at_knots[:, axis]) for axis in range(2)], axis=1)

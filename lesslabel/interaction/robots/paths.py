@@ -1,4 +1,4 @@
-"""Middle lines of regions, as paths of pixels."""
+"""Middle lines and contours of regions, as paths of pixels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,3 +51,20 @@ def path_along(line: NDArray[np.int64], rng: np.random.Generator | None = None) 
     while before[row, path[-1]] >= 0:
         path.append(int(before[row, path[-1]]))
     return np.asarray(line[path[::-1]])
+
+
+def contours(region: Mask) -> list[NDArray[np.int64]]:
+    """Every contour of a region (y, x) that is not empty: (N, 2) pixels of its edge, the last beside the first.
+
+    A part of one pixel has a contour of one; a pixel where the region is thin may occur twice.
+    """
+    from skimage.measure import find_contours  # slow to import
+
+    padded = np.pad(region, 1)
+    found = []
+    for between in find_contours(padded.astype(np.float64), 0.5, fully_connected="high"):
+        low, high = np.floor(between).astype(np.int64), np.ceil(between).astype(np.int64)
+        edge = np.where(padded[tuple(low.T)][:, None], low, high) - 1
+        changed = (edge != np.roll(edge, 1, axis=0)).any(axis=1)
+        found.append(edge[changed] if changed.any() else edge[:1])
+    return found

@@ -3,25 +3,14 @@
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lesslabel.errors import ConfigError
 from lesslabel.interaction.prompts import Scribble
-from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.interaction.robots.base import Robot
-from lesslabel.interaction.robots.hand import slipped, slips
+from lesslabel.interaction.robots.hand import slipped, wobble
 from lesslabel.interaction.robots.paths import middle_line, path_along
 from lesslabel.interaction.robots.scene import Scene
-from lesslabel.interaction.robots.shapes import (
-    RelativeSpacing,
-    drawing_slice,
-    in_volume,
-    largest_components,
-    plane_scale,
-)
-
-_STEADY_VOXEL = 8
-"""Distance along a stroke between two random displacements."""
+from lesslabel.interaction.robots.shapes import drawing_slice, in_volume, largest_components, plane_scale
 
 
 class ScribbleRobot(Robot):
@@ -62,14 +51,7 @@ class ScribbleRobot(Robot):
         path = path_along(middle_line(part), rng if self.random else None)
         kept = max(round(self.share * len(path)), 1)
         first = (len(path) - kept) // 2
-        stroke = in_volume(self._wobbled(path[first : first + kept], part, plane_scale(scene.scale, cut), rng), cut)
+        aimed = path[first : first + kept].astype(np.float64)
+        offsets = wobble(rng, kept, self.jitter_voxel, plane_scale(scene.scale, cut))
+        stroke = in_volume(slipped(aimed, offsets, part), cut)
         return (Scribble((tuple(map(tuple, stroke.tolist())),), side),)
-
-    def _wobbled(
-        self, path: NDArray[np.int64], part: Mask, scale: RelativeSpacing, rng: np.random.Generator
-    ) -> NDArray[np.float64]:
-        """The path with random displacements, all of it in the component."""
-        knots = np.arange(0, len(path) + _STEADY_VOXEL, _STEADY_VOXEL)
-        at_knots = slips(rng, len(knots), self.jitter_voxel, scale)
-        offsets = [np.interp(np.arange(len(path)), knots, at_knots[:, axis]) for axis in range(2)]
-        return slipped(path.astype(np.float64), np.stack(offsets, axis=1), part)

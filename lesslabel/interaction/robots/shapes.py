@@ -93,12 +93,17 @@ def drawing_slice(region: Mask, scale: RelativeSpacing) -> tuple[slice | int, ..
         Slices and one index; slices alone in 2D.
     """
     whole: list[slice | int] = [slice(None)] * region.ndim
-    if region.ndim == 3:
-        thin = [axis for axis, size in enumerate(region.shape) if size == 1]
-        axis = thin[0] if thin else int(np.argmax(scale))
+    axis = _drawing_axis(region, scale)
+    if axis is not None:
         areas = region.sum(axis=tuple(other for other in range(3) if other != axis))
         whole[axis] = int(np.argmax(areas))
     return tuple(whole)
+
+
+def slice_at(voxel: NDArray[np.int64], region: Mask, scale: RelativeSpacing) -> tuple[slice | int, ...]:
+    """Index of the slice through a voxel (axes,) across the axis of `drawing_slice`; slices alone in 2D."""
+    axis = _drawing_axis(region, scale)
+    return tuple(int(at) if place == axis else slice(None) for place, at in enumerate(voxel))
 
 
 def plane_scale(scale: RelativeSpacing, cut: tuple[slice | int, ...]) -> RelativeSpacing:
@@ -112,6 +117,14 @@ def in_volume(points: NDArray[np.float64], cut: tuple[slice | int, ...]) -> NDAr
         if isinstance(index, int):
             points = np.insert(points, axis, index, axis=1)
     return points
+
+
+def _drawing_axis(region: Mask, scale: RelativeSpacing) -> int | None:
+    """The axis of one voxel, or the coarsest one; None in 2D."""
+    if region.ndim == 2:
+        return None
+    thin = [axis for axis, size in enumerate(region.shape) if size == 1]
+    return thin[0] if thin else int(np.argmax(scale))
 
 
 def _padded(region: Mask, image_shape: tuple[int, ...]) -> tuple[Mask, tuple[slice, ...]]:

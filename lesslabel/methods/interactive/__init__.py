@@ -9,9 +9,11 @@ from lesslabel.methods.interactive.feature_aware import FeatureAware
 from lesslabel.methods.interactive.focus_cut import FocusCut
 from lesslabel.methods.interactive.gaussian_process import GPInteractive
 from lesslabel.methods.interactive.mideepseg import MIDeepSeg
+from lesslabel.methods.interactive.mmiis import MMIIS
 from lesslabel.methods.interactive.turn_input import TurnInput
 
 __all__ = [
+    "MMIIS",
     "Answer",
     "ClickMaps",
     "EdgeFlow",

@@ -43,6 +43,8 @@ class Answer:
         weight: (*size) float32 in [0, 1], how far the probability replaces the previous map of the turn; the two are
             mixed on the image, so that where it is 0 nothing changes, bit for bit. None replaces it everywhere.
         alternatives: the answers to choose from, by name, if there are several.
+        changed: (*size) bool, where it may differ from the start mask of the object; elsewhere that mask is kept, voxel
+            by voxel of the image. None for everywhere.
     """
 
     probability: Tensor
@@ -51,6 +53,7 @@ class Answer:
     memory: Tensor | None = None
     weight: Tensor | None = None
     alternatives: Mapping[str, "Answer"] = field(default_factory=dict)
+    changed: Tensor | None = None
 
     @classmethod
     def of_probability(cls, probability: Tensor, memory: Tensor | None = None) -> "Answer":
@@ -126,6 +129,11 @@ class InteractiveMethod(SegmentationMethod):
     def dimensions(self) -> int:
         """2 for images (y, x), 3 for volumes (z, y, x)."""
         return self.shape.dimensions
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of prompts (`Prompt.kind`) that the method uses; sessions refuse all others."""
+        return self.encoding.kinds
 
     # What a method may define -----------------------------------------------------------------------------------------
 

@@ -138,17 +138,20 @@ class PreparedObject:
         return replace(shown, alternatives=others) if others else shown
 
     def _one_to_image(self, answer: "Answer", turn_input: TurnInput) -> Segmentation:
-        crop = turn_input.crop
+        crop, start = turn_input.crop, turn_input.history.start
         if answer.weight is not None:
             return _mixed(crop.paste(answer.probability.cpu()), crop.paste(answer.weight.cpu()), turn_input.previous)
-        mask = crop.paste(answer.mask.float().cpu()) > 0.5
+        mask, probability = crop.paste(answer.mask.float().cpu()) > 0.5, crop.paste(answer.probability.cpu())
+        if answer.changed is not None and start is not None:
+            near = crop.paste(answer.changed.float().cpu()) > 0
+            mask, probability = np.where(near, mask, start), np.where(near, probability, np.float32(start))
         if turn_input.history.corrected and self.prepared.method.hard_clicks:
             # on a grid finer than the image, resampling could lose a marked voxel
             seeds = turn_input.guidance.seeds
             mask = (mask | seeds.foreground) & ~seeds.background
         return Segmentation(
             mask=np.asarray(mask),
-            probability=crop.paste(answer.probability.cpu()),
+            probability=probability,
             uncertainty=crop.paste(answer.uncertainty.cpu()),
             memory=None if answer.memory is None else crop.paste(answer.memory.cpu()),
         )
