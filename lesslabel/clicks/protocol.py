@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -84,20 +84,65 @@ def run_clicks(
         ConfigError: if the method is not interactive, or method, data and protocol do not fit.
         RunError: if there is no finished run, or its data changed.
     """
-    if out.exists():
-        raise DataError(f"{out}: exists already; remove it, or choose another folder with --out")
     settings = settings_of(overrides=overrides)
     opened = load_run(run, settings)
     model, pointing = _interactive(opened)
     data = opened.datamodule if store is None else _data_of(store, opened.datamodule, model.in_channels)
-    _require_fit(model, data)
+    opened.model.to(evaluation_trainer(opened, []).strategy.root_device)
+    simulator = ClickSimulator(wrapped(model, wrappers), pointing, protocol)
+    _require_taken(simulator.correcting, opened.model)
+    facts = {
+        "method": str(opened.config["name"] or type(opened.model).__name__),
+        "run": run.resolve().name,
+        "settings": [argument_without_folders(setting) for setting in settings.words()],
+        "checkpoint": RunFolder(run).checkpoint("auto").stem,
+        "unseen_store": store is not None,
+        "device": opened.model.device.type,
+        **({"wrappers": list(wrappers)} if wrappers else {}),
+    }
+    return play_protocol(
+        simulator, data, out, facts, part=part, labels=labels, skip_damaged=skip_damaged, progress=progress
+    )
+
+
+def play_protocol(
+    simulator: ClickSimulator,
+    data: SegmentationDataModule,
+    out: Path,
+    facts: Mapping[str, Any],
+    *,
+    part: str,
+    labels: Sequence[str],
+    skip_damaged: bool,
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Simulate every object of a part of a data set, and write the folder `out`.
+
+    Args:
+        simulator: the model and the robots, before their first object.
+        data: brings the cases to the model's grid.
+        out: folder to make.
+        facts: what the summary says of the model.
+        part: see `run_clicks`, also for the others.
+        labels: names of the classes.
+        skip_damaged: whether damaged cases are left out.
+        progress: called with the cases that are done and their number.
+
+    Returns:
+        What was written to ``summary.json``.
+
+    Raises:
+        DataError: see `run_clicks`.
+        ConfigError: likewise.
+    """
+    if out.exists():
+        raise DataError(f"{out}: exists already; remove it, or choose another folder with --out")
+    protocol = simulator.protocol
+    _require_fit(simulator.model, data)
     names = _labels_of(data, labels)
     uids, left_out = keep_sound(
         data.store, _uids_of(data, part, protocol.annotation), skip_damaged=skip_damaged, tell=print_warning
     )
-    opened.model.to(evaluation_trainer(opened, []).strategy.root_device)
-    simulator = ClickSimulator(wrapped(model, wrappers), pointing, protocol)
-    _require_taken(simulator.correcting, opened.model)
     with written_aside(out) as aside:
         aside.mkdir()
         _simulate(simulator, data, uids, names, aside / PROMPTS, progress)
@@ -111,17 +156,11 @@ def run_clicks(
         write_worst(aside / WORST, simulator.worst)
         summary = {
             "format": FORMAT,
-            "method": str(opened.config["name"] or type(opened.model).__name__),
-            "run": run.resolve().name,
-            "settings": [argument_without_folders(setting) for setting in settings.words()],
-            "checkpoint": RunFolder(run).checkpoint("auto").stem,
             "protocol": asdict(protocol),
             "first_robot": simulator.pointing.name if protocol.annotation is None else None,
             "data": _describe(data, part, names),
-            "unseen_store": store is not None,
             "without_prompts": simulator.without_prompts,
-            "device": opened.model.device.type,
-            **({"wrappers": list(wrappers)} if wrappers else {}),
+            **facts,
             **({"left_out": {case.uid: case.reason for case in left_out}} if left_out else {}),
             **_numbers(frame, protocol.cap),
         }
@@ -172,7 +211,7 @@ def _require_taken(robot: Robot, method: SegmentationMethod) -> None:
         )
 
 
-def _data_of(other: OtherStore, own: SegmentationDataModule, in_channels: int) -> SegmentationDataModule:
+def _data_of(other: OtherStore, own: SegmentationDataModule, in_channels: int | None) -> SegmentationDataModule:
     """Another store with the preprocessing of the run; its classes are its own."""
     view = View(reference=other.reference or own.view.reference, channels=own.view.channels)
     data = SegmentationDataModule(
@@ -196,7 +235,7 @@ def _require_fit(model: InteractiveModel, data: SegmentationDataModule) -> None:
         ("channels", model.in_channels, data.in_channels),
         ("dimensions", model.dimensions, data.dimensions),
     ):
-        if mine != theirs:
+        if mine is not None and mine != theirs:
             raise ConfigError(
                 f"{data.store_path}: images of {theirs} {name}, the method takes {mine}; use another store"
             )

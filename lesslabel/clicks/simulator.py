@@ -90,6 +90,7 @@ class ClickSimulator:
     """Simulates object after object and keeps the results.
 
     Attributes:
+        model: what segments.
         rows: of the objects so far, as `lesslabel.clicks.measures.CLICK_COLUMNS`.
         worst: the objects with the lowest Dice after their last turn, at most `PICTURED`, the worst first.
         without_prompts: the number of objects without a stroke.
@@ -102,6 +103,7 @@ class ClickSimulator:
 
     def __init__(self, model: InteractiveModel, pointing: Robot, protocol: ClickProtocol) -> None:
         self.protocol = protocol
+        self.model = model
         self.pointing = protocol.pointing_robot(pointing)
         self.correcting = protocol.correcting_robot()
         self.rows: list[tuple[Any, ...]] = []

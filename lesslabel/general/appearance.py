@@ -26,7 +26,9 @@ def painted(parts: NDArray[np.int64], rng: Generator) -> Tensor:
     mean = torch.from_numpy(rng.random((channels, len(kinds)))).float()
     deviation = torch.from_numpy(rng.uniform(0, 0.15, (channels, len(kinds)))).float() * rng.uniform(0, 1)
     size = parts.shape[0]
-    texture = [_noise(channels, size, int(cells), rng) for cells in rng.choice([size, size // 2, size // 4, size // 8], 2)]
+    texture = [
+        _noise(channels, size, int(cells), rng) for cells in rng.choice([size, size // 2, size // 4, size // 8], 2)
+    ]
     stripes = torch.from_numpy(rng.integers(0, 2, len(kinds)))[where]
     image = mean[:, where] + deviation[:, where] * torch.where(stripes == 0, texture[0], texture[1])
     image = blurred(image, rng.uniform(0.3, 1.5))

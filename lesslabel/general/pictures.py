@@ -106,6 +106,6 @@ def _bytes(image: torch.Tensor) -> NDArray[np.uint8]:
 
 
 def _spread(indices: NDArray[np.int64]) -> Sequence[int]:
-    if len(indices) <= MOST_SLICES:
-        return indices.tolist()
-    return indices[np.linspace(0, len(indices) - 1, MOST_SLICES).round().astype(np.int64)].tolist()
+    if len(indices) > MOST_SLICES:
+        indices = indices[np.linspace(0, len(indices) - 1, MOST_SLICES).round().astype(np.int64)]
+    return [int(index) for index in indices]

@@ -96,7 +96,9 @@ class Tasks:
             return None
         truth = _object_of(seen, present.tolist(), rng, union=0.0)
         ground = regions(size, int(rng.integers(1, 6)), rng)
-        return Task(altered(painted(np.where(seen > 0, seen.astype(np.int64) + 100, ground), rng), rng), truth.astype(np.uint8))
+        return Task(
+            altered(painted(np.where(seen > 0, seen.astype(np.int64) + 100, ground), rng), rng), truth.astype(np.uint8)
+        )
 
     def _of_shapes(self, size: int, rng: Generator) -> Task:
         parts = regions(size, int(rng.integers(2, 9)), rng)
@@ -136,7 +138,9 @@ class _View:
         angle = rng.normal(0, 0.25) if rng.random() < 0.5 else 0.0
         angle += np.pi / 2 * rng.integers(4) if rng.random() < 0.3 else 0.0
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        stretch = np.exp(rng.normal(0, 0.1, 2)) * np.where(rng.random(2) < 0.5, 1, [-1, -1 if rng.random() < 0.3 else 1])
+        stretch = np.exp(rng.normal(0, 0.1, 2)) * np.where(
+            rng.random(2) < 0.5, 1, [-1, -1 if rng.random() < 0.3 else 1]
+        )
         return cls(np.concatenate([turn * stretch * side / 2, centre[:, None]], axis=1), (height, width))
 
     def image(self, picture: Picture, size: int) -> Tensor:
@@ -183,7 +187,9 @@ def _blob(size: int, rng: Generator) -> NDArray[np.bool_]:
     return np.asarray(np.hypot(u / radius[0], v / radius[1]) + wave < 1)
 
 
-def _object_of(labels: NDArray[np.uint8], classes: Sequence[int], rng: Generator, union: float = 0.15) -> NDArray[np.bool_]:
+def _object_of(
+    labels: NDArray[np.uint8], classes: Sequence[int], rng: Generator, union: float = 0.15
+) -> NDArray[np.bool_]:
     """One label, sometimes two together, sometimes one of its connected parts."""
     wanted = rng.choice(classes, min(len(classes), 2), replace=False) if rng.random() < union else [rng.choice(classes)]
     truth = np.isin(labels, wanted)
@@ -197,4 +203,4 @@ def _object_of(labels: NDArray[np.uint8], classes: Sequence[int], rng: Generator
 
 def _is_sound(target: NDArray[np.uint8]) -> bool:
     known, inside = np.count_nonzero(target != IGNORE), np.count_nonzero(target == 1)
-    return LEAST_VOXELS <= inside <= 0.9 * known
+    return bool(LEAST_VOXELS <= inside <= 0.9 * known)

@@ -48,7 +48,7 @@ class Schedule:
     size: int = 64
     last_size: int = 96
     last_share: float = 0.3
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     warm_up: int = 60
     weight_decay: float = 1e-2
     average: float = 0.998
@@ -91,7 +91,8 @@ class Training:
         self.optimiser = torch.optim.AdamW(
             self.method.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
         )
-        self.done, self.curve, self.seconds, self.steps = 0, [], 0.0, 0
+        self.done, self.seconds, self.steps = 0, 0.0, 0
+        self.curve: list[dict[str, Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT).is_file():
             self._resume(torch.load(folder / CHECKPOINT, weights_only=True))
@@ -108,7 +109,13 @@ class Training:
                 self.seconds += time.perf_counter() - since
                 since = time.perf_counter()
                 means = {name: round(value / count, 4) for name, value in sums.items()}
-                point = {"round": self.done, "steps": self.steps, "seconds": round(self.seconds), **means, **self._validate()}
+                point = {
+                    "round": self.done,
+                    "steps": self.steps,
+                    "seconds": round(self.seconds),
+                    **means,
+                    **self._validate(),
+                }
                 self.curve.append(point)
                 self._save()
                 tell(point)
@@ -119,8 +126,8 @@ class Training:
         plan, size = self.schedule, self.schedule.size_in(index)
         turns = int(np.random.default_rng((plan.seed, index)).choice([1, 2, 3, 4, 5], p=[0.25, 0.3, 0.2, 0.15, 0.1]))
         slots = []
-        for slot in range(plan.batch_size):
-            rng = np.random.default_rng((plan.seed, index, slot))
+        for place in range(plan.batch_size):
+            rng = np.random.default_rng((plan.seed, index, place))
             slots.append(TaskInTurns.begin(self.tasks.draw(size, rng), self.method.encoding, rng))
         image = torch.stack([slot.task.image for slot in slots])
         target = torch.from_numpy(np.stack([slot.task.target for slot in slots])).long()
@@ -135,8 +142,8 @@ class Training:
             first = first or {name: value.item() for name, value in losses.items()}
             if turn + 1 < turns:
                 probability = logits.detach().softmax(dim=1)[:, 1]
-                for slot, answer in zip(slots, probability, strict=True):
-                    slot.answered(answer, self.method.encoding)
+                for each, answer in zip(slots, probability, strict=True):
+                    each.answered(answer, self.method.encoding)
         return first
 
     def _step(self, loss: Tensor) -> None:
@@ -228,7 +235,9 @@ def train_general(
     pictures = [read_pictures(store) for store in opened]
     maps = [] if label_maps is None else read_label_maps(label_maps)
     sets = [[each for each in found if not each.validation] for found in pictures]
-    held = Tasks([part for found in pictures if (part := [each for each in found if each.validation])], (), (1, 0, 0, 0))
+    held = Tasks(
+        [part for found in pictures if (part := [each for each in found if each.validation])], (), (1, 0, 0, 0)
+    )
     validation = [held.draw(96, np.random.default_rng((1, index))) for index in range(64)] if held.sets else []
     write_json(
         folder / DATA,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lesslabel.data.case import IGNORE
 from lesslabel.general.tasks import Task
-from lesslabel.interaction.encoding import Encoding
+from lesslabel.interaction.encoding import Encoding, unit_range
 from lesslabel.interaction.placed import PlacedPrompts
 from lesslabel.interaction.prompts import Seeds
 from lesslabel.interaction.prompts.seeds import Mask
@@ -45,6 +45,7 @@ class TaskInTurns:
         placed = PlacedPrompts(Seeds.empty(size), {"region": np.zeros(size, np.bool_)})
         start = flawed(task.target == 1, rng) if rng.random() < START_SHARE else None
         previous = None if start is None else torch.from_numpy(start).float()
+        task = Task(unit_range(task.image), task.target)
         turns = cls(task, placed, previous, rng, torch.empty(0))
         turns.prompt(encoding, start)
         return turns

@@ -19,10 +19,11 @@ from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.placed import PlacedPrompts
 from lesslabel.interaction.prompts import Box, Prompt, Side
 from lesslabel.interaction.prompts.seeds import Mask, Shape
+from lesslabel.interaction.stable_region import region_map
 
 CueName = Literal["none", "euclidean", "gaussian", "disk", "geodesic", "exponential_geodesic", "gaussian_geodesic"]
 Form = Literal["euclidean", "gaussian", "disk", "geodesic", "exponential_geodesic", "gaussian_geodesic", "mask"]
-Role = Literal["foreground", "background", "boundary", "first_click", "line", "region", "previous"]
+Role = Literal["foreground", "background", "boundary", "first_click", "line", "region", "stable_region", "previous"]
 Field = Literal["object", "image"]
 
 _SCALES = {
@@ -41,9 +42,10 @@ class CueMap:
 
     Attributes:
         role: what it marks: the voxels of a side, the ``first_click`` in the object only, the ``line`` of cut lines,
-            the ``region`` inside boxes and polygons, or the ``previous`` answer (0 without one; before the first answer
-            the start mask, if any).
-        form: one of `CUES`, or ``mask`` for the marked voxels; for ``previous`` always the probability.
+            the ``region`` inside boxes and polygons, the ``stable_region`` that the training-free model finds from the
+            seeds, or the ``previous`` answer (0 without one; before the first answer the start mask, if any).
+        form: one of `CUES`, or ``mask`` for the marked voxels; for ``previous`` and ``stable_region`` always the
+            probability.
         scale: radius, sigma, truncation or intensity weight of the cue, in its unit; None is the published value.
 
     Raises:
@@ -59,7 +61,7 @@ class CueMap:
             if value not in choices:
                 raise ConfigError(f"{name}: {value!r} is not one of {', '.join(choices)}")
         if self.scale is not None:
-            if self.form not in _SCALES or self.role == "previous":
+            if self.form not in _SCALES or self.role in ("previous", "stable_region"):
                 raise ConfigError(f"scale: {self.scale}, but {self.form} of {self.role} has none; leave it out")
             check_positive(f"cue {self.role}: scale", self.scale)
 
@@ -192,13 +194,23 @@ class Encoding:
             (K, *size) float32.
         """
         size = image.shape[1:]
-        maps = [
-            (torch.zeros(size) if previous is None else previous[0].float())
-            if cue.role == "previous"
-            else torch.from_numpy(cue.draw(image.numpy(), placed.marked(cue.role), spacing_mm))
-            for cue in self.cues
-        ]
+        maps = [self._map(cue, image, placed, spacing_mm, previous) for cue in self.cues]
         return torch.stack(maps) if maps else torch.empty(0, *size)
+
+    def _map(
+        self,
+        cue: CueMap,
+        image: Tensor,
+        placed: PlacedPrompts,
+        spacing_mm: tuple[float, ...],
+        previous: Tensor | None,
+    ) -> Tensor:
+        if cue.role == "previous":
+            return torch.zeros(image.shape[1:]) if previous is None else previous[0].float()
+        if cue.role == "stable_region":
+            region = placed.marked("region") if "region" in self._roles() else None
+            return torch.from_numpy(region_map(image.numpy(), placed.seeds, region))
+        return torch.from_numpy(cue.draw(image.numpy(), placed.marked(cue.role), spacing_mm))
 
     def _roles(self) -> frozenset[str]:
         return frozenset(cue.role for cue in self.cues)

@@ -31,8 +31,9 @@ class GeneralClicker(InteractiveMethod):
     """A network that segments what is marked, whatever it is; the method of the weights that come with the package.
 
     It takes the maps of RITM (`ClickMaps`): the marks of either side and the previous answer, and in addition the
-    inside of boxes and polygons, and for each side the similarity of every voxel to the colour that is marked,
-    ``exp(−‖I − μ‖² / 2σ²)`` of the standardised image. A grey image is three equal channels.
+    inside of boxes and polygons, what the training-free model finds from the marks (`stable_region`), and for each side
+    the similarity of every voxel to the colour that is marked, ``exp(−‖I − μ‖² / 2σ²)`` of the standardised image. A
+    grey image is three equal channels.
 
     It looks twice, as the zoom-in of Sofiiuk et al. (f-BRS, CVPR 2020): first at the whole image, then at the window
     around what it found and what was marked, on a grid of the same size. Outside the window the first answer stays.
@@ -105,9 +106,7 @@ class GeneralClicker(InteractiveMethod):
 
     def _look(self, turn_input: TurnInput, crop: Crop, previous: NDArray[np.float32] | None) -> NDArray[np.float32]:
         """The probability on the image, from one crop; 0 outside of it."""
-        seen = turn_input.encoding.encode(
-            turn_input.image, turn_input.spacing_mm, turn_input.guidance, crop, previous
-        )
+        seen = turn_input.encoding.encode(turn_input.image, turn_input.spacing_mm, turn_input.guidance, crop, previous)
         logits = self.object_logits(seen.image[None].to(self.device), seen.cues[None].to(self.device))
         return crop.paste(logits.float().softmax(dim=1)[0, 1].cpu())
 
@@ -132,13 +131,15 @@ class GeneralClicker(InteractiveMethod):
 
 def general_encoding(radius_voxel: float) -> Encoding:
     """The maps of `GeneralClicker`, in the order of its channels."""
-    maps = (*click_maps("disk", radius_voxel), CueMap("region", "mask"), CueMap("previous"))
+    maps = (*click_maps("disk", radius_voxel), CueMap("region", "mask"), CueMap("stable_region"), CueMap("previous"))
     return Encoding(None, maps, field="image")
 
 
 def general_losses(logits: Tensor, target: Tensor) -> dict[str, Tensor]:
     """The losses of `GeneralClicker` for logits (B, 2, *size)."""
-    dice = dice_loss(logits.softmax(dim=1), target, include_background=False, squared=False, per_sample=True, smooth=1.0)
+    dice = dice_loss(
+        logits.softmax(dim=1), target, include_background=False, squared=False, per_sample=True, smooth=1.0
+    )
     return {"normalised_focal": normalised_focal_loss(logits, target), "dice": dice}
 
 
