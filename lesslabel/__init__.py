@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from lesslabel.data.verify.store_check import verify_store as verify
     from lesslabel.evaluation.files import evaluate_files as evaluate
     from lesslabel.evaluation.metrics import segmentation_metrics
+    from lesslabel.general.loading import load_model
     from lesslabel.interaction.session import InteractiveSession
     from lesslabel.reports.reporting import report
     from lesslabel.runs.fitting import fit
-    from lesslabel.runs.reopening import load_model
     from lesslabel.runs.testing import predict, test
 
 __all__ = [
@@ -53,7 +53,7 @@ __getattr__, __dir__ = lazy_names(
         "evaluate": "lesslabel.evaluation.files:evaluate_files",
         "fit": "lesslabel.runs.fitting",
         "load_bundle": "lesslabel.bundle.bundle",
-        "load_model": "lesslabel.runs.reopening",
+        "load_model": "lesslabel.general.loading",
         "predict": "lesslabel.runs.testing",
         "prepare": "lesslabel.data.preparing",
         "report": "lesslabel.reports.reporting",

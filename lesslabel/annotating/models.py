@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotating.on_grid import ImageOnGrid, resized
-from lesslabel.annotating.training_free import GeodesicCut
 from lesslabel.annotating.turns import Plane
 from lesslabel.data.case import Case
 from lesslabel.data.loading.case_loader import Grid
@@ -22,8 +21,10 @@ from lesslabel.files import hash_file
 from lesslabel.interaction.model import ImageModel, InteractiveModel, kinds_of, prepare_image
 from lesslabel.interaction.prompts import PROMPTS
 from lesslabel.interaction.prompts.seeds import Shape
+from lesslabel.interaction.training_free import TrainingFree
 
-TRAINING_FREE = "training-free"
+GENERAL, TRAINING_FREE = "general", "training-free"
+_MOST_COLOURS = 3
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def open_model(name: str, store: Store) -> PageModel:
     """Open what ``--model`` names.
 
     Args:
-        name: ``training-free``, or the folder of a finished run of an interactive method.
+        name: ``general``, ``training-free``, or the folder of a finished run of an interactive method.
         store: whose images it will see.
 
     Raises:
@@ -100,11 +101,23 @@ def open_model(name: str, store: Store) -> PageModel:
         RunError: if the run cannot be used.
     """
     if name == TRAINING_FREE:
-        model = GeodesicCut(in_channels=len(store.channels))
-        return PageModel(model, described={"name": "GeodesicCut"})
+        return PageModel(TrainingFree(), described={"name": TRAINING_FREE})
+    if name == GENERAL:
+        return _general(store)
     if not Path(name).is_dir():
-        raise ConfigError(f"--model {name}: no such run; name the folder of a run, or say {TRAINING_FREE}")
+        raise ConfigError(f"--model {name}: no such run; name the folder of a run, or say {GENERAL} or {TRAINING_FREE}")
     return _of_run(Path(name), store)
+
+
+def _general(store: Store) -> PageModel:
+    from lesslabel.general.loading import WEIGHTS, load_general  # PyTorch is slow to import
+
+    many = len(store.channels) > _MOST_COLOURS
+    return PageModel(
+        load_general(),
+        described={"name": GENERAL, "weights": hash_file(WEIGHTS)},
+        channels=tuple(range(_MOST_COLOURS)) if many else None,
+    )
 
 
 def _of_run(path: Path, store: Store) -> PageModel:

@@ -2,20 +2,20 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
+from lesslabel.clicks.chosen_data import OtherStore, data_of, describe_data, labels_of, require_fit, uids_of
 from lesslabel.clicks.folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
 from lesslabel.clicks.measures import revision, seconds_per_turn, summarise_clicks
 from lesslabel.clicks.objects import iterate_objects
 from lesslabel.clicks.simulator import NOTHING, ClickProtocol, ClickSimulator
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.verify.soundness import keep_sound
-from lesslabel.data.view import View, require_reference
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.files import write_json, written_aside
 from lesslabel.interaction.encoding import Encoding
@@ -30,23 +30,6 @@ from lesslabel.runs.reopening import load_run
 from lesslabel.runs.settings import Overrides, settings_of
 from lesslabel.runs.trainer import evaluation_trainer
 from lesslabel.terminal import print_warning
-
-
-@dataclass(frozen=True)
-class OtherStore:
-    """A store other than the run's.
-
-    Attributes:
-        path: its path.
-        split: see `SegmentationDataModule`.
-        fold: the same.
-        reference: annotation that holds the objects; None takes the name of the run's.
-    """
-
-    path: Path
-    split: str = "random"
-    fold: int = 0
-    reference: str | None = None
 
 
 def run_clicks(
@@ -87,20 +70,75 @@ def run_clicks(
         ConfigError: if the method is not interactive, or method, data and protocol do not fit.
         RunError: if there is no finished run, or its data changed.
     """
-    if out.exists():
-        raise DataError(f"{out}: exists already; remove it, or choose another folder with --out")
     settings = settings_of(overrides=overrides)
     opened = load_run(run, settings)
     model, pointing = _interactive(opened)
-    data = opened.datamodule if store is None else _data_of(store, opened.datamodule, model.in_channels)
-    _require_fit(model, data)
-    names = _labels_of(data, labels)
-    uids, left_out = keep_sound(
-        data.store, _uids_of(data, part, protocol), skip_damaged=skip_damaged, tell=print_warning
-    )
+    data = opened.datamodule if store is None else data_of(store, opened.datamodule, model.in_channels)
     opened.model.to(evaluation_trainer(opened, []).strategy.root_device)
     simulator = ClickSimulator(wrapped(model, wrappers), pointing, protocol)
     _require_taken(simulator.correcting, opened.model)
+    facts = {
+        "method": str(opened.config["name"] or type(opened.model).__name__),
+        "run": run.resolve().name,
+        "settings": [argument_without_folders(setting) for setting in settings.words()],
+        "checkpoint": RunFolder(run).checkpoint("auto").stem,
+        "unseen_store": store is not None,
+        "device": opened.model.device.type,
+        **({"wrappers": list(wrappers)} if wrappers else {}),
+    }
+    return play_protocol(
+        simulator,
+        data,
+        out,
+        facts,
+        part=part,
+        labels=labels,
+        predictions=predictions,
+        skip_damaged=skip_damaged,
+        progress=progress,
+    )
+
+
+def play_protocol(
+    simulator: ClickSimulator,
+    data: SegmentationDataModule,
+    out: Path,
+    facts: Mapping[str, Any],
+    *,
+    part: str,
+    labels: Sequence[str],
+    predictions: Path | None,
+    skip_damaged: bool,
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Simulate every object of a part of a data set, and write the folder `out`.
+
+    Args:
+        simulator: the model and the robots, before their first object.
+        data: brings the cases to the model's grid.
+        out: folder to make.
+        facts: what the summary says of the model.
+        part: see `run_clicks`, also for the others.
+        labels: names of the classes.
+        predictions: folder of predictions that objects start from.
+        skip_damaged: whether damaged cases are left out.
+        progress: called with the cases that are done and their number.
+
+    Returns:
+        What was written to ``summary.json``.
+
+    Raises:
+        DataError: see `run_clicks`.
+        ConfigError: likewise.
+    """
+    if out.exists():
+        raise DataError(f"{out}: exists already; remove it, or choose another folder with --out")
+    protocol = simulator.protocol
+    require_fit(simulator.model, data)
+    names = labels_of(data, labels)
+    uids, left_out = keep_sound(
+        data.store, uids_of(data, part, protocol), skip_damaged=skip_damaged, tell=print_warning
+    )
     with written_aside(out) as aside:
         aside.mkdir()
         _simulate(simulator, data, uids, names, predictions, aside / PROMPTS, progress)
@@ -114,19 +152,13 @@ def run_clicks(
         write_worst(aside / WORST, simulator.worst)
         summary = {
             "format": FORMAT,
-            "method": str(opened.config["name"] or type(opened.model).__name__),
-            "run": run.resolve().name,
-            "settings": [argument_without_folders(setting) for setting in settings.words()],
-            "checkpoint": RunFolder(run).checkpoint("auto").stem,
             "protocol": asdict(protocol),
             "first_robot": simulator.pointing.name if protocol.annotation is None else None,
-            "data": _describe(data, part, names),
-            "unseen_store": store is not None,
+            "data": describe_data(data, part, names),
             "without_prompts": simulator.without_prompts,
             **({"without_start": simulator.without_start} if protocol.start != NOTHING else {}),
-            "device": opened.model.device.type,
             **({} if predictions is None else {"predictions": predictions.resolve().name, "revision": revision(frame)}),
-            **({"wrappers": list(wrappers)} if wrappers else {}),
+            **facts,
             **({"left_out": {case.uid: case.reason for case in left_out}} if left_out else {}),
             **_numbers(frame, protocol.cap),
         }
@@ -181,75 +213,11 @@ def _require_taken(robot: Robot, method: SegmentationMethod) -> None:
         )
 
 
-def _data_of(other: OtherStore, own: SegmentationDataModule, in_channels: int) -> SegmentationDataModule:
-    """Another store with the preprocessing of the run; its classes are its own."""
-    view = View(reference=other.reference or own.view.reference, channels=own.view.channels)
-    data = SegmentationDataModule(
-        str(other.path),
-        split=other.split,
-        fold=other.fold,
-        view=view,
-        dimensions=own.dimensions,
-        size_voxel=own.grid.size_voxel,
-        spacing_mm=own.grid.spacing_mm,
-        interpolation=own.grid.interpolation,
-        intensity=own.intensity,
-    )
-    if len(data.store.channels) == in_channels:
-        data.view = View(reference=view.reference)
-    return data
-
-
-def _require_fit(model: InteractiveModel, data: SegmentationDataModule) -> None:
-    for name, mine, theirs in (
-        ("channels", model.in_channels, data.in_channels),
-        ("dimensions", model.dimensions, data.dimensions),
-    ):
-        if mine != theirs:
-            raise ConfigError(
-                f"{data.store_path}: images of {theirs} {name}, the method takes {mine}; use another store"
-            )
-
-
-def _labels_of(data: SegmentationDataModule, labels: Sequence[str]) -> tuple[str, ...]:
-    known = data.mapping.names[1:]
-    if unknown := [label for label in labels if label not in known]:
-        raise ConfigError(f"--labels {unknown[0]}: {data.store_path} has {', '.join(known)}")
-    return tuple(name for name in known if not labels or name in labels)
-
-
 def _why_none(simulator: ClickSimulator) -> str:
     """What no object had, for a message; empty if there was no object."""
     if simulator.without_prompts:
         return f" has a stroke of {simulator.protocol.annotation}"
     return f" has a mask to start from ({simulator.protocol.start})" if simulator.without_start else ""
-
-
-def _uids_of(data: SegmentationDataModule, part: str, protocol: ClickProtocol) -> list[str]:
-    records = data.records(part)
-    if not records:
-        raise DataError(f"{data.store_path}: the {part} part holds no case; choose another with --part")
-    require_reference(data.view, records, part)
-    known = sorted({name for record in records for name in record.annotation_names})
-    for option, name in (("first", protocol.annotation), ("start", protocol.start_annotation)):
-        if name is not None and name not in known:
-            raise ConfigError(f"--{option} annotation:{name}: the {part} cases have {', '.join(known)}")
-    return sorted(record.uid for record in records)
-
-
-def _describe(data: SegmentationDataModule, part: str, labels: Sequence[str]) -> dict[str, Any]:
-    return {
-        "source": data.store.source,
-        "data_hash": data.store.data_hash,
-        "split": data.split,
-        "fold": data.fold,
-        "part": part,
-        "reference": data.view.reference,
-        "labels": list(labels),
-        "dimensions": data.dimensions,
-        "size_voxel": data.grid.size_voxel,
-        "spacing_mm": data.grid.spacing_mm,
-    }
 
 
 def _numbers(frame: pd.DataFrame, cap: int) -> dict[str, Any]:

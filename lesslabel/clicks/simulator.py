@@ -114,6 +114,7 @@ class ClickSimulator:
     """Simulates object after object and keeps the results.
 
     Attributes:
+        model: what segments.
         columns: of the rows: `CLICK_COLUMNS`, and `THIN_COLUMNS` if the protocol measures thin parts.
         rows: of the objects so far.
         worst: the objects with the lowest Dice after their last turn, at most `PICTURED`, the worst first.
@@ -129,6 +130,7 @@ class ClickSimulator:
 
     def __init__(self, model: InteractiveModel, pointing: Robot, protocol: ClickProtocol) -> None:
         self.protocol = protocol
+        self.model = model
         self.pointing = protocol.pointing_robot(pointing)
         self.correcting = protocol.correcting_robot(pointing)
         self.columns = (*CLICK_COLUMNS, *(THIN_COLUMNS if protocol.thin else ()))

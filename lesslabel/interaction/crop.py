@@ -92,6 +92,10 @@ class Crop:
             window.append(slice(start, start + side))
         return cls._on(tuple(window), shape, size)
 
+    def resized(self, size: Shape) -> Self:
+        """The same window on another grid."""
+        return self._on(self.window, self.shape, size)
+
     def holds(self, points: NDArray[np.float64]) -> bool:
         """Whether the voxels of all positions (N, axes) lie in the window."""
         voxels = nearest_voxels(points, self.shape)

@@ -19,13 +19,15 @@ from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.placed import Marks, PlacedPrompts
 from lesslabel.interaction.prompts import KINDS, Box, Prompt, Side
 from lesslabel.interaction.prompts.seeds import Mask, Shape
+from lesslabel.interaction.stable_region import region_map
 
 _InSpace = Literal["euclidean", "gaussian", "local_gaussian", "disk"]
 _Falling = Literal[_InSpace, "geodesic", "exponential_geodesic", "gaussian_geodesic"]
 CueName = Literal["none", _Falling]
 Form = Literal[_Falling, "mask", "signed"]
 Enclosure = Literal["box", "polygon", "enclosing-scribble"]
-Role = Literal["foreground", "background", "boundary", "first_click", "line", "marked", "region", "previous", Enclosure]
+_Marked = Literal["foreground", "background", "boundary", "first_click", "line", "marked", "region", Enclosure]
+Role = Literal[_Marked, "stable_region", "previous"]
 Field = Literal["object", "image"]
 
 _SCALES = {
@@ -48,10 +50,12 @@ class CueMap:
     Attributes:
         role: what it marks: the voxels of a side, the ``first_click`` in the object only, the ``line`` of cut lines,
             all that is ``marked`` by any prompt or cut line, the ``region`` inside all enclosures, the last enclosure
-            if it is a ``box``, ``polygon`` or ``enclosing-scribble``, or the ``previous`` answer (0 without one; before
-            the first answer the start mask, if any).
+            if it is a ``box``, ``polygon`` or ``enclosing-scribble``, the ``stable_region`` that the training-free
+            model finds from the seeds, or the ``previous`` answer (0 without one; before the first answer the start
+            mask, if any).
         form: one of `CUES`, ``mask`` for the marked voxels, or ``signed`` for 1 inside, −1 outside and 0 without the
-            enclosure, which all three of its roles have; for ``previous`` always the probability.
+            enclosure, which all three of its roles have; for ``previous`` and ``stable_region`` always the
+            probability.
         scale: radius, sigma, truncation or intensity weight of the cue, in its unit; None is the published value.
 
     Raises:
@@ -69,7 +73,7 @@ class CueMap:
         if (self.form == "signed") != (self.role in _ENCLOSURES):
             raise ConfigError(f"cue: {self.form} of {self.role}; signed goes with {', '.join(_ENCLOSURES)} alone")
         if self.scale is not None:
-            if self.form not in _SCALES or self.role == "previous":
+            if self.form not in _SCALES or self.role in ("previous", "stable_region"):
                 raise ConfigError(f"scale: {self.scale}, but {self.form} of {self.role} has none; leave it out")
             check_positive(f"cue {self.role}: scale", self.scale)
 
@@ -223,13 +227,23 @@ class Encoding:
             (K, *size) float32.
         """
         size = image.shape[1:]
-        maps = [
-            (torch.zeros(size) if previous is None else previous[0].float())
-            if cue.role == "previous"
-            else torch.from_numpy(cue.draw(image.numpy(), placed.marked(cue.role), spacing_mm))
-            for cue in self.cues
-        ]
+        maps = [self._map(cue, image, placed, spacing_mm, previous) for cue in self.cues]
         return torch.stack(maps) if maps else torch.empty(0, *size)
+
+    def _map(
+        self,
+        cue: CueMap,
+        image: Tensor,
+        placed: PlacedPrompts,
+        spacing_mm: tuple[float, ...],
+        previous: Tensor | None,
+    ) -> Tensor:
+        if cue.role == "previous":
+            return torch.zeros(image.shape[1:]) if previous is None else previous[0].float()
+        if cue.role == "stable_region":
+            region = placed.marked("region").astype(np.bool_) if "region" in self._roles() else None
+            return torch.from_numpy(region_map(image.numpy(), placed.seeds, region))
+        return torch.from_numpy(cue.draw(image.numpy(), placed.marked(cue.role), spacing_mm))
 
     def _roles(self) -> frozenset[str]:
         return frozenset(cue.role for cue in self.cues)

@@ -122,7 +122,7 @@ class InteractiveModel(Protocol):
 
     Attributes:
         dimensions: 2 for images (y, x), 3 for volumes (z, y, x).
-        in_channels: channels of the image.
+        in_channels: channels of the image; None for a model that takes any number.
 
     A model that cannot use every prompt has a further attribute, ``kinds``: those that it uses, see `kinds_of`. A
     session refuses the others.
@@ -133,7 +133,7 @@ class InteractiveModel(Protocol):
         ...
 
     @property
-    def in_channels(self) -> int:  # noqa: D102  an attribute, see above
+    def in_channels(self) -> int | None:  # noqa: D102  an attribute, see above
         ...
 
     def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:

@@ -13,6 +13,8 @@ from lesslabel.errors import DataError
 from lesslabel.interaction.prompts.positions import checked_spacing
 from lesslabel.interaction.prompts.seeds import Shape
 
+MOST_CHANNELS = 8
+"""Of models that take any number; more is a volume that was given to a model of slices."""
 _AXES = {2: "y, x", 3: "z, y, x"}
 
 
@@ -29,14 +31,16 @@ class SessionImage:
     spacing_mm: tuple[float, ...]
 
     @classmethod
-    def of(cls, image: NDArray[Any], spacing_mm: Sequence[float] | None, *, dimensions: int, in_channels: int) -> Self:
+    def of(
+        cls, image: NDArray[Any], spacing_mm: Sequence[float] | None, *, dimensions: int, in_channels: int | None
+    ) -> Self:
         """Check an image and convert it to the input of models.
 
         Args:
             image: ([z,] y, x) or (C, [z,] y, x), integers or floats.
             spacing_mm: voxel size ([z,] y, x); None is 1 mm along every axis.
             dimensions: of the model, 2 or 3.
-            in_channels: of the model.
+            in_channels: of the model; None for a model that takes one to `MOST_CHANNELS`.
 
         Raises:
             DataError: if it has no voxels, other axes or channels than the model takes, or a value that is not
@@ -44,9 +48,14 @@ class SessionImage:
         """
         given = np.asarray(image)
         channels = given[None] if given.ndim == dimensions else given
-        if given.size == 0 or channels.ndim != dimensions + 1 or len(channels) != in_channels:
+        fits = channels.ndim == dimensions + 1 and (
+            len(channels) <= MOST_CHANNELS if in_channels is None else len(channels) == in_channels
+        )
+        if given.size == 0 or not fits:
             axes = _AXES[dimensions]
             wanted = f"({axes}) or (1, {axes})" if in_channels == 1 else f"({in_channels}, {axes})"
+            if in_channels is None:
+                wanted = f"({axes}) or (C, {axes}) with C up to {MOST_CHANNELS}"
             raise DataError(f"image: shape {given.shape}; this model takes {wanted}, with at least one voxel")
         if given.dtype.kind not in "fiu":
             raise DataError(f"image: type {given.dtype}; pass intensities as whole or real numbers")

@@ -24,6 +24,6 @@ class Wrapper:
         return kinds_of(self.model)
 
     @property
-    def in_channels(self) -> int:
-        """Channels of the image."""
+    def in_channels(self) -> int | None:
+        """Channels of the image; None for any number."""
         return self.model.in_channels

@@ -6,6 +6,7 @@ from lesslabel.networks.dual_decoder import DualDecoder
 from lesslabel.networks.gaussian_process import GaussianProcessHead, gaussian_process_loss
 from lesslabel.networks.hrnet import HRNet
 from lesslabel.networks.penultimate import penultimate_maps
+from lesslabel.networks.residual_unet import ResidualUNet
 from lesslabel.networks.resnet_unet import ResNetUNet
 from lesslabel.networks.shape import NetworkShape, build_network
 from lesslabel.networks.two_heads import TwoHeads
@@ -25,6 +26,7 @@ __all__ = [
     "Network",
     "NetworkShape",
     "ResNetUNet",
+    "ResidualUNet",
     "TwoHeads",
     "UNet",
     "UShaped",

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from lesslabel.command_words import read_settings
 from lesslabel.errors import ConfigError
@@ -17,7 +18,12 @@ def clicks(given: list[str]) -> int:
         "settings override those of the run: --model.refinement graph_cut …",
         allow_abbrev=False,
     )
-    parser.add_argument("--run", type=Path, required=True, help="finished run of an interactive method")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--run", type=Path, default=None, help="finished run of an interactive method")
+    whose.add_argument(
+        "--model", default="general", help="without a run: general (default) or training-free; goes with --store"
+    )
+    parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="of training-free")
     parser.add_argument("--out", type=Path, default=None, help="folder to make; default RUN/clicks")
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
     parser.add_argument("--labels", nargs="+", default=[], metavar="NAME", help="of these classes alone")
@@ -58,7 +64,9 @@ def _start_of(given: str) -> tuple[str, Path | None]:
 
 def _play(options: argparse.Namespace, overrides: Settings) -> int:
     """Simulate a click protocol and print its results."""
-    from lesslabel.clicks.protocol import OtherStore, run_clicks
+    from lesslabel.clicks.chosen_data import OtherStore
+    from lesslabel.clicks.named import model_clicks
+    from lesslabel.clicks.protocol import run_clicks
     from lesslabel.clicks.simulator import ClickProtocol
     from lesslabel.interaction.robots import ThinParts
 
@@ -80,21 +88,26 @@ def _play(options: argparse.Namespace, overrides: Settings) -> int:
         store = OtherStore(options.store, options.split, options.fold, options.reference)
     elif options.reference is not None:
         raise ConfigError("--reference: goes with --store; the run's own store has the reference of its view")
+    if options.run is None and (store is None or options.out is None):
+        raise ConfigError(f"--model {options.model}: name --store and --out, or a run with --run")
     out = options.out or options.run / "clicks"
+    chosen: dict[str, Any] = {
+        "part": options.part,
+        "labels": options.labels,
+        "wrappers": options.wrap,
+        "predictions": predictions,
+        "skip_damaged": options.skip_damaged,
+    }
     with show_progress("clicking") as progress:
-        summary = run_clicks(
-            options.run,
-            protocol,
-            out,
-            store=store,
-            part=options.part,
-            labels=options.labels,
-            wrappers=options.wrap,
-            overrides=overrides,
-            predictions=predictions,
-            skip_damaged=options.skip_damaged,
-            progress=progress,
-        )
+        if options.run is None:
+            assert store is not None  # checked above
+            summary = model_clicks(
+                options.model, protocol, out, store, dimensions=options.dimensions, progress=progress, **chosen
+            )
+        else:
+            summary = run_clicks(
+                options.run, protocol, out, store=store, overrides=overrides, progress=progress, **chosen
+            )
     print_clicks(summary)
     print(f"clicks: {out}\nnext: lesslabel report {out}")
     return 0

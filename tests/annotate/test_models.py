@@ -9,7 +9,6 @@ from desks import SHAPE, Page, make_case, seen_all, truth
 
 from lesslabel.annotating.desk import Desk, Task
 from lesslabel.annotating.models import PageModel, open_model
-from lesslabel.annotating.training_free import GeodesicCut
 from lesslabel.annotating.turns import Plane
 from lesslabel.data.loading.case_loader import Grid
 from lesslabel.data.sources.phantom import Phantom
@@ -17,10 +16,11 @@ from lesslabel.data.store import Store
 from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import ConfigError
 from lesslabel.interaction import Box, Click, History, Polygon, Scribble, Side
+from lesslabel.interaction.training_free import TrainingFree
 
 
 def answered(*turns: tuple[object, ...], grid: Grid = Grid(), plane: Plane = Plane(0, 2)) -> np.ndarray:
-    model = PageModel(GeodesicCut(), grid=grid)
+    model = PageModel(TrainingFree(), grid=grid)
     case = make_case(0)
     image = model.image_of(case)[(slice(None), *plane.cut)]
     spacing = tuple(side for axis, side in enumerate(case.spacing_mm) if axis != plane.axis)

@@ -13,11 +13,12 @@ from phantom_stores import PhantomStores
 from running import one_line
 
 from lesslabel.cli import main
+from lesslabel.clicks.chosen_data import OtherStore
 from lesslabel.clicks.folder import ClickFolder
 from lesslabel.clicks.measures import CLICK_COLUMNS, OBJECT
 from lesslabel.clicks.object_scores import object_scores
 from lesslabel.clicks.objects import WHOLE_CASE, ClickObject, iterate_objects
-from lesslabel.clicks.protocol import OtherStore, run_clicks
+from lesslabel.clicks.protocol import run_clicks
 from lesslabel.clicks.simulator import PICTURED, ClickProtocol, ClickSimulator
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.loading.module import SegmentationDataModule

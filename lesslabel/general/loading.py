@@ -1,0 +1,104 @@
+"""Models by name: the general clicker whose weights come with the package, the one without training, and runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lesslabel.errors import ConfigError, DataError, RunError
+from lesslabel.files import hash_file, read_json
+from lesslabel.interaction.model import ImageModel, prepare_image
+from lesslabel.interaction.robots import ErrorCentreRobot, Robot
+from lesslabel.interaction.training_free import TrainingFree
+from lesslabel.interaction.wrapper import Wrapper
+from lesslabel.methods import SegmentationMethod
+from lesslabel.methods.interactive.general_clicker import COLOURS, GeneralClicker
+from lesslabel.runs.reopening import load_model as load_model_of_run
+from lesslabel.runs.weights import load_weights
+
+Named = Literal["general", "training-free"]
+GENERAL, TRAINING_FREE = "general", "training-free"
+NAMED = (GENERAL, TRAINING_FREE)
+WEIGHTS = Path(__file__).parent / "weights" / "general.safetensors"
+"""The weights that come with the package; a JSON file beside them has their hash and how they were made."""
+
+
+class AnyChannels(Wrapper):
+    """The general clicker for images of one to three channels.
+
+    Args:
+        model: the method, for colours.
+    """
+
+    first_robot: Robot = ErrorCentreRobot()
+    in_channels = None
+
+    def __init__(self, model: GeneralClicker) -> None:
+        super().__init__(model)
+        self.method = model
+
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
+        """Compute what depends only on an image; see `InteractiveModel.prepare_image`.
+
+        Raises:
+            DataError: if it has more than three channels.
+        """
+        if len(image) > COLOURS:
+            raise DataError(f"image: {len(image)} channels; the general clicker takes one to three, choose among them")
+        missing = [image[-1:]] * (COLOURS - len(image))
+        return prepare_image(self.method, np.concatenate([image, *missing]), spacing_mm)
+
+
+@overload
+def load_model(run: Literal["general"], *, dimensions: int = 2) -> AnyChannels: ...
+@overload
+def load_model(run: Literal["training-free"], *, dimensions: int = 2) -> TrainingFree: ...
+@overload
+def load_model(run: str | Path, *, dimensions: int = 2) -> SegmentationMethod | AnyChannels | TrainingFree: ...
+def load_model(run: str | Path, *, dimensions: int = 2) -> SegmentationMethod | AnyChannels | TrainingFree:
+    """Load a model: that of a finished run, or one of those that need no run of yours.
+
+    ``general`` is the general clicker, with the weights that come with the package; ``training-free`` has none. Both
+    are for an `InteractiveSession`. Of a run it is the method with its best or else its last weights; the data of its
+    training are not needed.
+
+    Args:
+        run: ``general``, ``training-free``, or the folder of a run.
+        dimensions: of ``training-free``: 2 for slices, 3 for volumes; ``general`` is for slices.
+
+    Raises:
+        ConfigError: if ``general`` is asked for volumes.
+        RunError: if there is no finished run, or the weights of the package are damaged.
+    """
+    if str(run) == TRAINING_FREE:
+        return TrainingFree(dimensions=dimensions)
+    if str(run) == GENERAL:
+        if dimensions != 2:
+            raise ConfigError(f"dimensions: {dimensions}; the general clicker takes slices, training-free volumes too")
+        return load_general()
+    return load_model_of_run(run)
+
+
+def load_general(weights: Path = WEIGHTS, *, settings: dict[str, Any] | None = None) -> AnyChannels:
+    """Load a general clicker from weights, without running code of theirs.
+
+    Args:
+        weights: safetensors file; a JSON file of the same name beside it, if any, must have its sha256.
+        settings: of `GeneralClicker`, other than its defaults.
+
+    Raises:
+        RunError: if the file is absent or damaged, or has another hash than its JSON file says.
+    """
+    card = weights.with_suffix(".json")
+    if card.is_file():
+        wanted = read_json(card, "the card of the weights")["sha256"]
+        if not weights.is_file() or hash_file(weights) != wanted:
+            raise RunError(f"{weights}: not the weights of {card.name} (sha256 {wanted}); install the package again")
+    with torch.random.fork_rng(devices=[]):
+        method = GeneralClicker(in_channels=None, **(settings or {}))
+    load_weights(method, weights)
+    method.eval()
+    return AnyChannels(method)
