@@ -1,1 +1,1 @@
-"""Scribbles, points and boxes made from dense labels."""
+"""Scribbles, points and boxes made from dense labels, and labels spread from scribbles."""
