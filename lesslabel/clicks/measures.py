@@ -262,8 +262,8 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
             f"clicks: {'column ' + missing[0] + ' is missing' if missing else 'no row'}; see docs/click_protocols.md"
         )
     twice = any(frame.duplicated([*OBJECT, column]).any() for column in ("turn", "clicks"))
-    turns = frame.groupby(OBJECT)["turn"].agg(["min", "max"])
-    begun = frame[frame["turn"].isin((0, 1))].groupby(OBJECT).size().reindex(turns.index, fill_value=0)
-    if twice or (begun != turns["max"].clip(upper=1) + 1).any():  # a perfect start has turn 0 alone
+    begun = frame[frame["turn"].isin((0, 1))].groupby(OBJECT)["dice"].agg(["size", "last"])
+    lacking = (begun["size"] != 2) & (begun["last"] < 1)  # a perfect start needs no turn
+    if twice or len(begun) < len(frame.drop_duplicates(OBJECT)) or lacking.any():
         raise DataError("clicks: an object has a turn twice, or no turn 0 or 1; run the protocol again")
     return frame
