@@ -87,6 +87,14 @@ def test_the_page_of_a_method_shows_a_configuration_the_command_and_the_docstrin
     assert f"\n<!-- reference lesslabel.methods.{method.__name__} -->\n" in page
 
 
+@pytest.mark.parametrize("row", test_interactive_contract.ROWS, ids=lambda row: row.name)
+def test_the_page_of_an_interactive_method_lists_the_prompts_that_it_uses(row: test_interactive_contract.Row) -> None:
+    """The default of its class; a row may use more or fewer maps."""
+    made = test_interactive_contract.make(row, 2)
+    (line,) = re.findall(r"^Prompts: (.+)\.$", page_of(type(made)), re.MULTILINE)
+    assert line == ", ".join(f"`{kind}`" for kind in made.kinds)
+
+
 def test_every_strategy_has_a_row_and_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = suite("selection", "test_selection_contract", monkeypatch).NAMES
     page = (ROOT / "docs" / "adaptation.md").read_text(encoding="utf-8")

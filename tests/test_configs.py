@@ -37,6 +37,10 @@ PREPARE = {
     "mscmr": lambda raw: (replicas.mscmr(raw), ["mscmr", str(raw)]),
     "word": lambda raw: (replicas_public.word(raw), ["word", str(raw)]),
     "brats": lambda raw: (replicas_public.brats(raw), ["brats", str(raw)]),
+    "kvasir": lambda raw: (
+        replicas_public.kvasir(raw),
+        ["folder", str(raw / "table.csv"), "--labels", "1=polyp"],
+    ),
     "phantom": lambda _: (None, ["phantom", "-", "--cases", "12", "--size", "32", "--depth", "3"]),
 }
 

@@ -273,10 +273,8 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
             f"clicks: {'column ' + missing[0] + ' is missing' if missing else 'no row'}; see docs/click_protocols.md"
         )
     twice = any(frame.duplicated([*OBJECT, column]).any() for column in ("turn", "clicks"))
-    started = frame[frame["turn"] == 0].set_index(OBJECT)["dice"]
-    corrected = frame[frame["turn"] == 1].set_index(OBJECT).index
-    perfect = started.index[started >= 1.0 - _SLACK]  # such a start has no further turn
-    every = frame.set_index(OBJECT).index.unique()
-    if twice or len(every.difference(started.index)) or len(every.difference(corrected).difference(perfect)):
+    begun = frame[frame["turn"].isin((0, 1))].groupby(OBJECT)["dice"].agg(["size", "last"])
+    lacking = (begun["size"] != 2) & (begun["last"] < 1)  # a perfect start needs no turn
+    if twice or len(begun) < len(frame.drop_duplicates(OBJECT)) or lacking.any():
         raise DataError("clicks: an object has a turn twice, or no turn 0 or 1; run the protocol again")
     return frame
