@@ -19,6 +19,7 @@ COMMANDS = {
     "test": ("training:test", "score a run on its test part and keep its predictions"),
     "predict": ("training:predict", "write label maps as NIfTI, geometry kept"),
     "clicks": ("clicks:clicks", "how many clicks an interactive method needs, by robots or from people's scribbles"),
+    "clicker": ("clicker:clicker", "train the general clicker of the package from stores, or resume"),
     "evaluate": ("scoring:evaluate", "score label maps against references, file by file"),
     "raters": ("scoring:raters", "how far several raters of a store agree, pair by pair"),
     "report": ("report:report", "one HTML page with tables and pictures for one or more runs"),

@@ -16,7 +16,7 @@ from lesslabel.printing import print_summary
 
 COMMANDS = (
     *("prepare", "verify", "scribble", "export", "import", "annotate", "fit", "validate", "test", "predict"),
-    *("clicks", "evaluate", "raters", "report", "bundle", "select", "adapt", "reproduce", "curve", "demo"),
+    *("clicks", "clicker", "evaluate", "raters", "report", "bundle", "select", "adapt", "reproduce", "curve", "demo"),
 )
 HEAVY = ("torch", "pytorch_lightning", "monai", "numba", "pandas", "jsonargparse")
 MODEL = ["--model", "lesslabel.methods.DMPLS", "--model.num_classes", "4"]

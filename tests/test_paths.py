@@ -23,6 +23,7 @@ WRITES = {
     "test": set(),
     "predict": {"--output"},
     "clicks": {"--out"},
+    "clicker": {"--out"},
     "evaluate": {"--csv"},
     "raters": {"--output"},
     "report": {"--output", "--experiment"},
@@ -42,6 +43,7 @@ READS = {
     "import": {"store", "--queue", "--from"},
     "annotate": {"store", "--queue", "--model"},  # and the store is added to
     "clicks": {"--run", "--store", "--split"},
+    "clicker": {"stores", "--label-maps"},
     "evaluate": {"pred", "ref"},
     "raters": {"store"},
     "report": {"runs", "--bundle", "--store"},

@@ -11,6 +11,7 @@ from lesslabel.methods.interactive.fca_net import FCANet
 from lesslabel.methods.interactive.feature_aware import FeatureAware
 from lesslabel.methods.interactive.focus_cut import FocusCut
 from lesslabel.methods.interactive.gaussian_process import GPInteractive
+from lesslabel.methods.interactive.general_clicker import GeneralClicker
 from lesslabel.methods.interactive.mideepseg import MIDeepSeg
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.semi.bidirectional_copy_paste import BidirectionalCopyPaste
@@ -36,6 +37,7 @@ __all__ = [
     "FeatureAware",
     "FocusCut",
     "GPInteractive",
+    "GeneralClicker",
     "Inference",
     "InteractiveMethod",
     "MIDeepSeg",
