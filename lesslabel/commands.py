@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": ("training:predict", "write label maps as NIfTI, geometry kept"),
     "pseudo": ("training:pseudo", "expand the labels of a run by certain predictions, for a second stage"),
     "clicks": ("clicks:clicks", "how many clicks an interactive method needs, by robots or from people's scribbles"),
+    "clicker": ("clicker:clicker", "train the general clicker of the package from stores, or resume"),
     "evaluate": ("scoring:evaluate", "score label maps against references, file by file"),
     "raters": ("scoring:raters", "how far several raters of a store agree, pair by pair"),
     "report": ("report:report", "one HTML page with tables and pictures for one or more runs"),

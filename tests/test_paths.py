@@ -25,6 +25,7 @@ WRITES = {
     "predict": {"--output"},
     "pseudo": {"--out"},
     "clicks": {"--out"},
+    "clicker": {"--out"},
     "evaluate": {"--csv"},
     "raters": {"--output"},
     "report": {"--output", "--experiment"},
@@ -45,6 +46,7 @@ READS = {
     "import": {"store", "--queue", "--from"},
     "annotate": {"store", "--queue", "--model"},  # and the store is added to
     "clicks": {"--run", "--store", "--split"},
+    "clicker": {"stores", "--label-maps"},
     "evaluate": {"pred", "ref"},
     "raters": {"store"},
     "report": {"runs", "--bundle", "--store"},

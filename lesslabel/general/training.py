@@ -97,15 +97,16 @@ class Training:
         if (folder / CHECKPOINT).is_file():
             self._resume(torch.load(folder / CHECKPOINT, weights_only=True))
 
-    def run(self, tell: Callable[[dict[str, Any]], None], every: int = 200) -> None:
-        """Train to the end; every so many rounds write a checkpoint and a point of the curve."""
+    def run(self, tell: Callable[[dict[str, Any]], None], every: int, stop: int | None = None) -> None:
+        """Train to the end or a round; every so many rounds write a checkpoint and a point of the curve."""
+        end = self.schedule.rounds if stop is None else min(stop, self.schedule.rounds)
         sums: dict[str, float] = {}
         count, since = 0, time.perf_counter()
-        while self.done < self.schedule.rounds:
+        while self.done < end:
             for name, value in self._round(self.done).items():
                 sums[name] = sums.get(name, 0.0) + value
             self.done, count = self.done + 1, count + 1
-            if self.done % every == 0 or self.done == self.schedule.rounds:
+            if self.done % every == 0 or self.done == end:
                 self.seconds += time.perf_counter() - since
                 since = time.perf_counter()
                 means = {name: round(value / count, 4) for name, value in sums.items()}
@@ -215,7 +216,9 @@ def train_general(
     folder: Path,
     schedule: Schedule,
     tell: Callable[[dict[str, Any]], None],
-    every: int = 200,
+    *,
+    stop: int | None = None,
+    every: int = 50,
 ) -> None:
     """Train on the pictures of stores, and on images made from label maps; continue what the folder holds.
 
@@ -225,6 +228,7 @@ def train_general(
         folder: of the training.
         schedule: how long and how.
         tell: called with every point of the curve.
+        stop: round after which to stop, as if killed there; None for the end.
         every: rounds between two points.
 
     Raises:
@@ -249,4 +253,4 @@ def train_general(
             "label_maps": len(maps),
         },
     )
-    Training(Tasks([part for part in sets if part], maps), validation, schedule, folder).run(tell, every)
+    Training(Tasks([part for part in sets if part], maps), validation, schedule, folder).run(tell, every, stop)

@@ -11,6 +11,7 @@ from lesslabel.methods.interactive.fca_net import FCANet
 from lesslabel.methods.interactive.feature_aware import FeatureAware
 from lesslabel.methods.interactive.focus_cut import FocusCut
 from lesslabel.methods.interactive.gaussian_process import GPInteractive
+from lesslabel.methods.interactive.general_clicker import GeneralClicker
 from lesslabel.methods.interactive.knife_cut import KnifeCut
 from lesslabel.methods.interactive.mideepseg import MIDeepSeg
 from lesslabel.methods.interactive.mmiis import MMIIS
@@ -51,6 +52,7 @@ __all__ = [
     "FocusCut",
     "GPInteractive",
     "GatedCRF",
+    "GeneralClicker",
     "Inference",
     "InteractiveMethod",
     "KnifeCut",

@@ -34,6 +34,7 @@ from lesslabel.methods import (
     FCANet,
     FeatureAware,
     FocusCut,
+    GeneralClicker,
     GPInteractive,
     InteractiveMethod,
     KnifeCut,
@@ -63,6 +64,11 @@ FLOW = {"stem_channels": 4, "normalisation": "instance"}
 FIRST_CLICK = {"attention_channels": (4, 6), "attention_normalisation": "instance"}
 MODES = {"width": 6, "normalisation": "instance", "region_radius_voxel": 12.0, "boundary_radius_voxel": 4.0}
 
+
+def general(size_voxel: tuple[int, ...], **settings) -> GeneralClicker:
+    return GeneralClicker(grid_voxel=size_voxel[-1], **settings)
+
+
 ROWS = [
     Row("mideepseg", MIDeepSeg, 1),
     Row("mideepseg graph cut", lambda **settings: MIDeepSeg(refinement="graph_cut", **settings), 1),
@@ -77,6 +83,7 @@ ROWS = [
     Row("gaussian process cnn", lambda **settings: GPInteractive(head="cnn", **settings)),
     Row("click maps", ClickMaps),
     Row("click maps guided by the mask", lambda **settings: ClickMaps(**MASK_GUIDED, **settings)),
+    Row("general clicker", general),
     Row("fca-net", lambda **settings: FCANet(**FIRST_CLICK, **settings)),
     Row("feature aware", lambda **settings: FeatureAware(**NARROW, **settings), 1),
     Row("feature aware without refinement", lambda **settings: FeatureAware(**NARROW, refine=False, **settings), 1),

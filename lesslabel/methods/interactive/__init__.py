@@ -8,6 +8,7 @@ from lesslabel.methods.interactive.fca_net import FCANet
 from lesslabel.methods.interactive.feature_aware import FeatureAware
 from lesslabel.methods.interactive.focus_cut import FocusCut
 from lesslabel.methods.interactive.gaussian_process import GPInteractive
+from lesslabel.methods.interactive.general_clicker import GeneralClicker
 from lesslabel.methods.interactive.mideepseg import MIDeepSeg
 from lesslabel.methods.interactive.mmiis import MMIIS
 from lesslabel.methods.interactive.turn_input import TurnInput
@@ -21,6 +22,7 @@ __all__ = [
     "FeatureAware",
     "FocusCut",
     "GPInteractive",
+    "GeneralClicker",
     "InteractiveMethod",
     "MIDeepSeg",
     "TurnInput",

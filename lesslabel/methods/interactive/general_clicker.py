@@ -1,6 +1,7 @@
 """One network for any object of any image, from clicks, scribbles, boxes and a previous mask."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,8 @@ class GeneralClicker(InteractiveMethod):
             optimiser=optimiser,
             inference=inference,
         )
+        size = (grid_voxel,) * network.dimensions  # a batch needs one size, sessions keep the image's proportions
+        self.annotator = replace(self.annotator, encoding=replace(self.encoding, size_voxel=size))
         self.grid_voxel = grid_voxel
         self.zoom_margin = zoom_margin
         self.network = network.build(COLOURS + self.encoding.channels + 2, self.num_classes)
