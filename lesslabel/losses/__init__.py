@@ -8,7 +8,13 @@ from lesslabel.losses.clicks import (
     click_weighted_cross_entropy,
     normalised_focal_loss,
 )
-from lesslabel.losses.consistency import consistency_loss, cross_pseudo_loss
+from lesslabel.losses.confidence import confident_cross_entropy, confident_label
+from lesslabel.losses.consistency import (
+    consistency_loss,
+    cross_pseudo_loss,
+    soft_dice_distance,
+    uncertainty_rectified_loss,
+)
 from lesslabel.losses.cross_entropy import partial_cross_entropy
 from lesslabel.losses.dice import dice_loss
 from lesslabel.losses.entropy import class_share_divergence, entropy_loss, voxel_entropy
@@ -20,7 +26,7 @@ from lesslabel.losses.level_set import (
     level_set_to_probability,
     level_sets,
 )
-from lesslabel.losses.pseudo_label import hard_label, mixed_pseudo_label, pseudo_label_loss
+from lesslabel.losses.pseudo_label import hard_label, mixed_pseudo_label, pseudo_label_loss, sharpened
 from lesslabel.losses.ramps import gaussian_ramp, poly
 
 __all__ = [
@@ -32,6 +38,8 @@ __all__ = [
     "class_share_divergence",
     "click_influence",
     "click_weighted_cross_entropy",
+    "confident_cross_entropy",
+    "confident_label",
     "consistency_loss",
     "cross_pseudo_loss",
     "dice_loss",
@@ -48,6 +56,9 @@ __all__ = [
     "partial_cross_entropy",
     "poly",
     "pseudo_label_loss",
+    "sharpened",
+    "soft_dice_distance",
+    "uncertainty_rectified_loss",
     "voxel_entropy",
 ]
 

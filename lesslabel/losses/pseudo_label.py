@@ -49,3 +49,17 @@ def pseudo_label_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
         Scalar in [0, 1].
     """
     return dice_loss(probabilities, labels)
+
+
+@torch.no_grad()
+def sharpened(logits: Tensor, temperature: float) -> Tensor:
+    """Make a prediction more decided: p^(1/T) / Σ p^(1/T), the soft pseudo label of MC-Net (Wu et al., MICCAI 2021).
+
+    Args:
+        logits: B×C×[D×]H×W.
+        temperature: T, positive; 1 changes nothing, near 0 the result is nearly one class.
+
+    Returns:
+        Probabilities, same shape; no gradient flows through them.
+    """
+    return (at_least_float32(logits) / temperature).softmax(dim=1)

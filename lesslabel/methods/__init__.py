@@ -12,39 +12,65 @@ from lesslabel.methods.interactive.feature_aware import FeatureAware
 from lesslabel.methods.interactive.focus_cut import FocusCut
 from lesslabel.methods.interactive.gaussian_process import GPInteractive
 from lesslabel.methods.interactive.mideepseg import MIDeepSeg
+from lesslabel.methods.mixed.omni import Omni
 from lesslabel.methods.optimiser import Optimiser
+from lesslabel.methods.semi.alternate_teachers import AlternateTeachers
 from lesslabel.methods.semi.bidirectional_copy_paste import BidirectionalCopyPaste
+from lesslabel.methods.semi.cross_consistency import CrossConsistency
 from lesslabel.methods.semi.cross_pseudo_supervision import CrossPseudoSupervision
+from lesslabel.methods.semi.cross_teaching import CrossTeaching
+from lesslabel.methods.semi.dan import DAN
 from lesslabel.methods.semi.dtc import DTC
+from lesslabel.methods.semi.entropy_adversary import EntropyAdversary
 from lesslabel.methods.semi.entropy_minimisation import EntropyMinimisation
+from lesslabel.methods.semi.fixmatch import FixMatch
+from lesslabel.methods.semi.interpolation_consistency import InterpolationConsistency
 from lesslabel.methods.semi.mean_teacher import MeanTeacher
+from lesslabel.methods.semi.mutual_consistency import MutualConsistency
+from lesslabel.methods.semi.sassnet import SASSNet
+from lesslabel.methods.semi.ss_net import SSNet
 from lesslabel.methods.semi.uncertainty_aware import UncertaintyAwareMeanTeacher
+from lesslabel.methods.semi.unimatch import UniMatch
+from lesslabel.methods.semi.urpc import URPC
 from lesslabel.methods.supervised import Supervised
 from lesslabel.methods.weak.dmpls import DMPLS
 from lesslabel.methods.weak.partial_cross_entropy import PartialCrossEntropy
 
 __all__ = [
+    "DAN",
     "DMPLS",
     "DTC",
+    "URPC",
     "AdaMI",
+    "AlternateTeachers",
     "BidirectionalCopyPaste",
     "ClickMaps",
+    "CrossConsistency",
     "CrossPseudoSupervision",
+    "CrossTeaching",
     "EdgeFlow",
+    "EntropyAdversary",
     "EntropyMinimisation",
     "FCANet",
     "FeatureAware",
+    "FixMatch",
     "FocusCut",
     "GPInteractive",
     "Inference",
     "InteractiveMethod",
+    "InterpolationConsistency",
     "MIDeepSeg",
     "MeanTeacher",
+    "MutualConsistency",
+    "Omni",
     "Optimiser",
     "PartialCrossEntropy",
     "Prediction",
+    "SASSNet",
+    "SSNet",
     "SegmentationMethod",
     "Supervised",
     "Tent",
     "UncertaintyAwareMeanTeacher",
+    "UniMatch",
 ]
