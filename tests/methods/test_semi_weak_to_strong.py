@@ -113,7 +113,7 @@ class Fixed(nn.Module):
         super().__init__()
         self.logits = torch.tensor(probabilities).T.log()[None, :, None]
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def forward(self, _: torch.Tensor) -> torch.Tensor:
         return self.logits
 
 
