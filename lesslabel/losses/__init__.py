@@ -8,7 +8,13 @@ from lesslabel.losses.clicks import (
     click_weighted_cross_entropy,
     normalised_focal_loss,
 )
-from lesslabel.losses.consistency import consistency_loss, cross_pseudo_loss
+from lesslabel.losses.confidence import confident_cross_entropy, confident_label
+from lesslabel.losses.consistency import (
+    consistency_loss,
+    cross_pseudo_loss,
+    soft_dice_distance,
+    uncertainty_rectified_loss,
+)
 from lesslabel.losses.cross_entropy import partial_cross_entropy
 from lesslabel.losses.cut_lines import repair_loss, repaired, weighted_binary_cross_entropy
 from lesslabel.losses.dice import dice_loss
@@ -22,13 +28,7 @@ from lesslabel.losses.level_set import (
     level_sets,
 )
 from lesslabel.losses.pairwise import dense_crf_loss, gated_crf_loss
-from lesslabel.losses.pseudo_label import (
-    confident_label,
-    hard_label,
-    mixed_pseudo_label,
-    pseudo_label_loss,
-    soft_label_loss,
-)
+from lesslabel.losses.pseudo_label import hard_label, mixed_pseudo_label, pseudo_label_loss, sharpened, soft_label_loss
 from lesslabel.losses.ramps import gaussian_ramp, poly
 from lesslabel.losses.variation import mumford_shah_loss, total_variation_loss
 
@@ -41,6 +41,7 @@ __all__ = [
     "class_share_divergence",
     "click_influence",
     "click_weighted_cross_entropy",
+    "confident_cross_entropy",
     "confident_label",
     "consistency_loss",
     "cross_pseudo_loss",
@@ -63,8 +64,11 @@ __all__ = [
     "pseudo_label_loss",
     "repair_loss",
     "repaired",
+    "sharpened",
+    "soft_dice_distance",
     "soft_label_loss",
     "total_variation_loss",
+    "uncertainty_rectified_loss",
     "voxel_entropy",
     "weighted_binary_cross_entropy",
 ]

@@ -20,12 +20,24 @@ def voxel_entropy(probabilities: Tensor, class_weights: Tensor | None = None) ->
         B×[D×]H×W in nats, without weights in [0, ln C]: 0 where the prediction is certain, ln C where all classes are
         equally likely.
     """
-    probabilities = at_least_float32(probabilities)
-    # the limit keeps 0·ln 0 and its gradient finite
-    terms = probabilities * probabilities.clamp(min=_SMALLEST_PROBABILITY).log()
+    terms = self_information(probabilities)
     if class_weights is not None:
         terms = terms * class_weights.view(-1, *[1] * (terms.ndim - 2))
-    return -terms.sum(dim=1)
+    return terms.sum(dim=1)
+
+
+def self_information(probabilities: Tensor) -> Tensor:
+    """Compute −p·ln p of every class in every voxel, whose sum over classes is the entropy.
+
+    Args:
+        probabilities: B×C×[D×]H×W.
+
+    Returns:
+        Same shape, in [0, 1/e] nats.
+    """
+    probabilities = at_least_float32(probabilities)
+    # the limit keeps 0·ln 0 and its gradient finite
+    return -probabilities * probabilities.clamp(min=_SMALLEST_PROBABILITY).log()
 
 
 def entropy_loss(probabilities: Tensor, class_weights: Tensor | None = None) -> Tensor:

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lesslabel.data.case import IGNORE
 from lesslabel.losses.dice import dice_loss
 from lesslabel.losses.rules import at_least_float32
 
@@ -20,21 +19,6 @@ def hard_label(probabilities: Tensor) -> Tensor:
     """
     # On CPU, max over the class axis is eight times as fast as argmax over it.
     return probabilities.detach().max(dim=1).indices
-
-
-@torch.no_grad()
-def confident_label(probabilities: Tensor, threshold: float) -> Tensor:
-    """Take the most probable class of every voxel where it is probable enough; no gradient flows through it.
-
-    Args:
-        probabilities: B×C×[D×]H×W.
-        threshold: in [0, 1]; a voxel whose largest probability is not above it becomes `IGNORE`.
-
-    Returns:
-        B×[D×]H×W int64 class indices or `IGNORE`.
-    """
-    largest = probabilities.max(dim=1)
-    return largest.indices.masked_fill_(largest.values <= threshold, IGNORE)
 
 
 @torch.no_grad()
@@ -80,3 +64,17 @@ def soft_label_loss(logits: Tensor, label: Tensor) -> Tensor:
     """
     log_probabilities = F.log_softmax(at_least_float32(logits), dim=1)
     return -(label.detach() * log_probabilities).sum(dim=1).mean()
+
+
+@torch.no_grad()
+def sharpened(logits: Tensor, temperature: float) -> Tensor:
+    """Make a prediction more decided: p^(1/T) / Σ p^(1/T), the soft pseudo label of MC-Net (Wu et al., MICCAI 2021).
+
+    Args:
+        logits: B×C×[D×]H×W.
+        temperature: T, positive; 1 changes nothing, near 0 the result is nearly one class.
+
+    Returns:
+        Probabilities, same shape; no gradient flows through them.
+    """
+    return (at_least_float32(logits) / temperature).softmax(dim=1)

@@ -15,13 +15,26 @@ from lesslabel.methods.interactive.general_clicker import GeneralClicker
 from lesslabel.methods.interactive.knife_cut import KnifeCut
 from lesslabel.methods.interactive.mideepseg import MIDeepSeg
 from lesslabel.methods.interactive.mmiis import MMIIS
+from lesslabel.methods.mixed.omni import Omni
 from lesslabel.methods.optimiser import Optimiser
+from lesslabel.methods.semi.alternate_teachers import AlternateTeachers
 from lesslabel.methods.semi.bidirectional_copy_paste import BidirectionalCopyPaste
+from lesslabel.methods.semi.cross_consistency import CrossConsistency
 from lesslabel.methods.semi.cross_pseudo_supervision import CrossPseudoSupervision
+from lesslabel.methods.semi.cross_teaching import CrossTeaching
+from lesslabel.methods.semi.dan import DAN
 from lesslabel.methods.semi.dtc import DTC
+from lesslabel.methods.semi.entropy_adversary import EntropyAdversary
 from lesslabel.methods.semi.entropy_minimisation import EntropyMinimisation
+from lesslabel.methods.semi.fixmatch import FixMatch
+from lesslabel.methods.semi.interpolation_consistency import InterpolationConsistency
 from lesslabel.methods.semi.mean_teacher import MeanTeacher
+from lesslabel.methods.semi.mutual_consistency import MutualConsistency
+from lesslabel.methods.semi.sassnet import SASSNet
+from lesslabel.methods.semi.ss_net import SSNet
 from lesslabel.methods.semi.uncertainty_aware import UncertaintyAwareMeanTeacher
+from lesslabel.methods.semi.unimatch import UniMatch
+from lesslabel.methods.semi.urpc import URPC
 from lesslabel.methods.supervised import Supervised
 from lesslabel.methods.weak.dense_crf import DenseCRF
 from lesslabel.methods.weak.dmpls import DMPLS
@@ -35,33 +48,45 @@ from lesslabel.methods.weak.total_variation import TotalVariation
 from lesslabel.methods.weak.ustm import USTM
 
 __all__ = [
+    "DAN",
     "DMPLS",
     "DMSPS",
     "DTC",
     "MMIIS",
+    "URPC",
     "USTM",
     "AdaMI",
+    "AlternateTeachers",
     "BidirectionalCopyPaste",
     "ClickMaps",
+    "CrossConsistency",
     "CrossPseudoSupervision",
+    "CrossTeaching",
     "DenseCRF",
     "EdgeFlow",
+    "EntropyAdversary",
     "EntropyMinimisation",
     "FCANet",
     "FeatureAware",
+    "FixMatch",
     "FocusCut",
     "GPInteractive",
     "GatedCRF",
     "GeneralClicker",
     "Inference",
     "InteractiveMethod",
+    "InterpolationConsistency",
     "KnifeCut",
     "MIDeepSeg",
     "MeanTeacher",
     "MumfordShah",
+    "MutualConsistency",
+    "Omni",
     "Optimiser",
     "PartialCrossEntropy",
     "Prediction",
+    "SASSNet",
+    "SSNet",
     "Scribble2Label",
     "ScribbleVS",
     "SegmentationMethod",
@@ -69,4 +94,5 @@ __all__ = [
     "Tent",
     "TotalVariation",
     "UncertaintyAwareMeanTeacher",
+    "UniMatch",
 ]

@@ -181,6 +181,62 @@ def drop_channels(
     ]
 
 
+def strong_view(
+    image: Tensor, labels: Tensor, settings: StrongIntensity, cutmix_probability: float
+) -> tuple[Tensor, Tensor]:
+    """Change the intensities of images, then mix them and their labels by CutMix.
+
+    Args:
+        image: B×C×[D×]H×W.
+        labels: B×[D×]H×W; only the boxes are mixed.
+        settings: of the intensity changes.
+        cutmix_probability: probability that a sample is mixed.
+
+    Returns:
+        The views and their labels.
+    """
+    changed = sample_intensity(settings, image.shape).apply(image)
+    mix = sample_cutmix(len(image), image.shape[2:], probability=cutmix_probability)
+    return mix.apply(changed), mix.apply(labels)
+
+
+def scale_features(
+    features: Sequence[Tensor], amplitude: float, generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """Multiply every element of feature maps B×C×[D×]H×W by 1 + n, n from U(−amplitude, amplitude), per sample alike.
+
+    F-Noise of CCT (Ouali et al., CVPR 2020).
+
+    Args:
+        features: of one encoder.
+        amplitude: largest relative change.
+        generator: random number generator on the CPU; None uses torch's own.
+    """
+    drawn = [(2 * torch.rand(level.shape[1:], generator=generator) - 1) * amplitude for level in features]
+    return [level * (1 + noise.to(level)) for level, noise in zip(features, drawn, strict=True)]
+
+
+def drop_salient(
+    features: Sequence[Tensor], share: tuple[float, float] = (0.7, 0.9), generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """Set the places of feature maps with the largest mean over channels to 0, each map and sample at its own maximum.
+
+    F-Drop of CCT (Ouali et al., CVPR 2020).
+
+    Args:
+        features: of one encoder, B×C×[D×]H×W.
+        share: a place is dropped if its mean reaches γ times the largest of the sample; γ is drawn from this range.
+        generator: random number generator on the CPU; None uses torch's own.
+    """
+    kept = []
+    for level in features:
+        gamma = share[0] + float(torch.rand((), generator=generator)) * (share[1] - share[0])
+        salience = level.detach().mean(dim=1, keepdim=True)
+        largest = salience.flatten(1).amax(dim=1).view(-1, *(1,) * (level.ndim - 1))
+        kept.append(level * (salience < gamma * largest))
+    return kept
+
+
 def _sides(volume: float, shape: Sequence[int], stretches: Sequence[float]) -> list[int]:
     """Sides in voxels of a box that takes a given share of the image, with a random aspect ratio."""
     logs = [stretch - sum(stretches) / len(stretches) for stretch in stretches]

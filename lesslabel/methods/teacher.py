@@ -1,5 +1,7 @@
 """A teacher, the exponential moving average of its student, and the base class of methods with a teacher."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Literal, get_args
 
@@ -79,6 +81,19 @@ def warmed_up_decay(step: int, decay: float) -> float:
         decay: value after the warm-up.
     """
     return min(1 - 1 / (step + 1), decay)
+
+
+@contextmanager
+def held_statistics(network: nn.Module) -> Iterator[None]:
+    """Keep the running statistics of batch normalisation as they are while the block runs in training."""
+    layers = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.training]
+    for layer in layers:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True
 
 
 class TeacherMethod(SegmentationMethod):

@@ -51,8 +51,8 @@ class DualDecoder(nn.Module):
         if element not in get_args(DropoutElement):
             raise ConfigError(f"element: {element!r} is not 'voxel' or 'channel'")
         self.network = network
-        self.auxiliary_decoder = _drawn_anew(network.decoder)
-        self.auxiliary_head = _drawn_anew(network.head)
+        self.auxiliary_decoder = drawn_anew(network.decoder)
+        self.auxiliary_head = drawn_anew(network.head)
         self.dropout = dropout
         self.dropout_at = dropout_at
         self.element = element
@@ -91,7 +91,12 @@ class DualDecoder(nn.Module):
         return F.dropout2d(features, self.dropout, active)
 
 
-def _drawn_anew(module: nn.Module) -> nn.Module:
+def drawn_anew(module: nn.Module) -> nn.Module:
+    """Copy a part of a network with new random weights, for example as a second decoder.
+
+    Raises:
+        ConfigError: if a layer with weights cannot be initialised again.
+    """
     copy = deepcopy(module)
     for layer in copy.modules():
         reset = getattr(layer, "reset_parameters", None)

@@ -1,7 +1,8 @@
-"""Read the penultimate maps of the networks inside a module while it predicts."""
+"""Read the penultimate and the encoder maps of the networks inside a module while it predicts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -21,15 +22,36 @@ def penultimate_maps(module: nn.Module) -> Iterator[list[Tensor]]:
     Yields:
         A list that receives one map B×features×[D×]H×W each time a network runs.
     """
-    maps: list[Tensor] = []
-
-    def collect(decoder: nn.Module, features: object, result: Tensor) -> None:  # noqa: ARG001  torch's signature
-        maps.append(result)
-
-    decoders = [part.decoder for part in module.modules() if isinstance(part, UShaped)]
-    hooks = [decoder.register_forward_hook(collect) for decoder in decoders]
-    try:
+    with _outputs([part.decoder for part in module.modules() if isinstance(part, UShaped)]) as maps:
         yield maps
+
+
+@contextmanager
+def encoder_maps(module: nn.Module) -> Iterator[list[list[Tensor]]]:
+    """Collect the maps of the encoders of all U-shaped networks inside a module while the block runs.
+
+    With them a perturbed decoding needs no second pass of the encoder.
+
+    Args:
+        module: a network, a wrapper of one, or a method.
+
+    Yields:
+        A list that receives the maps of one image, finest first, each time a network runs.
+    """
+    with _outputs([part.encoder for part in module.modules() if isinstance(part, UShaped)]) as maps:
+        yield maps
+
+
+@contextmanager
+def _outputs(parts: Sequence[nn.Module]) -> Iterator[list[Any]]:
+    outputs: list[Any] = []
+
+    def collect(part: nn.Module, inputs: object, output: object) -> None:  # noqa: ARG001  torch's signature
+        outputs.append(output)
+
+    hooks = [part.register_forward_hook(collect) for part in parts]
+    try:
+        yield outputs
     finally:
         for hook in hooks:
             hook.remove()

@@ -41,13 +41,18 @@ class SkipDecoder(Decoder):
             )
             for skip, (fine, coarse) in reversed(list(zip(encoder_channels[:-1], steps, strict=True)))
         )
+        self.level_channels = (encoder_channels[-1], *reversed(widths))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Compute the penultimate map, at the size of the finest encoder map."""
-        result = features[-1]
+        return self.level_maps(features)[-1]
+
+    def level_maps(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Compute the maps of all levels, coarsest first; see `Decoder.level_maps`."""
+        maps = [features[-1]]
         for level, skip in zip(self.levels, reversed(features[:-1]), strict=True):
-            result = level(torch.cat([skip, enlarge(result, skip)], dim=1))
-        return result
+            maps.append(level(torch.cat([skip, enlarge(maps[-1], skip)], dim=1)))
+        return maps
 
 
 def check_decoder_widths(widths: Sequence[int], levels: int) -> None:

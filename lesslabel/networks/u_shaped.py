@@ -34,6 +34,7 @@ class Decoder(nn.Module):
 
     Attributes:
         channels: of that map, the input of the head.
+        level_channels: of each of its `level_maps`; a decoder without levels has one.
 
     Args:
         channels: of that map.
@@ -42,6 +43,11 @@ class Decoder(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
+        self.level_channels: tuple[int, ...] = (channels,)
+
+    def level_maps(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Compute the maps of all levels, coarsest first: the bottleneck, then each level; the last is the result."""
+        return [self(features)]
 
 
 class UShaped(nn.Module):

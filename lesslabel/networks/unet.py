@@ -151,12 +151,16 @@ class _Decoder(Decoder):
         upsample = _TransposedUpsampling if upsampling == "transposed" else _LinearUpsampling
         self.upsamplings = nn.ModuleList(upsample(dimensions, coarse, fine) for coarse, fine in steps)
         self.levels = nn.ModuleList(_level(dimensions, 2 * fine, fine, 0.0, normalisation) for _, fine in steps)
+        self.level_channels = tuple(reversed(channels))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        result = features[-1]
+        return self.level_maps(features)[-1]
+
+    def level_maps(self, features: Sequence[Tensor]) -> list[Tensor]:
+        maps = [features[-1]]
         for upsample, level, skip in zip(self.upsamplings, self.levels, reversed(features[:-1]), strict=True):
-            result = level(torch.cat([skip, cut_to(upsample(result), skip)], dim=1))
-        return result
+            maps.append(level(torch.cat([skip, cut_to(upsample(maps[-1]), skip)], dim=1)))
+        return maps
 
 
 class _TransposedUpsampling(nn.Module):

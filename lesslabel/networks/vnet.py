@@ -162,12 +162,16 @@ class _Decoder(Decoder):
             _level(dimensions, depth, fine, fine, dropout if depth == 0 else 0.0, normalisation)
             for depth, (_, fine) in zip(depths, steps, strict=True)
         )
+        self.level_channels = tuple(reversed(channels))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        result = features[-1]
+        return self.level_maps(features)[-1]
+
+    def level_maps(self, features: Sequence[Tensor]) -> list[Tensor]:
+        maps = [features[-1]]
         for double, level, skip in zip(self.doublings, self.levels, reversed(features[:-1]), strict=True):
-            result = level(cut_to(double(result), skip) + skip)
-        return result
+            maps.append(level(cut_to(double(maps[-1]), skip) + skip))
+        return maps
 
 
 def _level(

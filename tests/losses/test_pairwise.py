@@ -106,7 +106,7 @@ def test_an_image_of_another_grid_is_refused():
 
 def test_a_label_is_unknown_where_no_class_is_probable_enough():
     probabilities = torch.tensor([[0.6, 0.5, 0.2], [0.3, 0.5, 0.1], [0.1, 0.0, 0.7]]).T[None, :, None]
-    label = confident_label(probabilities.transpose(1, 3), 0.5)
+    label = confident_label(probabilities.transpose(1, 3), 0.5, above=True)
     assert label.flatten().tolist() == [0, IGNORE, 2]
 
 

@@ -71,12 +71,16 @@ def answer_voxel_by_voxel(method: torch.nn.Module) -> None:
     """Let every network of a method answer from the image's own voxel alone, so that slices know nothing of others."""
 
     def answer(_: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor | tuple[Tensor, ...]) -> object:
+        if isinstance(output, Tensor) and output.ndim == 1:
+            return output  # the score of a discriminator for each sample
+
         def logits(one: Tensor, slope: float) -> Tensor:
             channels = torch.arange(1, one.shape[1] + 1).view(1, -1, *(1,) * (one.ndim - 2))
             return 3 * torch.sin(slope * channels * inputs[0][:, :1])
 
         if isinstance(output, tuple):
-            return tuple(logits(one, slope) for one, slope in zip(output, (1.0, 0.6), strict=True))
+            slopes = (1.0, 0.6, 0.45, 0.35)[: len(output)]
+            return tuple(logits(one, slope) for one, slope in zip(output, slopes, strict=True))
         return logits(output, 1.0)
 
     for network in method.children():

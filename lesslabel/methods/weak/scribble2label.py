@@ -79,7 +79,7 @@ class Scribble2Label(TeacherMethod):
         terms = {"partial_cross_entropy": known_cross_entropy(logits, batch)}
         if self.progress >= self.warm_up_share:
             average: Tensor = self.teacher(batch["image"])
-            label = confident_label(average.float().softmax(dim=1), self.confidence)
+            label = confident_label(average.float().softmax(dim=1), self.confidence, above=True)
             label = torch.where(batch["target"] == IGNORE, label, IGNORE)
             terms["pseudo_label"] = self.pseudo_label_weight * partial_cross_entropy(logits, label)
         return terms

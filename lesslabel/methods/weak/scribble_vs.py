@@ -104,6 +104,8 @@ class ScribbleVS(TeacherMethod):
 
     def _label_of_the_winner(self, rivals: list[tuple[Tensor, Tensor]]) -> Tensor:
         # stacked and indexed on the device, so that a GPU need not wait for the comparison
-        labels = torch.stack([confident_label(logits.float().softmax(dim=1), self.confidence) for logits, _ in rivals])
+        labels = torch.stack(
+            [confident_label(logits.float().softmax(dim=1), self.confidence, above=True) for logits, _ in rivals]
+        )
         winner = torch.stack([loss.detach() for _, loss in rivals]).argmin()
         return labels.index_select(0, winner[None])[0]

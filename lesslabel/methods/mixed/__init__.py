@@ -1,0 +1,1 @@
+"""Methods for dense, scribbled and unlabelled cases in one run."""
