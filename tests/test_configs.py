@@ -37,6 +37,7 @@ PREPARE = {
     "mscmr": lambda raw: (replicas.mscmr(raw), ["mscmr", str(raw)]),
     "word": lambda raw: (replicas_public.word(raw), ["word", str(raw)]),
     "brats": lambda raw: (replicas_public.brats(raw), ["brats", str(raw)]),
+    "drive": lambda raw: (None, ["folder", str(replicas_public.vessels(raw)), "--labels", "1=vessel"]),
     "phantom": lambda _: (None, ["phantom", "-", "--cases", "12", "--size", "32", "--depth", "3"]),
 }
 
