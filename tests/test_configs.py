@@ -41,6 +41,7 @@ PREPARE = {
         replicas_public.kvasir(raw),
         ["folder", str(raw / "table.csv"), "--labels", "1=polyp"],
     ),
+    "drive": lambda raw: (None, ["folder", str(replicas_public.vessels(raw)), "--labels", "1=vessel"]),
     "phantom": lambda _: (None, ["phantom", "-", "--cases", "12", "--size", "32", "--depth", "3"]),
 }
 
