@@ -674,7 +674,7 @@ def damaged(**changes: Any) -> str:
         ("[]", "no log of a session"),
         ("{}", "no log of a session"),
         (damaged(type="click"), "no log of a session"),
-        (damaged(version=3), "version 3; this program reads versions 1 and 2"),
+        (damaged(version=4), "version 4; this program reads versions 1 to 3"),
         (damaged(version=True), "version True"),
         (damaged(patient="Jane"), "give exactly"),
         (damaged(model="toy"), "model: str; give names and values"),
