@@ -88,7 +88,7 @@ def revision(frame: pd.DataFrame) -> dict[str, float]:
         }
     )
     means = each.groupby("patient").mean().mean()
-    return {name: round(float(value), 6) for name, value in means.items()}
+    return {str(name): round(float(value), 6) for name, value in means.items()}
 
 
 def clicks_needed(frame: pd.DataFrame, threshold: float, *, overlap: Overlap = "dice", cap: int = CAP) -> pd.DataFrame:
