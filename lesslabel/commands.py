@@ -30,6 +30,8 @@ COMMANDS = {
     "adapt": ("adaptation:adapt", "adapt a bundle's model to a store, by a queue's labels or without any"),
     "reproduce": ("studies:reproduce", "run a declared study, job by job, and write its table"),
     "curve": ("studies:curve", "Dice over label budgets: declare such a study and run it"),
+    "campaign": ("studies:campaign", "simulate rounds of annotation by several strategies, and compare them"),
+    "plan": ("studies:plan", "what the next minutes of annotation would buy, by the rounds so far"),
     "demo": ("demo:demo", "the whole way on a generated phantom, in a few minutes"),
 }
 """Module and function of each command, and its description."""

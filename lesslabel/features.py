@@ -16,6 +16,13 @@ from lesslabel.data.batch import EvaluationBatch, one_case
 from lesslabel.data.loading.datasets import EvaluationSet
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import WHOLE_CASE
+from lesslabel.disagreement import (
+    FurtherColumns,
+    disagreement_maps,
+    dropout_active,
+    entropy_of_classes,
+    last_layer_gradients,
+)
 from lesslabel.errors import ConfigError
 from lesslabel.losses import hard_label, voxel_entropy
 from lesslabel.methods import SegmentationMethod
@@ -41,18 +48,26 @@ class ImageFeatures:
         slice: (N,) int64, z index; `WHOLE_CASE` (−1) for a volume.
         features: (N, 256) float32; a row of NaN for images without a feature, see `feature_vectors`.
         foreground_voxel: (N,) int64, pixels whose predicted class is not background.
-        entropy: (N,) float32, mean of −Σ p·ln p, in [0, ln C].
+        entropy: (N,) float32, mean of −Σ p·ln p, in [0, ln C]; as the following None without a model.
         margin: (N,) float32, mean difference of the two largest probabilities, in [0, 1]; small if uncertain.
         least_confidence: (N,) float32, mean of 1 − the largest probability, in [0, 1).
+        class_entropy: (N, C) float32, the entropy by predicted class, see `entropy_of_classes`.
+        mutual_information: (N,) float32, mean over pixels, see `disagreement_maps`; None without several predictions.
+        deviation: (N,) float32, the same.
+        gradients: (N, G) float32, see `last_layer_gradients`; None if not asked for.
     """
 
     uid: NDArray[np.str_]
     slice: NDArray[np.int64]
     features: NDArray[np.float32]
     foreground_voxel: NDArray[np.int64]
-    entropy: NDArray[np.float32]
-    margin: NDArray[np.float32]
-    least_confidence: NDArray[np.float32]
+    entropy: NDArray[np.float32] | None = None
+    margin: NDArray[np.float32] | None = None
+    least_confidence: NDArray[np.float32] | None = None
+    class_entropy: NDArray[np.float32] | None = None
+    mutual_information: NDArray[np.float32] | None = None
+    deviation: NDArray[np.float32] | None = None
+    gradients: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.uid)
@@ -65,11 +80,18 @@ class ImageFeatures:
 
     @classmethod
     def join(cls, parts: Iterable["ImageFeatures"]) -> "ImageFeatures":
-        """Concatenate rows, sorted by uid and slice."""
+        """Concatenate rows, sorted by uid and slice; a column that a part lacks is None."""
         filled = [part for part in parts if len(part)] or [_no_images()]
-        columns = {field.name: np.concatenate([getattr(part, field.name) for part in filled]) for field in fields(cls)}
-        order = np.lexsort((columns["slice"], columns["uid"]))
-        return cls(**{name: column[order] for name, column in columns.items()})
+        columns = {name: [getattr(part, name) for part in filled] for name in (field.name for field in fields(cls))}
+        joined = {name: np.concatenate(each) for name, each in columns.items() if all(one is not None for one in each)}
+        order = np.lexsort((joined["slice"], joined["uid"]))
+        return cls(**{name: column[order] for name, column in joined.items()})
+
+    def take(self, rows: NDArray[np.bool_]) -> "ImageFeatures":
+        """The rows of a mask (N,)."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        columns: dict[str, Any] = {name: None if each is None else each[rows] for name, each in given.items()}
+        return ImageFeatures(**columns)
 
 
 def feature_vectors(
@@ -117,6 +139,7 @@ def iterate_features(
     *,
     mask: Mask = "predicted",
     scale: Scale = "published",
+    further: FurtherColumns | None = None,
 ) -> Iterator[ImageFeatures]:
     """Compute the features of whole cases, case by case, so that memory does not grow with their number.
 
@@ -130,12 +153,14 @@ def iterate_features(
         uids: the cases; results are sorted.
         mask: see `feature_vectors`.
         scale: the same.
+        further: columns that cost more; None for none.
 
     Yields:
         The rows of one case.
 
     Raises:
-        ConfigError: if the mask or the scale is unknown, or method and data do not fit.
+        ConfigError: if the mask or the scale is unknown, method and data do not fit, or the model has no dropout for
+            several predictions.
         DataError: if a case is absent or damaged.
     """
     for name, value, choices in (("mask", mask, get_args(Mask)), ("scale", scale, get_args(Scale))):
@@ -150,7 +175,7 @@ def iterate_features(
         collate_fn=one_case,  # type: ignore[arg-type]  # without a batch size it takes one sample
     )
     for case in cases:
-        yield _features_of_case(method, case, mask, scale)
+        yield _features_of_case(method, case, mask, scale, further or FurtherColumns())
 
 
 def extract_features(
@@ -160,6 +185,7 @@ def extract_features(
     *,
     mask: Mask = "predicted",
     scale: Scale = "published",
+    further: FurtherColumns | None = None,
 ) -> ImageFeatures:
     """Compute the features of whole cases and keep them in memory: about one kilobyte per image.
 
@@ -172,9 +198,11 @@ def extract_features(
         uids: the cases.
         mask: see `feature_vectors`.
         scale: the same.
+        further: the same.
     """
     rank, world = _place_among_processes()
-    mine = ImageFeatures.join(iterate_features(method, data, sorted(set(uids))[rank::world], mask=mask, scale=scale))
+    own = sorted(set(uids))[rank::world]
+    mine = ImageFeatures.join(iterate_features(method, data, own, mask=mask, scale=scale, further=further))
     if world == 1:
         return mine
     shares: list[Any] = [None] * world
@@ -183,28 +211,35 @@ def extract_features(
 
 
 @torch.no_grad()
-def _features_of_case(method: SegmentationMethod, case: EvaluationBatch, mask: Mask, scale: Scale) -> ImageFeatures:
+def _features_of_case(
+    method: SegmentationMethod, case: EvaluationBatch, mask: Mask, scale: Scale, further: FurtherColumns
+) -> ImageFeatures:
     inference = replace(method.inference, stride_voxel=method.inference.window_voxel)
 
     def forward(image: Tensor) -> Tensor:
-        """Class probabilities, and the channel mean of the penultimate map as an additional channel."""
+        """Class probabilities, the channel mean of the penultimate map, and what else is asked for, as channels."""
         with penultimate_maps(method) as maps:
             probabilities = method.probabilities(image)
         if not maps:
             raise ConfigError(f"{type(method).__name__} predicts without a U-shaped network: there is no map to read")
-        return torch.cat([probabilities, maps[0].float().mean(dim=1, keepdim=True)], dim=1)
+        parts = [probabilities, maps[0].float().mean(dim=1, keepdim=True)]
+        if further.passes:
+            with dropout_active(method, f"{further.seed} {case['uid']}"):
+                parts.append(disagreement_maps(method.probabilities, image, further.passes))
+        return torch.cat([*parts, maps[0].float()] if further.gradients else parts, dim=1)
 
     with _in_evaluation(method):
         image = case["image"][0].to(method.device)
         result = predict_volume(forward, image, method.shape.dimensions, inference)
     images = result.transpose(0, 1) if method.shape.dimensions == 2 else result[None]
-    return _rows(case["uid"], images[:, -1], images[:, :-1], mask, scale)
+    return _rows(case["uid"], images, method.num_classes, mask, scale, further)
 
 
-def _rows(uid: str, maps: Tensor, probabilities: Tensor, mask: Mask, scale: Scale) -> ImageFeatures:
+def _rows(uid: str, images: Tensor, classes: int, mask: Mask, scale: Scale, further: FurtherColumns) -> ImageFeatures:
+    probabilities, maps, others = images[:, :classes], images[:, classes], images[:, classes + 1 :]
     largest = probabilities.topk(2, dim=1).values
     volume = maps.ndim == 4
-    return ImageFeatures(
+    rows = ImageFeatures(
         uid=np.full(len(maps), uid),
         slice=np.full(1, WHOLE_CASE) if volume else np.arange(len(maps)),
         features=feature_vectors(maps, probabilities, mask, scale).cpu().numpy(),
@@ -212,7 +247,15 @@ def _rows(uid: str, maps: Tensor, probabilities: Tensor, mask: Mask, scale: Scal
         entropy=_mean_over_pixels(voxel_entropy(probabilities)),
         margin=_mean_over_pixels(largest[:, 0] - largest[:, 1]),
         least_confidence=_mean_over_pixels(1.0 - largest[:, 0]),
+        class_entropy=entropy_of_classes(probabilities).float().cpu().numpy(),
     )
+    if further.passes:
+        information, deviation = (_mean_over_pixels(others[:, index]) for index in range(2))
+        rows = replace(rows, mutual_information=information, deviation=deviation)
+        others = others[:, 2:]
+    if further.gradients:
+        rows = replace(rows, gradients=last_layer_gradients(probabilities, others).float().cpu().numpy())
+    return rows
 
 
 def _mean_over_pixels(values: Tensor) -> NDArray[np.float32]:

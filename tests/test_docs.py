@@ -189,6 +189,7 @@ WORKSPACES: dict[str, Callable[[Path], None]] = {
     "evaluation": make_evaluation,
     "hospitals": make_drawings,
     "phantom": make_nothing,
+    "first_cases": make_nothing,
     "method": make_nothing,
     "adaptation": make_nothing,
     **{name: make_public(name) for name in ("word", "btcv", "chaos", "kits", "brats", "hc18")},

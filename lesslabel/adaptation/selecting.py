@@ -1,29 +1,30 @@
-"""Write a queue of units to annotate, from a bundle and a store of another hospital."""
+"""Write a queue of units to annotate, from a store and, if there is one, a model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lesslabel.adaptation.choosing import (
     AnnotationUnit,
-    choose_queue,
-    features_of_training_part,
-    make_strategy,
-    name_strategy,
-    require_strategy,
+    MinuteBudget,
+    check_round,
+    further_columns,
+    rank_queue,
 )
-from lesslabel.adaptation.pseudo_labels import predict_codes
-from lesslabel.bundle import Bundle, load_bundle
+from lesslabel.adaptation.feature_sources import Part, open_source
+from lesslabel.adaptation.strategies import make_strategy, name_strategy, require_model, require_strategy
 from lesslabel.data.exchange.queue_images import export_queue_images
-from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import Queue, read_queue, write_queue
+from lesslabel.data.store import CaseRecord
 from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.errors import DataError
 from lesslabel.selection import parse_budget
+from lesslabel.selection.budget import Budget
+from lesslabel.selection.cost import AnnotationCost, parse_minutes
 from lesslabel.terminal import print_warning
+
+WITHOUT_SOURCE = "foreground-random"
+"""The strategy where there is no source to compare with: no other one was significantly better so far."""
 
 
 @dataclass(frozen=True)
@@ -35,97 +36,115 @@ class QueueSummary:
         images: the number of ranked images.
         without_foreground: the number of them without predicted foreground.
         left_out: the number of damaged cases that were skipped.
+        minutes: what the units of this round cost, by the given prices.
     """
 
     strategy: str
     images: int
     without_foreground: int
     left_out: int
+    minutes: float = 0.0
 
 
 def select(
-    bundle: str | Path,
+    bundle: str | Path | None,
     store: str | Path,
     out: str | Path,
     *,
     budget: str | float,
-    strategy: str = "stdr",
+    run: str | Path | None = None,
+    strategy: str | None = None,
     unit: AnnotationUnit = "slice",
     images: str | Path | None = None,
     previous: str | Path | None = None,
     diversity: bool = False,
     seed: int = 0,
-    split: str = "random",
-    fold: int = 0,
+    split: str | None = None,
+    fold: int | None = None,
     allow_missing: bool = False,
     centres: Sequence[str] | None = None,
     workers: int = 0,
     skip_damaged: bool = False,
+    cost: AnnotationCost | None = None,
     describe: Callable[[QueueSummary], None] | None = None,
 ) -> Queue:
     """Rank the training part of a store and write a queue of units to annotate; labels are not used.
 
     Args:
-        bundle: the bundle of the source.
+        bundle: the bundle of the source; None with a run, or without any model: features are then of the image alone.
         store: the target.
         out: the queue.csv to write; a queue.json comes beside it.
-        budget: a share of all units, ``0.2`` or ``"20%"``, or a count.
-        strategy: ``stdr``, ``random``, ``entropy`` …; the error of a wrong name lists them all.
+        budget: a share of all units, ``0.2`` or ``"20%"``, a count, or minutes, ``"45 min"``.
+        run: a finished run whose model gives the features, instead of a bundle.
+        strategy: ``stdr``, ``random``, ``entropy`` …; the error of a wrong name lists them all. None is ``stdr`` with a
+            bundle, else ``foreground-random``.
         unit: the annotation unit.
         images: folder to write the images and prelabels to, if any.
         previous: queue of earlier rounds, continued in the new one.
         diversity: spread the choice inside each end of STDR.
         seed: of the strategy.
-        split: of the target; only its training part is chosen from.
-        fold: of the split.
+        split: of the target; only its training part is chosen from. None is that of the run, or ``random``.
+        fold: of the split; None is that of the run, or 0.
         allow_missing: drop patients of the split that are not there.
         centres: choose from these hospitals of the store alone.
         workers: processes that read.
         skip_damaged: skip and list the cases in which `lesslabel verify` finds an error.
+        cost: prices of a budget in minutes.
         describe: called with a summary after the queue is written.
 
     Returns:
         The queue, the most useful unit first.
 
     Raises:
-        ConfigError: if there is no such strategy, or the budget is not valid.
+        ConfigError: if there is no such strategy, it needs a model that is not given, or the budget is not valid.
         DataError: if a file exists already, or bundle, store or previous queue are absent or damaged.
+        RunError: if there is no such run.
     """
     path, folder = Path(out), None if images is None else Path(images)
-    for made in (path, folder):
-        if made is not None and made.exists():
-            raise DataError(f"{made}: exists already; choose another name or remove it first")
-    if path.suffix != ".csv":
-        raise DataError(f"{path}: a queue is a CSV file; name it {path.stem}.csv")
+    _require_new(path, folder)
+    strategy = strategy or ("stdr" if bundle is not None else WITHOUT_SOURCE)
     require_strategy(strategy, diversity=diversity)
-    opened = load_bundle(bundle)
-    wanted = parse_budget(str(budget))
-    ranking = make_strategy(strategy, opened, seed, diversity=diversity)
-    data = opened.data_module(
-        Path(store),
-        split=split,
-        fold=fold,
-        allow_missing=allow_missing,
-        centres=None if centres is None else list(centres),
-        workers=workers,
-    )
+    prices = cost or AnnotationCost()
+    wanted = _parse(budget, prices)
+    source = open_source(bundle, run, store, Part(split, fold, allow_missing, centres, workers))
+    ranking = make_strategy(strategy, source.bundle, seed, diversity=diversity)
+    if source.method is None:
+        require_model(ranking)
+    data = source.data
     earlier = None if previous is None else read_queue(Path(previous), data.store)
+    check_round(data, unit, earlier)
     uids, left_out = keep_sound(
         data.store,
         [record.uid for record in data.records("train")],
         skip_damaged=skip_damaged,
         tell=print_warning,
     )
-    features = features_of_training_part(opened, data, uids)
-    queue = choose_queue(opened, data, ranking, wanted, unit=unit, previous=earlier, features=features)
+    features = source.extract(uids, further_columns(ranking))
+    queue = rank_queue(features, data, ranking, wanted, unit=unit, previous=earlier, model_sha256=source.model_sha256)
     if folder is not None:
-        queue = export_queue_images(data.store, queue, folder, _prelabels(opened, data, queue))
+        queue = export_queue_images(data.store, queue, folder, source.prelabels(queue.slices))
     write_queue(path, queue)
     if describe is not None:
-        describe(QueueSummary(name_strategy(ranking), len(features), int((~features.has_feature).sum()), len(left_out)))
+        empty, minutes = int((~features.has_feature).sum()), _minutes(queue, earlier, data.store.records, prices)
+        describe(QueueSummary(name_strategy(ranking), len(features), empty, len(left_out), minutes))
     return queue
 
 
-def _prelabels(bundle: Bundle, data: SegmentationDataModule, queue: Queue) -> dict[str, NDArray[np.uint8]]:
-    """Predictions of the bundle's model for the queued cases, in the codes of the store."""
-    return {uid: labels for uid, labels, _ in predict_codes(bundle.build_method(), data, list(queue.slices))}
+def _require_new(path: Path, folder: Path | None) -> None:
+    for made in (path, folder):
+        if made is not None and made.exists():
+            raise DataError(f"{made}: exists already; choose another name or remove it first")
+    if path.suffix != ".csv":
+        raise DataError(f"{path}: a queue is a CSV file; name it {path.stem}.csv")
+
+
+def _parse(budget: str | float, cost: AnnotationCost) -> Budget | MinuteBudget:
+    minutes = parse_minutes(str(budget))
+    return parse_budget(str(budget)) if minutes is None else MinuteBudget(minutes, cost)
+
+
+def _minutes(queue: Queue, earlier: Queue | None, records: Mapping[str, CaseRecord], cost: AnnotationCost) -> float:
+    """The price of the units of the last round."""
+    before = 0 if earlier is None else len(earlier.rows)
+    patients = [records[row.uid].patient for row in queue.rows]
+    return sum(cost.minutes(patients[before:], patients[:before]))

@@ -122,6 +122,27 @@ def bootstrap_interval(values: NDArray[np.float64], seed: int, resamples: int = 
     return float(low), float(high)
 
 
+def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correct p values for the number of tests, step down.
+
+    Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 1979.
+
+    Args:
+        p_values: any number; NaN is no test.
+
+    Returns:
+        The corrected values in the same order, at most 1; NaN stays.
+    """
+    corrected = np.full(len(p_values), np.nan)
+    tests = np.flatnonzero(~np.isnan(p_values))
+    order = tests[np.argsort(p_values[tests], kind="stable")]
+    largest = 0.0
+    for place, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - place) * float(p_values[index])))
+        corrected[index] = largest
+    return corrected
+
+
 def _describe(values: NDArray[np.float64], seed: int, resamples: int) -> dict[str, float]:
     mean = float(values.mean()) if len(values) else math.nan
     spread = float(values.std(ddof=1)) if len(values) > 1 and math.isfinite(mean) else math.nan

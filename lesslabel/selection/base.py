@@ -1,7 +1,7 @@
 """The base class of strategies."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,16 @@ from lesslabel.selection.budget import Budget, count_units
 from lesslabel.selection.pool import Pool
 from lesslabel.selection.ranking import Ranking
 
+Need = Literal["source", "model", "several predictions", "gradients"]
+"""What a strategy needs besides images: references of a source, a model, several predictions or gradients of it."""
+
 _SEEDS = 2**32  # the limit of scikit-learn
 
 
 class Strategy(ABC):
     """Ranks the units of a pool; the same random seed and pool give the same ranking; ties are broken by order.
 
-    A subclass defines `name` and `choose`.
+    A subclass defines `name` and `choose`, and `needs` if images alone are not enough.
 
     Args:
         seed: random seed; deterministic strategies ignore it.
@@ -27,6 +30,7 @@ class Strategy(ABC):
     """
 
     name: ClassVar[str]
+    needs: ClassVar[frozenset[Need]] = frozenset()
 
     def __init__(self, seed: int = 0) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < _SEEDS:

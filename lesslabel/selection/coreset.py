@@ -16,7 +16,8 @@ class CoreSet(Strategy):
     """Covers the pool: k-centre greedy on the features; a larger budget contains the smaller.
 
     From "Active learning for convolutional neural networks: a core-set approach" (Sener and Savarese, ICLR 2018),
-    algorithm 1. Without annotated units it starts with the unit nearest to the mean of all. The score is the
+    algorithm 1, whose first centres are the units that earlier rounds annotated. Without them it starts with the unit
+    nearest to the mean of all. The score is the
     squared Euclidean distance to the nearest unit chosen before, that of the first to the mean. Units without a feature
     come last. The cost is linear in the number of units and in the budget, so quadratic for a share.
 
@@ -32,12 +33,16 @@ class CoreSet(Strategy):
         total = int(pool.unit_has_feature.sum())
         covering = min(count, total)
         units, distance = np.empty(0, np.int64), np.empty(0)
-        if covering:
+        before = pool.annotated_features()
+        if covering and len(before):
+            units, distance = farthest_first(features, None, covering, before)
+        elif covering:
             first, distance_to_mean = _nearest_to_mean(features, pool.unit_has_feature)
             units, distance = farthest_first(features, first, covering)
             distance[0] = distance_to_mean
         reasons = [f"unlike all chosen before: distance {gap:.3g} to the nearest of them" for gap in distance]
-        reasons[:1] = [f"nearest to the mean of all {total}: distance {gap:.3g}" for gap in distance[:1]]
+        if not len(before):
+            reasons[:1] = [f"nearest to the mean of all {total}: distance {gap:.3g}" for gap in distance[:1]]
         return followed_by_featureless(Ranking(units, distance, tuple(reasons)), pool, count)
 
 

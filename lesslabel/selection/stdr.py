@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.selection.base import Strategy
+from lesslabel.selection.base import Need, Strategy
 from lesslabel.selection.clustering import k_means
 from lesslabel.selection.ends import END_NAMES, spread_inside_ends, take_from_ends
 from lesslabel.selection.kernels import lower_to_nearest
@@ -54,6 +54,7 @@ class STDR(Strategy):
     """
 
     name: ClassVar[str] = "stdr"
+    needs: ClassVar[frozenset[Need]] = frozenset({"source"})
 
     def __init__(
         self,

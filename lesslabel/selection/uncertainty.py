@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import ConfigError
-from lesslabel.selection.base import Strategy
+from lesslabel.selection.base import Need, Strategy
 from lesslabel.selection.pool import Pool
 from lesslabel.selection.ranking import Ranking, ordinal
 
@@ -19,6 +19,7 @@ class UncertaintyStrategy(Strategy):
     predicted foreground, over all of them if none has foreground.
     """
 
+    needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     quantity: ClassVar[str]
     largest_first: ClassVar[bool] = True
 

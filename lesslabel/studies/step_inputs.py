@@ -151,7 +151,7 @@ def _describe_shown(data: SegmentationDataModule) -> dict[str, Any]:
 def _files_of(step: Step) -> list[str]:
     """Files and folders that a step reads and no job makes."""
     named = [path for name in _FILES for path in options(step, name)]
-    if step[0] in ("clicks", "pseudo"):
+    if step[0] in ("clicks", "pseudo", "select"):
         named += options(step, "--run")
     elif step[0] == "bundle":
         named += step[2:3]

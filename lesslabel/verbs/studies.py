@@ -1,4 +1,4 @@
-"""``reproduce`` and ``curve``: many runs that make one table."""
+"""``reproduce``, ``curve``, ``campaign`` and ``plan``: many runs that make one table, and what more would bring."""
 
 import argparse
 from pathlib import Path
@@ -64,6 +64,58 @@ def curve(given: list[str]) -> int:
         checkpoint=options.checkpoint,
     )
     return run_curve(options.experiment, declared, _launching(options))
+
+
+def campaign(given: list[str]) -> int:
+    """Declare a campaign of several strategies, and run it."""
+    parser = argparse.ArgumentParser(
+        "lesslabel campaign", description="Choose, show labels, train, test: round by round, for several strategies."
+    )
+    parser.add_argument("experiment", type=Path, help="folder to make, or that this command made before")
+    parser.add_argument("--config", required=True, help="the training of every round")
+    parser.add_argument("--overlay", action="append", default=[], help="further configuration")
+    parser.add_argument("--strategies", nargs="+", required=True, help="foreground-random is added as the baseline")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--budget", default="5%", help="of each round (default 5%%)")
+    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="the annotation unit")
+    parser.add_argument("--annotation", default="dense", help="of the store, shown where chosen (default dense)")
+    parser.add_argument("--folds", type=int, nargs="+", default=[], help="of the split (default the configuration's)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--checkpoint", choices=("best", "last"), default="last", help="best on validation, or the last"
+    )
+    _add_study_arguments(parser)
+    options = parser.parse_args(given)
+    from lesslabel.studies.campaign import Campaign, run_campaign
+
+    declared = Campaign(
+        config=options.config,
+        strategies=options.strategies,
+        overlays=options.overlay,
+        rounds=options.rounds,
+        budget=options.budget,
+        unit=options.unit,
+        annotation=options.annotation,
+        folds=options.folds,
+        seeds=options.seeds,
+        checkpoint=options.checkpoint,
+    )
+    return run_campaign(options.experiment, declared, _launching(options))
+
+
+def plan(given: list[str]) -> int:
+    """Fit a learning curve to the rounds so far."""
+    parser = argparse.ArgumentParser(
+        "lesslabel plan", description="What more annotation would buy: a learning curve of the rounds so far, checked."
+    )
+    parser.add_argument("paths", type=Path, nargs="+", metavar="RUN", help="tested runs, or one experiment folder")
+    parser.add_argument("--minutes", type=float, default=60.0, help="further minutes of annotation (default 60)")
+    options = parser.parse_args(given)
+    from lesslabel.studies.planning import plan as plan_rounds
+
+    for one in plan_rounds(options.paths, minutes=options.minutes):
+        print("\n".join(one.lines()))
+    return 0
 
 
 def _add_study_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from lesslabel.bundle import Bundle, export_bundle
 from lesslabel.command_words import read_settings
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store.prepare import prepare
+from lesslabel.disagreement import FurtherColumns
 from lesslabel.features import ImageFeatures
 from lesslabel.runs.fitting import fit
 
@@ -49,7 +50,7 @@ def target(bundle: Bundle, store: Path) -> SegmentationDataModule:
 @pytest.fixture(scope="session")
 def features(bundle: Bundle, target: SegmentationDataModule) -> ImageFeatures:
     """What the model of the north sees in the training part of the east."""
-    return features_of_training_part(bundle, target)
+    return features_of_training_part(bundle, target, further=FurtherColumns(passes=2, gradients=True))
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,8 @@ from lesslabel.adaptation.choosing import (
     AnnotationUnit,
     choose_queue,
     features_of_training_part,
-    make_strategy,
-    name_strategy,
 )
+from lesslabel.adaptation.strategies import make_strategy, name_strategy
 from lesslabel.bundle import Bundle
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import WHOLE_CASE, Queue

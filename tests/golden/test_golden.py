@@ -53,7 +53,18 @@ def test_queue_of_fixed_features(name, grouped, golden):
     rng = np.random.default_rng(3)
     features = rng.normal(size=(60, 8)).astype(np.float32)
     groups = np.array([f"case{row // 5:02d}" for row in range(60)]) if grouped else None
-    pool = Pool(features, rng.integers(1, 50, 60), *rng.uniform(size=(3, 60)).astype(np.float32), groups=groups)
+    further = np.random.default_rng(4).uniform(size=(60, 10))
+    pool = Pool(
+        features,
+        rng.integers(1, 50, 60),
+        *rng.uniform(size=(3, 60)).astype(np.float32),
+        groups=groups,
+        patients=np.array([f"patient{row // 10}" for row in range(60)]),
+        mutual_information=further[:, 0],
+        deviation=further[:, 1],
+        class_entropy=further[:, 2:5],
+        gradients=further[:, 5:] - 0.5,
+    )
     source = rng.normal(size=(40, 8)).astype(np.float32)
     special = {
         "stdr-diverse": {"diversity": True},

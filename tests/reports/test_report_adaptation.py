@@ -12,7 +12,8 @@ import pytest
 import torch
 import yaml
 
-from lesslabel.adaptation.choosing import choose_queue, make_strategy
+from lesslabel.adaptation.choosing import choose_queue
+from lesslabel.adaptation.strategies import make_strategy
 from lesslabel.bundle import Bundle, BundleManifest, load_bundle
 from lesslabel.bundle.contents import write_contents
 from lesslabel.bundle.manifest import (

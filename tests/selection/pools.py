@@ -1,5 +1,7 @@
 """Pools that the tests of strategies share."""
 
+from dataclasses import fields
+
 import numpy as np
 
 from lesslabel.selection import STRATEGIES, Pool, Strategy
@@ -36,10 +38,25 @@ def random_pool(
     nothing = rng.choice(images, featureless, replace=False)
     features[nothing], foreground[nothing] = np.nan, 0
     groups = None if per_case is None else np.array([f"case{row // per_case:03d}" for row in range(images)])
-    return Pool(features, foreground, *scores, groups=groups)
+    return Pool(features, foreground, *scores, groups=groups, **further_columns(images, seed, levels))
+
+
+def further_columns(images: int, seed: int = 0, levels: int | None = None) -> dict[str, np.ndarray]:
+    """What strategies rank by beside features and the first three uncertainties; three images of a patient."""
+    rng = np.random.default_rng([seed, 1])
+    drawn = rng.uniform(size=(images, 13)) if levels is None else rng.integers(0, levels, (images, 13)) / levels
+    return {
+        "patients": np.array([f"patient{row // 3:03d}" for row in range(images)]),
+        "mutual_information": drawn[:, 0],
+        "deviation": drawn[:, 1],
+        "class_entropy": drawn[:, 2:5],
+        "gradients": drawn[:, 5:] - 0.5,
+    }
 
 
 def reordered(pool: Pool, order: np.ndarray) -> Pool:
     """The same images in another order."""
-    columns = (pool.features, pool.foreground_voxel, pool.entropy, pool.margin, pool.least_confidence, pool.groups)
-    return Pool(*(None if column is None else column[order] for column in columns))
+    columns = {
+        field.name: getattr(pool, field.name) for field in fields(pool) if field.init and field.name != "annotated"
+    }
+    return Pool(**{name: None if column is None else column[order] for name, column in columns.items()})

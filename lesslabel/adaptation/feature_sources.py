@@ -1,0 +1,131 @@
+"""What features are computed with: the model of a bundle, the model of a run, or no model at all."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesslabel.adaptation.choosing import features_of_training_part
+from lesslabel.adaptation.cold_start import describe_images
+from lesslabel.adaptation.pseudo_labels import predict_codes
+from lesslabel.bundle import Bundle, load_bundle
+from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.disagreement import FurtherColumns
+from lesslabel.errors import ConfigError
+from lesslabel.features import ImageFeatures, extract_features
+from lesslabel.files import hash_file
+from lesslabel.methods import SegmentationMethod
+from lesslabel.runs.reopening import reopen_run
+from lesslabel.runs.trainer import evaluation_trainer
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a store to choose from: the training part of its split.
+
+    Attributes:
+        split: of the store; None is that of the run, ``random`` without a run.
+        fold: of the split; None is that of the run, 0 without a run.
+        allow_missing: drop patients of the split that are not there.
+        centres: choose from these hospitals of the store alone.
+        workers: processes that read.
+    """
+
+    split: str | None = None
+    fold: int | None = None
+    allow_missing: bool = False
+    centres: Sequence[str] | None = None
+    workers: int = 0
+
+    def settings(self) -> dict[str, Any]:
+        """The settings of a data module, with the defaults of a store without a run."""
+        return {
+            "split": self.split or "random",
+            "fold": self.fold or 0,
+            "allow_missing": self.allow_missing,
+            "centres": None if self.centres is None else list(self.centres),
+            "workers": self.workers,
+        }
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """Computes features of the images of a store.
+
+    Attributes:
+        data: the store, with the preprocessing of the model.
+        extract: features of cases.
+        model_sha256: hash of the weights; empty without a model.
+        bundle: the bundle, if there is one.
+        method: builds the model, if there is one.
+    """
+
+    data: SegmentationDataModule
+    extract: Callable[[Sequence[str], FurtherColumns], ImageFeatures]
+    model_sha256: str = ""
+    bundle: Bundle | None = None
+    method: Callable[[], SegmentationMethod] | None = None
+
+    def prelabels(self, uids: Iterable[str]) -> Mapping[str, NDArray[np.uint8]]:
+        """Predictions of the model for cases, in the codes of the store; none without a model."""
+        if self.method is None:
+            return {}
+        return {uid: labels for uid, labels, _ in predict_codes(self.method(), self.data, list(uids))}
+
+
+def open_source(bundle: str | Path | None, run: str | Path | None, store: str | Path, part: Part) -> FeatureSource:
+    """Open what features are computed with.
+
+    Args:
+        bundle: a bundle, if any.
+        run: the folder of a finished run, if any.
+        store: the store to choose from.
+        part: the part of it.
+
+    Raises:
+        ConfigError: if both a bundle and a run are given, or the store lacks a label or a channel.
+        LesslabelError: if one of them cannot be read.
+    """
+    if bundle is not None and run is not None:
+        raise ConfigError("--bundle and --run exclude each other; leave one out")
+    if bundle is not None:
+        return _of_bundle(load_bundle(bundle), Path(store), part)
+    return _of_images(Path(store), part) if run is None else _of_run(Path(run), Path(store), part)
+
+
+def _of_bundle(bundle: Bundle, store: Path, part: Part) -> FeatureSource:
+    data = bundle.data_module(store, **part.settings())
+
+    def extract(uids: Sequence[str], further: FurtherColumns) -> ImageFeatures:
+        return features_of_training_part(bundle, data, uids, further)
+
+    return FeatureSource(data, extract, bundle.model_sha256, bundle, bundle.build_method)
+
+
+def _of_images(store: Path, part: Part) -> FeatureSource:
+    data = SegmentationDataModule(str(store), **part.settings())
+    return FeatureSource(data, lambda uids, _: describe_images(data.store, uids))
+
+
+def _of_run(run: Path, store: Path, part: Part) -> FeatureSource:
+    given = {"split": part.split, "fold": part.fold, "centres": None if part.centres is None else list(part.centres)}
+    overrides: dict[str, Any] = {f"data.{name}": value for name, value in given.items() if value is not None}
+    overrides |= {"data.store": str(store), "data.workers": part.workers}
+    if part.allow_missing:
+        overrides["data.allow_missing"] = True
+    finished = reopen_run(run, overrides)
+    finished.load_weights()
+    parsed = finished.parsed
+    data: SegmentationDataModule = parsed.datamodule
+
+    def method() -> SegmentationMethod:
+        model: SegmentationMethod = parsed.model.to(evaluation_trainer(parsed, []).strategy.root_device)
+        return model.eval()
+
+    def extract(uids: Sequence[str], further: FurtherColumns) -> ImageFeatures:
+        return extract_features(method(), data, uids, scale="unit-length", further=further)
+
+    return FeatureSource(data, extract, hash_file(finished.checkpoint), None, method)
