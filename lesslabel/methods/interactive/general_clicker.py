@@ -24,6 +24,8 @@ from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, ResidualUNet
 
 COLOURS = 3
+_ZOOM_BELOW = 0.5
+"""The window of the second look is shorter than this share of the image; else one look is enough."""
 _LIKENESS = 0.5
 """Standard deviation, in that of the image, of the similarity to the marked voxels."""
 
@@ -60,7 +62,7 @@ class GeneralClicker(InteractiveMethod):
         *,
         in_channels: int | None = 1,
         grid_voxel: int = 128,
-        zoom_margin: float | None = 0.5,
+        zoom_margin: float | None = 1.0,
         radius_voxel: float = 2.5,
         own_clicks: int = 3,
         network: Network = ResidualUNet(),
@@ -126,7 +128,7 @@ class GeneralClicker(InteractiveMethod):
         points = np.concatenate([points, *marked]) if len(points) else np.concatenate(marked)
         low, high = points.min(axis=0), points.max(axis=0) + 1
         length = max(float((high - low).max()) * (1 + margin), 24.0)
-        if length > 0.8 * max(shape):
+        if length > _ZOOM_BELOW * max(shape):
             return None
         window = Crop.centred(tuple(((low + high) / 2).tolist()), [length] * len(shape), shape)
         return window.resized(self._grid_of(window.size))
