@@ -66,7 +66,7 @@ class Schedule:
     def rate_in(self, index: int) -> float:
         """Learning rate in a round."""
         risen = min(1.0, (index + 1) / self.warm_up)
-        left = min(1.0, (self.rounds - index) / (self.rounds - self.last_begins))
+        left = min(1.0, (self.rounds - index) / max(1, self.rounds - self.last_begins))
         return self.learning_rate * risen * left
 
 

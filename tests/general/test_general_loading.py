@@ -44,7 +44,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     with (tmp_path / WEIGHTS.name).open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"\x01")
-    with pytest.raises(RunError, match="not the weights of general[.]json"):
+    with pytest.raises(RunError, match=r"not the weights of general\.json"):
         load_general(tmp_path / WEIGHTS.name)
 
 
