@@ -66,7 +66,7 @@ class Schedule:
     def rate_in(self, index: int) -> float:
         """Learning rate in a round."""
         risen = min(1.0, (index + 1) / self.warm_up)
-        left = min(1.0, (self.rounds - index) / (self.rounds - self.last_begins))
+        left = min(1.0, (self.rounds - index) / max(1, self.rounds - self.last_begins))
         return self.learning_rate * risen * left
 
 
@@ -199,7 +199,8 @@ class Training:
 
     def _resume(self, content: dict[str, Any]) -> None:
         begun = Schedule(**content["schedule"])
-        same = replace(begun, rounds=self.schedule.rounds) == self.schedule
+        plan = self.schedule
+        same = replace(begun, rounds=plan.rounds, last_size=plan.last_size, last_share=plan.last_share) == plan
         constant = content["done"] <= min(begun.last_begins, self.schedule.last_begins)
         if not same or not (constant or begun == self.schedule):
             raise RunError(f"{self.folder}: was begun with {content['schedule']}; give the same, or another folder")

@@ -88,7 +88,7 @@ def stable_region(
     mask = ndimage.binary_fill_holes((near <= threshold) & allowed) & ~background
     mask = clicked_parts(_smoothed(mask) & ~background | foreground, foreground)
     beyond = np.where(allowed, near, np.inf) / max(threshold, 1e-9)
-    probability = np.where(mask, 1 - 0.5 * np.minimum(beyond, 1) ** 2, 0.5 * np.exp(-np.maximum(beyond - 0.9, 0.05)))
+    probability = np.where(mask, 1 - 0.499 * np.minimum(beyond, 1) ** 2, 0.5 * np.exp(-np.maximum(beyond - 0.9, 0.05)))
     return mask, probability.astype(np.float32)
 
 

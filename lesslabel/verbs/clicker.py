@@ -17,6 +17,8 @@ def clicker(given: list[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoint, curve and weights")
     parser.add_argument("--label-maps", type=Path, default=None, help="folder of NIfTI label maps without images")
     parser.add_argument("--rounds", type=int, default=1600, help="each draws 12 tasks (default 1600)")
+    parser.add_argument("--last-share", type=float, default=0.3, help="of them, in which the rate falls (default 0.3)")
+    parser.add_argument("--last-size", type=int, default=96, help="side of the tasks in that part (default 96)")
     parser.add_argument("--stop", type=int, default=None, help="end after this round, as if killed there")
     parser.add_argument("--every", type=int, default=50, help="rounds between two points of the curve (default 50)")
     parser.add_argument("--seed", type=int, default=0, help="of weights and tasks")

@@ -78,7 +78,7 @@ def test_every_kind_of_prompt_finds_it(prompt: Box) -> None:
 
 
 def test_a_small_object_of_a_large_image_is_looked_at_again() -> None:
-    truth = ball((500, 420), 12, (200.0, 300.0))
+    truth = ball((500, 420), 40, (200.0, 300.0))
     session = InteractiveSession(TrainingFree()).set_image(seen(truth))
     assert dice(session.add(Click((200, 300))).mask, truth) > 0.95
 

@@ -13,7 +13,9 @@ from lesslabel.data.batch import Batch
 from lesslabel.errors import DataError
 from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.encoding import CueMap, Encoding
+from lesslabel.interaction.information_fusion import information_fusion
 from lesslabel.interaction.robots import ErrorCentreRobot
+from lesslabel.interaction.stable_region import distinct
 from lesslabel.losses import dice_loss, normalised_focal_loss
 from lesslabel.methods.checks import require_positive
 from lesslabel.methods.inference import Inference
@@ -24,6 +26,8 @@ from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, ResidualUNet
 
 COLOURS = 3
+_ZOOM_BELOW = 0.5
+"""The window of the second look is shorter than this share of the image; else one look is enough."""
 _LIKENESS = 0.5
 """Standard deviation, in that of the image, of the similarity to the marked voxels."""
 
@@ -43,6 +47,8 @@ class GeneralClicker(InteractiveMethod):
         in_channels: channels of the image; None takes one to three.
         grid_voxel: length of the longer side of the grid that the network sees.
         zoom_margin: share of the length of the found object by which the window is longer; None looks only once.
+        fusion_weight: of geodesic distances in `information_fusion`, by which corrections change the answer around them;
+            the larger, the nearer. None leaves the corrections to the network.
         radius_voxel: of the disks around marks, on the grid.
         own_clicks: the largest number of clicks of a training sample at the network's own errors.
         network: description of the network.
@@ -60,7 +66,8 @@ class GeneralClicker(InteractiveMethod):
         *,
         in_channels: int | None = 1,
         grid_voxel: int = 128,
-        zoom_margin: float | None = 0.5,
+        zoom_margin: float | None = 1.0,
+        fusion_weight: float | None = 60.0,
         radius_voxel: float = 2.5,
         own_clicks: int = 3,
         network: Network = ResidualUNet(),
@@ -82,6 +89,7 @@ class GeneralClicker(InteractiveMethod):
         self.annotator = replace(self.annotator, encoding=replace(self.encoding, size_voxel=size))
         self.grid_voxel = grid_voxel
         self.zoom_margin = zoom_margin
+        self.fusion_weight = fusion_weight
         self.network = network.build(COLOURS + self.encoding.channels + 2, self.num_classes)
 
     def object_logits(self, image: Tensor, cues: Tensor) -> Tensor:
@@ -111,7 +119,20 @@ class GeneralClicker(InteractiveMethod):
         """The probability on the image, from one crop; 0 outside of it."""
         seen = turn_input.encoding.encode(turn_input.image, turn_input.spacing_mm, turn_input.guidance, crop, previous)
         logits = self.object_logits(seen.image[None].to(self.device), seen.cues[None].to(self.device))
-        return crop.paste(logits.float().softmax(dim=1)[0, 1].cpu())
+        probability = logits.float().softmax(dim=1)[0, 1].cpu()
+        if self.fusion_weight is not None and turn_input.history.corrected:
+            seeds, image = seen.placed.seeds, distinct(seen.image.numpy())
+            background = seeds.background & ~seeds.foreground
+            fused = information_fusion(
+                probability.numpy(),
+                image,
+                seeds.foreground,
+                background,
+                intensity_weight=self.fusion_weight,
+                scale=None,
+            )
+            probability = torch.from_numpy(fused)
+        return crop.paste(probability)
 
     def _grid_of(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
         scale = self.grid_voxel / max(lengths)
@@ -126,7 +147,7 @@ class GeneralClicker(InteractiveMethod):
         points = np.concatenate([points, *marked]) if len(points) else np.concatenate(marked)
         low, high = points.min(axis=0), points.max(axis=0) + 1
         length = max(float((high - low).max()) * (1 + margin), 24.0)
-        if length > 0.8 * max(shape):
+        if length > _ZOOM_BELOW * max(shape):
             return None
         window = Crop.centred(tuple(((low + high) / 2).tolist()), [length] * len(shape), shape)
         return window.resized(self._grid_of(window.size))

@@ -1,0 +1,237 @@
+"""The general clicker and the training-free model on sets that nothing was trained on, beside the random walker.
+
+    python benchmarks/general_clicker.py stores/drishti stores/openist --out experiments/general-clicker/results.csv
+    python benchmarks/general_clicker.py --table experiments/general-clicker/results.csv
+    python benchmarks/general_clicker.py stores/medscribble --people --out …
+    python benchmarks/general_clicker.py --time
+
+An object is one label on one slice; of a volume the slice where it is largest. The first click is at its centre, each
+further one at the centre of the largest error, up to the cap. With ``--people`` the first prompts are the scribbles of
+people, on either side. Rows are added to what the file holds; a row that is there is not computed again.
+"""
+
+import argparse
+import csv
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+import lesslabel
+from lesslabel.data.case import IGNORE, Kind
+from lesslabel.data.store import Store
+from lesslabel.interaction import Click, InteractiveSession, Prompt, Scribble, Segmentation, Side
+from lesslabel.interaction.model import History
+from lesslabel.interaction.prompts import rasterise
+from lesslabel.interaction.robots import ErrorCentreRobot
+from lesslabel.interaction.simulated_turns import simulate_turns
+from lesslabel.interaction.wrappers import wrapped
+
+COLUMNS = ("set", "uid", "slice", "label", "share", "model", "seed", "turn", "dice", "seconds")
+SHOWN = (1, 3, 5, 10)
+
+
+class RandomWalker:
+    """The random walker of scikit-image (Grady, 2006), the border of the image as background, at most 96 pixels."""
+
+    dimensions, in_channels = 2, None
+
+    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "RandomWalker":  # noqa: ARG002
+        factor = max(1, -(-max(image.shape[1:]) // 96))
+        self.factor, self.shape = factor, image.shape[1:]
+        low, high = np.percentile(image, (0.5, 99.5))
+        self.image = np.clip((image[:, ::factor, ::factor] - low) / max(high - low, 1e-6), 0, 1)
+        return self
+
+    def begin(self) -> "RandomWalker":
+        return self
+
+    def answer(self, history: History) -> Segmentation:
+        from skimage.segmentation import random_walker
+
+        seeds, factor = rasterise(history.prompts, self.shape), self.factor
+        marks = np.zeros(self.image.shape[1:], np.int32)
+        marks[[0, -1]] = marks[:, [0, -1]] = 2
+        for side, index in ((seeds.background, 2), (seeds.foreground, 1)):
+            rows, columns = np.nonzero(side)
+            marks[rows // factor, columns // factor] = index
+        image = np.moveaxis(self.image, 0, -1)
+        found = random_walker(image, marks, beta=130, mode="cg_j", tol=1e-3, channel_axis=-1) == 1
+        whole = found.repeat(factor, 0).repeat(factor, 1)[: self.shape[0], : self.shape[1]]
+        return Segmentation.of_mask((whole | seeds.foreground) & ~seeds.background)
+
+
+@dataclass(frozen=True, eq=False)
+class Object:
+    """One label on one slice, and what people drew on it."""
+
+    uid: str
+    slice: int
+    label: str
+    image: NDArray[np.float32]
+    truth: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    drawn: tuple[tuple[Prompt, ...], ...]
+
+
+def objects(store: Store, count: int, without: Sequence[str], least: int = 30) -> Iterator[Object]:
+    """The first label-and-slice objects of a random order of the cases, the same for every model."""
+    uids = sorted(uid for uid in store.records if not uid.startswith(tuple(without)))
+    order = np.random.default_rng(0).permutation(len(uids))
+    left = count
+    for uid in [uids[index] for index in order]:
+        case = store.read(uid)
+        dense = next((each for each in case.annotations.values() if each.kind is Kind.DENSE), None)
+        for code, name in store.labels.items() if dense is not None else ():
+            truth = dense.labels == code
+            place = int(truth.sum(axis=(1, 2)).argmax())
+            if not left or np.count_nonzero(truth[place]) < least:
+                continue
+            left -= 1
+            known = dense.labels[place] != IGNORE
+            yield Object(uid, place, name, case.image[:3, place], truth[place], known, tuple(drawn(case, place)))
+
+
+def drawn(case: lesslabel.Case, place: int) -> Iterator[tuple[Prompt, ...]]:
+    """The scribbles of each person on both sides."""
+    for annotation in case.annotations.values():
+        if annotation.kind is Kind.SCRIBBLE:
+            labels = annotation.labels[place]
+            sides = [(Side.FOREGROUND, labels == 1), (Side.BACKGROUND, labels == 0)]
+            if sides[0][1].any():
+                yield tuple(Scribble.from_mask(mask, side) for side, mask in sides if mask.any())
+
+
+def models(names: Sequence[str]) -> Iterator[tuple[str, object]]:
+    for name in names:
+        known, *around = name.split("+")
+        yield name, RandomWalker() if known == "random-walker" else wrapped(lesslabel.load_model(known), around)
+
+
+def clicked(model: object, each: Object, cap: int, seed: int, jitter: float) -> Iterator[tuple[int, float, float]]:
+    session = InteractiveSession(model).set_image(each.image)  # type: ignore[arg-type]
+    robot = ErrorCentreRobot(jitter)
+    rng = np.random.default_rng(seed)
+    turns = simulate_turns(session, each.truth & each.known, robot, robot, rng, cap=cap, known=each.known)
+    for number, turn in enumerate(turns, start=1):
+        yield number, score(turn.mask, each), turn.seconds
+
+
+def score(mask: NDArray[np.bool_], each: Object) -> float:
+    seen, truth = mask & each.known, each.truth & each.known
+    return float(2 * (seen & truth).sum() / (seen.sum() + truth.sum()))
+
+
+def run(options: argparse.Namespace) -> None:
+    torch.set_num_threads(1)
+    there = set()
+    if options.out.is_file():
+        with options.out.open(newline="", encoding="utf-8") as file:
+            there = {
+                tuple(row[name] for name in ("set", "uid", "label", "model", "seed")) for row in csv.DictReader(file)
+            }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with options.out.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if not there:
+            writer.writerow(COLUMNS)
+        for path in options.stores:
+            for each in objects(Store(path), options.objects, options.without):
+                share = round(float(each.truth.mean()), 5)
+                for name, model in models(options.models):
+                    key = [path.name, each.uid, each.slice, each.label, share]
+                    if (path.name, each.uid, each.label, name, str(options.seed)) in there:
+                        continue
+                    for number, dice, seconds in clicked(model, each, options.cap, options.seed, options.jitter):
+                        writer.writerow([*key, name, options.seed, number, round(dice, 4), round(seconds, 4)])
+                    for person, prompts in enumerate(each.drawn if options.people else ()):
+                        session = InteractiveSession(model).set_image(each.image)  # type: ignore[arg-type]
+                        dice = score(session.add(*prompts).mask, each)
+                        writer.writerow([*key, name, f"person {person}", 1, round(dice, 4), ""])
+                file.flush()
+            print(path.name, flush=True)
+
+
+def summarise(path: Path, cap: int) -> str:
+    """The table: Dice after so many clicks, clicks to a Dice, objects that never reach it, median seconds."""
+    frame = pd.read_csv(path)
+    rows = [
+        "| set | model | objects | "
+        + " | ".join(f"Dice {k}" for k in SHOWN)
+        + " | NoC 85 | NoC 90, median | never 90 | s |"
+    ]
+    rows.append("| --- | --- |" + " --- |" * (len(SHOWN) + 5))
+    robots = frame[~frame["seed"].astype(str).str.startswith("person")]
+    for (name, model), part in [*robots.groupby(["set", "model"], sort=False), *_all(robots)]:
+        curves = [
+            np.pad(values.to_numpy(), (0, max(0, cap - len(values))), mode="edge")[:cap]
+            for _, values in part.groupby(["set", "uid", "label", "seed"])["dice"]
+        ]
+        dice = np.array(curves)
+        needed = {
+            goal: np.where((dice >= goal).any(axis=1), (dice >= goal).argmax(axis=1) + 1, cap) for goal in (0.85, 0.9)
+        }
+        never = int((dice < 0.9).all(axis=1).sum())
+        shown = " | ".join(f"{dice[:, k - 1].mean():.3f}" for k in SHOWN)
+        ends = (
+            f"{needed[0.85].mean():.1f} | {needed[0.9].mean():.1f}, {np.median(needed[0.9]):.0f} | {never}/{len(dice)}"
+        )
+        rows.append(f"| {name} | {model} | {len(dice)} | {shown} | {ends} | {part['seconds'].median():.2f} |")
+    people = frame[frame["seed"].astype(str).str.startswith("person")]
+    if len(people):
+        rows += ["", "| set | model | scribbles of people | Dice |", "| --- | --- | --- | --- |"]
+        for (name, model), part in people.groupby(["set", "model"], sort=False):
+            rows.append(f"| {name} | {model} | {len(part)} | {part['dice'].mean():.3f} |")
+    return "\n".join(rows)
+
+
+def _all(frame: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    for model, part in frame[frame["set"] != "chase"].groupby("model", sort=False):
+        yield ("all but the vessels", str(model)), part
+
+
+def measure_time() -> None:
+    """Median CPU seconds of a click at 512×512, and of the training-free one in a volume of 64×256×256."""
+    torch.set_num_threads(1)
+    for name, shape in (("general", (512, 512)), ("training-free", (512, 512)), ("training-free", (64, 256, 256))):
+        image = np.random.default_rng(0).random(shape, dtype=np.float32)
+        taken = []
+        for turn in range(6):
+            session = InteractiveSession(lesslabel.load_model(name, dimensions=len(shape))).set_image(image)
+            since = time.process_time()
+            session.add(Click(tuple(side / 2 for side in shape)))
+            session.add(Click(tuple(side / 3 for side in shape), Side.BACKGROUND))
+            if turn:
+                taken.append((time.process_time() - since) / 2)
+        print(f"{name} {'×'.join(map(str, shape))}: {1000 * float(np.median(taken)):.0f} ms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stores", type=Path, nargs="*")
+    parser.add_argument("--models", nargs="+", default=["general", "training-free", "random-walker"])
+    parser.add_argument("--objects", type=int, default=20, help="of a store")
+    parser.add_argument("--without", nargs="*", default=[], help="cases whose name begins so")
+    parser.add_argument("--cap", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jitter", type=float, default=0.0, help="of the robot's hand, voxels")
+    parser.add_argument("--people", action="store_true", help="also the scribbles of people")
+    parser.add_argument("--out", type=Path, default=Path("experiments/general-clicker/results.csv"))
+    parser.add_argument("--table", type=Path, default=None)
+    parser.add_argument("--time", action="store_true")
+    options = parser.parse_args()
+    if options.time:
+        measure_time()
+    elif options.table is not None:
+        print(summarise(options.table, options.cap))
+    else:
+        run(options)
+
+
+if __name__ == "__main__":
+    main()
