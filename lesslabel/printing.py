@@ -70,8 +70,8 @@ def print_clicks(summary: Mapping[str, Any]) -> None:
     for label, by_measure in rows.items():
         cells = []
         for measure in (*needed, *quality):
-            row = by_measure[measure.key]
-            cells.append(f"{row['mean']:.{measure.digits}f}")
+            row = by_measure.get(measure.key, {"mean": None})  # none if no turn was needed
+            cells.append("–" if row["mean"] is None else f"{row['mean']:.{measure.digits}f}")
             if measure in needed:
                 cells.append(f"{row['failures']:.0f}/{row['objects']}")
         add_row(table, label, *cells)
@@ -81,7 +81,8 @@ def print_clicks(summary: Mapping[str, Any]) -> None:
     print(f"means over {patients} patient{'s' * (patients != 1)}; NoC of Dice, cap {cap}, the first prompts included")
     digits = SECONDS_FIRST.digits
     per_click = f", {later:.{digits}f} for a click" if later else ""
-    print(f"median seconds: {first:.{digits}f} for the first prompts{per_click}")
+    if first is not None:
+        print(f"median seconds: {first:.{digits}f} for the first prompts{per_click}")
     if "revision" in summary:
         means = summary["revision"]
         print(

@@ -16,7 +16,7 @@ from lesslabel.clicks.simulator import ClickProtocol
 from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.interaction import Box, Click
+from lesslabel.interaction import CentreEdgePoints, Click
 from lesslabel.runs.recorder import prediction_path
 
 
@@ -80,11 +80,11 @@ def test_predictions_that_do_not_fit_are_refused(
 
 
 def test_another_robot_may_point_first(run: Path, tmp_path: Path) -> None:
-    protocol = ClickProtocol(first="box", robot="scribble", cap=4, min_voxels=10, slices=1)
+    protocol = ClickProtocol(first="centre-edge-points", robot="scribble", cap=6, min_voxels=10, slices=1)
     summary = run_clicks(run, protocol, tmp_path / "out")
-    assert summary["first_robot"] == "box"
+    assert summary["first_robot"] == "centre-edge-points"
     for first, *later in ClickFolder(tmp_path / "out").turns().values():
-        assert [type(prompt) for prompt in first] == [Box]
+        assert [type(prompt) for prompt in first] == [CentreEdgePoints]
         assert {prompt.name for given in later for prompt in given} <= {"scribble"}
     with pytest.raises(ConfigError, match="--first error-centre: say robot, annotation:NAME, or one of"):
         ClickProtocol(first="error-centre")
