@@ -185,13 +185,19 @@ def summarise(path: Path, cap: int) -> str:
     people = frame[frame["seed"].astype(str).str.startswith("person")]
     if len(people):
         rows += ["", "| set | model | scribbles of people | Dice |", "| --- | --- | --- | --- |"]
-        for (name, model), part in people.groupby(["set", "model"], sort=False):
+        kinds = [*people.groupby(["set", "model"], sort=False), *_all(people)]
+        for (name, model), part in kinds:
             rows.append(f"| {name} | {model} | {len(part)} | {part['dice'].mean():.3f} |")
     return "\n".join(rows)
 
 
+def is_vessel(frame: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows are of vessels, by the set or the data set of MedScribble."""
+    return (frame["set"] == "chase") | frame["uid"].str.startswith(("OCTA500", "STARE"))
+
+
 def _all(frame: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    for model, part in frame[frame["set"] != "chase"].groupby("model", sort=False):
+    for model, part in frame[~is_vessel(frame)].groupby("model", sort=False):
         yield ("all but the vessels", str(model)), part
 
 

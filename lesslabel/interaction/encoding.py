@@ -159,7 +159,7 @@ class Encoding:
         their role; extreme points need one too, or a crop around them.
         """
         unused = set()
-        if "line" not in self._roles():
+        if not {"line", "marked"} & self._roles():
             unused.add("cut-line")
         if "boundary" not in self._roles():
             unused |= {"boundary-click", "boundary-scribble", *(["extreme-points"] if self.field == "image" else [])}

@@ -47,8 +47,8 @@ class GeneralClicker(InteractiveMethod):
         in_channels: channels of the image; None takes one to three.
         grid_voxel: length of the longer side of the grid that the network sees.
         zoom_margin: share of the length of the found object by which the window is longer; None looks only once.
-        fusion_weight: of geodesic distances in `information_fusion`, by which corrections change the answer around them;
-            the larger, the nearer. None leaves the corrections to the network.
+        fusion_weight: of geodesic distances in `information_fusion`, by which corrections change the answer around
+            them; the larger, the nearer. None leaves the corrections to the network.
         radius_voxel: of the disks around marks, on the grid.
         own_clicks: the largest number of clicks of a training sample at the network's own errors.
         network: description of the network.
