@@ -6,7 +6,14 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from lesslabel.networks.description import Dimensions, Network, check_common, check_widths
+from lesslabel.networks.description import (
+    Dimensions,
+    Network,
+    check_common,
+    check_probabilities,
+    check_widths,
+    dropout_of_levels,
+)
 from lesslabel.networks.layers import CONVOLUTION, Normalisation, enlarge, normalise
 from lesslabel.networks.u_shaped import Decoder, Encoder, UShaped
 
@@ -22,6 +29,8 @@ class ResidualUNet(Network):
     Attributes:
         dimensions: 2 for slices, 3 for volumes.
         channels: width of each level, finest first; at least two levels.
+        encoder_dropout: probability in [0, 1) that an element is dropped after each level of the encoder; one per
+            level, or none at all.
         coarse_blocks: residual blocks of the coarsest level; the others have one.
         normalisation: batch, instance (for batches of one) or group normalisation.
 
@@ -31,12 +40,15 @@ class ResidualUNet(Network):
 
     dimensions: Dimensions = 2
     channels: tuple[int, ...] = (16, 24, 48, 96, 160)
+    encoder_dropout: tuple[float, ...] = ()
     coarse_blocks: int = 2
     normalisation: Normalisation = "group"
 
     def __post_init__(self) -> None:
         check_common(self.dimensions, self.normalisation)
         check_widths(channels=self.channels, coarse_blocks=(self.coarse_blocks, 1))
+        dropout_of_levels(self.channels, self.encoder_dropout)
+        check_probabilities(encoder_dropout=self.encoder_dropout)
 
     @property
     def feature_channels(self) -> int:
@@ -45,7 +57,14 @@ class ResidualUNet(Network):
 
     def _build(self, in_channels: int, out_channels: int) -> UShaped:
         return UShaped(
-            _Encoder(self.dimensions, in_channels, self.channels, self.coarse_blocks, self.normalisation),
+            _Encoder(
+                self.dimensions,
+                in_channels,
+                self.channels,
+                dropout_of_levels(self.channels, self.encoder_dropout),
+                self.coarse_blocks,
+                self.normalisation,
+            ),
             _Decoder(self.dimensions, self.channels, self.normalisation),
             CONVOLUTION[self.dimensions](self.channels[0], out_channels, kernel_size=1),
         )
@@ -57,6 +76,7 @@ class _Encoder(Encoder):
         dimensions: int,
         in_channels: int,
         channels: Sequence[int],
+        dropout: Sequence[float],
         coarse_blocks: int,
         normalisation: Normalisation,
     ) -> None:
@@ -70,6 +90,9 @@ class _Encoder(Encoder):
                     *[_Block(dimensions, coarse, normalisation) for _ in range(blocks)],
                 )
             )
+        for made, probability in zip(levels, dropout, strict=True):
+            if probability > 0:
+                made.append(nn.Dropout(probability))
         self.levels = nn.ModuleList(levels)
 
     def forward(self, image: Tensor) -> list[Tensor]:

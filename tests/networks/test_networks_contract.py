@@ -63,7 +63,7 @@ ROWS = [
     Row(ResNetUNet(2, 50, WIDTHS, "group"), LARGE[2]),
     Row(ResNetUNet(3, 10, WIDTHS, "instance"), LARGE[3]),
     Row(ResidualUNet(2, WIDTHS), SMALL[2]),
-    Row(ResidualUNet(3, (4, 6, 8), 1, "instance"), SMALL[3]),
+    Row(ResidualUNet(3, (4, 6, 8), (0.1, 0.2, 0.3), 1, "instance"), SMALL[3]),
     Row(DeepLab(2, 10, decoder_channels=8), LARGE[2]),
     Row(DeepLab(2, 10, 8, (1, 2), 8, "instance"), LARGE[2]),
     Row(DeepLab(2, 10, 32, (1, 2), 8, "group"), LARGE[2]),
