@@ -79,6 +79,12 @@ def test_no_tracked_file_is_large() -> None:
     assert not large
 
 
+def test_files_that_a_wheel_holds_are_named_in_rooms_that_exist() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    for pattern in settings["package-data"]["lesslabel"]:
+        assert (ROOT / "lesslabel" / pattern.partition("/")[0]).exists(), pattern
+
+
 def test_no_tracked_file_is_one_that_git_ignores() -> None:
     assert tracked_files("--cached", "--ignored", "--exclude-standard") == []
 
