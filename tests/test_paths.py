@@ -34,6 +34,8 @@ WRITES = {
     "adapt": {"--out"},
     "reproduce": {"experiment", "--output", "--zoo", "--store"},
     "curve": {"experiment", "--output", "--store"},
+    "campaign": {"experiment", "--output", "--store"},
+    "plan": set(),
     "demo": {"--output"},
 }
 """What names a file or a folder to write; a person at the terminal gives it."""
@@ -45,15 +47,17 @@ READS = {
     "export": {"store", "--split"},
     "import": {"store", "--queue", "--from"},
     "annotate": {"store", "--queue", "--model"},  # and the store is added to
-    "clicks": {"--run", "--store", "--split"},
+    "clicks": {"--run", "--store", "--split", "--start"},
     "clicker": {"stores", "--label-maps"},
     "evaluate": {"pred", "ref"},
     "raters": {"store"},
     "report": {"runs", "--bundle", "--store"},
     "bundle": {"run", "--store", "bundle", "--zoo"},
-    "select": {"--bundle", "--store", "--previous", "--split"},
+    "select": {"--bundle", "--run", "--store", "--previous", "--split"},
     "adapt": {"--bundle", "--store", "--queue"},
     "curve": {"--config", "--overlay", "--order"},
+    "campaign": {"--config", "--overlay"},
+    "plan": {"paths"},
 }
 READ_BY_SOURCES = {"raw", "spacing", "scribbles", "train_list", "test_list", "splits", "within", "base"}
 WORDS_OF_SOURCES = {"same-grid", "labels", "spacing_mm", "label_order", "sequence"}
@@ -70,6 +74,7 @@ WORDS = {
     "adapt": {"--annotation", "--name", "--without-labels"},
     "reproduce": {"--only", "--slurm"},
     "curve": {"--budgets", "--slurm"},
+    "campaign": {"--strategies", "--annotation", "--budget", "--slurm"},
 }
 """Names and numbers: no file is looked for."""
 

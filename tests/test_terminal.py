@@ -18,7 +18,7 @@ from lesslabel.data.findings import Finding
 from lesslabel.data.verify.report import render_cases
 from lesslabel.data.verify.store_check import render_findings
 from lesslabel.evaluation import summarise
-from lesslabel.plain_text import is_one_line, visible
+from lesslabel.plain_text import composed, is_one_line, visible
 from lesslabel.printing import print_clicks, print_frame, print_summary
 from lesslabel.terminal import print_table
 
@@ -91,7 +91,7 @@ def test_control_characters_are_printed_as_escapes(name: str, capsys: pytest.Cap
 def test_the_cases_of_a_store_are_printed_as_they_are(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    case = make_case(0)
+    case, name = make_case(0), composed(name)  # as a source names it
     renamed = replace(case, uid=name, patient=name, annotations={name: case.annotations["dense"]})
     store = make_store(tmp_path / "store", [renamed])
     print_table(render_cases(store, []))

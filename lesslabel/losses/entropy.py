@@ -20,10 +20,11 @@ def voxel_entropy(probabilities: Tensor, class_weights: Tensor | None = None) ->
         B×[D×]H×W in nats, without weights in [0, ln C]: 0 where the prediction is certain, ln C where all classes are
         equally likely.
     """
-    terms = self_information(probabilities)
+    probabilities = at_least_float32(probabilities)
+    terms = probabilities * _logarithm(probabilities)
     if class_weights is not None:
         terms = terms * class_weights.view(-1, *[1] * (terms.ndim - 2))
-    return terms.sum(dim=1)
+    return -terms.sum(dim=1)
 
 
 def self_information(probabilities: Tensor) -> Tensor:
@@ -36,8 +37,12 @@ def self_information(probabilities: Tensor) -> Tensor:
         Same shape, in [0, 1/e] nats.
     """
     probabilities = at_least_float32(probabilities)
-    # the limit keeps 0·ln 0 and its gradient finite
-    return -probabilities * probabilities.clamp(min=_SMALLEST_PROBABILITY).log()
+    return -probabilities * _logarithm(probabilities)
+
+
+def _logarithm(probabilities: Tensor) -> Tensor:
+    """Ln p, with a limit that keeps 0·ln 0 and its gradient finite."""
+    return probabilities.clamp(min=_SMALLEST_PROBABILITY).log()
 
 
 def entropy_loss(probabilities: Tensor, class_weights: Tensor | None = None) -> Tensor:

@@ -76,7 +76,8 @@ def supervised_terms(logits: Tensor, batch: Batch, dice_kinds: Sequence[Kind] = 
     Returns:
         The terms ``cross_entropy`` and ``dice``.
     """
+    cross_entropy = known_cross_entropy(logits, batch)
     probabilities = logits.float().softmax(dim=1)
     target = target_of_kinds(batch, dice_kinds)
     dice = dice_loss(probabilities, target, annotated_labels=batch["annotated_labels"])
-    return {"cross_entropy": 0.5 * known_cross_entropy(logits, batch), "dice": 0.5 * dice}
+    return {"cross_entropy": 0.5 * cross_entropy, "dice": 0.5 * dice}

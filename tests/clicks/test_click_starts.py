@@ -12,7 +12,7 @@ from lesslabel.cli import main
 from lesslabel.clicks.folder import ClickFolder
 from lesslabel.clicks.measures import OBJECT, revision
 from lesslabel.clicks.protocol import run_clicks
-from lesslabel.clicks.simulator import ClickProtocol
+from lesslabel.clicks.simulator import PREDICTIONS, ClickProtocol
 from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError, DataError
@@ -39,9 +39,12 @@ def write_predictions(store: Path, folder: Path, wrong: bool) -> Path:
     return folder
 
 
+PREDICTED = ClickProtocol(cap=4, min_voxels=10, slices=1, start=PREDICTIONS)
+
+
 def test_a_protocol_starts_from_predictions(run: Path, store: Path, tmp_path: Path) -> None:
     start = write_predictions(store, tmp_path / "unet", wrong=True)
-    summary = run_clicks(run, ClickProtocol(cap=4, min_voxels=10, slices=1), tmp_path / "out", start=start)
+    summary = run_clicks(run, PREDICTED, tmp_path / "out", predictions=start)
     folder = ClickFolder(tmp_path / "out")
     begun = folder.frame[folder.frame["turn"] == 0]
     assert (begun["clicks"] == 0).all()
@@ -50,7 +53,7 @@ def test_a_protocol_starts_from_predictions(run: Path, store: Path, tmp_path: Pa
     for (_, _, label), turns in folder.turns().items():
         assert isinstance(turns[0][0], Click) == (label != "RV")  # what was not predicted is pointed at first
     assert summary["without_start"] == (begun["label"] == "RV").sum()
-    assert summary["start"] == "unet"
+    assert (summary["protocol"]["start"], summary["predictions"]) == (PREDICTIONS, "unet")
     assert summary["revision"] == revision(folder.frame)
     assert str(tmp_path) not in (tmp_path / "out" / "summary.json").read_text()
 
@@ -71,7 +74,7 @@ def test_predictions_that_do_not_fit_are_refused(
     for path in start.iterdir():
         write_label_map(path, np.zeros((3, 4, 5), np.uint8), (1.0, 1.0, 1.0), None, None)
     with pytest.raises(DataError, match=r"the case has .*; predict on the same store"):
-        run_clicks(run, ClickProtocol(), tmp_path / "out", start=start)
+        run_clicks(run, ClickProtocol(start=PREDICTIONS), tmp_path / "out", predictions=start)
     empty = tmp_path / "nothing"
     empty.mkdir()
     assert main(["clicks", "--run", str(run), "--start", str(empty), "--out", str(tmp_path / "out")]) == 1

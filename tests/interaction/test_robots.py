@@ -28,6 +28,7 @@ from lesslabel.interaction.robots import (
     ScribbleRobot,
     read_medscribble,
 )
+from lesslabel.interaction.robots.any_prompt import AnyPromptRobot
 from lesslabel.interaction.robots.base import Robot
 from lesslabel.interaction.robots.enclosures import loosening_voxel
 from lesslabel.interaction.robots.margin_points import _moved_inward
@@ -77,7 +78,7 @@ def test_every_robot_that_is_written_is_in_the_registry() -> None:
         return {kind, *(deeper for below in kind.__subclasses__() for deeper in kinds(below))}
 
     shipped = {kind for kind in kinds(Robot) if kind.__module__.startswith("lesslabel.") and hasattr(kind, "name")}
-    assert shipped == set(ROBOTS.values())
+    assert shipped - {AnyPromptRobot} == set(ROBOTS.values())  # it mixes the others for training, and has no name there
 
 
 def test_there_is_a_robot_for_every_prompt() -> None:

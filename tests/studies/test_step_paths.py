@@ -15,6 +15,7 @@ SMOKE = Path(__file__).parents[2] / "experiments" / "phantom-smoke"
 BEGIN = {
     "fit": "fit --config a.yaml",
     "test": "test",
+    "pseudo": "pseudo --run {job}/run",
     "clicks": "clicks --run {job}/run",
     "select": "select --bundle {source}/b --store {store} --strategy random --budget 2",
     "adapt": "adapt --bundle {source}/b --store {store} --without-labels none",

@@ -13,6 +13,7 @@ from studying import declare, made_up_job
 
 from lesslabel.cli import main
 from lesslabel.errors import DataError
+from lesslabel.files import hash_file
 from lesslabel.studies import zoo as zoo_module
 from lesslabel.studies.declaration import read_study
 from lesslabel.studies.job import Job
@@ -131,6 +132,10 @@ def test_verify_is_the_action_that_knows_a_zoo(tmp_path: Path) -> None:
 
 def test_the_committed_zoo_has_cards_commands_and_no_weights() -> None:
     entries = read_zoo(ROOT / "zoo")
+    packaged = entries.pop("general")  # made by another command, its weights come with the package
+    weights = ROOT / "zoo" / packaged["weights"]
+    assert hash_file(weights) == packaged["sha256"]
+    assert packaged["sha256"] in (ROOT / "zoo" / packaged["card"]).read_text(encoding="utf-8")
     assert entries
     for name, entry in entries.items():
         card = (ROOT / "zoo" / entry["card"]).read_text(encoding="utf-8")

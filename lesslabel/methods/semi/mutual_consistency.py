@@ -1,6 +1,6 @@
 """MC-Net and MC-Net+: decoders that upsample differently supervise each other by soft pseudo labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import permutations
 
 import torch
@@ -47,7 +47,7 @@ class MutualConsistency(SegmentationMethod):
         num_classes: int,
         *,
         in_channels: int = 1,
-        further_decoders: Sequence[Interpolation] = ("linear", "nearest"),
+        further_decoders: tuple[Interpolation, ...] = ("linear", "nearest"),
         temperature: float = 0.1,
         consistency_weight: float = 0.1,
         ramp_iterations: int | None = None,
