@@ -17,7 +17,7 @@ ALLOWED = {
     "data": FOUNDATION,
     "networks": {"data", *FOUNDATION},
     "losses": {"data", "kernels", *FOUNDATION},
-    "selection": FOUNDATION,
+    "selection": {"kernels", *FOUNDATION},
     "interaction": {"data", "kernels", *FOUNDATION},
     "evaluation": {"data", "kernels", *FOUNDATION},
     "methods": {"data", "networks", "losses", "interaction", "evaluation", *FOUNDATION},

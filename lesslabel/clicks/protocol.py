@@ -13,7 +13,7 @@ from lesslabel.clicks.chosen_data import OtherStore, data_of, describe_data, lab
 from lesslabel.clicks.folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
 from lesslabel.clicks.measures import revision, seconds_per_turn, summarise_clicks
 from lesslabel.clicks.objects import iterate_objects
-from lesslabel.clicks.simulator import NOTHING, ClickProtocol, ClickSimulator
+from lesslabel.clicks.simulator import NOTHING, PREDICTIONS, ClickProtocol, ClickSimulator
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.errors import ConfigError, DataError
@@ -134,6 +134,8 @@ def play_protocol(
     if out.exists():
         raise DataError(f"{out}: exists already; remove it, or choose another folder with --out")
     protocol = simulator.protocol
+    if (protocol.start == PREDICTIONS) != (predictions is not None):
+        raise ConfigError(f"start: {protocol.start}, with predictions {predictions}; {PREDICTIONS} goes with a folder")
     require_fit(simulator.model, data)
     names = labels_of(data, labels)
     uids, left_out = keep_sound(

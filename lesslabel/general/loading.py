@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesslabel.errors import ConfigError, DataError, RunError
+from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import hash_file, read_json
 from lesslabel.interaction.model import ImageModel, prepare_image
 from lesslabel.interaction.robots import ErrorCentreRobot, Robot
 from lesslabel.interaction.training_free import TrainingFree
 from lesslabel.interaction.wrapper import Wrapper
 from lesslabel.methods import SegmentationMethod
-from lesslabel.methods.interactive.general_clicker import COLOURS, GeneralClicker
+from lesslabel.methods.interactive.general_clicker import GeneralClicker, in_colours
 from lesslabel.runs.reopening import load_model as load_model_of_run
 from lesslabel.runs.weights import load_weights
 
@@ -36,20 +36,15 @@ class AnyChannels(Wrapper):
     first_robot: Robot = ErrorCentreRobot()
     in_channels = None
 
-    def __init__(self, model: GeneralClicker) -> None:
-        super().__init__(model)
-        self.method = model
-
     def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> ImageModel:
         """Compute what depends only on an image; see `InteractiveModel.prepare_image`.
 
         Raises:
             DataError: if it has more than three channels.
         """
-        if len(image) > COLOURS:
-            raise DataError(f"image: {len(image)} channels; the general clicker takes one to three, choose among them")
-        missing = [image[-1:]] * (COLOURS - len(image))
-        return prepare_image(self.method, np.concatenate([image, *missing]), spacing_mm)
+        return prepare_image(
+            self.model, in_colours(torch.from_numpy(np.ascontiguousarray(image))[None])[0].numpy(), spacing_mm
+        )
 
 
 @overload

@@ -1,18 +1,13 @@
 """Greedy maximum coverage with balls of one radius, in little memory: one bit for each pair."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar, cast
+from collections.abc import Iterator
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from lesslabel.kernels.compiled import compiled
+
 _BLOCK_PAIRS = 1 << 24
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def _compiled(function: F) -> F:
-    return cast(F, njit(nogil=True, cache=True)(function))
 
 
 def blocks_of_squared_distances(
@@ -75,7 +70,7 @@ def greedy_cover(
     return np.array(picked, np.int64), np.array(gained, np.int64)
 
 
-@_compiled
+@compiled
 def _count_balls(inside: NDArray[np.uint8], rows: NDArray[np.bool_], gains: NDArray[np.int64], step: int) -> None:
     """Add a step to the count of every ball for each of the rows that it holds."""
     for row in range(inside.shape[0]):

@@ -108,7 +108,6 @@ class ProbCover(Strategy):
         if len(features) > _SAMPLE:
             rows = features[np.sort(rng.choice(len(features), _SAMPLE, replace=False))]
         _, labels = k_means(rows, min(self.n_clusters, len(rows)), self.seed)
-        squared = np.concatenate(list(blocks_of_squared_distances(rows, rows)))
         to_other = np.full(len(rows), np.inf)
         start = 0
         for squared in blocks_of_squared_distances(rows, rows):

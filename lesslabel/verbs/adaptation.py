@@ -32,39 +32,7 @@ def bundle(given: list[str]) -> int:
 
 def select(given: list[str]) -> int:
     """Rank what to annotate."""
-    parser = argparse.ArgumentParser(
-        "lesslabel select",
-        description="Rank the training part of a store; writes queue.csv and queue.json.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--bundle", type=Path, default=None, help="the bundle of a source; without it and --run no model"
-    )
-    parser.add_argument("--run", type=Path, default=None, help="a finished run of your own, instead of a bundle")
-    parser.add_argument("--store", type=Path, required=True, help="the store to choose from; labels are not used")
-    parser.add_argument(
-        "--strategy",
-        default=None,
-        help="stdr (default with a bundle), foreground-random (default without), …; a wrong name lists all",
-    )
-    parser.add_argument("--budget", required=True, help="20%%, 0.2, a count, or '45 min'")
-    parser.add_argument("--first-minutes", type=float, default=4.0, help="price of a patient's first unit (default 4)")
-    parser.add_argument("--further-minutes", type=float, default=4.0, help="price of each further unit (default 4)")
-    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="the annotation unit")
-    parser.add_argument("--out", type=Path, required=True, help="the queue.csv to write")
-    parser.add_argument("--images", type=Path, default=None, help="also write the images and prelabels, to this folder")
-    parser.add_argument("--previous", type=Path, default=None, help="queue of earlier rounds, continued in the new one")
-    parser.add_argument("--diversity", action="store_true", help="spread the choice inside each end of stdr")
-    parser.add_argument("--seed", type=int, default=0, help="of the strategy")
-    parser.add_argument(
-        "--split", default=None, help="only its training part is chosen from (default random, or the run's)"
-    )
-    parser.add_argument("--fold", type=int, default=None, help="of the split (default 0, or the run's)")
-    parser.add_argument("--allow-missing", action="store_true", help="drop patients of the split that are not there")
-    parser.add_argument("--centres", nargs="+", default=None, help="choose from these hospitals of the store alone")
-    parser.add_argument("--workers", type=int, default=0, help="processes that read")
-    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
-    options = parser.parse_args(given)
+    options = _select_options(given)
     from lesslabel.adaptation.selecting import QueueSummary
     from lesslabel.adaptation.selecting import select as choose
     from lesslabel.selection.cost import AnnotationCost
@@ -101,6 +69,42 @@ def select(given: list[str]) -> int:
         "--author WHO"
     )
     return 0
+
+
+def _select_options(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "lesslabel select",
+        description="Rank the training part of a store; writes queue.csv and queue.json.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--bundle", type=Path, default=None, help="the bundle of a source; without it and --run no model"
+    )
+    parser.add_argument("--run", type=Path, default=None, help="a finished run of your own, instead of a bundle")
+    parser.add_argument("--store", type=Path, required=True, help="the store to choose from; labels are not used")
+    parser.add_argument(
+        "--strategy",
+        default=None,
+        help="stdr (default with a bundle), foreground-random (default without), …; a wrong name lists all",
+    )
+    parser.add_argument("--budget", required=True, help="20%%, 0.2, a count, or '45 min'")
+    parser.add_argument("--first-minutes", type=float, default=4.0, help="price of a patient's first unit (default 4)")
+    parser.add_argument("--further-minutes", type=float, default=4.0, help="price of each further unit (default 4)")
+    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="the annotation unit")
+    parser.add_argument("--out", type=Path, required=True, help="the queue.csv to write")
+    parser.add_argument("--images", type=Path, default=None, help="also write the images and prelabels, to this folder")
+    parser.add_argument("--previous", type=Path, default=None, help="queue of earlier rounds, continued in the new one")
+    parser.add_argument("--diversity", action="store_true", help="spread the choice inside each end of stdr")
+    parser.add_argument("--seed", type=int, default=0, help="of the strategy")
+    parser.add_argument(
+        "--split", default=None, help="only its training part is chosen from (default random, or the run's)"
+    )
+    parser.add_argument("--fold", type=int, default=None, help="of the split (default 0, or the run's)")
+    parser.add_argument("--allow-missing", action="store_true", help="drop patients of the split that are not there")
+    parser.add_argument("--centres", nargs="+", default=None, help="choose from these hospitals of the store alone")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read")
+    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
+    return parser.parse_args(given)
 
 
 def adapt(given: list[str]) -> int:

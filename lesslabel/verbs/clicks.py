@@ -58,8 +58,9 @@ def _start_of(given: str) -> tuple[str, Path | None]:
     """What objects start from, and the folder of their predictions if that is what was given."""
     from lesslabel.clicks.simulator import PREDICTIONS
 
-    folder = Path(given)
-    return (PREDICTIONS, folder) if folder.is_dir() else (given, None)
+    if given == PREDICTIONS or Path(given).is_dir():
+        return PREDICTIONS, Path(given)
+    return given, None
 
 
 def _play(options: argparse.Namespace, overrides: Settings) -> int:

@@ -67,6 +67,12 @@ def test_a_perfect_start_needs_no_turn(run: Path, store: Path, tmp_path: Path) -
     assert folder.summary["revision"] == {"before": 0, "after": 0, "turns": 0, "clicks": 0, "seconds": 0}
 
 
+def test_predictions_and_the_start_that_names_them_go_together(run: Path, tmp_path: Path) -> None:
+    for protocol, folder in ((ClickProtocol(), tmp_path), (ClickProtocol(start=PREDICTIONS), None)):
+        with pytest.raises(ConfigError, match="predictions goes with a folder"):
+            run_clicks(run, protocol, tmp_path / "out", predictions=folder)
+
+
 def test_predictions_that_do_not_fit_are_refused(
     run: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
