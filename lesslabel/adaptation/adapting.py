@@ -6,6 +6,7 @@ from lesslabel.adaptation.stages import adapt_with_labels, adapt_without_labels
 from lesslabel.bundle import Bundle, load_bundle
 from lesslabel.errors import ConfigError
 from lesslabel.runs.folder import RunFolder
+from lesslabel.runs.geometry import warn_of_differences
 from lesslabel.runs.settings import Overrides
 
 
@@ -49,6 +50,8 @@ def adapt(
     """
     given = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     target, folder = Path(store), Path(out)
+    data = given.data_module(target)
+    warn_of_differences(data, list(data.store.records.values()), given.manifest.geometry_settings())
     try:
         if without_labels is not None:
             if queue is not None:

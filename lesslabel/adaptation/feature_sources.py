@@ -18,6 +18,7 @@ from lesslabel.errors import ConfigError
 from lesslabel.features import ImageFeatures, extract_features
 from lesslabel.files import hash_file
 from lesslabel.methods import SegmentationMethod
+from lesslabel.runs.folder import read_data
 from lesslabel.runs.reopening import reopen_run
 from lesslabel.runs.trainer import evaluation_trainer
 
@@ -61,6 +62,7 @@ class FeatureSource:
         model_sha256: hash of the weights; empty without a model.
         bundle: the bundle, if there is one.
         method: builds the model, if there is one.
+        geometry: of the training images, see `lesslabel.runs.geometry.list_differences`; None where nobody knows.
     """
 
     data: SegmentationDataModule
@@ -68,6 +70,7 @@ class FeatureSource:
     model_sha256: str = ""
     bundle: Bundle | None = None
     method: Callable[[], SegmentationMethod] | None = None
+    geometry: Mapping[str, Any] | None = None
 
     def prelabels(self, uids: Iterable[str]) -> Mapping[str, NDArray[np.uint8]]:
         """Predictions of the model for cases, in the codes of the store; none without a model."""
@@ -102,7 +105,9 @@ def _of_bundle(bundle: Bundle, store: Path, part: Part) -> FeatureSource:
     def extract(uids: Sequence[str], further: FurtherColumns) -> ImageFeatures:
         return features_of_training_part(bundle, data, uids, further)
 
-    return FeatureSource(data, extract, bundle.model_sha256, bundle, bundle.build_method)
+    return FeatureSource(
+        data, extract, bundle.model_sha256, bundle, bundle.build_method, bundle.manifest.geometry_settings()
+    )
 
 
 def _of_images(store: Path, part: Part) -> FeatureSource:
@@ -128,4 +133,5 @@ def _of_run(run: Path, store: Path, part: Part) -> FeatureSource:
     def extract(uids: Sequence[str], further: FurtherColumns) -> ImageFeatures:
         return extract_features(method(), data, uids, scale="unit-length", further=further)
 
-    return FeatureSource(data, extract, hash_file(finished.checkpoint), None, method)
+    trained = read_data(finished.folder).get("geometry")
+    return FeatureSource(data, extract, hash_file(finished.checkpoint), None, method, trained)

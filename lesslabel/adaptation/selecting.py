@@ -18,6 +18,7 @@ from lesslabel.data.queue import Queue, read_queue, write_queue
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.errors import DataError
+from lesslabel.runs.geometry import warn_of_differences
 from lesslabel.selection import parse_budget
 from lesslabel.selection.budget import Budget
 from lesslabel.selection.cost import AnnotationCost, parse_minutes
@@ -111,6 +112,7 @@ def select(
     if source.method is None:
         require_model(ranking)
     data = source.data
+    warn_of_differences(data, data.records("train"), source.geometry)
     earlier = None if previous is None else read_queue(Path(previous), data.store)
     check_round(data, unit, earlier)
     uids, left_out = keep_sound(

@@ -1,6 +1,6 @@
 """The card of a bundle: its manifest as text, without further content; loading compares the two."""
 
-from lesslabel.bundle.manifest import BundleManifest
+from lesslabel.bundle.manifest import BundleManifest, TrainedGeometry
 from lesslabel.data.loading.intensity import Intensity
 
 
@@ -37,7 +37,7 @@ holds no image, no path and no name of a patient.
 {_list_shares(manifest.class_shares)}- image channels: {", ".join(manifest.channels)}
 - weights: iteration {training.iteration}, {checkpoint}; sha256 {model_sha256}
 - training data: {training.source}, {training.cases} cases of {training.patients} patients, {training.images} {images}
-
+{_list_geometry(manifest.geometry)}
 ## Preprocessing
 
 {_list_preprocessing(manifest)}
@@ -64,6 +64,14 @@ they were trained on: who hands them on decides whether that is permitted.
 
 def _list_shares(shares: tuple[float, ...]) -> str:
     return f"- share of each class: {', '.join(f'{100 * share:.3g} %' for share in shares)}\n" if shares else ""
+
+
+def _list_geometry(geometry: TrainedGeometry | None) -> str:
+    if geometry is None:
+        return ""
+    low, high = (_by(end) for end in (geometry.spacing_mm.smallest, geometry.spacing_mm.largest))
+    axes = f"; axes (z, y, x) run to {', '.join(geometry.axes)}" if geometry.axes else ""
+    return f"- training images: voxels of {low} to {high} mm (z, y, x){axes}\n"
 
 
 def _list_preprocessing(manifest: BundleManifest) -> str:

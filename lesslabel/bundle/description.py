@@ -2,17 +2,27 @@
 
 import importlib.metadata
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import lesslabel.methods
 from lesslabel import __version__
-from lesslabel.bundle.manifest import LabelClass, MethodConfig, Preprocessing, Training, Versions
+from lesslabel.bundle.manifest import (
+    LabelClass,
+    MethodConfig,
+    Preprocessing,
+    SpacingRange,
+    TrainedGeometry,
+    Training,
+    Versions,
+)
 from lesslabel.bundle.plain import build
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.view import select_channels
 from lesslabel.errors import ConfigError
 from lesslabel.features import ImageFeatures
 from lesslabel.networks.pretrained import without_pretrained
+from lesslabel.runs.geometry import describe_geometry
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.reopening import FinishedRun
 
@@ -86,6 +96,20 @@ def describe_training(run: FinishedRun, images: ImageFeatures) -> Training:
         checkpoint="best" if run.checkpoint.stem == "best" else "last",
         iteration=run.read_iteration(),
     )
+
+
+def describe_trained_geometry(data: SegmentationDataModule) -> TrainedGeometry:
+    """Describe the geometry of the training images."""
+    found = describe_geometry(data)
+    spacing = found["spacing_mm"]
+    return TrainedGeometry(
+        tuple(found["axes"]), SpacingRange(_rounded(spacing["smallest"]), _rounded(spacing["largest"]))
+    )
+
+
+def _rounded(sides_mm: Sequence[float]) -> tuple[float, float, float]:
+    z, y, x = (float(f"{side:.2g}") for side in sides_mm)
+    return z, y, x
 
 
 def find_versions() -> Versions:

@@ -13,6 +13,7 @@ from lesslabel.bundle.contents import write_contents
 from lesslabel.bundle.description import (
     describe_method,
     describe_preprocessing,
+    describe_trained_geometry,
     describe_training,
     find_versions,
     list_channels,
@@ -106,6 +107,7 @@ def export_bundle(
         references=ReferenceSettings(seed, behind),
         training=describe_training(finished, images),
         versions=find_versions(),
+        geometry=describe_trained_geometry(data),
     )
     quantiles = average_quantiles(_raw_images(data))
     with written_aside(out) as aside:

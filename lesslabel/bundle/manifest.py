@@ -123,6 +123,34 @@ class Training:
 
 
 @dataclass(frozen=True)
+class SpacingRange:
+    """The smallest and the largest voxel side along z, y, x, in mm, to two digits, so that none is a patient's own."""
+
+    smallest: tuple[float, float, float]
+    largest: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class TrainedGeometry:
+    """The geometry of the training images, to tell a receiver whose images lie otherwise.
+
+    Attributes:
+        axes: every orientation that occurs, as `lesslabel.data.geometry.axis_codes` names it.
+        spacing_mm: the range of the voxel sides.
+    """
+
+    axes: tuple[str, ...]
+    spacing_mm: SpacingRange
+
+    def __post_init__(self) -> None:
+        if not all(len(codes) == 3 and set(codes) <= set("LRAPSI") for codes in self.axes):
+            raise ConfigError("geometry.axes: an orientation is three letters of L R A P S I, for z, y, x")
+        pairs = zip(self.spacing_mm.smallest, self.spacing_mm.largest, strict=True)
+        if not all(0 < low <= high for low, high in pairs):
+            raise ConfigError("geometry.spacing_mm: sides are positive, and none is above the largest")
+
+
+@dataclass(frozen=True)
 class Versions:
     """The packages that made the bundle."""
 
@@ -149,6 +177,7 @@ class BundleManifest:
         references: settings of the references.
         training: the training data, in numbers.
         versions: the packages that made the bundle.
+        geometry: of the training images; None in bundles of older versions.
     """
 
     format: Literal[1]
@@ -161,6 +190,7 @@ class BundleManifest:
     references: ReferenceSettings
     training: Training
     versions: Versions
+    geometry: TrainedGeometry | None = None
 
     def __post_init__(self) -> None:
         names, shares = self.label_names, self.class_shares
@@ -184,6 +214,10 @@ class BundleManifest:
     def label_names(self) -> tuple[str, ...]:
         """Class names, background first."""
         return ("background", *(entry.name for entry in self.classes))
+
+    def geometry_settings(self) -> dict[str, Any] | None:
+        """The geometry of the training images, as `lesslabel.runs.geometry.list_differences` takes it."""
+        return None if self.geometry is None else asdict(self.geometry)
 
     def build_method(self) -> SegmentationMethod:
         """Make the method with fresh weights.

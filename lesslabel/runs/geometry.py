@@ -6,6 +6,7 @@ from typing import Any
 from lesslabel.data.geometry import plane_of
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import CaseRecord
+from lesslabel.terminal import print_warning
 
 FAR = 1.5
 """Smallest factor between a voxel side and the nearest one of the training that is reported."""
@@ -43,6 +44,18 @@ def list_differences(data: SegmentationDataModule, records: Sequence[CaseRecord]
         yield from _list_spacings(data, records, trained["spacing_mm"])
 
 
+def warn_of_differences(data: SegmentationDataModule, records: Sequence[CaseRecord], trained: Any) -> None:
+    """Print on stderr how the geometry of images differs from that of the training images; the work goes on.
+
+    Args:
+        data: see `list_differences`, as the next two.
+        records: the same.
+        trained: the same.
+    """
+    for line in list_differences(data, records, trained):
+        print_warning(f"{data.store_path}: {line}")
+
+
 def _list_axes(data: SegmentationDataModule, records: Sequence[CaseRecord], trained: Sequence[str]) -> Iterator[str]:
     found: dict[str, list[str]] = {}
     for record in records:
@@ -51,7 +64,7 @@ def _list_axes(data: SegmentationDataModule, records: Sequence[CaseRecord], trai
             found.setdefault(possible[0], []).append(record.uid)
     for codes, uids in found.items():
         yield (
-            f"axes (z, y, x) run to {codes} ({plane_of(codes)} slices) in {_name(uids)}, the run was trained on "
+            f"axes (z, y, x) run to {codes} ({plane_of(codes)} slices) in {_name(uids)}, the training images to "
             f"{', '.join(f'{each} ({plane_of(each)})' for each in trained)}; bring images to the orientation of "
             "the training and prepare them again"
         )

@@ -14,7 +14,7 @@ from lesslabel.evaluation import EmptyPolicy, HD95Convention, summarise
 from lesslabel.files import write_json, written_aside
 from lesslabel.runs.fitting import is_main_process
 from lesslabel.runs.folder import read_data
-from lesslabel.runs.geometry import list_differences
+from lesslabel.runs.geometry import warn_of_differences
 from lesslabel.runs.parsing import RunCLI
 from lesslabel.runs.recorder import PredictionWriter, TestRecorder, prediction_path
 from lesslabel.runs.reopening import FinishedRun, reopen_run
@@ -94,7 +94,8 @@ def test(
     parsed = finished.parsed
     require_reference(parsed.datamodule.view, parsed.datamodule.records(part), part)
     uids, left_out = _sound_uids_of(finished, part, skip_damaged=skip_damaged)
-    _print_differences(finished, part)
+    data = parsed.datamodule
+    warn_of_differences(data, data.records(part), read_data(finished.folder).get("geometry"))
     loader = parsed.datamodule.evaluation_loader(uids)
     metrics = {"hd95": hd95, "empty": empty, "nsd_tolerance": 1.0}
     final = finished.folder.path / part
@@ -151,7 +152,8 @@ def predict(
     parsed = finished.parsed
     finished.folder.require_same_data({"label_names": list(parsed.datamodule.mapping.names)}, ["label_names"])
     uids, left_out = _sound_uids_of(finished, part, skip_damaged=skip_damaged)
-    _print_differences(finished, part)
+    data = parsed.datamodule
+    warn_of_differences(data, data.records(part), read_data(finished.folder).get("geometry"))
     trainer = evaluation_trainer(parsed, [PredictionWriter(folder, probabilities=probabilities)])
     loader = parsed.datamodule.evaluation_loader(uids, with_reference=False)
     trainer.predict(parsed.model, loader, ckpt_path=finished.checkpoint, return_predictions=False, weights_only=True)
@@ -174,13 +176,6 @@ def _sound_uids_of(
     """The cases of a part in which `lesslabel verify` finds no error, and those that are left out."""
     store = finished.parsed.datamodule.store
     return keep_sound(store, _uids_of(finished, part), skip_damaged=skip_damaged, tell=print_warning)
-
-
-def _print_differences(finished: FinishedRun, part: str) -> None:
-    """Print on stderr how the geometry of images differs from that of the training images; the work goes on."""
-    data = finished.parsed.datamodule
-    for line in list_differences(data, data.records(part), read_data(finished.folder).get("geometry")):
-        print_warning(f"{data.store_path}: {line}")
 
 
 def _summary(finished: FinishedRun, part: str, unit: str, metrics: dict[str, Any], minutes: float) -> dict[str, Any]:
