@@ -24,12 +24,17 @@ Result = TypeVar("Result")
 
 
 def python_command(module: str) -> list[str]:
-    """The command that runs a module in a process with the import path of this one.
+    """The command that runs a module in a process with the import path of this one; see `interpreter_command`."""
+    return [*interpreter_command(), "-m", module]
+
+
+def interpreter_command() -> list[str]:
+    """The command of the interpreter for further processes.
 
     It imports no file of the current folder, which may be untrusted, unless this process does.
     """
     here = "" in sys.path or str(Path.cwd()) in sys.path
-    return [sys.executable, *([] if here else ["-P"]), "-m", module]
+    return [sys.executable, *([] if here else ["-P"])]
 
 
 def usable_cores() -> int:

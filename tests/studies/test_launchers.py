@@ -1,5 +1,6 @@
 """How a machine is shared out, and what is passed on to a cluster."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def test_several_machines_need_a_cluster(tmp_path: Path) -> None:
 
 def test_the_worker_takes_no_task_of_the_cluster_for_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_NTASKS", "8")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho $@; env\n")
     program.chmod(0o755)
@@ -49,8 +51,19 @@ def test_the_worker_takes_no_task_of_the_cluster_for_its_own(tmp_path: Path, mon
     assert process.wait(20) == 0
     said = folder.log.read_text().splitlines()
     assert said[0] == f"-m lesslabel.studies.work {tmp_path} --attempt try --node 0"
-    assert {"OMP_NUM_THREADS=3", "NODE_RANK=0"} <= set(said)
+    assert {"OMP_NUM_THREADS=3", "OMP_WAIT_POLICY=PASSIVE", "NODE_RANK=0"} <= set(said)
     assert not [line for line in said if line.startswith("SLURM_")]
+
+
+def test_the_worker_keeps_the_way_of_waiting_that_a_person_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nenv\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    folder = JobFolder(tmp_path)
+    assert start_worker(folder, "try", threads=1).wait(20) == 0
+    assert "OMP_WAIT_POLICY=ACTIVE" in folder.log.read_text().splitlines()
 
 
 def test_settings_of_the_cluster_are_read() -> None:
@@ -77,6 +90,16 @@ def test_a_machine_without_slurm_and_an_unknown_setting_are_refused(
         slurm.SlurmLauncher(tmp_path, slots=1, threads=1)
     with pytest.raises(ConfigError, match="--launcher: "):
         slurm.SlurmLauncher(tmp_path, slots=1, threads=1, cluster="local", settings={"partitoin": "gpu"})
+
+
+def test_a_submitted_process_imports_nothing_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(Path.cwd()))])
+    launcher = slurm.SlurmLauncher(tmp_path, slots=1, threads=1, cluster="local")
+    command = launcher.executor._executor._submitit_command_str
+    assert command.startswith(f"{shlex.quote(sys.executable)} -P -u -m submitit")
 
 
 def test_a_submitted_job_that_fails_is_known_to_have_failed(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from lesslabel.processes import python_command
 from lesslabel.studies.work import JobFolder
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Threads that wait for each other sleep. Where other programs compute too, threads that spin made a step of a small
+network seven times as slow as one thread alone (2.2 s instead of 0.31 s)."""
 _CLUSTER = ("SLURM_", "SRUN_", "PMI_", "PMIX_")
 """Variables that would make Lightning use the cluster's tasks as its processes; here it starts its own."""
 
@@ -49,6 +52,8 @@ def start_worker(
 ) -> "subprocess.Popen[bytes]":
     """Start the process of a job in its own process group; its output is added to the job's log.
 
+    Its threads wait without spinning, unless ``OMP_WAIT_POLICY`` is set.
+
     Args:
         folder: the job.
         attempt: name of this attempt, the same on all its machines.
@@ -64,7 +69,7 @@ def start_worker(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**inherited, **dict.fromkeys(THREADS, str(threads)), **(environment or {})},
+            env={**_WAITING, **inherited, **dict.fromkeys(THREADS, str(threads)), **(environment or {})},
             start_new_session=True,
         )
 

@@ -1,12 +1,14 @@
 """Jobs on a SLURM cluster, or on this machine in the same way, through submitit."""
 
 import os
+import shlex
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from lesslabel.errors import ConfigError
+from lesslabel.processes import interpreter_command
 from lesslabel.studies.launchers.base import start_worker
 from lesslabel.studies.launchers.local import LocalHandle
 from lesslabel.studies.work import JobFolder
@@ -50,7 +52,8 @@ class SlurmLauncher:
         self.slots, self.threads, self.cluster = slots, threads, cluster
         self.settings = {} if settings is None else dict(settings)
         try:
-            self.executor = submitit.AutoExecutor(folder=folder / "%j", cluster=cluster)
+            python = {f"{cluster}_python": shlex.join(interpreter_command())}
+            self.executor = submitit.AutoExecutor(folder=folder / "%j", cluster=cluster, **python)
             self.executor.update_parameters(timeout_min=_WEEK_MINUTES if cluster == "local" else 24 * 60)
             self.executor.update_parameters(**self.settings)
         except (NameError, TypeError, ValueError, RuntimeError) as error:
