@@ -29,6 +29,7 @@ COMMANDS = {
     "select": ("adaptation:select", "choose what to annotate in a store of another hospital: a queue"),
     "adapt": ("adaptation:adapt", "adapt a bundle's model to a store, by a queue's labels or without any"),
     "reproduce": ("studies:reproduce", "run a declared study, job by job, and write its table"),
+    "compare": ("studies:compare", "train every method for a store's labels briefly, and say what to use next"),
     "curve": ("studies:curve", "Dice over label budgets: declare such a study and run it"),
     "campaign": ("studies:campaign", "simulate rounds of annotation by several strategies, and compare them"),
     "plan": ("studies:plan", "what the next minutes of annotation would buy, by the rounds so far"),

@@ -17,7 +17,7 @@ from lesslabel.printing import print_summary
 COMMANDS = (
     *("prepare", "verify", "scribble", "spread", "export", "import", "annotate", "fit", "validate", "test", "predict"),
     *("pseudo", "clicks", "clicker", "evaluate", "raters", "report", "bundle", "select", "adapt"),
-    *("reproduce", "curve", "campaign", "plan", "demo"),
+    *("reproduce", "compare", "curve", "campaign", "plan", "demo"),
 )
 HEAVY = ("torch", "pytorch_lightning", "monai", "numba", "pandas", "jsonargparse")
 MODEL = ["--model", "lesslabel.methods.DMPLS", "--model.num_classes", "4"]

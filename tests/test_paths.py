@@ -33,6 +33,7 @@ WRITES = {
     "select": {"--out", "--images"},
     "adapt": {"--out"},
     "reproduce": {"experiment", "--output", "--zoo", "--store"},
+    "compare": {"--experiment", "--output"},
     "curve": {"experiment", "--output", "--store"},
     "campaign": {"experiment", "--output", "--store"},
     "plan": set(),
@@ -55,6 +56,7 @@ READS = {
     "bundle": {"run", "--store", "bundle", "--zoo"},
     "select": {"--bundle", "--run", "--store", "--previous", "--split"},
     "adapt": {"--bundle", "--store", "--queue"},
+    "compare": {"data", "--split"},
     "curve": {"--config", "--overlay", "--order"},
     "campaign": {"--config", "--overlay"},
     "plan": {"paths"},
@@ -73,6 +75,7 @@ WORDS = {
     "select": {"--strategy", "--budget", "--centres"},
     "adapt": {"--annotation", "--name", "--without-labels"},
     "reproduce": {"--only", "--slurm"},
+    "compare": {"--methods", "--annotation", "--reference", "--slurm"},
     "curve": {"--budgets", "--slurm"},
     "campaign": {"--strategies", "--annotation", "--budget", "--slurm"},
 }

@@ -111,16 +111,18 @@ def write_curves(folder: Path) -> None:
     write_text(folder / "curve.csv", table.to_csv(index=False, float_format="%.6g"))
 
 
-def draw_curves(series: dict[str, list[CurvePoint]], axis: str) -> Markup:
+def draw_curves(series: dict[str, list[CurvePoint]], axis: str, title: str = "") -> Markup:
     """Draw Dice with its intervals over a cost on a logarithmic axis, one line for each series.
 
     Args:
         series: points by name; at least two values on the axis.
         axis: ``cases`` or ``minutes``.
+        title: of the axis; empty takes that of `AXES`.
 
     Returns:
         A whole SVG file.
     """
+    title = title or AXES[axis]
     points = [point for own in series.values() for point in own]
     costs = sorted({point.place(axis) for point in points})
     ends = [end for point in points for end in (point.dice, point.low, point.high) if math.isfinite(end)]
@@ -130,13 +132,13 @@ def draw_curves(series: dict[str, list[CurvePoint]], axis: str) -> Markup:
     parts = [line(60, y(tick), _WIDTH - 20, y(tick), "grid") for tick in y.ticks()]
     parts += [text(54, y(tick) + 4, f"{tick:.4g}", "end", "tick") for tick in y.ticks()]
     parts += [text(x(math.log2(cost)), y.start + 18, f"{cost:.4g}", "middle", "tick") for cost in _apart(costs, x)]
-    parts.append(text(_WIDTH - 20, y.start + 40, AXES[axis], "end", "tick"))
+    parts.append(text(_WIDTH - 20, y.start + 40, title, "end", "tick"))
     parts.append(text(54, y.end - 12, "Dice", "end", "tick"))
     for index, (name, own) in enumerate(series.items()):
         ordered = sorted(own, key=lambda point: point.place(axis))
         parts.append(_series(name, ordered, axis, x, y, index))
         parts.append(_legend(name, index))
-    return whole_picture(_WIDTH, _HEIGHT, parts, f"Dice over {AXES[axis]}")
+    return whole_picture(_WIDTH, _HEIGHT, parts, f"Dice over {title}")
 
 
 def _ink(index: int) -> str:

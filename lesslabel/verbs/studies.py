@@ -1,4 +1,4 @@
-"""``reproduce``, ``curve``, ``campaign`` and ``plan``: many runs that make one table, and what more would bring."""
+"""``reproduce``, ``compare``, ``curve``, ``campaign``, ``plan``: many runs that make one table, and what next."""
 
 import argparse
 from pathlib import Path
@@ -33,6 +33,50 @@ def reproduce(given: list[str]) -> int:
         table=options.table,
         zoo=options.zoo,
     )
+
+
+def compare(given: list[str]) -> int:
+    """Declare a short comparison of methods on a store, run it, and say what to use next."""
+    parser = argparse.ArgumentParser(
+        "lesslabel compare",
+        description="Train every method for the labels of a store for a few iterations, and say what to use next.",
+    )
+    parser.add_argument("data", type=Path, help="a store; or the folder of a comparison, which runs as it stands there")
+    parser.add_argument("--methods", nargs="+", default=[], metavar="NAME", help="some of those for the labels")
+    parser.add_argument("--budget", type=int, default=200, help="training iterations of each method (default 200)")
+    parser.add_argument(
+        "--annotation",
+        nargs="+",
+        default=[],
+        metavar="NAME[:PATIENTS]",
+        help="labels to train on, best first, such as dense:3 scribble; default all that people drew",
+    )
+    parser.add_argument("--reference", default="dense", help="the annotation that scores (default dense)")
+    parser.add_argument("--split", default="", help="train and score on its training and validation part")
+    parser.add_argument("--fold", type=int, default=0, help="of the split")
+    parser.add_argument("--size", type=int, default=96, help="side of the slices in voxels (default 96)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="trainings of each method")
+    parser.add_argument(
+        "--experiment", type=Path, default=None, metavar="FOLDER", help="to make; default experiments/compare-STORE"
+    )
+    _add_launching_arguments(parser)
+    parser.set_defaults(store=None)  # that of the data
+    options = parser.parse_args(given)
+    from lesslabel.studies.compared_data import Shown
+    from lesslabel.studies.comparing import Comparison, run_comparison
+
+    declared = Comparison(
+        methods=options.methods,
+        iterations=options.budget,
+        size=options.size,
+        shown=[Shown.parse(word) for word in options.annotation],
+        reference=options.reference,
+        split=options.split,
+        fold=options.fold,
+        seeds=options.seeds,
+    )
+    folder = options.experiment or Path("experiments") / f"compare-{options.data.resolve().name}"
+    return run_comparison(options.data, folder, declared, _launching(options))
 
 
 def curve(given: list[str]) -> int:
@@ -119,6 +163,11 @@ def plan(given: list[str]) -> int:
 
 
 def _add_study_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_launching_arguments(parser)
+    parser.add_argument("--store", type=Path, default=None, help="the store, if not that of the study")
+
+
+def _add_launching_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--launcher", choices=("local", "slurm", "submitit-local"), default="local")
     parser.add_argument("--jobs", type=int, default=1, help="how many run, or are queued, at a time")
     parser.add_argument(
@@ -126,7 +175,6 @@ def _add_study_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--nodes", type=int, default=1, help="machines of each job (SLURM)")
     parser.add_argument("--slurm", nargs="+", default=[], metavar="NAME=VALUE", help="settings of submitit")
-    parser.add_argument("--store", type=Path, default=None, help="the store, if not that of the study")
     parser.add_argument("--output", type=Path, default=None, help="folder of the jobs; default runs/NAME")
 
 
