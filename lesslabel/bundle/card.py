@@ -2,6 +2,7 @@
 
 from lesslabel.bundle.manifest import BundleManifest
 from lesslabel.data.loading.intensity import Intensity
+from lesslabel.expectation.calibration import Calibration
 
 
 def write_card(manifest: BundleManifest, model_sha256: str) -> str:
@@ -49,7 +50,7 @@ holds no image, no path and no name of a patient.
   - patients behind each mean: {support}; a mean over one patient tells of that patient alone
 - `quantiles.npy`: 256 quantiles of each channel's intensity before normalisation, averaged over the cases
 
-## Limits
+{_describe_expectation(manifest)}## Limits
 
 For research; no medical device. The model was made for images like those it was trained on. Weights can remember what
 they were trained on: who hands them on decides whether that is permitted.
@@ -64,6 +65,20 @@ they were trained on: who hands them on decides whether that is permitted.
 
 def _list_shares(shares: tuple[float, ...]) -> str:
     return f"- share of each class: {', '.join(f'{100 * share:.3g} %' for share in shares)}\n" if shares else ""
+
+
+def _describe_expectation(manifest: BundleManifest) -> str:
+    found: Calibration | None = manifest.expectation
+    if found is None:
+        return ""
+    lines = [
+        f"- {found.cases} validation cases of {found.patients} patients: mean Dice {found.dice:g}, standard deviation "
+        f"{found.deviation:g}; the expected Dice was off by {found.error:g} (root mean square)"
+    ]
+    for entry, one in zip(manifest.classes, found.classes, strict=True):
+        factor = "" if one.error_factor is None else f", error {one.error_factor:g} times the disagreement of dropout"
+        lines.append(f"- {entry.name}: mean Dice {one.dice:g}, confidence right above logit {one.threshold:g}{factor}")
+    return "\n".join(["## Expected Dice", "", *lines, "", ""])
 
 
 def _list_preprocessing(manifest: BundleManifest) -> str:
