@@ -7,6 +7,7 @@ from lesslabel.moved import find_moved_modules
 
 if TYPE_CHECKING:
     from lesslabel.adaptation.adapting import adapt
+    from lesslabel.adaptation.expecting import expect
     from lesslabel.adaptation.selecting import select
     from lesslabel.annotating.start import annotate
     from lesslabel.bundle.bundle import load_bundle
@@ -29,6 +30,7 @@ __all__ = [
     "adapt",
     "annotate",
     "evaluate",
+    "expect",
     "fit",
     "load_bundle",
     "load_model",
@@ -51,6 +53,7 @@ __getattr__, __dir__ = lazy_names(
         "adapt": "lesslabel.adaptation.adapting",
         "annotate": "lesslabel.annotating.start",
         "evaluate": "lesslabel.evaluation.files:evaluate_files",
+        "expect": "lesslabel.adaptation.expecting",
         "fit": "lesslabel.runs.fitting",
         "load_bundle": "lesslabel.bundle.bundle",
         "load_model": "lesslabel.general.loading",

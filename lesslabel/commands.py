@@ -27,6 +27,7 @@ COMMANDS = {
     "report": ("report:report", "one HTML page with tables and pictures for one or more runs"),
     "bundle": ("adaptation:bundle", "export, inspect or verify what may leave a hospital: weights, never an image"),
     "select": ("adaptation:select", "choose what to annotate in a store of another hospital: a queue"),
+    "expect": ("adaptation:expect", "how good a model is on a store without labels: the expected Dice of each case"),
     "adapt": ("adaptation:adapt", "adapt a bundle's model to a store, by a queue's labels or without any"),
     "reproduce": ("studies:reproduce", "run a declared study, job by job, and write its table"),
     "compare": ("studies:compare", "train every method for a store's labels briefly, and say what to use next"),

@@ -38,7 +38,7 @@ def dropout_active(module: nn.Module, key: str) -> Iterator[None]:
     Raises:
         ConfigError: if it has no dropout above 0.
     """
-    layers = [part for part in module.modules() if isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0.0]
+    layers = _dropout_layers(module)
     if not layers:
         raise ConfigError(
             "the model has no dropout, so that all predictions agree; train it with network.encoder_dropout, or choose "
@@ -55,6 +55,15 @@ def dropout_active(module: nn.Module, key: str) -> Iterator[None]:
         finally:
             for layer, mode in zip(layers, modes, strict=True):
                 layer.train(mode)
+
+
+def has_dropout(module: nn.Module) -> bool:
+    """Whether a module has dropout above 0."""
+    return bool(_dropout_layers(module))
+
+
+def _dropout_layers(module: nn.Module) -> list[nn.Module]:
+    return [part for part in module.modules() if isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0.0]
 
 
 def disagreement_maps(predict: Callable[[Tensor], Tensor], image: Tensor, passes: int) -> Tensor:

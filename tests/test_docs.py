@@ -61,7 +61,7 @@ SMALL = {
 }
 # A model that is handed to another hospital has to find something.
 LONG = dict.fromkeys(
-    ("hospitals", "adaptation"),
+    ("hospitals", "adaptation", "trust"),
     shlex.split(
         "--trainer.max_steps 80 --data.steps_per_epoch 80 --data.batch_size 8 "
         "--model.optimiser.name adam --model.optimiser.learning_rate 0.03"
@@ -190,6 +190,7 @@ WORKSPACES: dict[str, Callable[[Path], None]] = {
     "hospitals": make_drawings,
     "phantom": make_nothing,
     "first_cases": make_nothing,
+    "trust": make_nothing,
     "method": make_nothing,
     "adaptation": make_nothing,
     **{name: make_public(name) for name in ("word", "btcv", "chaos", "kits", "brats", "hc18")},

@@ -16,7 +16,7 @@ PACKAGE = Path(lesslabel.__file__).parent
 HEAVY = ("torch", "pytorch_lightning", "monai", "pandas", "numpy", "jsonargparse")
 NAMES = (
     *("prepare", "verify", "fit", "test", "predict", "select", "adapt", "annotate", "evaluate", "report", "load_model"),
-    *("load_bundle", "Store", "Case", "InteractiveSession", "segmentation_metrics"),
+    *("expect", "load_bundle", "Store", "Case", "InteractiveSession", "segmentation_metrics"),
 )
 
 

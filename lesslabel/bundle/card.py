@@ -2,6 +2,7 @@
 
 from lesslabel.bundle.manifest import BundleManifest, TrainedGeometry
 from lesslabel.data.loading.intensity import Intensity
+from lesslabel.expectation.calibration import Calibration
 
 
 def write_card(manifest: BundleManifest, model_sha256: str) -> str:
@@ -49,7 +50,7 @@ holds no image, no path and no name of a patient.
   - patients behind each mean: {support}; a mean over one patient tells of that patient alone
 - `quantiles.npy`: 256 quantiles of each channel's intensity before normalisation, averaged over the cases
 
-## Limits
+{_describe_expectation(manifest)}## Limits
 
 For research; no medical device. The model was made for images like those it was trained on. Weights can remember what
 they were trained on: who hands them on decides whether that is permitted.
@@ -72,6 +73,20 @@ def _list_geometry(geometry: TrainedGeometry | None) -> str:
     low, high = (_by(end) for end in (geometry.spacing_mm.smallest, geometry.spacing_mm.largest))
     axes = f"; axes (z, y, x) run to {', '.join(geometry.axes)}" if geometry.axes else ""
     return f"- training images: voxels of {low} to {high} mm (z, y, x){axes}\n"
+
+
+def _describe_expectation(manifest: BundleManifest) -> str:
+    found: Calibration | None = manifest.expectation
+    if found is None:
+        return ""
+    lines = [
+        f"- {found.cases} validation cases of {found.patients} patients: mean Dice {found.dice:g}, standard deviation "
+        f"{found.deviation:g}; the expected Dice was off by {found.error:g} (root mean square)"
+    ]
+    for entry, one in zip(manifest.classes, found.classes, strict=True):
+        factor = "" if one.error_factor is None else f", error {one.error_factor:g} times the disagreement of dropout"
+        lines.append(f"- {entry.name}: mean Dice {one.dice:g}, confidence right above logit {one.threshold:g}{factor}")
+    return "\n".join(["## Expected Dice", "", *lines, "", ""])
 
 
 def _list_preprocessing(manifest: BundleManifest) -> str:

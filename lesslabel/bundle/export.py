@@ -34,6 +34,8 @@ from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.view import select_channels
 from lesslabel.errors import DataError
+from lesslabel.expectation.calibration import Calibration, fit_calibration
+from lesslabel.expectation.measuring import measure_cases
 from lesslabel.features import FEATURE_GRIDS, ImageFeatures, Mask, Scale, extract_features
 from lesslabel.files import written_aside
 from lesslabel.runs.parsing import RunCLI
@@ -55,6 +57,8 @@ def export_bundle(
     min_patients: int = 2,
 ) -> Bundle:
     """Make a bundle of a run: weights, manifest, references and quantiles of its training part.
+
+    The expected Dice is calibrated on its validation part, if five patients or more of it have labels.
 
     The weights are those that `lesslabel test` takes: the best on validation if there is such a checkpoint, else the
     last. Equal runs and stores give equal bundles, byte by byte.
@@ -108,6 +112,7 @@ def export_bundle(
         training=describe_training(finished, images),
         versions=find_versions(),
         geometry=describe_trained_geometry(data),
+        expectation=_calibrate(finished.parsed),
     )
     quantiles = average_quantiles(_raw_images(data))
     with written_aside(out) as aside:
@@ -152,6 +157,15 @@ def _extract_training_features(run: RunCLI, mask: Mask, scale: Scale) -> ImageFe
     run.model.to(evaluation_trainer(run, []).strategy.root_device)
     uids = [record.uid for record in run.datamodule.records("train")]
     return extract_features(run.model, run.datamodule, uids, mask=mask, scale=scale)
+
+
+def _calibrate(run: RunCLI) -> Calibration | None:
+    """Calibrate the expected Dice on the labelled validation cases; None if they are of too few patients."""
+    data = run.datamodule
+    labelled = [record for record in data.records("validation") if data.view.reference in record.annotation_names]
+    if len({record.patient for record in labelled}) < SMALLEST_NUMBER_OF_PATIENTS:
+        return None
+    return fit_calibration(list(measure_cases(run.model, data, [each.uid for each in labelled], with_reference=True)))
 
 
 def _select_features(

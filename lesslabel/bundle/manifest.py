@@ -11,11 +11,12 @@ from lesslabel.bundle.plain import build
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.resize import Interpolation
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.expectation.calibration import LEAST_PATIENTS, Calibration
 from lesslabel.features import FEATURE_GRIDS, Mask, Scale
 from lesslabel.methods import SegmentationMethod
 
 FORMAT: Final = 1
-SMALLEST_NUMBER_OF_PATIENTS = 5
+SMALLEST_NUMBER_OF_PATIENTS: Final = LEAST_PATIENTS
 """Least number of patients for mean intensities, so that no value is that of a single patient."""
 
 
@@ -178,6 +179,7 @@ class BundleManifest:
         training: the training data, in numbers.
         versions: the packages that made the bundle.
         geometry: of the training images; None in bundles of older versions.
+        expectation: calibration of the expected Dice; None if the run had too few labelled validation patients.
     """
 
     format: Literal[1]
@@ -191,6 +193,7 @@ class BundleManifest:
     training: Training
     versions: Versions
     geometry: TrainedGeometry | None = None
+    expectation: Calibration | None = None
 
     def __post_init__(self) -> None:
         names, shares = self.label_names, self.class_shares
@@ -207,6 +210,8 @@ class BundleManifest:
                 f"training.patients: {self.training.patients}; a bundle needs {SMALLEST_NUMBER_OF_PATIENTS} at "
                 "least, so that no mean is that of a single patient"
             )
+        if self.expectation is not None and len(self.expectation.classes) != len(self.classes):
+            raise ConfigError("expectation.classes: one calibration for each class, background left out")
         if not self.references.patients:
             raise ConfigError("references.patients: there must be one reference at least")
 

@@ -1,4 +1,4 @@
-"""``bundle``, ``select`` and ``adapt``: use a model at another hospital."""
+"""``bundle``, ``select``, ``expect`` and ``adapt``: use a model at another hospital."""
 
 import argparse
 from pathlib import Path
@@ -102,6 +102,62 @@ def _select_options(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--fold", type=int, default=None, help="of the split (default 0, or the run's)")
     parser.add_argument("--allow-missing", action="store_true", help="drop patients of the split that are not there")
     parser.add_argument("--centres", nargs="+", default=None, help="choose from these hospitals of the store alone")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read")
+    parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
+    return parser.parse_args(given)
+
+
+def expect(given: list[str]) -> int:
+    """Write the Dice to expect of each case."""
+    options = _expect_options(given)
+    from lesslabel.adaptation.expecting import ExpectationSummary
+    from lesslabel.adaptation.expecting import expect as expect_dice
+
+    summaries: list[ExpectationSummary] = []
+    expect_dice(
+        options.store,
+        options.out,
+        bundle=options.bundle,
+        run=options.run,
+        part=options.part,
+        compare=options.compare,
+        split=options.split,
+        fold=options.fold,
+        allow_missing=options.allow_missing,
+        centres=options.centres,
+        workers=options.workers,
+        skip_damaged=options.skip_damaged,
+        describe=summaries.append,
+    )
+    (seen,) = summaries
+    print(f"{options.out}: expected Dice {seen.dice:.3f} over {seen.cases} cases; {seen.source_dice:.3f} at the source")
+    print(f"{seen.cases - seen.trusted} cases not to trust: below {seen.least_usual:.3f}, or a class is not predicted")
+    if seen.mean_absolute_error is not None:
+        print(
+            f"compared with the labels of {seen.compared} cases: mean absolute error {seen.mean_absolute_error:.3f}, "
+            f"rank correlation {seen.rank_correlation:.2f}"
+        )
+    return 0
+
+
+def _expect_options(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "lesslabel expect",
+        description="Predict the cases of a store and write the Dice to expect of each; labels are not used.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("store", type=Path, help="the store; it may have no label")
+    parser.add_argument("--bundle", type=Path, default=None, help="the bundle of a source, which holds its calibration")
+    parser.add_argument(
+        "--run", type=Path, default=None, help="a finished run instead, calibrated on its own validation part"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the CSV file to write")
+    parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="all", help="(default all)")
+    parser.add_argument("--compare", action="store_true", help="also score against the labels of the store")
+    parser.add_argument("--split", default=None, help="of --part (default random, or the run's)")
+    parser.add_argument("--fold", type=int, default=None, help="of the split (default 0, or the run's)")
+    parser.add_argument("--allow-missing", action="store_true", help="drop patients of the split that are not there")
+    parser.add_argument("--centres", nargs="+", default=None, help="hospitals of the split's parts")
     parser.add_argument("--workers", type=int, default=0, help="processes that read")
     parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
     return parser.parse_args(given)
