@@ -30,7 +30,10 @@ class OtherStore:
 
 
 def data_of(other: OtherStore, own: SegmentationDataModule, in_channels: int | None) -> SegmentationDataModule:
-    """Another store with the preprocessing of the run; its classes are its own."""
+    """Another store with the preprocessing of the run; its classes are its own.
+
+    The one channel of a grey store is every channel of a method of colours, as for the general clicker.
+    """
     view = View(reference=other.reference or own.view.reference, channels=own.view.channels)
     data = SegmentationDataModule(
         str(other.path),
@@ -45,6 +48,8 @@ def data_of(other: OtherStore, own: SegmentationDataModule, in_channels: int | N
     )
     if len(data.store.channels) == in_channels:
         data.view = View(reference=view.reference)
+    elif len(data.store.channels) == 1 and in_channels:
+        data.view = View(reference=view.reference, channels=[0] * in_channels)
     return data
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lesslabel.clicks.measures import CLICK_COLUMNS, THIN_COLUMNS
+from lesslabel.clicks.measures import BOUNDARY_COLUMN, CLICK_COLUMNS, PHASE_COLUMNS, THIN_COLUMNS
 from lesslabel.csv_table import read_csv
 from lesslabel.errors import DataError
 from lesslabel.files import read_json
@@ -22,7 +22,8 @@ FORMAT = 1
 CLICKS, PROMPTS, SUMMARY, WORST = "clicks.csv", "prompts.jsonl", "summary.json", "worst.h5"
 ObjectKey = tuple[str, int, str]
 """uid, slice (-1 for a whole case) and label."""
-_WHOLE, _REAL = ("slice", "turn", "clicks"), ("dice", "assd_mm", "seconds", *THIN_COLUMNS)
+WHOLE_COLUMNS = ("slice", "turn", "clicks")
+REAL_COLUMNS = ("dice", "assd_mm", "seconds", BOUNDARY_COLUMN, *PHASE_COLUMNS, *THIN_COLUMNS)
 Turns = tuple[tuple[Prompt, ...], ...]
 
 
@@ -116,10 +117,10 @@ class ClickFolder:
 
 
 def _read_frame(path: Path) -> pd.DataFrame:
-    frame = read_csv(path, CLICK_COLUMNS, _WHOLE + _REAL, fix="run `lesslabel clicks` again")
-    if damaged := [name for name in (*_WHOLE, "dice", "assd_mm") if not frame[name].notna().all()]:
+    frame = read_csv(path, CLICK_COLUMNS, WHOLE_COLUMNS + REAL_COLUMNS, fix="run `lesslabel clicks` again")
+    if damaged := [name for name in (*WHOLE_COLUMNS, "dice", "assd_mm") if not frame[name].notna().all()]:
         raise DataError(f"{path}: column {damaged[0]} has an empty cell; run `lesslabel clicks` again")
-    return frame.astype(dict.fromkeys(_WHOLE, int))
+    return frame.astype(dict.fromkeys(WHOLE_COLUMNS, int))
 
 
 def _read_line(line: str) -> tuple[ObjectKey, Turns]:

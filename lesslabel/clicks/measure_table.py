@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,7 @@ PERCENTS = (85, 90)
 Overlap = Literal["dice", "iou"]
 OVERLAPS: Mapping[Overlap, str] = {"dice": "Dice", "iou": "IoU"}
 
-_READ_AT = (5, 10)
+_READ_AT = (5, 10, CAP)
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ QUALITIES = {
     for quality in (
         Quality("dice", "Dice", "", 3, True, 1.0, "Overlap of the segmentation with the object."),
         Quality("assd_mm", "ASSD", "mm", 2, False, math.inf, "Average symmetric distance of the surfaces."),
+        Quality("iou", "IoU", "", 3, True, 1.0, "Intersection over union of the segmentation and the object."),
+        Quality("biou", "BIoU", "", 3, True, 1.0, "IoU near the boundaries of both.", always=False),
         Quality("iou_thin", "IoU_thin", "", 3, True, 1.0, "IoU at the thin parts of the object.", always=False),
         Quality("f_thin", "F_thin", "", 3, True, 1.0, "Agreement of the contours at the thin parts.", always=False),
     )
@@ -94,60 +96,81 @@ SECONDS_CORRECTION = ClickMeasure(
     *("seconds_correction", "seconds_click", "", "seconds, a correction", "a correction", 3, False),
     meaning="Median seconds that the method takes for a later turn.",
 )
+SECONDS_ENCODER = ClickMeasure(
+    *("seconds_encoder", "seconds_encoder", "", "seconds, encoder", "encoder", 3, False),
+    meaning="Median seconds of the first turn for what depends on image and crop alone, which later turns use again.",
+)
+SECONDS_HEAD = ClickMeasure(
+    *("seconds_head", "seconds_head", "", "seconds, head", "head", 3, False),
+    meaning="Median seconds of a turn for the network that sees the prompts.",
+)
+SECONDS_PASTE = ClickMeasure(
+    *("seconds_paste", "seconds_paste", "", "seconds, paste", "paste", 3, False),
+    meaning="Median seconds of a turn for bringing the answer from the crop to the grid of the image.",
+)
 
 
 def clicks_read_at(cap: int) -> tuple[int, ...]:
-    """The numbers of clicks at which Dice and ASSD are read: 5 and 10 if they are below the cap, and the cap."""
+    """The numbers of clicks at which qualities are read: 5, 10 and 20 if they are below the cap, and the cap."""
     return (*(count for count in _READ_AT if count < cap), cap)
 
 
-def click_measures(cap: int = CAP, *, thin: bool = False) -> dict[str, ClickMeasure]:
+def click_measures(cap: int = CAP, columns: Collection[str] = ()) -> dict[str, ClickMeasure]:
     """The measures that a summary has, by key and in its order.
 
     Args:
-        cap: of the protocol.
-        thin: whether the protocol measures thin parts.
+        cap: of the protocol. Above `CAP`, the numbers of clicks are also counted with `CAP`.
+        columns: of the frame of clicks; measures of qualities that not every protocol has are those of its columns.
     """
     measures = [_clicks_needed(overlap, percent) for overlap in OVERLAPS for percent in PERCENTS]
-    measures.append(_area())
-    for quality in qualities(thin=thin):
+    for quality in qualities(columns):
+        if quality.key in OVERLAPS:
+            measures.append(_area(quality))
         measures += [_after_first(quality), *(_after_clicks(quality, count) for count in clicks_read_at(cap))]
+    if cap > CAP:
+        measures += [_clicks_needed(overlap, percent, CAP) for overlap in OVERLAPS for percent in PERCENTS]
     return {measure.key: measure for measure in measures}
 
 
-def qualities(*, thin: bool) -> list[Quality]:
+def qualities(columns: Collection[str] = ()) -> list[Quality]:
     """The quantities that a protocol measures.
 
     Args:
-        thin: whether it measures thin parts.
+        columns: of its frame of clicks; they tell which of those that not every protocol has.
     """
-    return [quality for quality in QUALITIES.values() if quality.always or thin]
+    return [quality for quality in QUALITIES.values() if quality.always or quality.key in columns]
 
 
-def _clicks_needed(overlap: Overlap, percent: int) -> ClickMeasure:
-    in_experiments = overlap == "dice"
+def clicks_needed_key(overlap: Overlap, percent: int, lower_cap: int | None = None) -> str:
+    """The key of a number of clicks; with a lower cap than that of the protocol it names it."""
+    return f"noc_{overlap}_{percent}" + (f"_cap_{lower_cap}" if lower_cap else "")
+
+
+def _clicks_needed(overlap: Overlap, percent: int, lower_cap: int | None = None) -> ClickMeasure:
+    name, limit = f"NoC{lower_cap or ''}@{percent}", "the cap" if lower_cap is None else str(lower_cap)
+    column = {"dice": f"{percent}", "iou": f"iou_{percent}"}[overlap]
     return ClickMeasure(
-        key=f"noc_{overlap}_{percent}",
-        column=f"noc_{percent}" if in_experiments else "",
-        failed_column=f"failed_{percent}" if in_experiments else "",
-        title=f"NoC@{percent}" if in_experiments else f"NoC@{percent} ({OVERLAPS[overlap]})",
-        heading=f"NoC@{percent} ({OVERLAPS[overlap]}) ↓",
+        key=clicks_needed_key(overlap, percent, lower_cap),
+        column=f"noc_{column}" if lower_cap is None else "",
+        failed_column=f"failed_{column}" if lower_cap is None else "",
+        title=name if overlap == "dice" else f"{name} ({OVERLAPS[overlap]})",
+        heading=f"{name} ({OVERLAPS[overlap]}) ↓",
         digits=1,
         higher_is_better=False,
-        meaning=f"Clicks until the {OVERLAPS[overlap]} is at least {percent / 100:.2f}; the cap if it never is.",
+        meaning=f"Clicks until the {OVERLAPS[overlap]} is at least {percent / 100:.2f}; {limit} if it never is.",
     )
 
 
-def _area() -> ClickMeasure:
+def _area(quality: Quality) -> ClickMeasure:
     return ClickMeasure(
-        key="dice_auc",
-        column="",
+        key=f"{quality.key}_auc",
+        column=f"{quality.key}_auc",
         failed_column="",
-        title="Dice, area",
-        heading="area under the curve ↑",
-        digits=QUALITIES["dice"].digits,
+        title=f"{quality.name}, area",
+        heading="area under the curve ↑" if quality.key == "dice" else f"area under the curve of {quality.name} ↑",
+        digits=quality.digits,
         higher_is_better=True,
-        meaning="Mean Dice over 1, 2 … cap clicks.",
+        meaning=f"Mean {quality.name} over 1, 2 … cap clicks.",
     )
 
 

@@ -21,6 +21,7 @@ from lesslabel.clicks.measure_table import (
     PERCENTS,
     Overlap,
     click_measures,
+    clicks_needed_key,
     clicks_read_at,
     qualities,
 )
@@ -31,6 +32,10 @@ CLICK_COLUMNS = ("uid", "patient", "slice", "label", "turn", "clicks", "dice", "
 """``slice`` is -1 for a whole case, ``clicks`` counts from the beginning, ``seconds`` are those of the turn."""
 THIN_COLUMNS = ("iou_thin", "f_thin")
 """Further columns of a protocol that measures thin parts; NaN for an object that has none."""
+BOUNDARY_COLUMN = "biou"
+"""Boundary IoU of a turn; protocols of earlier versions lack it."""
+PHASE_COLUMNS = ("encoder_s", "head_s", "paste_s")
+"""Seconds of a turn by phase (`lesslabel.interaction.model.Phases`), NaN if unknown; earlier versions lack them too."""
 OBJECT = ["patient", "uid", "label", "slice"]
 """The columns that identify an object in a frame of clicks."""
 
@@ -56,7 +61,7 @@ def at_clicks(frame: pd.DataFrame, clicks: Sequence[int], column: str = "dice") 
     Args:
         frame: clicks.
         clicks: numbers of clicks, at least 0.
-        column: ``dice``, ``assd_mm``, or one of `THIN_COLUMNS` if the frame has it.
+        column: ``dice``, ``iou``, ``assd_mm``, or `BOUNDARY_COLUMN` or one of `THIN_COLUMNS` if the frame has it.
 
     Returns:
         One row per object (index `OBJECT`), one column per number. An object whose first prompts cost more clicks has
@@ -65,7 +70,7 @@ def at_clicks(frame: pd.DataFrame, clicks: Sequence[int], column: str = "dice") 
     Raises:
         DataError: if the frame is no frame of clicks.
     """
-    after_turns = _checked(frame).pivot(index=OBJECT, columns="clicks", values=column)
+    after_turns = checked_frame(frame).pivot(index=OBJECT, columns="clicks", values=column)
     every_count = sorted({*after_turns.columns, *clicks})
     return after_turns.reindex(columns=every_count).ffill(axis=1)[list(clicks)]
 
@@ -86,7 +91,7 @@ def revision(frame: pd.DataFrame) -> dict[str, float]:
     Raises:
         DataError: if the frame is no frame of clicks.
     """
-    objects = _checked(frame).sort_values("turn").groupby(OBJECT)
+    objects = checked_frame(frame).sort_values("turn").groupby(OBJECT)
     last = objects.last()
     each = pd.DataFrame(
         {
@@ -125,38 +130,21 @@ def clicks_needed(frame: pd.DataFrame, threshold: float, *, overlap: Overlap = "
     if overlap not in OVERLAPS:
         raise ConfigError(f"overlap: {overlap!r}; choose one of {', '.join(OVERLAPS)}")
     _require_cap(cap)
-    frame = _checked(frame)
-    reached = frame["dice"] if overlap == "dice" else frame["dice"] / (2.0 - frame["dice"])
-    enough = frame[(reached >= threshold - _SLACK) & (frame["clicks"] <= cap)]
+    frame = checked_frame(frame)
+    enough = frame[(frame[overlap] >= threshold - _SLACK) & (frame["clicks"] <= cap)]
     needed = enough.groupby(OBJECT)["clicks"].min().reindex(frame.groupby(OBJECT).size().index)
     return pd.DataFrame({"clicks": needed.fillna(cap), "failed": needed.isna()})
 
 
-def area_under_curve(frame: pd.DataFrame, cap: int = CAP) -> "pd.Series[float]":
-    """Mean Dice of every object over 1, 2 … cap clicks: the area under its curve, in [0, 1].
+def area_under_curve(frame: pd.DataFrame, cap: int = CAP, *, overlap: Overlap = "dice") -> "pd.Series[float]":
+    """Mean overlap of every object over 1, 2 … cap clicks: the area under its curve (AuC), in [0, 1].
 
     Raises:
         DataError: if the frame is no frame of clicks.
         ConfigError: if the cap is below 1.
     """
     _require_cap(cap)
-    return at_clicks(frame, range(1, cap + 1)).mean(axis=1)
-
-
-def seconds_per_turn(frame: pd.DataFrame) -> dict[str, float]:
-    """Median seconds that the model took, encoding included.
-
-    Returns:
-        ``first`` for the turn of the first prompts, ``correction`` for a later one; NaN where there was none.
-
-    Raises:
-        DataError: if the frame is no frame of clicks.
-    """
-    frame = _checked(frame)
-    return {
-        "first": float(frame.loc[frame["turn"] == 1, "seconds"].median()),
-        "correction": float(frame.loc[frame["turn"] > 1, "seconds"].median()),
-    }
+    return at_clicks(frame, range(1, cap + 1), overlap).mean(axis=1)
 
 
 def measure_objects(frame: pd.DataFrame, cap: int = CAP) -> dict[str, MeasuredObjects]:
@@ -171,18 +159,22 @@ def measure_objects(frame: pd.DataFrame, cap: int = CAP) -> dict[str, MeasuredOb
         ConfigError: if the cap is below 1.
     """
     measured = {}
-    for overlap in OVERLAPS:
-        for percent in PERCENTS:
-            needed = clicks_needed(frame, percent / 100, overlap=overlap, cap=cap)
-            measured[f"noc_{overlap}_{percent}"] = MeasuredObjects(needed["clicks"], needed["failed"])
-    measured["dice_auc"] = MeasuredObjects(area_under_curve(frame, cap))
+    for lower_cap in (None, *((CAP,) if cap > CAP else ())):
+        for overlap in OVERLAPS:
+            for percent in PERCENTS:
+                needed = clicks_needed(frame, percent / 100, overlap=overlap, cap=lower_cap or cap)
+                key = clicks_needed_key(overlap, percent, lower_cap)
+                measured[key] = MeasuredObjects(needed["clicks"], needed["failed"])
+    frame = checked_frame(frame)
+    measured |= {
+        f"{overlap}_auc": MeasuredObjects(area_under_curve(frame, cap, overlap=overlap)) for overlap in OVERLAPS
+    }
     first = frame[frame["turn"] == 1].set_index(OBJECT).sort_index()
-    thin = set(THIN_COLUMNS) <= set(frame.columns)
-    for column in (quality.key for quality in qualities(thin=thin)):
+    for column in (quality.key for quality in qualities(frame.columns)):
         measured[f"{column}_first"] = MeasuredObjects(first[column])
         values = at_clicks(frame, clicks_read_at(cap), column)
         measured |= {f"{column}_{count}": MeasuredObjects(values[count]) for count in values.columns}
-    return {key: measured[key] for key in click_measures(cap, thin=thin)}
+    return {key: measured[key] for key in click_measures(cap, frame.columns)}
 
 
 def summarise_clicks(frame: pd.DataFrame, *, cap: int = CAP, seed: int = 0, resamples: int = 10_000) -> pd.DataFrame:
@@ -226,7 +218,7 @@ def curve_over_clicks(
 
     Args:
         frame: clicks.
-        column: ``dice``, ``assd_mm``, or one of `THIN_COLUMNS` if the frame has it.
+        column: see `at_clicks`.
         cap: of the protocol.
         seed: of the bootstrap.
         resamples: bootstrap samples.
@@ -240,7 +232,7 @@ def curve_over_clicks(
         ConfigError: if the cap is below 1.
     """
     _require_cap(cap)
-    begun = int(_checked(frame).loc[frame["turn"] == 1, "clicks"].max())
+    begun = int(checked_frame(frame).loc[frame["turn"] == 1, "clicks"].max())
     values = at_clicks(frame, range(begun, cap + 1), column)
     rows = [
         {"clicks": count, **_interval(_per_patient(values[count])[MEAN_OVER_LABELS], seed, resamples)}
@@ -266,7 +258,12 @@ def _require_cap(cap: int) -> None:
         raise ConfigError(f"cap: {cap}; pass a number of clicks of at least 1")
 
 
-def _checked(frame: pd.DataFrame) -> pd.DataFrame:
+def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its IoU, which the Dice determines.
+
+    Raises:
+        DataError: if it is no frame of clicks.
+    """
     missing = [column for column in CLICK_COLUMNS if column not in frame.columns]
     if missing or frame.empty:
         raise DataError(
@@ -277,4 +274,4 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     lacking = (begun["size"] != 2) & (begun["last"] < 1)  # a perfect start needs no turn
     if twice or len(begun) < len(frame.drop_duplicates(OBJECT)) or lacking.any():
         raise DataError("clicks: an object has a turn twice, or no turn 0 or 1; run the protocol again")
-    return frame
+    return frame.assign(iou=frame["dice"] / (2.0 - frame["dice"]))

@@ -1,4 +1,4 @@
-"""Click protocols of the models that need no run: the general clicker, and the one without training."""
+"""Click protocols of the models that need no run: the general clicker, and those without training."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ def model_clicks(
     Images keep their grid and intensities. The first prompt is a click at the centre of the object.
 
     Args:
-        name: ``general`` or ``training-free``.
+        name: one of `NAMED`.
         protocol: the rules of the clicks.
         out: folder to make.
         store: whose objects are clicked.
@@ -52,11 +52,11 @@ def model_clicks(
         What was written to ``summary.json``.
 
     Raises:
-        ConfigError: if there is no such model, or it does not take such images.
+        ConfigError: if there is no such model, it does not take such images, or it needs a library that is missing.
         DataError: see `run_clicks`.
     """
     if name not in NAMED:
-        raise ConfigError(f"--model {name}: say {' or '.join(NAMED)}, or name a run with --run")
+        raise ConfigError(f"--model {name}: say {', '.join(NAMED)}, or name a run with --run")
     model: Any = load_model(name, dimensions=dimensions)
     view = View() if store.reference is None else View(reference=store.reference)
     data = SegmentationDataModule(

@@ -11,8 +11,9 @@ import pandas as pd
 
 from lesslabel.clicks.chosen_data import OtherStore, data_of, describe_data, labels_of, require_fit, uids_of
 from lesslabel.clicks.folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
-from lesslabel.clicks.measures import revision, seconds_per_turn, summarise_clicks
+from lesslabel.clicks.measures import revision, summarise_clicks
 from lesslabel.clicks.objects import iterate_objects
+from lesslabel.clicks.seconds import seconds_per_phase, seconds_per_turn
 from lesslabel.clicks.simulator import NOTHING, PREDICTIONS, ClickProtocol, ClickSimulator
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.verify.soundness import keep_sound
@@ -227,6 +228,7 @@ def _numbers(frame: pd.DataFrame, cap: int) -> dict[str, Any]:
     return {
         "objects": len(frame[frame["turn"] == 0]),
         "seconds": {turn: _finite(value) for turn, value in seconds_per_turn(frame).items()},
+        "seconds_of_phases": {phase: _finite(value) for phase, value in seconds_per_phase(frame).items()},
         "results": json.loads(summarise_clicks(frame, cap=cap).to_json(orient="records")),
     }
 

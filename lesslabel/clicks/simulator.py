@@ -4,13 +4,14 @@ import bisect
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
 
+from lesslabel.clicks.boundary_scores import BoundaryScores
 from lesslabel.clicks.folder import WorstObject, prompts_line
-from lesslabel.clicks.measures import CLICK_COLUMNS, THIN_COLUMNS
+from lesslabel.clicks.measures import BOUNDARY_COLUMN, CLICK_COLUMNS, PHASE_COLUMNS, THIN_COLUMNS
 from lesslabel.clicks.object_scores import object_scores
 from lesslabel.clicks.objects import WHOLE_CASE, ClickObject
 from lesslabel.clicks.thin_scores import ThinScores
@@ -115,7 +116,8 @@ class ClickSimulator:
 
     Attributes:
         model: what segments.
-        columns: of the rows: `CLICK_COLUMNS`, and `THIN_COLUMNS` if the protocol measures thin parts.
+        columns: of the rows: `CLICK_COLUMNS`, `BOUNDARY_COLUMN`, `PHASE_COLUMNS`, and `THIN_COLUMNS` if the protocol
+            measures thin parts.
         rows: of the objects so far.
         worst: the objects with the lowest Dice after their last turn, at most `PICTURED`, the worst first.
         without_prompts: the number of objects without a stroke.
@@ -133,7 +135,7 @@ class ClickSimulator:
         self.model = model
         self.pointing = protocol.pointing_robot(pointing)
         self.correcting = protocol.correcting_robot(pointing)
-        self.columns = (*CLICK_COLUMNS, *(THIN_COLUMNS if protocol.thin else ()))
+        self.columns = (*CLICK_COLUMNS, BOUNDARY_COLUMN, *PHASE_COLUMNS, *(THIN_COLUMNS if protocol.thin else ()))
         self.rows: list[tuple[Any, ...]] = []
         self.worst: list[WorstObject] = []
         self.without_prompts = self.without_start = 0
@@ -177,21 +179,16 @@ class ClickSimulator:
     def _simulate(self, entry: ClickObject, start: Mask | None) -> str:
         prompts, dice = [], 0.0
         first = last = np.zeros_like(entry.truth) if start is None else start
-        thin = None if self.protocol.thin is None else ThinScores(entry.truth, self.protocol.thin, entry.spacing_mm)
-        self._score(entry, 0, SimulatedTurn((), 0, first, math.nan), thin)
+        scores = _Scores(entry, self.protocol.thin)
+        self.rows.append(scores.row(0, SimulatedTurn((), 0, first, math.nan)))
         for number, turn in enumerate(self._turns(entry, start, self.protocol.turns), start=1):
-            dice = self._score(entry, number, turn, thin)
+            row = scores.row(number, turn)
+            self.rows.append(row)
+            dice = row[self.columns.index("dice")]
             prompts.append(turn.prompts)
             first, last = turn.mask if number == 1 else first, turn.mask
         self._keep(entry, first, last, dice)
         return prompts_line((entry.uid, entry.slice, entry.label), prompts)
-
-    def _score(self, entry: ClickObject, number: int, turn: SimulatedTurn, thin: ThinScores | None) -> float:
-        dice, assd_mm = object_scores(turn.mask & entry.known, entry.truth, entry.spacing_mm)
-        names = entry.uid, entry.patient, entry.slice, entry.label
-        of_thin = () if thin is None else thin.of(turn.mask & entry.known)
-        self.rows.append((*names, number, turn.clicks, dice, assd_mm, turn.seconds, *of_thin))
-        return dice
 
     def _turns(self, entry: ClickObject, start: Mask | None, turns: int | None) -> Iterator[SimulatedTurn]:
         if self._shown != (entry.uid, entry.slice):  # the model prepares an image once for all of its objects
@@ -219,6 +216,25 @@ class ClickSimulator:
         if place < PICTURED:
             self._worst_dice = [*self._worst_dice[:place], dice, *self._worst_dice[place:]][:PICTURED]
             self.worst = [*self.worst[:place], _picture(entry, first, last), *self.worst[place:]][:PICTURED]
+
+
+class _Scores:
+    """Scores every turn of one object."""
+
+    def __init__(self, entry: ClickObject, thin: ThinParts | None) -> None:
+        self.entry = entry
+        self.boundary = BoundaryScores(entry.truth, entry.spacing_mm)
+        self.thin = None if thin is None else ThinScores(entry.truth, thin, entry.spacing_mm)
+
+    def row(self, number: int, turn: SimulatedTurn) -> tuple[Any, ...]:
+        """The row of a turn, with the columns of the simulator."""
+        entry, found = self.entry, turn.mask & self.entry.known
+        names = entry.uid, entry.patient, entry.slice, entry.label
+        overlap_and_distance = object_scores(found, entry.truth, entry.spacing_mm)
+        phases = (math.nan,) * len(PHASE_COLUMNS) if turn.phases is None else astuple(turn.phases)
+        of_thin = () if self.thin is None else self.thin.of(found)
+        measured = *overlap_and_distance, turn.seconds, self.boundary.of(found), *phases, *of_thin
+        return *names, number, turn.clicks, *measured
 
 
 def _picture(entry: ClickObject, first: Mask, last: Mask) -> WorstObject:

@@ -1,4 +1,4 @@
-"""Models by name: the general clicker whose weights come with the package, the one without training, and runs."""
+"""Models by name: the general clicker whose weights come with the package, those without training, and runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import hash_file, read_json
+from lesslabel.interaction.classical import CLASSICAL
 from lesslabel.interaction.model import ImageModel, prepare_image
 from lesslabel.interaction.robots import ErrorCentreRobot, Robot
+from lesslabel.interaction.seeded import SeededModel
 from lesslabel.interaction.training_free import TrainingFree
 from lesslabel.interaction.wrapper import Wrapper
 from lesslabel.methods import SegmentationMethod
@@ -21,7 +23,7 @@ from lesslabel.runs.weights import load_weights
 
 Named = Literal["general", "training-free"]
 GENERAL, TRAINING_FREE = "general", "training-free"
-NAMED = (GENERAL, TRAINING_FREE)
+NAMED = (GENERAL, TRAINING_FREE, *CLASSICAL)
 WEIGHTS = Path(__file__).parent / "weights" / "general.safetensors"
 """The weights that come with the package; a JSON file beside them has their hash and how they were made."""
 
@@ -52,24 +54,31 @@ def load_model(run: Literal["general"], *, dimensions: int = 2) -> AnyChannels: 
 @overload
 def load_model(run: Literal["training-free"], *, dimensions: int = 2) -> TrainingFree: ...
 @overload
-def load_model(run: str | Path, *, dimensions: int = 2) -> SegmentationMethod | AnyChannels | TrainingFree: ...
-def load_model(run: str | Path, *, dimensions: int = 2) -> SegmentationMethod | AnyChannels | TrainingFree:
+def load_model(
+    run: str | Path, *, dimensions: int = 2
+) -> SegmentationMethod | AnyChannels | TrainingFree | SeededModel: ...
+def load_model(
+    run: str | Path, *, dimensions: int = 2
+) -> SegmentationMethod | AnyChannels | TrainingFree | SeededModel:
     """Load a model: that of a finished run, or one of those that need no run of yours.
 
-    ``general`` is the general clicker, with the weights that come with the package; ``training-free`` has none. Both
-    are for an `InteractiveSession`. Of a run it is the method with its best or else its last weights; the data of its
-    training are not needed.
+    ``general`` is the general clicker, with the weights that come with the package; ``training-free`` has none, nor
+    have the classical ones, which are there to compare with: ``grabcut``, ``graph-cut`` and ``random-walker``
+    (`lesslabel.interaction.classical`). All of them are for an `InteractiveSession`. Of a run it is the method with its
+    best or else its last weights; the data of its training are not needed.
 
     Args:
-        run: ``general``, ``training-free``, or the folder of a run.
-        dimensions: of ``training-free``: 2 for slices, 3 for volumes; ``general`` is for slices.
+        run: one of `NAMED`, or the folder of a run.
+        dimensions: 2 for slices, 3 for volumes; ``general`` and ``grabcut`` are for slices. Of a run it is its own.
 
     Raises:
-        ConfigError: if ``general`` is asked for volumes.
+        ConfigError: if ``general`` or ``grabcut`` is asked for volumes, or OpenCV is missing for ``grabcut``.
         RunError: if there is no finished run, or the weights of the package are damaged.
     """
     if str(run) == TRAINING_FREE:
         return TrainingFree(dimensions=dimensions)
+    if str(run) in CLASSICAL:
+        return CLASSICAL[str(run)](dimensions=dimensions)
     if str(run) == GENERAL:
         if dimensions != 2:
             raise ConfigError(f"dimensions: {dimensions}; the general clicker takes slices, training-free volumes too")

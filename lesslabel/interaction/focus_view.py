@@ -1,7 +1,8 @@
 """Focus views of clicks, for any interactive model. This needs PyTorch."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -144,6 +145,7 @@ class FocusedObject:
     def answer(self, history: History) -> Segmentation:
         """Segment the object globally, then in focus views of the clicks that changed a detail."""
         answered = self.own.of(history)
+        begun = time.perf_counter()
         ranges = [each for length in range(2, len(history.turns) + 1) for each in self._ranges_of(history, length)]
         if not ranges:
             return answered
@@ -151,7 +153,11 @@ class FocusedObject:
         same = probability == answered.probability
         uncertainty = np.where(same, answered.uncertainty, 4 * probability * (1 - probability))
         mask = np.where(same, answered.mask, probability > 0.5)
-        return Segmentation(mask, probability, uncertainty.astype(np.float32))
+        segmented = Segmentation(mask, probability, uncertainty.astype(np.float32))
+        if answered.phases is None:
+            return segmented
+        views_s = time.perf_counter() - begun
+        return replace(segmented, phases=replace(answered.phases, head_s=answered.phases.head_s + views_s))
 
     def _ranges_of(self, history: History, length: int) -> tuple[FocusRange, ...]:
         """The views of the clicks of one turn."""

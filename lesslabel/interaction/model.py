@@ -14,6 +14,21 @@ from lesslabel.interaction.prompts.positions import Position
 from lesslabel.interaction.prompts.seeds import Mask
 
 
+@dataclass(frozen=True)
+class Phases:
+    """Seconds that a model took for the phases of one answer; what is in none of them is the encoding of the prompts.
+
+    Attributes:
+        encoder_s: for what depends on the image and the crop alone; about 0 for a turn that uses it again.
+        head_s: for the network, or what takes its place, that sees the prompts.
+        paste_s: for bringing the answer from the crop to the grid of the image.
+    """
+
+    encoder_s: float
+    head_s: float
+    paste_s: float
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """The segmentation of one object of an image.
@@ -27,6 +42,7 @@ class Segmentation:
             edge; None for the probability.
         alternatives: the answers that a person may choose from, by name, this one among them; empty if there is no
             choice. `InteractiveSession.choose` chooses.
+        phases: how long it took; None if the model cannot tell.
     """
 
     mask: Mask
@@ -34,6 +50,7 @@ class Segmentation:
     uncertainty: NDArray[np.float32]
     memory: NDArray[np.float32] | None = None
     alternatives: Mapping[str, "Segmentation"] = field(default_factory=dict)
+    phases: Phases | None = None
 
     def chosen(self, name: str | None) -> "Segmentation":
         """The answer of that name, which offers the same choice; None for this one.

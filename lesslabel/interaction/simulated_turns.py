@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lesslabel.errors import DataError
+from lesslabel.interaction.model import Phases
 from lesslabel.interaction.prompts import Prompt, rasterise
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.interaction.robots import Robot
@@ -23,12 +24,14 @@ class SimulatedTurn:
         mask: ([z,] y, x) bool, the object after this turn.
         seconds: time of the model for this turn, encoding included, for the first turn also the preparation of the
             image; without the time of the robot.
+        phases: of that time; the preparation counts as encoder. None if the model cannot tell.
     """
 
     prompts: tuple[Prompt, ...]
     clicks: int
     mask: Mask
     seconds: float
+    phases: Phases | None = None
 
 
 def count_clicks(prompts: Sequence[Prompt]) -> int:
@@ -97,12 +100,17 @@ def simulate_turns(
         if not given:
             return
         since = time.perf_counter()
-        mask = session.add(*given, object=object).mask
-        seconds = time.perf_counter() - since + (0.0 if taken else session.preparation_s)
+        answer = session.add(*given, object=object)
+        preparation_s = 0.0 if taken else session.preparation_s
+        mask, seconds = answer.mask, time.perf_counter() - since + preparation_s
         if taken or started:
             corrected |= _marked_voxels(given, truth.shape)
         clicks, taken = clicks + count_clicks(given), taken + 1
-        yield SimulatedTurn(given, clicks, mask, seconds)
+        yield SimulatedTurn(given, clicks, mask, seconds, _with_preparation(answer.phases, preparation_s))
+
+
+def _with_preparation(phases: Phases | None, preparation_s: float) -> Phases | None:
+    return phases and replace(phases, encoder_s=phases.encoder_s + preparation_s)
 
 
 def _marked_voxels(prompts: Sequence[Prompt], shape: tuple[int, ...]) -> Mask:

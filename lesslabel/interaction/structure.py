@@ -62,4 +62,4 @@ class _WholeObject:
         marked = Guidance(answered.mask.shape, history.prompts).seeds.foreground
         kept = clicked_parts(answered.mask, marked)
         probability = np.where(answered.mask & ~kept, np.float32(0), answered.probability)
-        return Segmentation(kept, probability, answered.uncertainty)
+        return Segmentation(kept, probability, answered.uncertainty, phases=answered.phases)

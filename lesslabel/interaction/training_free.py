@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.errors import DataError
+from lesslabel.interaction.coarse_grid import MOST_VOXELS, CoarseGrid
 from lesslabel.interaction.model import History, Segmentation
 from lesslabel.interaction.prompts import rasterise
 from lesslabel.interaction.prompts.seeds import Mask, Shape
@@ -23,8 +24,6 @@ from lesslabel.interaction.stable_region import (
     stable_region,
 )
 
-MOST_VOXELS = {2: 160 * 160, 3: 200_000}
-"""Voxels of the grid that it works on."""
 _PERCENTILES = (0.5, 99.5)
 _AGAIN_BELOW = 0.5
 """Objects shorter than this share of the image are looked at again, in a window twice as long as they are."""
@@ -125,7 +124,7 @@ class PreparedIntensities:
 
     def _window(self, found: Mask) -> tuple[slice, ...] | None:
         """The window of a second look; None if the first was fine enough."""
-        if max(self._whole.factors) == 1:
+        if self._whole.grid.is_image:
             return None
         sides = [cut.stop - cut.start for cut in bounding_window(found)]
         if max(side / whole for side, whole in zip(sides, found.shape, strict=True)) > _AGAIN_BELOW:
@@ -134,9 +133,8 @@ class PreparedIntensities:
 
     def _look(self, window: tuple[slice, ...]) -> "_Look":
         image = self.image[(slice(None), *window)]
-        factors = _factors(image.shape[1:], self.spacing_mm, MOST_VOXELS[self.model.dimensions])
-        reduced = _block_means(image, factors)
-        return _Look(EdgeImage(smoothed(distinct(reduced)), self.model.spatial_weight), image.shape[1:], factors)
+        grid = CoarseGrid.of(image.shape[1:], self.spacing_mm, MOST_VOXELS[self.model.dimensions])
+        return _Look(EdgeImage(smoothed(distinct(grid.means(image))), self.model.spatial_weight), grid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,64 +167,22 @@ class _Marks:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """A part of an image on a grid that is coarser by whole factors."""
+    """A part of an image on a coarser grid."""
 
     edges: EdgeImage
-    shape: Shape
-    factors: Shape
+    grid: CoarseGrid
 
     def solve(self, marks: _Marks, prior: SizePrior) -> tuple[Mask, NDArray[np.float32]]:
-        foreground = _any_in_block(marks.foreground, self.factors)
-        background = _any_in_block(marks.background, self.factors) & ~foreground
+        foreground = self.grid.any(marks.foreground)
+        background = self.grid.any(marks.background) & ~foreground
         mask, probability = stable_region(self.edges, foreground, background, prior)
-        if max(self.factors) == 1:
+        if self.grid.is_image:
             return mask, probability
-        return self._enlarged(mask.astype(np.float32)) > 0.5, self._enlarged(probability)
+        return self.grid.enlarged(mask.astype(np.float32)) > 0.5, self.grid.enlarged(probability)
 
     def classes(self, marks: NDArray[np.uint8], unknown: int) -> NDArray[np.uint8]:
         coarse = np.full(self.edges.image.shape[1:], unknown, np.uint8)
         for index in np.unique(marks[marks != unknown]):
-            coarse[_any_in_block(marks == index, self.factors)] = index
-        found = nearest_class(self.edges, coarse, unknown)
-        for axis, factor in enumerate(self.factors):
-            found = found.repeat(factor, axis)
-        found = found[tuple(slice(0, side) for side in self.shape)]
+            coarse[self.grid.any(marks == index)] = index
+        found = self.grid.repeated(nearest_class(self.edges, coarse, unknown))
         return np.where(marks == unknown, found, marks)
-
-    def _enlarged(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Linear interpolation between the centres of blocks."""
-        for axis, (factor, side) in enumerate(zip(self.factors, self.shape, strict=True)):
-            if factor > 1:
-                place = np.clip((np.arange(side) + 0.5) / factor - 0.5, 0, values.shape[axis] - 1)
-                low = np.minimum(place.astype(np.int64), max(values.shape[axis] - 2, 0))
-                share = (place - low).astype(np.float32).reshape((-1,) + (1,) * (values.ndim - 1 - axis))
-                high = np.minimum(low + 1, values.shape[axis] - 1)
-                values = values.take(low, axis) * (1 - share) + values.take(high, axis) * share
-        return values
-
-
-def _factors(shape: Shape, spacing_mm: Sequence[float], most_voxels: int) -> Shape:
-    """By which whole factor each axis becomes coarser: the finest axis first, until few enough voxels are left."""
-    factors = np.ones(len(shape), np.int64)
-    while np.prod(-(-np.array(shape) // factors)) > most_voxels:
-        lengths = np.where(factors < np.array(shape), np.array(spacing_mm) * factors, np.inf)
-        factors[lengths <= lengths.min() * 1.01] += 1
-    return tuple(factors.tolist())
-
-
-def _block_means(image: NDArray[np.float32], factors: Shape) -> NDArray[np.float32]:
-    """The mean of each block (C, [z,] y, x); a block that reaches beyond the image repeats its edge."""
-    for axis, factor in enumerate(factors, start=1):
-        if factor > 1:
-            width = [(0, -image.shape[axis] % factor if each == axis else 0) for each in range(image.ndim)]
-            padded = np.pad(image, width, mode="edge")
-            blocks = (*padded.shape[:axis], -1, factor, *padded.shape[axis + 1 :])
-            image = padded.reshape(blocks).mean(axis=axis + 1, dtype=np.float32)
-    return image
-
-
-def _any_in_block(marks: Mask, factors: Shape) -> Mask:
-    """Whether a block has a mark."""
-    coarse = np.zeros([-(-side // factor) for side, factor in zip(marks.shape, factors, strict=True)], np.bool_)
-    coarse[tuple(index // factor for index, factor in zip(np.nonzero(marks), factors, strict=True))] = True
-    return coarse

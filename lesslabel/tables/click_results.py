@@ -7,15 +7,25 @@ from typing import Any
 
 import pandas as pd
 
-from lesslabel.clicks.measure_table import CLICKS_FIRST, SECONDS_CORRECTION, SECONDS_FIRST, click_measures
-from lesslabel.clicks.measures import OBJECT, measure_objects
+from lesslabel.clicks.folder import CLICKS, REAL_COLUMNS, SUMMARY, WHOLE_COLUMNS
+from lesslabel.clicks.measure_table import (
+    CAP,
+    CLICKS_FIRST,
+    SECONDS_CORRECTION,
+    SECONDS_ENCODER,
+    SECONDS_FIRST,
+    SECONDS_HEAD,
+    SECONDS_PASTE,
+    click_measures,
+)
+from lesslabel.clicks.measures import BOUNDARY_COLUMN, OBJECT, PHASE_COLUMNS, measure_objects
 from lesslabel.csv_table import read_csv
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_text
 
 KEYS = ["set", "method", "seed", "annotator"]
 _ORDER = [*KEYS, "uid", "label", "slice"]
-_MEASURES = click_measures()
+_MEASURES = click_measures(columns=[BOUNDARY_COLUMN])
 _FIRST = [_MEASURES[key] for key in ("dice_first", "assd_mm_first")]
 _AT_CLICKS = [_MEASURES[key] for key in ("dice_10", "dice_20", "assd_mm_20")]
 _NEEDED = [_MEASURES[key] for key in ("noc_dice_85", "noc_dice_90")]
@@ -28,7 +38,22 @@ CLICK_RESULT_COLUMNS = (
     "commit",
 )
 """Values of one object in one protocol; those of corrections are empty without any."""
-_NUMBERS = tuple(name for name in CLICK_RESULT_COLUMNS[len(_ORDER) + 1 :] if name != "commit")
+_FURTHER_NEEDED = [_MEASURES[key] for key in ("noc_iou_85", "noc_iou_90")]
+_FURTHER = [
+    _MEASURES[key]
+    for key in (
+        *("iou_first", "iou_5", "iou_10", "iou_20", "iou_auc", "dice_auc"),
+        *("biou_first", "biou_5", "biou_20", "assd_mm_5"),
+    )
+]
+_PHASES = dict(zip((SECONDS_ENCODER, SECONDS_HEAD, SECONDS_PASTE), PHASE_COLUMNS, strict=True))
+FURTHER_COLUMNS = (
+    *(column for measure in _FURTHER_NEEDED for column in (measure.column, measure.failed_column)),
+    *(measure.column for measure in (*_FURTHER, *_PHASES)),
+    "cap",
+)
+"""Values of objects that files of earlier versions lack; empty where a protocol did not measure them."""
+_NUMBERS = (*(name for name in CLICK_RESULT_COLUMNS[len(_ORDER) + 1 :] if name != "commit"), *FURTHER_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -76,20 +101,23 @@ def add_clicks(folder: Path, played: Sequence[PlayedProtocol]) -> None:
         old = read_csv(path, CLICK_RESULT_COLUMNS)
         kept = [identity not in set(identities) for identity in old[KEYS].itertuples(index=False, name=None)]
         frames.append(old[kept])
-    rows = pd.concat(frames)
+    columns = [*CLICK_RESULT_COLUMNS, *FURTHER_COLUMNS]
+    rows = pd.concat([frame.reindex(columns=columns, fill_value="") for frame in frames])
+    rows = rows[[name for name in columns if name in CLICK_RESULT_COLUMNS or (rows[name] != "").any()]]
     place = {"seed": int, "slice": int}
     rows = rows.sort_values(_ORDER, key=lambda column: column.astype(place.get(str(column.name), str)), kind="stable")
-    write_text(path, rows[list(CLICK_RESULT_COLUMNS)].to_csv(index=False))
+    write_text(path, rows.to_csv(index=False))
 
 
 def read_click_results(folder: Path) -> pd.DataFrame:
-    """Read ``results.csv`` of an experiment of click protocols; absent values are NaN.
+    """Read ``results.csv`` of an experiment of click protocols; absent values and columns are NaN.
 
     Raises:
         DataError: if it is missing, damaged or without a row.
     """
     path = folder / "results.csv"
     results = read_csv(path, CLICK_RESULT_COLUMNS, numbers=_NUMBERS)
+    results = results.reindex(columns=[*CLICK_RESULT_COLUMNS, *FURTHER_COLUMNS])
     try:
         results = results.astype({"seed": int, "slice": int})
     except ValueError as error:
@@ -101,21 +129,36 @@ def read_click_results(folder: Path) -> pd.DataFrame:
 
 def _rows_of(played: PlayedProtocol) -> pd.DataFrame:
     """One row, as text, for each object of a protocol."""
-    frame = read_csv(played.folder / "clicks.csv", numbers=("clicks", "turn", "slice", "dice", "assd_mm", "seconds"))
-    frame = frame.astype({"clicks": int, "turn": int, "slice": int})
-    summary = read_json(played.folder / "summary.json", "the summary of a protocol")
-    first, later = frame[frame["turn"] == 1].set_index(OBJECT), frame[frame["turn"] > 1]
-    measured = measure_objects(frame)
-    columns: dict[str, Any] = {measure.column: measured[measure.key].values for measure in _FIRST}
-    columns |= {CLICKS_FIRST.column: first["clicks"], SECONDS_FIRST.column: first["seconds"]}
-    if len(later):
-        columns |= {measure.column: measured[measure.key].values for measure in (*_AT_CLICKS, *_NEEDED)}
-        for measure in _NEEDED:
-            if (failed := measured[measure.key].failed) is not None:
-                columns[measure.failed_column] = failed.astype(int)
-        columns[SECONDS_CORRECTION.column] = later.groupby(OBJECT)["seconds"].median()
+    frame = read_csv(played.folder / CLICKS, numbers=(*WHOLE_COLUMNS, *REAL_COLUMNS))
+    frame = frame.astype(dict.fromkeys(WHOLE_COLUMNS, int))
+    summary = read_json(played.folder / SUMMARY, "the summary of a protocol")
+    cap = int(summary["protocol"].get("cap", CAP))
     constants = {"set": played.set, "method": played.method, "annotator": played.annotator, "commit": played.commit}
     seed = int(summary["protocol"]["seed"]) if played.seed is None else played.seed
-    rows = pd.DataFrame(columns).reset_index().assign(**constants, seed=seed)
-    rows = rows.reindex(columns=list(CLICK_RESULT_COLUMNS))
+    rows = pd.DataFrame(_values_of(frame, cap)).reset_index().assign(**constants, seed=seed, cap=cap)
+    rows = rows.reindex(columns=[*CLICK_RESULT_COLUMNS, *FURTHER_COLUMNS])
     return rows.map(lambda value: f"{value:.4g}" if isinstance(value, float) else str(value)).replace("nan", "")
+
+
+def _values_of(frame: pd.DataFrame, cap: int) -> dict[str, Any]:
+    """The columns of objects; those of corrections only if there were any."""
+    first, later = frame[frame["turn"] == 1].set_index(OBJECT), frame[frame["turn"] > 1]
+    measured = measure_objects(frame, cap)
+    values: dict[str, Any] = {measure.column: measured[measure.key].values for measure in _FIRST}
+    values |= {CLICKS_FIRST.column: first["clicks"], SECONDS_FIRST.column: first["seconds"]}
+    known = [measure for measure in _FURTHER if measure.key in measured]
+    for measure in known if len(later) else [each for each in known if each.key.endswith("_first")]:
+        values[measure.column] = measured[measure.key].values
+    if len(later):
+        for measure in _AT_CLICKS:
+            values[measure.column] = measured[measure.key].values
+        for measure in (*_NEEDED, *_FURTHER_NEEDED):
+            values[measure.column] = measured[measure.key].values
+            if (failed := measured[measure.key].failed) is not None:
+                values[measure.failed_column] = failed.astype(int)
+        values[SECONDS_CORRECTION.column] = later.groupby(OBJECT)["seconds"].median()
+    for phase, column in _PHASES.items():
+        if column in frame.columns:
+            counted = frame[frame["turn"] == 1] if phase is SECONDS_ENCODER else frame
+            values[phase.column] = counted.groupby(OBJECT)[column].median()
+    return values

@@ -1,18 +1,28 @@
 """``table.md`` of an experiment of click protocols: the methods on each set of objects."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from lesslabel.clicks.measure_table import CLICKS_FIRST, click_measures
-from lesslabel.clicks.measures import OBJECT
+from lesslabel.clicks.measure_table import (
+    CLICKS_FIRST,
+    SECONDS_CORRECTION,
+    SECONDS_ENCODER,
+    SECONDS_FIRST,
+    SECONDS_HEAD,
+    SECONDS_PASTE,
+    click_measures,
+)
+from lesslabel.clicks.measures import BOUNDARY_COLUMN, OBJECT
+from lesslabel.errors import DataError
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
 from lesslabel.markdown import markdown_table, shown_p_value
-from lesslabel.tables.click_results import read_click_results
+from lesslabel.tables.click_results import CLICK_RESULT_COLUMNS, FURTHER_COLUMNS, read_click_results
 from lesslabel.tables.costs import cost_sections
 from lesslabel.tables.experiment_protocol import (
     PUBLISHED_COLUMNS,
@@ -25,8 +35,16 @@ from lesslabel.tables.results import FIGURE, list_commits
 from lesslabel.tables.table import read_baselines
 
 _COMPARED = ("dice_first", "dice_10", "dice_20", "assd_mm_first", "assd_mm_20", "noc_dice_85", "noc_dice_90")
-MEASURES = {measure.column: measure.title for measure in map(click_measures().__getitem__, _COMPARED)}
-"""The columns of ``results.csv`` that the table compares, with their titles."""
+_SECONDS = (SECONDS_FIRST, SECONDS_CORRECTION, SECONDS_ENCODER, SECONDS_HEAD, SECONDS_PASTE)
+_BY_KEY = click_measures(columns=[BOUNDARY_COLUMN])
+_ALL = {
+    measure.column: measure
+    for measure in (*_BY_KEY.values(), *_SECONDS)
+    if measure.column in (*CLICK_RESULT_COLUMNS, *FURTHER_COLUMNS)
+}
+MEASURES = {column: measure.title for column, measure in _ALL.items()}
+"""The columns of ``results.csv`` that a table can compare, with their titles."""
+_DEFAULT = tuple(_BY_KEY[key].column for key in _COMPARED)
 
 
 def write_click_table(folder: Path) -> Path:
@@ -34,7 +52,8 @@ def write_click_table(folder: Path) -> Path:
 
     The baseline is one method or a mapping, as of `lesslabel.tables.table.write_table`; a set that lacks
     it has no differences. A published figure is listed beside ours if its ``metric`` is one of `MEASURES` and whose
-    ``set``, a further column of ``published.csv``, names a set of objects of ours.
+    ``set``, a further column of ``published.csv``, names a set of objects of ours. ``measures`` of the protocol names
+    the columns of `MEASURES` that are compared, if they are others than of Dice, ASSD and NoC of Dice.
 
     Args:
         folder: the experiment folder.
@@ -46,17 +65,17 @@ def write_click_table(folder: Path) -> Path:
         DataError: if a file is missing or damaged.
     """
     results, protocol, published = read_click_results(folder), read_protocol(folder), read_published(folder)
-    baselines = read_baselines(folder, protocol.get("baseline"))
+    baselines, measures = read_baselines(folder, protocol.get("baseline")), _measures_of(folder, protocol)
     pieces = [f"# {protocol['name']}", list_protocol(protocol), list_commits(results)]
     if (folder / FIGURE).is_file():
         pieces.append(f"![Dice at the first prompts and after all clicks]({FIGURE})")
     for name, rows in results.groupby("set", sort=False):
-        pieces += [f"## {name}", _table_of_set(rows)]
+        pieces += [f"## {name}", _table_of_set(rows, measures)]
         for baseline, patterns in baselines.items():
             rivals = [method for method in dict.fromkeys(rows["method"]) if _is_fair(method, baseline, patterns)]
             if rivals and (rows["method"] == baseline).any():
                 heading = f"Paired against {baseline}, on the same objects, tested over patients:"
-                pieces += [heading, _differences(rows, baseline, rivals)]
+                pieces += [heading, _differences(rows, baseline, rivals, measures)]
     if costs := [section.strip() for section in cost_sections(folder)]:
         pieces += [*costs, "Minutes of a method's own jobs; a training that several methods share is none of them."]
     pieces += [
@@ -88,15 +107,26 @@ def _is_fair(method: str, baseline: str, patterns: Sequence[str]) -> bool:
     return method != baseline and any(fnmatchcase(method, pattern) for pattern in patterns)
 
 
-def _table_of_set(rows: pd.DataFrame) -> str:
-    measures = [name for name in MEASURES if rows[name].notna().any()]
+def _measures_of(folder: Path, protocol: Mapping[str, Any]) -> Sequence[str]:
+    """The columns that a table compares."""
+    chosen = protocol.get("measures", _DEFAULT)
+    if not isinstance(chosen, list | tuple) or not chosen:
+        raise DataError(f"{folder / 'protocol.yaml'}: measures {chosen!r}; list some of {', '.join(MEASURES)}")
+    if unknown := [column for column in chosen if column not in MEASURES]:
+        raise DataError(f"{folder / 'protocol.yaml'}: measures: no {unknown[0]}; choose of {', '.join(MEASURES)}")
+    return tuple(chosen)
+
+
+def _table_of_set(rows: pd.DataFrame, compared: Sequence[str]) -> str:
+    measures = [name for name in compared if rows[name].notna().any()]
+    failed = next((_ALL[name].failed_column for name in reversed(measures) if _ALL[name].failed_column), "failed_90")
     counted = ["method", "patients", "objects", "seeds", CLICKS_FIRST.title]
     lines = []
     for method, of_method in rows.groupby("method"):
         cells = [method, of_method["patient"].nunique(), len(of_method.drop_duplicates(OBJECT))]
         cells += [of_method["seed"].nunique(), f"{of_method['clicks_first'].mean():.1f}"]
         cells += [_interval(of_method, name) for name in measures]
-        cells.append(f"{of_method['failed_90'].mean():.0%}" if of_method["noc_90"].notna().any() else "")
+        cells.append(f"{of_method[failed].mean():.0%}" if of_method[failed].notna().any() else "")
         lines.append(cells)
     return markdown_table([*counted, *(MEASURES[name] for name in measures), "failed"], lines)
 
@@ -108,10 +138,10 @@ def _interval(rows: pd.DataFrame, measure: str) -> str:
     return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _differences(rows: pd.DataFrame, baseline: str, rivals: Sequence[str]) -> str:
+def _differences(rows: pd.DataFrame, baseline: str, rivals: Sequence[str], measures: Sequence[str]) -> str:
     reference, lines = rows[rows["method"] == baseline], []
     for method, of_method in rows[rows["method"].isin(rivals)].groupby("method"):
-        for measure in MEASURES:
+        for measure in measures:
             if of_method[measure].notna().any() and reference[measure].notna().any():
                 table = compare(of_method, reference, measure)
                 difference = table[table["label"] == MEAN_OVER_LABELS].iloc[0]

@@ -21,9 +21,12 @@ def clicks(given: list[str]) -> int:
     whose = parser.add_mutually_exclusive_group()
     whose.add_argument("--run", type=Path, default=None, help="finished run of an interactive method")
     whose.add_argument(
-        "--model", choices=("general", "training-free"), default="general", help="without a run, for a --store"
+        "--model",
+        choices=("general", "training-free", "grabcut", "graph-cut", "random-walker"),
+        default="general",
+        help="without a run, for a --store",
     )
-    parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="of training-free")
+    parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="of a model without a run")
     parser.add_argument("--out", type=Path, default=None, help="folder to make; default RUN/clicks")
     parser.add_argument("--part", choices=("train", "validation", "test", "all"), default="test")
     parser.add_argument("--labels", nargs="+", default=[], metavar="NAME", help="of these classes alone")

@@ -15,7 +15,7 @@ from running import one_line
 from lesslabel.cli import main
 from lesslabel.clicks.chosen_data import OtherStore
 from lesslabel.clicks.folder import ClickFolder
-from lesslabel.clicks.measures import CLICK_COLUMNS, OBJECT
+from lesslabel.clicks.measures import BOUNDARY_COLUMN, CLICK_COLUMNS, OBJECT, PHASE_COLUMNS
 from lesslabel.clicks.object_scores import object_scores
 from lesslabel.clicks.objects import WHOLE_CASE, ClickObject, iterate_objects
 from lesslabel.clicks.protocol import run_clicks
@@ -52,7 +52,7 @@ def finished(run: Path, tmp_path_factory: pytest.TempPathFactory) -> ClickFolder
 
 
 def without_seconds(folder: ClickFolder) -> pd.DataFrame:
-    return folder.frame.drop(columns="seconds").sort_values([*OBJECT, "turn"]).reset_index(drop=True)
+    return folder.frame.drop(columns=["seconds", *PHASE_COLUMNS]).sort_values([*OBJECT, "turn"]).reset_index(drop=True)
 
 
 def objects_of(
@@ -67,7 +67,8 @@ def objects_of(
 
 def test_there_is_a_row_for_every_object_and_turn(finished: ClickFolder, store: Path) -> None:
     frame = finished.frame
-    assert list(frame.columns) == list(CLICK_COLUMNS)
+    assert list(frame.columns) == [*CLICK_COLUMNS, BOUNDARY_COLUMN, *PHASE_COLUMNS]
+    assert frame[list(PHASE_COLUMNS)].isna().all().all()  # this method cannot tell
     records = Store(store).records
     tested = objects_of(store, sorted(set(frame["uid"])), min_voxels=SHORT.min_voxels)
     assert {(row.uid, row.slice, row.label) for row in frame.itertuples()} == set(tested)

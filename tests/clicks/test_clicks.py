@@ -15,10 +15,10 @@ from lesslabel.clicks.measures import (
     at_clicks,
     clicks_needed,
     curve_over_clicks,
-    seconds_per_turn,
     summarise_clicks,
 )
 from lesslabel.clicks.object_scores import object_scores
+from lesslabel.clicks.seconds import seconds_per_phase, seconds_per_turn
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation import bootstrap_interval, segmentation_metrics
 
@@ -223,3 +223,41 @@ def test_arguments_out_of_range_are_refused():
     for function in (summarise_clicks, area_under_curve, curve_over_clicks):
         with pytest.raises(ConfigError, match="cap: 0"):
             function(THREE, cap=0)
+
+
+def test_the_iou_is_that_of_the_dice():
+    table = summarise_clicks(THREE).set_index(["label", "measure"])
+
+    def iou(dice):
+        return dice / (2 - dice)
+
+    assert table.loc["LV", "iou_first"]["mean"] == pytest.approx(((iou(0.5) + iou(0.4)) / 2 + iou(0.1)) / 2)
+    assert table.loc["LV", "iou_5"]["mean"] == pytest.approx(((iou(0.86) + iou(0.4)) / 2 + iou(0.3)) / 2)
+    areas = area_under_curve(THREE, 10, overlap="iou").tolist()
+    assert areas[2] == pytest.approx((iou(0.1) + 7 * iou(0.3)) / 10)
+
+
+def test_a_cap_of_a_hundred_counts_with_twenty_too():
+    frame = frame_of({("a", "a", 0, "LV"): [(1, 0.5), (60, 0.96)], ("b", "b", 0, "LV"): [(1, 0.5), (90, 0.6)]})
+    table = summarise_clicks(frame, cap=100).set_index(["label", "measure"]).loc["LV"]
+    assert table.loc["noc_iou_90", ["mean", "failures"]].tolist() == [(60 + 100) / 2, 1]
+    assert table.loc["noc_iou_90_cap_20", ["mean", "failures"]].tolist() == [20, 2]
+    assert table.loc["dice_20", "mean"] == 0.5
+    assert table.loc["dice_100", "mean"] == pytest.approx(0.78)
+
+
+def test_boundary_iou_is_measured_where_a_frame_has_it():
+    frame = THREE.assign(biou=THREE["dice"] / 2)
+    table = summarise_clicks(frame).set_index(["label", "measure"])
+    assert table.loc["LV", "biou_first"]["mean"] == pytest.approx(table.loc["LV", "dice_first"]["mean"] / 2)
+    assert "biou_first" not in set(summarise_clicks(THREE)["measure"])
+
+
+def test_seconds_of_phases_are_medians():
+    unknown = seconds_per_phase(THREE)
+    assert all(map(math.isnan, unknown.values()))
+    turns = THREE["turn"].to_numpy(float)
+    frame = THREE.assign(
+        encoder_s=np.where(turns == 1, 5.0, 0.25), head_s=np.where(turns > 0, turns, math.nan), paste_s=0.5
+    )
+    assert seconds_per_phase(frame) == {"encoder": 5.0, "head": 2.0, "paste": 0.5}  # head: 1 2 3, 1 … 6, 1 2

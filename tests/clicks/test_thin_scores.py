@@ -82,7 +82,7 @@ def test_measures_of_thin_parts_are_there_on_request() -> None:
     simulator = simulated(TREE, start="thin-parts-missing", thin=THIN)
     frame = pd.DataFrame(simulator.rows, columns=list(simulator.columns))
     keys = list(measure_objects(frame, 4))
-    assert keys == list(click_measures(4, thin=True))
+    assert keys == list(click_measures(4, frame.columns))
     assert keys[-2:] == ["f_thin_first", "f_thin_4"]
     table = summarise_clicks(frame, cap=4).set_index("measure")
     assert table.loc["iou_thin_4", "mean"].tolist() == [1.0, 1.0]

@@ -14,7 +14,7 @@ from lesslabel.interaction.stable_region import (
     region_map,
     stable_region,
 )
-from lesslabel.interaction.training_free import TrainingFree, _any_in_block, _block_means, _factors
+from lesslabel.interaction.training_free import TrainingFree
 
 
 def ball(shape: tuple[int, ...], radius: float, centre: tuple[float, ...] | None = None) -> np.ndarray:
@@ -156,11 +156,3 @@ def test_a_mask_has_a_mark_in_every_part_and_no_holes() -> None:
     assert mask[12, 12]
     assert not mask[36, 36]
     assert ((probability > 0.5) == mask).all()
-
-
-def test_the_grid_is_coarser_by_whole_factors() -> None:
-    assert _factors((512, 512), (1.0, 1.0), 25_600) == (4, 4)
-    assert _factors((64, 256, 256), (5.0, 1.0, 1.0), 300_000) == (1, 4, 4)
-    image = np.arange(10, dtype=np.float32).reshape(1, 2, 5)
-    assert _block_means(image, (2, 2)).tolist() == [[[3.0, 5.0, 6.5]]]
-    assert _any_in_block(image[0] == 7, (2, 2)).tolist() == [[False, True, False]]

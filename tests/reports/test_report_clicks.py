@@ -110,8 +110,9 @@ def test_curves_begin_with_the_first_prompts_and_have_a_band(make_folder, tmp_pa
     page = read_page(write_clicks_report([make_folder("a", GOOD)], tmp_path / "page.html"))
     dots = re.findall(r"<title>MIDeepSeg, (\d) clicks: ([\d.]+)</title>", page.html)
     assert dots[:3] == [("2", "0.765"), ("3", "0.825"), ("4", "0.875")]
-    assert dots[3:] == [("2", "2.350"), ("3", "1.750"), ("4", "1.250")]  # ASSD
-    assert page.html.count('class="band"') == 2
+    assert dots[3:6] == [("2", "2.350"), ("3", "1.750"), ("4", "1.250")]  # ASSD
+    assert [count for count, _ in dots[6:]] == ["2", "3", "4"]  # IoU
+    assert page.html.count('class="band"') == 3
 
 
 @pytest.mark.parametrize(

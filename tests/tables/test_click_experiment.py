@@ -11,6 +11,7 @@ from lesslabel.clicks.measures import CLICK_COLUMNS
 from lesslabel.errors import DataError
 from lesslabel.tables.click_results import (
     CLICK_RESULT_COLUMNS,
+    FURTHER_COLUMNS,
     PlayedProtocol,
     add_clicks,
     read_click_results,
@@ -55,7 +56,7 @@ def test_an_object_is_one_row(experiment: Path, tmp_path: Path) -> None:
         experiment, [played(play(tmp_path / "a", {"p2": [0.5, 0.8712345, 0.91], "p1": [0.86, 0.9, 0.95]}, seed=3))]
     )
     results = read_click_results(experiment)
-    assert list(results.columns) == list(CLICK_RESULT_COLUMNS)
+    assert list(results.columns) == [*CLICK_RESULT_COLUMNS, *FURTHER_COLUMNS]
     assert results["uid"].tolist() == ["p1_es", "p2_es"]
     first, second = results.iloc[0], results.iloc[1]
     assert (first["seed"], first["slice"], first["commit"], first["clicks_first"]) == (3, 2, "abc", 4)
@@ -75,7 +76,7 @@ def test_new_rows_replace_their_own_and_leave_all_others(experiment: Path, tmp_p
     after = (experiment / "results.csv").read_text().splitlines()
     assert len(after) == len(before) == 4
     assert [line for line in after if line not in before] == [
-        before[1].replace("0.1235", "0.5").replace("0.8765", "0.5")
+        before[1].replace("0.1235", "0.5").replace("0.8765", "0.5").replace("0.06579", "0.3333")  # 0.5 / (2 - 0.5)
     ]
     add_clicks(experiment, other)
     assert (experiment / "results.csv").read_text().splitlines() == after
@@ -141,9 +142,10 @@ def test_a_damaged_table_is_named(experiment: Path) -> None:
 
 def test_the_committed_rows_outlive_a_new_protocol(experiment: Path, tmp_path: Path) -> None:
     shutil.copy(COMMITTED / "results.csv", experiment)
-    before = (COMMITTED / "results.csv").read_text().splitlines()
+    header, *before = (COMMITTED / "results.csv").read_text().splitlines()
     add_clicks(experiment, [played(play(tmp_path / "a", {"p1": [0.5]}), "a new method", "a new set")])
-    after = (experiment / "results.csv").read_text().splitlines()
-    assert [line for line in after if not line.startswith("a new set")] == before
+    longer, *after = (experiment / "results.csv").read_text().splitlines()
+    assert longer.startswith(header)
+    assert [line.rstrip(",") for line in after if not line.startswith("a new set")] == before
     kinds = read_click_results(COMMITTED).assign(volume=lambda rows: rows["slice"] < 0).groupby("set")["volume"]
     assert kinds.nunique().max() == 1  # no set mixes slices and volumes

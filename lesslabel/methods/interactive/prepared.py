@@ -1,5 +1,6 @@
 """One image and one object of it, as an interactive method prepares them for sessions."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +15,7 @@ from lesslabel.errors import DataError
 from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.encoding import start_box, unit_range
 from lesslabel.interaction.guidance import Guidance
-from lesslabel.interaction.model import History, Segmentation
+from lesslabel.interaction.model import History, Phases, Segmentation
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.methods.interactive.turn_input import TurnInput
@@ -64,21 +65,26 @@ class PreparedObject:
         """Segment the object after a turn; the crop grows if a prompt lies outside it."""
         prepared, method = self.prepared, self.prepared.method
         history = self._resolve_start(history)
-        crop = self._crop_of(history)
+        crop, marked = self._crop_of(history), self._guidance_of(history)
+        begun = time.perf_counter()
         turn_input = TurnInput(
             prepared.image,
             prepared.spacing_mm,
             prepared.features,
             history,
-            self._guidance_of(history),
+            marked,
             crop,
             self._on(crop),
             method.encoding,
             None if history.before is None else method.previous_map(history.before),
         )
         with evaluating(method):
-            answer = method.answer(self._features_of(turn_input), turn_input)
-        return self._to_image(answer, turn_input)
+            features = self._features_of(turn_input)
+            encoded = time.perf_counter()
+            answer = method.answer(features, turn_input)
+        answered = time.perf_counter()
+        shown = self._to_image(answer, turn_input)
+        return replace(shown, phases=Phases(encoded - begun, answered - encoded, time.perf_counter() - answered))
 
     def _resolve_start(self, history: History) -> History:
         """The history for the method: if it takes no start mask, the first robot gives prompts for the mask."""

@@ -16,7 +16,8 @@ from lesslabel.clicks.measure_table import (
     click_measures,
     qualities,
 )
-from lesslabel.clicks.measures import OBJECT, THIN_COLUMNS, curve_over_clicks, seconds_per_turn, summarise_clicks
+from lesslabel.clicks.measures import OBJECT, curve_over_clicks, summarise_clicks
+from lesslabel.clicks.seconds import seconds_per_turn
 from lesslabel.errors import RunError
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS
 from lesslabel.files import write_text
@@ -212,8 +213,8 @@ def _in_words(rows: Sequence[ClickRow], frame: pd.DataFrame) -> str:
 
 def _panels(names: Sequence[str], frames: Sequence[pd.DataFrame], cap: int) -> list[Panel]:
     panels = []
-    thin = all(set(THIN_COLUMNS) <= set(frame.columns) for frame in frames)
-    for quality in qualities(thin=thin):
+    common = set.intersection(*(set(frame.columns) for frame in frames))
+    for quality in qualities(common):
         curves = [
             ClickCurve(name, index, curve_over_clicks(frame, quality.key, cap=cap))
             for index, (name, frame) in enumerate(zip(names, frames, strict=True))
