@@ -21,7 +21,7 @@ def clicks(given: list[str]) -> int:
     whose = parser.add_mutually_exclusive_group()
     whose.add_argument("--run", type=Path, default=None, help="finished run of an interactive method")
     whose.add_argument(
-        "--model", choices=("general", "training-free"), default="general", help="without a run, for a --store"
+        "--model", default="general", help="without a run, for a --store: general, training-free, or a bundle"
     )
     parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="of training-free")
     parser.add_argument("--out", type=Path, default=None, help="folder to make; default RUN/clicks")
