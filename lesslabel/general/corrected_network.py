@@ -106,7 +106,7 @@ class SegmentedImage:
             inside = history.start.astype(np.float32)
             return (1 - _CERTAINTY) + np.float32(2 * _CERTAINTY - 1) * inside
         meant = self._class_of(history)
-        probability = self._probabilities[meant]
+        probability: NDArray[np.float32] = self._probabilities[meant]
         other: NDArray[np.float32] = np.delete(self._probabilities, meant, axis=0).max(axis=0)
         return probability / (probability + other)  # above a half where no other class is as probable
 
