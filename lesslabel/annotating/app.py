@@ -119,6 +119,11 @@ def _serve_cases(app: FastAPI, desk: Desk) -> None:
         """The image as NIfTI."""
         return Response(image_bytes(desk.case(author, key)), media_type="application/octet-stream")
 
+    @app.get("/api/cases/{key}/uncertainty")
+    def _uncertainty(key: Key, label: int, axis: int, index: int, author: Author) -> dict[str, Any]:
+        """How uncertain the model's last answer on a label was on a slice."""
+        return {"uncertainty": desk.uncertainty(author, key, label, axis, index)}
+
     @app.post("/api/cases/{key}/turns")
     def _turn(key: Key, body: TurnBody, author: Author) -> dict[str, Any]:
         """Take a turn; answers what it changed."""

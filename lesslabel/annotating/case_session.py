@@ -14,7 +14,7 @@ from lesslabel.annotating.events import DRAWING, counts, image_digest, now, show
 from lesslabel.annotating.items import Item
 from lesslabel.annotating.journal import VERSION, Journal
 from lesslabel.annotating.taken import Redrawn
-from lesslabel.annotating.turns import Paint, Turn, turn_from_json
+from lesslabel.annotating.turns import Edit, Prompted, Turn, turn_from_json
 from lesslabel.annotating.wire import Change, to_json, whole_map
 from lesslabel.data.case import Case, Effort
 from lesslabel.errors import DataError
@@ -80,9 +80,8 @@ class CaseSession:
         self._turns: dict[int, Turn] = {}
         self._ids: set[str] = set()
         first = self._begin(base)
-        start = np.full(case.shape, erased, np.uint8)
-        _draw(start, [Change.from_json(change, start.size) for change in first["base"]])
-        self.drawing = Drawing(start, erased, assistant)
+        self._base = [Change.from_json(change, int(np.prod(case.shape))) for change in first["base"]]
+        self.drawing = Drawing(self.base(), erased, assistant)
         for event in journal.events[1:]:
             self._replay(event)
 
@@ -117,6 +116,13 @@ class CaseSession:
     def seen(self) -> set[tuple[int, int]]:
         """The slices that were looked at, as (axis, index)."""
         return {(axis, index) for event in self._journal.events for axis, index in event.get("seen", ())}
+
+    def base(self) -> NDArray[np.uint8]:
+        """The label map (z, y, x) before the first turn."""
+        labels = np.full(self.case.shape, self._erased, np.uint8)
+        for change in self._base:
+            labels.reshape(-1)[change.runs.voxels] = change.value
+        return labels
 
     def whole(self) -> dict[str, Any]:
         """All that a page needs to show the case, but for its image."""
@@ -163,7 +169,7 @@ class CaseSession:
         event = {"number": number, "turn": turn.to_json(), "changes": to_json(taken.changes), **counts(turn)}
         self._write("turn", event, note, undo=lambda: self.drawing.remove(number))
         self._turns[number] = turn
-        suggested = None if isinstance(turn, Paint) else self.drawing.suggestion(turn)
+        suggested = self.drawing.suggestion(turn) if isinstance(turn, Prompted | Edit) else None
         return {"number": number, "revision": self.revision, "changes": event["changes"], "suggested": suggested}
 
     def remove(self, number: int, note: Note) -> dict[str, Any]:
@@ -268,9 +274,3 @@ class CaseSession:
                 for later in event["again"]
             ]
             self.drawing.redraw_known(event["number"], again)
-
-
-def _draw(labels: NDArray[np.uint8], changes: Sequence[Change]) -> None:
-    flat = labels.reshape(-1)
-    for change in changes:
-        flat[change.runs.voxels] = change.value

@@ -19,8 +19,10 @@ from lesslabel.annotating.finishing import add_to_store, finished_annotation
 from lesslabel.annotating.items import Item, list_items, read_prelabel
 from lesslabel.annotating.journal import Journal
 from lesslabel.annotating.leases import LEASE_S, Lease, LeasedError, Leases
+from lesslabel.annotating.levels import levels_to_json
 from lesslabel.annotating.models import PageModel
 from lesslabel.annotating.open_cases import OpenCases
+from lesslabel.annotating.turns import plane_from_json
 from lesslabel.data.case import IGNORE, Case, Kind
 from lesslabel.data.exchange.base import colour_of
 from lesslabel.data.store import Store
@@ -181,6 +183,18 @@ class Desk:
         """
         with self._open.using(author, self._item(key)) as session:
             return session.case
+
+    def uncertainty(self, author: str, key: str, label: int, axis: int, index: int) -> dict[str, Any] | None:
+        """How uncertain the model was on a slice, see `levels_to_json`; None if it did not answer there.
+
+        Raises:
+            UnknownCaseError: if the queue has no such case.
+            DataError: if the case has no such slice.
+        """
+        with self._open.using(author, self._item(key)) as session:
+            plane = plane_from_json({"axis": axis, "index": index}, self.shape_of(key))
+            seen = session.drawing.uncertainty(label, plane)
+        return None if seen is None else levels_to_json(seen)
 
     def shape_of(self, key: str) -> tuple[int, int, int]:
         """The shape (z, y, x) of a case.

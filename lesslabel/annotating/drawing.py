@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lesslabel.annotating.assistant import Assistant, Conversation
 from lesslabel.annotating.edits import filled_between, largest_component
 from lesslabel.annotating.taken import Redrawn, Taken, before_any, union
-from lesslabel.annotating.turns import Edit, Paint, Plane, Prompted, Turn
+from lesslabel.annotating.turns import Edit, Outlined, Paint, Plane, Prompted, Turn
 from lesslabel.annotating.wire import Change, Runs, changes_of
 from lesslabel.errors import DataError
 from lesslabel.interaction.prompts.seeds import Mask
@@ -20,6 +20,8 @@ KEPT_BYTES = 256 * 2**20
 
 Voxel = tuple[int, int, int]
 _Key = tuple[int, Plane | None]
+_Part = Prompted | Edit | Outlined
+"""Turns on one label, on a slice or in the volume."""
 
 
 class Drawing:
@@ -59,6 +61,8 @@ class Drawing:
         """
         if isinstance(turn, Paint):
             return self._take(self._painted(number, turn), None)
+        if isinstance(turn, Outlined):
+            return self._take(self._outlined(number, turn), None)
         if isinstance(turn, Prompted):
             return self._take(*self._answered(number, turn))
         if turn.what == "threshold":
@@ -72,7 +76,7 @@ class Drawing:
         after = np.concatenate([np.zeros(0, np.uint8), *values])
         order = np.argsort(voxels, kind="stable")
         voxels, after = voxels[order], after[order]
-        if isinstance(turn, Paint) or (isinstance(turn, Edit) and turn.what != "threshold"):
+        if isinstance(turn, Paint | Outlined) or (isinstance(turn, Edit) and turn.what != "threshold"):
             return self._take(Taken(number, turn, voxels, self._flat[voxels], after), None)
         said = self._said_of(turn)
         taken = Taken(number, turn, voxels, self._flat[voxels], after, said)
@@ -91,6 +95,15 @@ class Drawing:
             return None
         z, y, x = voxel if turn.plane is None else _in_volume(voxel, turn.plane)
         return z, y, x
+
+    def uncertainty(self, label: int, plane: Plane) -> NDArray[np.float32] | None:
+        """How uncertain the model's last answer on a label was on a slice, (y, x); None if it did not answer there."""
+        for key in ((label, plane), (label, None)):
+            said = self._said.get(key)
+            if said is not None and said.turns and self._assistant is not None:
+                seen = self._assistant.last_answer(key[1], said).uncertainty
+                return seen if key[1] is not None else seen[plane.cut]
+        return None
 
     def stands(self, number: int) -> bool:
         """Whether a turn was given and not taken back."""
@@ -145,7 +158,7 @@ class Drawing:
         while self.taken and self.taken[-1].number >= number:
             taken = self.taken.pop()
             self._flat[taken.voxels] = taken.before
-            if not isinstance(taken.turn, Paint) and taken.said_before is not None:
+            if isinstance(taken.turn, Prompted | Edit) and taken.said_before is not None:
                 self._said[_key(taken.turn)] = taken.said_before
             unwound.append(taken)
         return unwound[::-1]
@@ -153,7 +166,7 @@ class Drawing:
     def _take(self, taken: Taken, said: Conversation | None) -> Taken:
         self._flat[taken.voxels] = taken.after
         self.taken.append(taken)
-        if said is not None and not isinstance(taken.turn, Paint):
+        if said is not None and isinstance(taken.turn, Prompted | Edit):
             self._said.pop(_key(taken.turn), None)
             self._said[_key(taken.turn)] = said  # last in the order of the dictionary
             self._let_go()
@@ -169,6 +182,11 @@ class Drawing:
         mask = self.labels == turn.label
         edited = largest_component(mask) if turn.plane is None else filled_between(mask, turn.plane.axis)
         return self._changed(number, replace(turn, plane=None), edited, None, turn)
+
+    def _outlined(self, number: int, turn: Outlined) -> Taken:
+        mask = np.zeros(self.shape, np.bool_)
+        mask.reshape(-1)[turn.runs.voxels] = True
+        return self._changed(number, turn, mask[_cut(turn)], None, turn)
 
     def _thresholded(self, number: int, turn: Edit) -> tuple[Taken, Conversation]:
         assert turn.value is not None
@@ -189,9 +207,7 @@ class Drawing:
         taken = self._changed(number, turn, answer.mask, said, turn)
         return taken, said.with_turn(turn.prompts, self._drawn_after(taken, turn), answer)
 
-    def _changed(
-        self, number: int, part: Prompted | Edit, mask: Mask, said: Conversation | None, turn: Prompted | Edit
-    ) -> Taken:
+    def _changed(self, number: int, part: _Part, mask: Mask, said: Conversation | None, turn: _Part) -> Taken:
         """What it changes to give a label this mask, in the part that a turn speaks of; other labels keep theirs."""
         here = self.labels[_cut(part)]
         free = (here == self._erased) | (here == part.label)
@@ -216,7 +232,7 @@ class Drawing:
     def _drawn(self, turn: Prompted | Edit) -> Runs:
         return Runs.of_voxels(np.flatnonzero(self.labels[_cut(turn)] == turn.label))
 
-    def _voxels_of(self, turn: Prompted | Edit, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _voxels_of(self, turn: _Part, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Flat indices in the case, sorted, of those in the part that a turn speaks of."""
         if turn.plane is None:
             return places
@@ -254,5 +270,5 @@ def _in_volume(voxel: tuple[int, ...], plane: Plane) -> tuple[int, ...]:
     return (*voxel[: plane.axis], plane.index, *voxel[plane.axis :])
 
 
-def _cut(turn: Prompted | Edit) -> tuple[int | slice, ...]:
+def _cut(turn: _Part) -> tuple[int | slice, ...]:
     return (slice(None),) * 3 if turn.plane is None else turn.plane.cut

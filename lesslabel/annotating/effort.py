@@ -22,9 +22,9 @@ def effort_of(events: Sequence[dict[str, Any]]) -> Effort:
     for event in events:
         if event["event"] == "turn":
             turn = event["turn"]
-            if turn["type"] == "paint":
+            if turn["type"] in ("paint", "outline"):
                 strokes += 1
-                prompts[turn["tool"]] += 1
+                prompts[turn.get("tool", turn["type"])] += 1
             else:
                 clicks += event["clicks"]
                 strokes += event["strokes"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lesslabel.annotating.turns import Edit, Paint, Turn
+from lesslabel.annotating.turns import Edit, Outlined, Paint, Turn
 from lesslabel.data.case import Case
 
 DRAWING = ("turn", "remove", "restore")
@@ -31,7 +31,7 @@ def image_digest(case: Case) -> str:
 
 def counts(turn: Turn) -> dict[str, int]:
     """What a turn costs: clicks, and what is drawn in one go."""
-    if isinstance(turn, Paint):
+    if isinstance(turn, Paint | Outlined):
         return {"clicks": 0, "strokes": 1}
     if isinstance(turn, Edit):
         return {"clicks": 1, "strokes": 0}
@@ -43,6 +43,8 @@ def shown(turn: Turn) -> dict[str, Any]:
     """What a page shows of a turn: of painted voxels it needs no list."""
     if isinstance(turn, Paint):
         return {"type": "paint", "tool": turn.tool, "value": turn.value}
+    if isinstance(turn, Outlined):
+        return {"type": "outline", "label": turn.label}
     return turn.to_json()
 
 

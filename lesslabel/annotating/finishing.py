@@ -1,6 +1,7 @@
 """What was drawn becomes an annotation of the store, by the same checks as an import, wholly or not at all."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,6 +12,7 @@ from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.store import Store
 from lesslabel.data.store.annotation_checks import unlabelled_slices
 from lesslabel.errors import BusyError, DataError, LesslabelError
+from lesslabel.evaluation.overlap import dice_per_class
 
 _TRIES = 40
 _PAUSE_S = 0.25
@@ -57,7 +59,7 @@ def finished_annotation(session: CaseSession, kind: Kind, author: str, *, allow_
         author=author,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         covered_slices=None if len(covered) == len(labels) else tuple(covered),
-        effort=session.effort,
+        effort=replace(session.effort, prelabel_dice=_prelabel_dice(session, labels)),
     )
 
 
@@ -76,6 +78,15 @@ def add_to_store(store: Store, uid: str, name: str, annotation: Annotation, *, r
             time.sleep(_PAUSE_S)
         else:
             return
+
+
+def _prelabel_dice(session: CaseSession, labels: NDArray[np.uint8]) -> float | None:
+    """Dice of the map that the work began with and the finished one; None if no label was there."""
+    base = session.base()
+    if not ((base > 0) & (base != IGNORE)).any():
+        return None
+    dice = dice_per_class(base, labels, IGNORE + 1)[1:IGNORE]
+    return None if np.isnan(dice).all() else round(float(np.nanmean(dice)), 4)
 
 
 def _looked_at(session: CaseSession) -> NDArray[np.bool_]:

@@ -1,9 +1,8 @@
-"""Which model answers in the page: one without training, or that of a finished run."""
+"""Which model answers in the page: one of the package, or that of a bundle or a finished run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,6 @@ from lesslabel.interaction.prompts import PROMPTS
 from lesslabel.interaction.prompts.seeds import Shape
 from lesslabel.interaction.training_free import TrainingFree
 
-GENERAL, TRAINING_FREE = "general", "training-free"
 _MOST_COLOURS = 3
 
 
@@ -90,27 +88,39 @@ class PageModel:
 
 
 def open_model(name: str, store: Store) -> PageModel:
-    """Open what ``--model`` names.
+    """Open what ``--model`` names, see `lesslabel.load_model`.
+
+    A method that takes no prompts segments by itself, and is corrected by them (`CorrectedNetwork`).
 
     Args:
-        name: ``general``, ``training-free``, or the folder of a finished run of an interactive method.
+        name: ``general``, ``training-free``, or the folder of a bundle or a finished run.
         store: whose images it will see.
 
     Raises:
-        ConfigError: if there is no such model, or its method takes no clicks or other channels.
+        ConfigError: if there is no such model, or it takes other channels.
         RunError: if the run cannot be used.
+        DataError: if the bundle is damaged.
     """
-    if name == TRAINING_FREE:
-        return PageModel(TrainingFree(), described={"name": TRAINING_FREE})
-    if name == GENERAL:
+    from lesslabel.general.loading import origin_of  # PyTorch is slow to import
+
+    origin = origin_of(name)
+    if origin == "training-free":
+        return PageModel(TrainingFree(), described={"name": origin})
+    if origin == "general":
         return _general(store)
+    if origin == "bundle":
+        return _of_bundle(Path(name), store)
+    if origin == "classical":
+        raise ConfigError(f"--model {name}: is there to compare with in lesslabel clicks; draw with training-free")
     if not Path(name).is_dir():
-        raise ConfigError(f"--model {name}: no such run; name the folder of a run, or say {GENERAL} or {TRAINING_FREE}")
+        raise ConfigError(
+            f"--model {name}: no such run; name the folder of a run or bundle, or say general or training-free"
+        )
     return _of_run(Path(name), store)
 
 
 def _general(store: Store) -> PageModel:
-    from lesslabel.general.loading import WEIGHTS, load_general  # PyTorch is slow to import
+    from lesslabel.general.loading import GENERAL, WEIGHTS, load_general
 
     many = len(store.channels) > _MOST_COLOURS
     return PageModel(
@@ -120,25 +130,37 @@ def _general(store: Store) -> PageModel:
     )
 
 
+def _of_bundle(path: Path, store: Store) -> PageModel:
+    from lesslabel.bundle import load_bundle
+    from lesslabel.general.corrected_network import CorrectedNetwork
+
+    bundle = load_bundle(path)
+    preprocessing = bundle.manifest.preprocessing
+    return PageModel(
+        CorrectedNetwork(bundle.build_method()),
+        described={"name": bundle.manifest.method.name, "bundle": path.resolve().name, "weights": bundle.model_sha256},
+        channels=tuple(bundle.channels_in(store)),
+        intensity=preprocessing.intensity,
+        grid=Grid(preprocessing.size_voxel, preprocessing.spacing_mm, preprocessing.interpolation),
+    )
+
+
 def _of_run(path: Path, store: Store) -> PageModel:
-    from lesslabel.runs.reopening import parse_again  # PyTorch is slow to import
+    from lesslabel.general.corrected_network import as_interactive
+    from lesslabel.runs.reopening import parse_again
 
     run = parse_again(path)
     run.load_weights()
-    method: Any = run.parsed.model
-    if not (hasattr(method, "prepare_image") or hasattr(method, "look_at")):
-        raise ConfigError(
-            f"--model {path}: {type(method).__name__} takes no clicks; name a run of an interactive method"
-        )
-    data = run.parsed.datamodule
+    method, data = run.parsed.model, run.parsed.datamodule
     if data.intensity.match is not None:
         raise ConfigError(f"--model {path}: its histograms are matched, which the page does not do; name another run")
     channels = None if len(store.channels) == method.in_channels else select_channels(data.view, store.channels)
     if channels is not None and len(channels) != method.in_channels:
         raise ConfigError(f"--model {path}: takes {method.in_channels} channels, the store has {len(store.channels)}")
-    first = getattr(getattr(method, "first_robot", None), "name", "")
+    model = as_interactive(method)
+    first = getattr(getattr(model, "first_robot", None), "name", "")
     return PageModel(
-        model=cast(InteractiveModel, method),
+        model=model,
         first=first if first in PROMPTS and first.endswith("-points") else "",
         described={"name": type(method).__name__, "run": path.resolve().name, "weights": hash_file(run.checkpoint)},
         channels=None if channels is None else tuple(channels),

@@ -31,7 +31,7 @@ def annotate(
         authors: who draws, without patient data; each gets a link.
         queue: ``queue.csv`` of `lesslabel select`; None takes all cases.
         kind: ``dense`` or ``scribble``.
-        model: what answers prompts: ``general``, ``training-free``, the folder of a run, or ``none``.
+        model: what answers prompts: ``general``, ``training-free``, the folder of a run or bundle, or ``none``.
         second_reading: whether every author draws every case, as ``NAME/AUTHOR``; else each case is drawn once.
         host: address to listen at; the default lets in nobody but this machine.
         port: 0 takes a free one.

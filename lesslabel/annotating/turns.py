@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lesslabel.annotating.wire import Runs
 from lesslabel.errors import DataError
 from lesslabel.interaction.prompts import Prompt, prompt_from_json
@@ -95,7 +97,26 @@ class Edit:
         return {"type": "edit", "what": self.what, "label": self.label, "plane": _json(self.plane), "value": self.value}
 
 
-Turn = Paint | Prompted | Edit
+@dataclass(frozen=True, eq=False)
+class Outlined:
+    """A label on a slice whose outline was moved: it has these voxels there and no others.
+
+    Attributes:
+        label: its code.
+        plane: the slice.
+        runs: all its voxels there, counted in the case.
+    """
+
+    label: int
+    plane: Plane
+    runs: Runs
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as a JSON object."""
+        return {"type": "outline", "label": self.label, "plane": _json(self.plane), "runs": self.runs.encode()}
+
+
+Turn = Paint | Prompted | Edit | Outlined
 
 
 def turn_from_json(content: Any, shape: tuple[int, int, int], values: tuple[int, ...]) -> Turn:
@@ -116,19 +137,33 @@ def turn_from_json(content: Any, shape: tuple[int, int, int], values: tuple[int,
         return _prompted(content, shape, values)
     if kind == "edit":
         return _edit(content, shape, values)
-    raise DataError(f"turn: type {kind!r}; give 'paint', 'prompts' or 'edit'")
+    if kind == "outline":
+        return _outlined(content, shape, values)
+    raise DataError(f"turn: type {kind!r}; give 'paint', 'prompts', 'edit' or 'outline'")
 
 
 def _paint(content: dict[str, Any], shape: tuple[int, int, int], values: tuple[int, ...]) -> Paint:
     require_fields("paint", content, {"type", "tool", "value", "runs"})
     if content["tool"] not in TOOLS:
         raise DataError(f"paint: tool {content['tool']!r}; give one of {', '.join(TOOLS)}")
-    if not isinstance(content["runs"], str):
-        raise DataError("paint: runs must be text; send gap and length in turn as LEB128 in base64")
-    runs = Runs.decode(content["runs"], shape[0] * shape[1] * shape[2])
+    return Paint(content["tool"], _known_value(content["value"], values), _runs("paint", content["runs"], shape))
+
+
+def _outlined(content: dict[str, Any], shape: tuple[int, int, int], values: tuple[int, ...]) -> Outlined:
+    require_fields("outline", content, {"type", "label", "plane", "runs"})
+    plane, runs = plane_from_json(content["plane"], shape), _runs("outline", content["runs"], shape)
+    if (np.unravel_index(runs.voxels, shape)[plane.axis] != plane.index).any():
+        raise DataError("outline: voxels of other slices; send those of the slice alone")
+    return Outlined(_known_value(content["label"], values), plane, runs)
+
+
+def _runs(what: str, text: Any, shape: tuple[int, int, int]) -> Runs:
+    if not isinstance(text, str):
+        raise DataError(f"{what}: runs must be text; send gap and length in turn as LEB128 in base64")
+    runs = Runs.decode(text, shape[0] * shape[1] * shape[2])
     if not len(runs.starts):
-        raise DataError("paint: no voxel; paint at least one")
-    return Paint(content["tool"], _known_value(content["value"], values), runs)
+        raise DataError(f"{what}: no voxel; send at least one")
+    return runs
 
 
 def _prompted(content: dict[str, Any], shape: tuple[int, int, int], values: tuple[int, ...]) -> Prompted:
@@ -143,7 +178,7 @@ def _prompted(content: dict[str, Any], shape: tuple[int, int, int], values: tupl
     points = sum(len(prompt.points) for prompt in prompts)
     if points > LARGEST_POINTS:
         raise DataError(f"prompts: {points} positions in one turn; give at most {LARGEST_POINTS}")
-    return Prompted(label, prompts, None if content["plane"] is None else _plane(content["plane"], shape))
+    return Prompted(label, prompts, None if content["plane"] is None else plane_from_json(content["plane"], shape))
 
 
 def _edit(content: dict[str, Any], shape: tuple[int, int, int], values: tuple[int, ...]) -> Edit:
@@ -151,7 +186,7 @@ def _edit(content: dict[str, Any], shape: tuple[int, int, int], values: tuple[in
     what, value = content["what"], content["value"]
     if what not in EDITS:
         raise DataError(f"edit: {what!r}; give one of {', '.join(EDITS)}")
-    plane = None if content["plane"] is None else _plane(content["plane"], shape)
+    plane = None if content["plane"] is None else plane_from_json(content["plane"], shape)
     if what == "fill-between" and plane is None:
         raise DataError("edit: fill-between needs the plane across which the slices lie")
     is_share = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1
@@ -164,7 +199,12 @@ def _json(plane: Plane | None) -> dict[str, int] | None:
     return None if plane is None else {"axis": plane.axis, "index": plane.index}
 
 
-def _plane(content: Any, shape: tuple[int, int, int]) -> Plane:
+def plane_from_json(content: Any, shape: tuple[int, int, int]) -> Plane:
+    """Read a slice of a case of that shape.
+
+    Raises:
+        DataError: if it is something else, or the case has no such slice.
+    """
     require_fields("plane", content, {"axis", "index"})
     axis, index = content["axis"], content["index"]
     if not _is_whole(axis) or not _is_whole(index) or not 0 <= axis <= 2 or not 0 <= index < shape[axis]:

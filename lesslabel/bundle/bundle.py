@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,14 @@ class Bundle:
         method = self.manifest.method
         return {"class_path": f"lesslabel.methods.{method.name}", "init_args": dict(method.settings)}
 
+    def channels_in(self, store: Store) -> list[int]:
+        """The indices of the bundle's channels in another store, found by name; a single one whatever it is called.
+
+        Raises:
+            ConfigError: if the store lacks one.
+        """
+        return _find_channels(self.manifest.channels, store)
+
     def data_settings(self, store: Path | str) -> dict[str, Any]:
         """The bundle's preprocessing of another store, as settings of the data module; plain values.
 
@@ -95,7 +103,7 @@ class Bundle:
         opened = Store(store)
         settings: dict[str, Any] = json.loads(to_json(asdict(self.manifest.preprocessing)))
         labels = {entry.name: _find_codes(entry, opened) for entry in self.manifest.classes}
-        channels = _find_channels(self.manifest.channels, opened)
+        channels = self.channels_in(opened)
         return {"store": str(store), **settings, "view": {"labels": labels, "channels": channels}}
 
     def data_module(
@@ -107,6 +115,7 @@ class Bundle:
         allow_missing: bool = False,
         centres: list[str] | None = None,
         workers: int = 0,
+        reference: str | None = None,
     ) -> SegmentationDataModule:
         """Make the data module that shows another store to the bundle's method.
 
@@ -117,18 +126,20 @@ class Bundle:
             allow_missing: the same.
             centres: the same.
             workers: the same.
+            reference: annotation to score against; None takes that of a `View`.
 
         Raises:
             ConfigError: if the store lacks a label or a channel.
         """
         settings, preprocessing = self.data_settings(store), self.manifest.preprocessing
+        view = View(**settings["view"])
         return SegmentationDataModule(
             str(store),
             split=split,
             fold=fold,
             allow_missing=allow_missing,
             centres=centres,
-            view=View(**settings["view"]),
+            view=view if reference is None else replace(view, reference=reference),
             dimensions=preprocessing.dimensions,
             size_voxel=preprocessing.size_voxel,
             spacing_mm=preprocessing.spacing_mm,

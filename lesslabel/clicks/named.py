@@ -1,9 +1,10 @@
-"""Click protocols of the models that need no run: the general clicker, and those without training."""
+"""Click protocols of models by name: the general clicker, those without training, and bundles."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lesslabel.bundle import load_bundle
 from lesslabel.clicks.chosen_data import OtherStore
 from lesslabel.clicks.protocol import play_protocol
 from lesslabel.clicks.simulator import ClickProtocol, ClickSimulator
@@ -12,7 +13,9 @@ from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.view import View
 from lesslabel.errors import ConfigError
 from lesslabel.files import hash_file
-from lesslabel.general.loading import GENERAL, NAMED, WEIGHTS, load_model
+from lesslabel.general.corrected_network import CorrectedNetwork
+from lesslabel.general.loading import GENERAL, NAMED, WEIGHTS, load_model, origin_of
+from lesslabel.interaction.model import InteractiveModel
 from lesslabel.interaction.robots import ErrorCentreRobot
 from lesslabel.interaction.wrappers import wrapped
 
@@ -31,12 +34,13 @@ def model_clicks(
     skip_damaged: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Any]:
-    """Simulate prompts for every object of a store with a model of `NAMED`; see `run_clicks`.
+    """Simulate prompts for every object of a store with a model that is no run; see `run_clicks`.
 
-    Images keep their grid and intensities. The first prompt is a click at the centre of the object.
+    Images keep their grid and intensities, but for a bundle, which brings its own preprocessing and classes: its
+    segmentation is corrected by the prompts. The first prompt is a click at the centre of the object.
 
     Args:
-        name: one of `NAMED`.
+        name: one of `NAMED`, or the folder of a bundle.
         protocol: the rules of the clicks.
         out: folder to make.
         store: whose objects are clicked.
@@ -55,23 +59,12 @@ def model_clicks(
         ConfigError: if there is no such model, it does not take such images, or it needs a library that is missing.
         DataError: see `run_clicks`.
     """
-    if name not in NAMED:
-        raise ConfigError(f"--model {name}: say {', '.join(NAMED)}, or name a run with --run")
-    model: Any = load_model(name, dimensions=dimensions)
-    view = View() if store.reference is None else View(reference=store.reference)
-    data = SegmentationDataModule(
-        str(store.path),
-        split=store.split,
-        fold=store.fold,
-        view=view,
-        dimensions=dimensions,
-        intensity=Intensity(name="none"),
-    )
+    origin = origin_of(name)
+    if origin == "run":
+        raise ConfigError(f"--model {name}: no bundle; say {', '.join(NAMED)}, or name a run with --run")
+    model, data, described = _of_bundle(name, store) if origin == "bundle" else _of_package(name, store, dimensions)
     facts = {
-        "method": name,
-        "run": name,
-        "settings": [],
-        "checkpoint": hash_file(WEIGHTS)[:12] if name == GENERAL else "none",
+        **described,
         "unseen_store": True,
         "device": "cpu",
         **({"wrappers": list(wrappers)} if wrappers else {}),
@@ -88,3 +81,31 @@ def model_clicks(
         skip_damaged=skip_damaged,
         progress=progress,
     )
+
+
+def _of_package(
+    name: str, store: OtherStore, dimensions: int
+) -> tuple[InteractiveModel, SegmentationDataModule, dict[str, Any]]:
+    data = SegmentationDataModule(
+        str(store.path),
+        split=store.split,
+        fold=store.fold,
+        view=View() if store.reference is None else View(reference=store.reference),
+        dimensions=dimensions,
+        intensity=Intensity(name="none"),
+    )
+    model: Any = load_model(name, dimensions=dimensions)
+    weights = hash_file(WEIGHTS)[:12] if name == GENERAL else "none"
+    return model, data, {"method": name, "run": name, "settings": [], "checkpoint": weights}
+
+
+def _of_bundle(name: str, store: OtherStore) -> tuple[InteractiveModel, SegmentationDataModule, dict[str, Any]]:
+    bundle = load_bundle(name)
+    data = bundle.data_module(store.path, split=store.split, fold=store.fold, reference=store.reference)
+    facts = {
+        "method": bundle.manifest.method.name,
+        "run": bundle.path.resolve().name,
+        "settings": [],
+        "checkpoint": bundle.model_sha256[:12],
+    }
+    return CorrectedNetwork(bundle.build_method()), data, facts

@@ -38,6 +38,8 @@ class Effort:
         strokes: lines, brush strokes and outlines, each drawn in one go.
         slices: how many slices were looked at, along any axis.
         prompts: how often each kind of prompt and tool was used, by name.
+        prelabel_dice: Dice of the map that the work began with and the finished one, mean over labels; None if it began
+            with nothing.
     """
 
     active_s: float
@@ -45,6 +47,7 @@ class Effort:
     strokes: int = 0
     slices: int = 0
     prompts: tuple[tuple[str, int], ...] = ()
+    prelabel_dice: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Models by name: the general clicker whose weights come with the package, those without training, and runs."""
+"""Models by name: the general clicker of the package, those without training, bundles and runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lesslabel.bundle import load_bundle
+from lesslabel.bundle.contents import MANIFEST
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.files import hash_file, read_json
 from lesslabel.interaction.classical import CLASSICAL
@@ -24,6 +26,7 @@ from lesslabel.runs.weights import load_weights
 Named = Literal["general", "training-free"]
 GENERAL, TRAINING_FREE = "general", "training-free"
 NAMED = (GENERAL, TRAINING_FREE, *CLASSICAL)
+Origin = Literal["general", "training-free", "classical", "bundle", "run"]
 WEIGHTS = Path(__file__).parent / "weights" / "general.safetensors"
 """The weights that come with the package; a JSON file beside them has their hash and how they were made."""
 
@@ -49,6 +52,23 @@ class AnyChannels(Wrapper):
         )
 
 
+def origin_of(name: str | Path) -> Origin:
+    """What a name of a model means, wherever one is given.
+
+    A folder with a ``bundle.json`` is a bundle; any other name is that of a run, which is there or not.
+
+    Args:
+        name: one of `NAMED`, or the folder of a bundle or run.
+    """
+    if str(name) == GENERAL:
+        return "general"
+    if str(name) == TRAINING_FREE:
+        return "training-free"
+    if str(name) in CLASSICAL:
+        return "classical"
+    return "bundle" if (Path(name) / MANIFEST).is_file() else "run"
+
+
 @overload
 def load_model(run: Literal["general"], *, dimensions: int = 2) -> AnyChannels: ...
 @overload
@@ -60,30 +80,33 @@ def load_model(
 def load_model(
     run: str | Path, *, dimensions: int = 2
 ) -> SegmentationMethod | AnyChannels | TrainingFree | SeededModel:
-    """Load a model: that of a finished run, or one of those that need no run of yours.
+    """Load a model: that of a finished run or of a bundle, or one of those that need no run of yours.
 
     ``general`` is the general clicker, with the weights that come with the package; ``training-free`` has none, nor
     have the classical ones, which are there to compare with: ``grabcut``, ``graph-cut`` and ``random-walker``
     (`lesslabel.interaction.classical`). All of them are for an `InteractiveSession`. Of a run it is the method with its
-    best or else its last weights; the data of its training are not needed.
+    best or else its last weights, of a bundle the method with the weights of the bundle; the data of the training are
+    not needed.
 
     Args:
-        run: one of `NAMED`, or the folder of a run.
+        run: one of `NAMED`, or the folder of a run or bundle.
         dimensions: 2 for slices, 3 for volumes; ``general`` and ``grabcut`` are for slices. Of a run it is its own.
 
     Raises:
         ConfigError: if ``general`` or ``grabcut`` is asked for volumes, or OpenCV is missing for ``grabcut``.
         RunError: if there is no finished run, or the weights of the package are damaged.
+        DataError: if the bundle is damaged.
     """
-    if str(run) == TRAINING_FREE:
+    origin = origin_of(run)
+    if origin == TRAINING_FREE:
         return TrainingFree(dimensions=dimensions)
-    if str(run) in CLASSICAL:
+    if origin == "classical":
         return CLASSICAL[str(run)](dimensions=dimensions)
-    if str(run) == GENERAL:
+    if origin == GENERAL:
         if dimensions != 2:
             raise ConfigError(f"dimensions: {dimensions}; the general clicker takes slices, training-free volumes too")
         return load_general()
-    return load_model_of_run(run)
+    return load_bundle(run).build_method() if origin == "bundle" else load_model_of_run(run)
 
 
 def load_general(weights: Path = WEIGHTS, *, settings: dict[str, Any] | None = None) -> AnyChannels:

@@ -88,7 +88,8 @@ class RandomWalker(SeededModel):
                 spacing=spacing,
                 channel_axis=0,
             )
-        return np.clip(reached[0], 0, 1).astype(np.float32)
+        probability: NDArray[np.float32] = np.clip(reached[0], 0, 1).astype(np.float32)
+        return probability
 
 
 class GrabCut(SeededModel):

@@ -16,7 +16,7 @@ def annotate(given: list[str]) -> int:
     parser.add_argument("--queue", type=Path, default=None, help="queue.csv of `lesslabel select`; else all cases")
     parser.add_argument("--kind", choices=("dense", "scribble"), default="dense", help="what is drawn")
     parser.add_argument(
-        "--model", default="general", help="what answers prompts: general, training-free, a RUN, or none"
+        "--model", default="general", help="what answers prompts: general, training-free, a RUN, a BUNDLE, or none"
     )
     parser.add_argument(
         "--second-reading", action="store_true", help="every author draws every case, as NAME/AUTHOR, for `raters`"

@@ -22,9 +22,8 @@ def clicks(given: list[str]) -> int:
     whose.add_argument("--run", type=Path, default=None, help="finished run of an interactive method")
     whose.add_argument(
         "--model",
-        choices=("general", "training-free", "grabcut", "graph-cut", "random-walker"),
         default="general",
-        help="without a run, for a --store",
+        help="without a run, for a --store: general, training-free, grabcut, graph-cut, random-walker, or a bundle",
     )
     parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="of a model without a run")
     parser.add_argument("--out", type=Path, default=None, help="folder to make; default RUN/clicks")

@@ -80,6 +80,13 @@ export class Casework {
     if (answer) this.given(answer, { type: "paint", tool, value });
   }
 
+  /** The voxels that a label has on a slice from now on. */
+  async outline(label: number, plane: Plane, voxels: Set<number>): Promise<void> {
+    const turn = { type: "outline" as const, label, plane, runs: encodeRuns(voxels) };
+    const answer = await this.send("turns", () => ({ turn }));
+    if (answer) this.given(answer, { type: "outline", label });
+  }
+
   /** Prompts that the model answers. */
   async prompt(label: number, plane: Plane | null, prompts: Prompt[]): Promise<void> {
     const turn = { type: "prompts" as const, label, plane, prompts };

@@ -62,17 +62,24 @@ export function strokeVoxels(
 
 /** Flat indices of the voxels whose centres a closed line on a slice encloses. */
 export function polygonVoxels(vertices: readonly Voxel[], plane: Plane, shape: Voxel): Set<number> {
+  return ringsVoxels([vertices], plane, shape);
+}
+
+/** Flat indices of the voxels whose centres an odd number of closed lines on a slice enclose. */
+export function ringsVoxels(rings: readonly (readonly Voxel[])[], plane: Plane, shape: Voxel): Set<number> {
   const [first, second] = axesOf(plane);
   const inside = new Set<number>();
   for (let down = 0; down < shape[first]; down++) {
     const crossings: number[] = [];
-    vertices.forEach((from, place) => {
-      const to = vertices[(place + 1) % vertices.length];
-      if (from[first] <= down !== to[first] <= down) {
-        const share = (down - from[first]) / (to[first] - from[first]);
-        crossings.push(from[second] + share * (to[second] - from[second]));
-      }
-    });
+    for (const ring of rings) {
+      ring.forEach((from, place) => {
+        const to = ring[(place + 1) % ring.length];
+        if (from[first] <= down !== to[first] <= down) {
+          const share = (down - from[first]) / (to[first] - from[first]);
+          crossings.push(from[second] + share * (to[second] - from[second]));
+        }
+      });
+    }
     crossings.sort((left, right) => left - right);
     for (let place = 0; place + 1 < crossings.length; place += 2) {
       const last = Math.min(Math.floor(crossings[place + 1]), shape[second] - 1);

@@ -16,14 +16,20 @@ export class Marks {
     private readonly viewer: Viewer,
   ) {}
 
-  /** Draws the prompts of the turns that stand on the slices on screen, where to click next, and a sketch. */
-  draw(turns: readonly TurnEntry[], suggested: Voxel | null, sketch: Sketch | null): void {
+  /** Draws what lies below, the prompts of the turns that stand on the slices on screen, where to click, and a sketch. */
+  draw(
+    turns: readonly TurnEntry[],
+    suggested: Voxel | null,
+    sketch: Sketch | null,
+    below: (context: CanvasRenderingContext2D) => void,
+  ): void {
     const ratio = window.devicePixelRatio;
     const { clientWidth, clientHeight } = this.canvas;
     this.canvas.width = clientWidth * ratio;
     this.canvas.height = clientHeight * ratio;
     const context = this.canvas.getContext("2d") as CanvasRenderingContext2D;
     context.scale(ratio, ratio);
+    below(context);
     context.lineWidth = 2;
     const planes = this.viewer.planes;
     for (const { turn, stands } of turns) {

@@ -8,6 +8,7 @@ import { Panels, ask, element } from "./panels";
 import { Refused, Server } from "./server";
 import { Hand, type Settings, type ToolName } from "./tools";
 import type { Desk, Voxel } from "./types";
+import { Uncertainty } from "./uncertainty";
 import { Viewer, type Layout } from "./viewer";
 
 const LOOK_AFTER_MS = 300;
@@ -16,6 +17,7 @@ const TOOLS: Record<ToolName, { text: string; key: string }> = {
   brush: { text: "brush", key: "b" },
   eraser: { text: "eraser", key: "e" },
   "polygon-fill": { text: "outline", key: "o" },
+  vertices: { text: "vertices", key: "v" },
   click: { text: "click", key: "c" },
   "prompt-scribble": { text: "stroke", key: "d" },
   box: { text: "box", key: "r" },
@@ -41,6 +43,7 @@ class Page {
   private readonly viewer = new Viewer(this.canvas);
   private readonly marks = new Marks(this.marksCanvas, this.viewer);
   private readonly server = new Server((connected, unsent) => this.panels.connection(connected, unsent));
+  private readonly uncertainty = new Uncertainty(this.server, this.viewer);
   private readonly settings: Settings;
   private readonly hand: Hand;
   private readonly panels: Panels;
@@ -131,6 +134,7 @@ class Page {
     this.work?.end();
     this.work = null;
     this.hand.forget();
+    this.uncertainty.forget();
   }
 
   private async finish(nothingToMark = false): Promise<void> {
@@ -185,10 +189,16 @@ class Page {
     if (!this.work) return;
     this.panels.turns(this.work, this.desk);
     this.redraw();
+    void this.askUncertainty();
   }
 
   private redraw(): void {
-    if (this.work) this.marks.draw(this.work.turns, this.hinting ? this.work.suggested : null, this.hand.sketch);
+    if (!this.work) return;
+    const suggested = this.hinting ? this.work.suggested : null;
+    this.marks.draw(this.work.turns, suggested, this.hand.sketch, (context) => {
+      this.uncertainty.draw(context);
+      this.hand.outline.draw(context);
+    });
   }
 
   /** Other slices are on screen; what stays there for a moment was looked at. */
@@ -200,6 +210,7 @@ class Page {
     this.lookTimer = window.setTimeout(() => {
       this.work?.look(this.viewer.planes);
       if (this.work) this.panels.looked(this.work);
+      void this.askUncertainty();
     }, LOOK_AFTER_MS);
   }
 
@@ -249,6 +260,7 @@ class Page {
   private chooseLabel(code: number): void {
     this.settings.label = code;
     this.panels.label(code);
+    void this.askUncertainty();
   }
 
   private toggleLabel(code: number): void {
@@ -261,7 +273,7 @@ class Page {
     if (kind === "scribble") return ["scribble", "eraser", "window", "pan"];
     const prompting = (Object.keys(PROMPT_OF) as ToolName[]).filter((tool) => model?.prompts.includes(PROMPT_OF[tool]!));
     const points: ToolName[] = model?.first ? ["points"] : [];
-    return ["brush", "eraser", "polygon-fill", ...points, ...prompting, "window", "pan"];
+    return ["brush", "eraser", "polygon-fill", "vertices", ...points, ...prompting, "window", "pan"];
   }
 
   private actions(): Action[] {
@@ -306,8 +318,28 @@ class Page {
     return [
       { name: "largest", text: "keep the largest part", key: "l", run: () => edit("largest-component", false) },
       { name: "fill", text: "fill between marked slices", key: "m", run: () => edit("fill-between", true) },
+      { name: "uncertainty", text: "show how uncertain the model is", key: "u", run: () => void this.toggleUncertainty() },
       { name: "hint", text: "show where a click would help", key: "h", run: () => this.hint() },
     ];
+  }
+
+  private async toggleUncertainty(): Promise<void> {
+    this.uncertainty.on = !this.uncertainty.on;
+    const answered = await this.askUncertainty();
+    if (this.uncertainty.on && !answered) this.panels.say("the model has not answered on this slice; give a prompt first");
+  }
+
+  /** Fetches the map of the slice on screen, if it is wanted. */
+  private async askUncertainty(): Promise<boolean> {
+    const { work } = this;
+    let answered = false;
+    try {
+      if (work && this.uncertainty.on) answered = await this.uncertainty.ask(work.content.key, this.settings.label);
+    } catch (error) {
+      this.panels.say(error instanceof Error ? error.message : String(error), true);
+    }
+    this.redraw();
+    return answered;
   }
 
   /** Shows where a click would teach the model most, and goes there. */

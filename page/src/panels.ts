@@ -74,7 +74,8 @@ export class Panels {
       const code = turn.type === "paint" ? turn.value : turn.label;
       const label = desk.labels.find((each) => each.code === code)?.name ?? "background";
       const given = turn.type === "prompts" ? turn.prompts.map((prompt) => prompt.type).join(", ") : "";
-      const what = turn.type === "paint" ? turn.tool : turn.type === "edit" ? turn.what : given;
+      const outlined = turn.type === "outline" ? "outline" : given;
+      const what = turn.type === "paint" ? turn.tool : turn.type === "edit" ? turn.what : outlined;
       return turn.type === "paint" && turn.tool === "eraser" ? "eraser" : `${what}: ${label}`;
     };
     element("turns").replaceChildren(

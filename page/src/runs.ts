@@ -27,23 +27,30 @@ export function applyChanges(
   written?: (start: number, end: number) => void,
 ): void {
   for (const { value, runs } of changes) {
-    const text = atob(runs);
-    let at = 0;
-    let place = 0;
-    const next = (): number => {
-      let number = 0;
-      for (let factor = 1; ; factor *= 128) {
-        const byte = text.charCodeAt(place++);
-        number += (byte & 127) * factor;
-        if (byte < 128) return number;
-      }
-    };
-    while (place < text.length) {
-      const start = at + next();
-      at = start + next();
-      labels.fill(value, start, at);
-      written?.(start, at);
+    for (const [start, end] of decodeRuns(runs)) {
+      labels.fill(value, start, end);
+      written?.(start, end);
     }
+  }
+}
+
+/** The runs of a text, each as its first voxel and the one after its last. */
+export function* decodeRuns(runs: string): Generator<[number, number]> {
+  const text = atob(runs);
+  let at = 0;
+  let place = 0;
+  const next = (): number => {
+    let number = 0;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = text.charCodeAt(place++);
+      number += (byte & 127) * factor;
+      if (byte < 128) return number;
+    }
+  };
+  while (place < text.length) {
+    const start = at + next();
+    at = start + next();
+    yield [start, at];
   }
 }
 

@@ -1,6 +1,6 @@
 // Speaks to the server: one message after the other, sent again until it is answered.
 
-import type { Answer, Case, Desk } from "./types";
+import type { Answer, Case, Desk, Levels, Plane } from "./types";
 
 /** The server said no; its message says why and what to do. */
 export class Refused extends Error {
@@ -35,6 +35,11 @@ export class Server {
 
   async image(key: string): Promise<ArrayBuffer> {
     return (await this.get(`/api/cases/${key}/image`)).arrayBuffer();
+  }
+
+  async uncertainty(key: string, label: number, { axis, index }: Plane): Promise<Levels | null> {
+    const answer = await this.get(`/api/cases/${key}/uncertainty?label=${label}&axis=${axis}&index=${index}`);
+    return ((await answer.json()) as { uncertainty: Levels | null }).uncertainty;
   }
 
   open(key: string, takeOver: boolean): Promise<Case> {

@@ -2,6 +2,7 @@
 
 import { axesOf, inVolume, onPlane, polygonVoxels, strokeVoxels } from "./geometry";
 import type { Casework } from "./casework";
+import { OutlineEditor } from "./outline";
 import type { Plane, Prompt, Voxel } from "./types";
 import type { Viewer } from "./viewer";
 
@@ -10,6 +11,7 @@ export type ToolName =
   | "eraser"
   | "scribble"
   | "polygon-fill"
+  | "vertices"
   | "click"
   | "prompt-scribble"
   | "box"
@@ -52,6 +54,7 @@ interface Grip {
 
 export class Hand {
   sketch: Sketch | null = null;
+  readonly outline: OutlineEditor;
   private grip: Grip | null = null;
   private collected: Voxel[] = [];
   private collectedOn: Plane | null = null;
@@ -60,13 +63,19 @@ export class Hand {
     private readonly viewer: Viewer,
     private readonly settings: Settings,
     private readonly casework: () => Casework | null,
-  ) {}
+  ) {
+    this.outline = new OutlineEditor(viewer);
+  }
 
   down(left: number, top: number, background: boolean): void {
     const work = this.casework();
     const there = this.viewer.at(left, top);
     if (!work || !there) return;
     const { voxel, plane } = there;
+    if (this.settings.tool === "vertices") {
+      this.outline.down(voxel, plane, [left, top], background, work);
+      return;
+    }
     if (this.settings.tool === "points" || this.settings.tool === "polygon" || this.settings.tool === "polygon-fill") {
       this.collect(voxel, plane);
       return;
@@ -79,6 +88,11 @@ export class Hand {
   move(left: number, top: number): void {
     const work = this.casework();
     const { grip } = this;
+    if (this.settings.tool === "vertices") {
+      const there = this.viewer.at(left, top);
+      if (there) this.outline.move(there.voxel);
+      return;
+    }
     if (!work || !grip) return;
     if (this.settings.tool === "window") {
       const [low, high] = grip.window;
@@ -103,6 +117,7 @@ export class Hand {
     const { grip } = this;
     this.grip = null;
     this.sketch = null;
+    this.outline.up();
     if (!work || !grip) return;
     const { tool } = this.settings;
     const first = grip.line[0];
@@ -129,6 +144,10 @@ export class Hand {
   /** Ends what was collected point by point. */
   async complete(): Promise<void> {
     const work = this.casework();
+    if (work && this.settings.tool === "vertices") {
+      await this.outline.complete(work);
+      return;
+    }
     const plane = this.collectedOn;
     const points = this.collected;
     this.forget();
@@ -151,6 +170,7 @@ export class Hand {
     this.collectedOn = null;
     this.sketch = null;
     this.grip = null;
+    this.outline.forget();
   }
 
   private collect(voxel: Voxel, plane: Plane): void {

@@ -52,6 +52,7 @@ export type Prompt = { type: string; version: 1 } & Record<string, unknown>;
 
 export type Turn =
   | { type: "paint"; tool: string; value: number; runs?: string }
+  | { type: "outline"; label: number; plane?: Plane; runs?: string }
   | { type: "prompts"; label: number; plane: Plane | null; prompts: Prompt[] }
   | { type: "edit"; what: string; label: number; plane: Plane | null; value: number | null };
 
@@ -85,4 +86,11 @@ export interface Answer extends Partial<Case> {
   again?: boolean;
   /** Where a click would teach the model most. */
   suggested?: Voxel | null;
+}
+
+/** How uncertain the model was on a slice, as three levels of blocks of voxels. */
+export interface Levels {
+  block: number;
+  shape: [number, number];
+  levels: string[];
 }

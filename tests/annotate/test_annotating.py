@@ -8,10 +8,14 @@ import pytest
 from desks import SHAPE, Page, click_turn, make_desk, seen_all, truth
 
 from lesslabel.annotating.desk import Desk
+from lesslabel.annotating.levels import LARGEST_BYTES, levels_to_json
+from lesslabel.annotating.wire import Runs
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.data.queue import Queue, QueueRow, write_queue
 from lesslabel.data.store import Store
+from lesslabel.interaction import Click, History
+from lesslabel.interaction.training_free import TrainingFree
 
 
 def test_clicks_and_brush_become_an_annotation_of_the_store(store: Store, page: Page) -> None:
@@ -254,6 +258,67 @@ def test_the_queue_gives_order_reason_slices_and_a_start(store: Store, tmp_path:
     assert drawn.covered_slices == (0, 4)
     assert (drawn.labels[1:4] == IGNORE).all()
     assert np.array_equal(drawn.labels[4], page.labels[4])
+    assert drawn.effort is not None
+    before, after = truth()[4] == 1, page.labels[4] == 1  # the other label is as it was
+    dice = 2 * (before & after).sum() / (before.sum() + after.sum())
+    assert drawn.effort.prelabel_dice == pytest.approx((1 + dice) / 2, abs=1e-4)
+
+
+def outline(mask: np.ndarray, label: int = 1, z: int = 2) -> dict[str, object]:
+    runs = Runs.of_voxels(np.flatnonzero(mask)).encode()
+    return {"type": "outline", "label": label, "plane": {"axis": 0, "index": z}, "runs": runs}
+
+
+def test_an_outline_is_what_the_label_is_on_its_slice_and_nothing_else(store: Store, page: Page) -> None:
+    page.open()
+    page.click(2, (12, 10), 1)
+    page.click(2, (28, 20), 2)
+    page.click(3, (12, 10), 1)
+    before = page.labels.copy()
+    moved = np.zeros(SHAPE, bool)
+    moved[2, 12:30, 10:20] = True  # over a part of the other label
+    page.done("turns", turn=outline(moved))
+    assert np.array_equal(page.labels[3], before[3])
+    assert np.array_equal(page.labels == 2, before == 2)
+    assert np.array_equal(page.labels[2] == 1, moved[2] & (before[2] != 2))
+    again = Page(make_desk(store), tab="tab1")
+    content = again.open(page.key)
+    assert np.array_equal(again.labels, page.labels)
+    assert content["turns"][-1]["turn"] == {"type": "outline", "label": 1}
+    page.done("remove", number=4)
+    assert np.array_equal(page.labels, before)
+    assert "other slices" in page.post("turns", turn=outline(moved, z=3)).json()["error"]
+
+
+def test_uncertainty_comes_for_the_slice_on_screen(store: Store, page: Page) -> None:
+    page.open()
+    url, where = f"/api/cases/{page.key}/uncertainty", {"label": 1, "axis": 0, "index": 2}
+    assert page.client.get(url, params=where).json() == {"uncertainty": None}
+    page.click(2, (12, 10), 1)
+    answer = page.client.get(url, params=where)
+    levels = answer.json()["uncertainty"]
+    assert (levels["block"], levels["shape"], len(levels["levels"])) == (1, [40, 32], 3)
+    case = store.read("case0")
+    seen = TrainingFree().prepare_image(case.image[:, 2], case.spacing_mm[1:]).answer(History(((Click((12, 10)),),)))
+    most = np.flatnonzero(seen.uncertainty >= 0.75 * seen.uncertainty.max())
+    assert np.array_equal(Runs.decode(levels["levels"][2], 40 * 32).voxels, most)
+    assert len(answer.content) < 30_000
+    assert page.client.get(url, params=where | {"label": 2}).json() == {"uncertainty": None}
+    assert page.client.get(url, params=where | {"index": 99}).status_code == 422
+    again = Page(make_desk(store), tab="tab1")  # the answer is not in the journal: the model is asked again
+    again.open(page.key)
+    assert again.client.get(url, params=where).json()["uncertainty"] == levels
+
+
+def test_levels_of_noise_stay_small() -> None:
+    noise = np.random.default_rng(0).random((512, 512)).astype(np.float32)
+    levels = levels_to_json(noise)
+    assert sum(map(len, levels["levels"])) <= LARGEST_BYTES
+    assert levels["block"] > 1
+    one = np.zeros((7, 5), np.float32)
+    one[6, 4], one[0, 0] = 1.0, 0.3
+    assert [Runs.decode(runs, 35).voxels.tolist() for runs in levels_to_json(one)["levels"]] == [[0], [], [34]]
+    assert levels_to_json(one * 0)["levels"] == ["", "", ""]
 
 
 def edit(what: str, label: int = 1, plane: object = None, value: float | None = None) -> dict[str, object]:

@@ -139,6 +139,7 @@ def _read_effort(group: h5py.Group) -> Effort | None:
         strokes=int(content["strokes"]),
         slices=int(content["slices"]),
         prompts=tuple((str(name), int(count)) for name, count in content["prompts"]),
+        prelabel_dice=None if content.get("prelabel_dice") is None else float(content["prelabel_dice"]),
     )
 
 

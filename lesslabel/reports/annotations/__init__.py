@@ -1,0 +1,1 @@
+"""The page of annotations: what they cost, and what came of it."""
