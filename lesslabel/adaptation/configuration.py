@@ -28,7 +28,8 @@ def model_of(bundle: Bundle, name: str, more: Mapping[str, Any] | None = None) -
     settings = {key: value for key, value in bundle.manifest.method.settings.items() if key in common}
     method = MethodConfig(name, {**settings, **(more or {})})
     with torch.device("meta"):
-        alike = method.build().state_dict().keys() == bundle.manifest.build_method().state_dict().keys()
+        built, given = method.build(), bundle.manifest.build_method().state_dict()
+        alike = built.state_dict().keys() == built.complete_weights(given).keys()
     if not alike:
         raise ConfigError(
             f"{bundle.path}: {bundle.manifest.method.name} has other networks than {name}, which goes on with one; "

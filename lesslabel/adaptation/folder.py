@@ -81,8 +81,13 @@ def train_stage(
     """
     file = run.with_suffix(".yaml")
     write_text(file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
-    if (run / "checkpoints" / "last.ckpt").is_file():
+    if has_begun(run):
         return training(file, run=run, overrides=settings, resume=True)
     if run.exists():  # interrupted in the first epoch
         shutil.rmtree(run)
     return training(file, run=run, overrides=settings, weights=weights)
+
+
+def has_begun(run: Path) -> bool:
+    """Whether a stage has a checkpoint to resume from; it needs no weights to start from then."""
+    return (run / "checkpoints" / "last.ckpt").is_file()

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from lesslabel.adaptation.configuration import data_of, model_of, run_settings
-from lesslabel.adaptation.folder import begin_adaptation, train_stage
+from lesslabel.adaptation.folder import begin_adaptation, has_begun, train_stage
 from lesslabel.adaptation.pseudo_labels import NAME, require_confidence, write_pseudo_labels
 from lesslabel.adaptation.without_labels import make_adaptation
 from lesslabel.bundle import Bundle
@@ -112,7 +112,10 @@ def adapt_without_labels(
     adaptation, settings = make_adaptation(rival), settings_of(overrides=overrides)
     begin_adaptation(out, bundle, store, {"without_labels": rival}, settings)
     config = adaptation.configure(bundle, store, out)
-    return train_stage(out / rival, config, bundle.weights, settings, fit if adaptation.trains else adopt)
+    weights = bundle.weights
+    if not has_begun(out / rival):
+        weights = adaptation.weights(bundle, settings_of(config) + settings, out)
+    return train_stage(out / rival, config, weights, settings, fit if adaptation.trains else adopt)
 
 
 def _label_the_rest(first: RunFolder, queue: Queue, out: Path, confidence: float) -> int:

@@ -1,6 +1,8 @@
 """Training methods: one file for each paper, with one base class."""
 
 from lesslabel.methods.adapt.adami import AdaMI
+from lesslabel.methods.adapt.dpl import DPL
+from lesslabel.methods.adapt.shot import SHOT
 from lesslabel.methods.adapt.tent import Tent
 from lesslabel.methods.base import Prediction, SegmentationMethod
 from lesslabel.methods.inference import Inference
@@ -51,8 +53,10 @@ __all__ = [
     "DAN",
     "DMPLS",
     "DMSPS",
+    "DPL",
     "DTC",
     "MMIIS",
+    "SHOT",
     "URPC",
     "USTM",
     "AdaMI",

@@ -127,6 +127,10 @@ class SegmentationMethod(pl.LightningModule):
             resumed: the run resumes from a checkpoint, so buffers are already filled.
         """
 
+    def complete_weights(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Complete the weights of another method that training starts from, for example by those of a teacher."""
+        return weights
+
     # The same for all methods -----------------------------------------------------------------------------------------
 
     def probabilities(self, image: Tensor) -> Tensor:

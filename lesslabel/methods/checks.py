@@ -1,5 +1,7 @@
 """Checks of the settings of methods; each error is one line that names the setting."""
 
+import math
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from lesslabel.errors import ConfigError
@@ -47,6 +49,20 @@ def require_share(**values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not 0 <= value <= 1:
             raise ConfigError(f"model.{name} must be in [0, 1], got {value}")
+
+
+def require_class_shares(class_shares: Sequence[float], num_classes: int) -> None:
+    """Refuse what is no share for each class.
+
+    Raises:
+        ConfigError: names them.
+    """
+    known = len(class_shares) == num_classes and min(class_shares) > 0.0
+    if not known or not math.isclose(sum(class_shares), 1.0, rel_tol=1e-6):
+        raise ConfigError(
+            f"model.class_shares needs {num_classes} positive shares that sum to 1, background first, got "
+            f"{class_shares}"
+        )
 
 
 def require_choice(literal: Any, **values: object) -> None:

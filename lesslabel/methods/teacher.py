@@ -1,6 +1,6 @@
 """A teacher, the exponential moving average of its student, and the base class of methods with a teacher."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Literal, get_args
@@ -73,6 +73,22 @@ class Teacher(nn.Module):
                 statistic.copy_(current)
 
 
+def with_copies(weights: Mapping[str, Tensor], copy: str) -> Mapping[str, Tensor]:
+    """Complete the weights of a method by those of a `Teacher` that starts as a copy of its network.
+
+    Args:
+        weights: by name, those of the network beginning with ``network.``.
+        copy: name of the teacher in the method.
+
+    Returns:
+        The same if they hold the teacher, else its weights too.
+    """
+    if any(name.startswith(f"{copy}.") for name in weights):
+        return weights
+    copied = {f"{copy}.{name}": tensor.clone() for name, tensor in weights.items() if name.startswith("network.")}
+    return {**weights, **copied}
+
+
 def warmed_up_decay(step: int, decay: float) -> float:
     """Compute min(1 − 1 / (step + 1), decay): the plain average in the first steps, then the exponential one.
 
@@ -137,6 +153,10 @@ class TeacherMethod(SegmentationMethod):
         """Predict with the student or the teacher, as set by `predict_with`."""
         result: Tensor = self.network(image) if self.predict_with == "student" else self.teacher(image)
         return result
+
+    def complete_weights(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Let the teacher start as a copy of a network without one."""
+        return with_copies(weights, "teacher")
 
     def after_update(self) -> None:
         """Update the teacher."""

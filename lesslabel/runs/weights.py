@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lesslabel.errors import RunError
 from lesslabel.files import hash_file
+from lesslabel.methods import SegmentationMethod
 
 
 def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
@@ -27,13 +28,15 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """Give a model the weights of a file; every tensor must fit.
 
     Args:
-        model: takes the weights.
+        model: takes the weights; a method may complete them, see `SegmentationMethod.complete_weights`.
         path: safetensors file, such as that of a bundle.
 
     Raises:
         RunError: if the file cannot be read, or holds other tensors than the model has; names the first.
     """
-    weights = _read(path)
+    weights: Mapping[str, Tensor] = _read(path)
+    if isinstance(model, SegmentationMethod):
+        weights = model.complete_weights(weights)
     mine = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     theirs = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     for name in sorted(mine.keys() | theirs.keys()):

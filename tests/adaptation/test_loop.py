@@ -107,6 +107,9 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "Histogram matching",
         "Tent",
         "AdaMI",
+        "Batch statistics",
+        "SHOT",
+        "DPL",
     ]
     assert all(scores != dice["none"] for rival, scores in dice.items() if rival != "none")
 

@@ -22,7 +22,9 @@ from lesslabel.methods import (
     DAN,
     DMPLS,
     DMSPS,
+    DPL,
     DTC,
+    SHOT,
     URPC,
     USTM,
     AdaMI,
@@ -170,6 +172,8 @@ ROWS = [
     Row("omni", lambda shape: Omni(CLASSES, threshold=0.35, network=shape), ("cross_entropy", "dice")),
     Row("tent", lambda shape: Tent(CLASSES, network=shape), ()),
     Row("adami", lambda shape: AdaMI(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
+    Row("shot", lambda shape: SHOT(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
+    Row("dpl", lambda shape: DPL(CLASSES, passes=2, threshold=0.35, network=shape), ()),
 ]
 MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
 MIXED_SLICES = [

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 from lesslabel.adaptation.without_labels.adami import AdaMIAdaptation
 from lesslabel.adaptation.without_labels.base import Adaptation
+from lesslabel.adaptation.without_labels.batch_statistics import BatchStatistics
+from lesslabel.adaptation.without_labels.dpl import DPLAdaptation
 from lesslabel.adaptation.without_labels.histogram_matching import HistogramMatching
 from lesslabel.adaptation.without_labels.not_adapted import NotAdapted
+from lesslabel.adaptation.without_labels.shot import SHOTAdaptation
 from lesslabel.adaptation.without_labels.tent import TentAdaptation
 from lesslabel.errors import ConfigError
 
@@ -13,14 +16,26 @@ __all__ = [
     "ADAPTATIONS",
     "AdaMIAdaptation",
     "Adaptation",
+    "BatchStatistics",
+    "DPLAdaptation",
     "HistogramMatching",
     "NotAdapted",
+    "SHOTAdaptation",
     "TentAdaptation",
     "make_adaptation",
 ]
 
 ADAPTATIONS: Mapping[str, type[Adaptation]] = {
-    adaptation.name: adaptation for adaptation in (NotAdapted, HistogramMatching, TentAdaptation, AdaMIAdaptation)
+    adaptation.name: adaptation
+    for adaptation in (
+        NotAdapted,
+        HistogramMatching,
+        TentAdaptation,
+        AdaMIAdaptation,
+        BatchStatistics,
+        SHOTAdaptation,
+        DPLAdaptation,
+    )
 }
 """All adaptations without labels by their name in ``--without-labels``."""
 

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from lesslabel.adaptation.configuration import data_of, model_of, run_settings
 from lesslabel.bundle import Bundle
+from lesslabel.errors import ConfigError
+from lesslabel.runs.settings import Settings
 
 _BATCH = 8
 
@@ -58,6 +60,19 @@ class Adaptation:
         data["init_args"] |= {"batch_size": 0, "unlabelled_batch_size": _BATCH}
         return data
 
+    def weights(self, bundle: Bundle, run: Settings, out: Path) -> Path:  # noqa: ARG002  likewise
+        """The weights that the run starts from, or keeps if it is not trained: by default those of the bundle.
+
+        Args:
+            bundle: the bundle of the source.
+            run: the settings of the run, those of the caller included.
+            out: folder of the adaptation, for weights that are made without training.
+
+        Raises:
+            LesslabelError: if they cannot be made.
+        """
+        return bundle.weights
+
     def configure(self, bundle: Bundle, store: Path, out: Path) -> dict[str, Any]:
         """The configuration of the run for `lesslabel fit`.
 
@@ -73,3 +88,17 @@ class Adaptation:
         settings = self.settings(bundle)
         model = model_of(bundle, self.method, settings) if self.trains else bundle.model_settings()
         return run_settings(self.title, model, self.configure_data(bundle, store, out))
+
+
+class ClassSharesAdaptation(Adaptation):
+    """An adaptation whose method takes the class shares of the source."""
+
+    own_settings: ClassVar[Mapping[str, Any]] = {"class_shares": [0.5, 0.5]}
+
+    def settings(self, bundle: Bundle) -> dict[str, Any]:
+        """The class shares; a bundle from too few dense labels has none."""
+        if not bundle.manifest.class_shares:
+            raise ConfigError(
+                f"{bundle.path}: no class shares, which {self.title} needs; export a run whose store has dense labels"
+            )
+        return {"class_shares": list(bundle.manifest.class_shares)}

@@ -1,16 +1,14 @@
 """AdaMI: minimise the entropy and keep the class shares of the source."""
 
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from lesslabel.data.batch import Batch
-from lesslabel.errors import ConfigError
 from lesslabel.losses import class_share_divergence, entropy_loss
 from lesslabel.methods.base import SegmentationMethod
-from lesslabel.methods.checks import require_not_negative
+from lesslabel.methods.checks import require_class_shares, require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.networks import Network, UNet
@@ -50,15 +48,7 @@ class AdaMI(SegmentationMethod):
         super().__init__(
             num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
         )
-        if (
-            len(class_shares) != num_classes
-            or min(class_shares) <= 0.0
-            or not math.isclose(sum(class_shares), 1.0, rel_tol=1e-6)
-        ):
-            raise ConfigError(
-                f"model.class_shares needs {num_classes} positive shares that sum to 1, background first, got "
-                f"{class_shares}"
-            )
+        require_class_shares(class_shares, num_classes)
         require_not_negative(share_weight=share_weight)
         self.network = self.build_network()
         self.class_shares = class_shares
