@@ -106,10 +106,11 @@ def test_an_outline_is_moved_where_the_model_is_uncertain(browser: Browser, tmp_
         browser.do("heard")  # of a server that was killed before
         browser.do("press", key="ArrowUp")
         browser.do("press", key="u")
-        assert browser.do("count", selector="body[data-uncertain=shown]") == 0
+        browser.do("until", selector="#status:not(:empty)", count=1)  # the model has not answered yet
         browser.click((3, 12, 10))
         browser.turns(1)
         browser.do("until", selector="body[data-uncertain=shown]", count=1)
+        browser.do("until", selector="#status:empty", count=1)
         browser.do("press", key="v")
         browser.click((3, 12, 10))
         vertices = int(browser.do("evaluate", script="document.body.dataset.vertices"))
