@@ -12,6 +12,7 @@ import { Uncertainty } from "./uncertainty";
 import { Viewer, type Layout } from "./viewer";
 
 const LOOK_AFTER_MS = 300;
+const UNANSWERED = "the model has not answered on this slice; give a prompt first";
 const TOOLS: Record<ToolName, { text: string; key: string }> = {
   scribble: { text: "scribble", key: "s" },
   brush: { text: "brush", key: "b" },
@@ -326,7 +327,7 @@ class Page {
   private async toggleUncertainty(): Promise<void> {
     this.uncertainty.on = !this.uncertainty.on;
     const answered = await this.askUncertainty();
-    if (this.uncertainty.on && !answered) this.panels.say("the model has not answered on this slice; give a prompt first");
+    if (this.uncertainty.on && !answered) this.panels.say(UNANSWERED);
   }
 
   /** Fetches the map of the slice on screen, if it is wanted. */
@@ -335,6 +336,7 @@ class Page {
     let answered = false;
     try {
       if (work && this.uncertainty.on) answered = await this.uncertainty.ask(work.content.key, this.settings.label);
+      if (answered) this.panels.unsay(UNANSWERED);
     } catch (error) {
       this.panels.say(error instanceof Error ? error.message : String(error), true);
     }

@@ -142,7 +142,12 @@ export class Panels {
 
   connection(connected: boolean, unsent: number): void {
     if (!connected) this.say(`no connection to the server; ${unsent} waiting, trying again …`, true);
-    else if (element("status").textContent?.startsWith("no connection")) this.say("");
+    else this.unsay("no connection");
+  }
+
+  /** Takes back what was said, if it still stands there. */
+  unsay(text: string): void {
+    if (element("status").textContent?.startsWith(text)) this.say("");
   }
 
   say(text: string, bad = false): void {

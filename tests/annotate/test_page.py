@@ -97,3 +97,37 @@ def test_scribbles_of_several_planes_are_kept_after_kill(browser: Browser, tmp_p
     assert drawn.kind is Kind.SCRIBBLE
     assert (drawn.labels[2, 12, 8:14] == 1).all()
     assert (drawn.labels[1:4, SHAPE[1] // 2, 10] == 1).all()
+
+
+def test_an_outline_is_moved_where_the_model_is_uncertain(browser: Browser, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0)])
+    with Served(tmp_path / "store", "--model", "training-free") as served:
+        browser.open(served.links["ann"])
+        browser.do("heard")  # of a server that was killed before
+        browser.do("press", key="ArrowUp")
+        browser.do("press", key="u")
+        browser.do("until", selector="#status:not(:empty)", count=1)  # the model has not answered yet
+        browser.click((3, 12, 10))
+        browser.turns(1)
+        browser.do("until", selector="body[data-uncertain=shown]", count=1)
+        browser.do("until", selector="#status:empty", count=1)
+        browser.do("press", key="v")
+        browser.click((3, 12, 10))
+        vertices = int(browser.do("evaluate", script="document.body.dataset.vertices"))
+        assert 4 <= vertices <= 24  # of a disk of 113 voxels
+        browser.drag([(3, 12, 16.5), (3, 12, 19), (3, 12, 22.5)])
+        browser.do("press", key="Enter")
+        browser.turns(2)
+        browser.do("press", key="v")
+        browser.click((3, 12, 10))
+        browser.do("press", key="Enter")  # nothing was moved
+        browser.turns(3)
+        browser.finish()
+        assert browser.do("heard")["problems"] == []
+    before = np.count_nonzero(truth()[3] == 1)
+    drawn = Store(store.path).read("case0").annotations["drawn"]
+    label = drawn.labels[3] == 1
+    assert label[12, 4:22].all()
+    assert before + 5 <= np.count_nonzero(label) < before + 60  # a spike of the one vertex
+    assert drawn.effort is not None
+    assert dict(drawn.effort.prompts) == {"click": 1, "outline": 2}
