@@ -88,7 +88,7 @@ class RandomWalker(SeededModel):
                 spacing=spacing,
                 channel_axis=0,
             )
-        return np.clip(reached[0], 0, 1).astype(np.float32)
+        return np.asarray(reached[0], np.float32).clip(0, 1)
 
 
 class GrabCut(SeededModel):
