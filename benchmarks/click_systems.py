@@ -30,16 +30,18 @@ NETWORK = ResidualUNet(channels=(16, 24, 48, 96))
 
 def models(grid: int) -> Mapping[str, InteractiveModel]:
     """The methods, all on one grid and with one network."""
-    size, common = (grid, grid), {"network": NETWORK}
+    size = (grid, grid)
     return {
-        "base": ClickMaps(size_voxel=size, **common),
-        "RITM": ClickMaps(size_voxel=size, previous_mask=True, **common),
-        "FCA-Net": FCANet(size_voxel=size, attention_channels=(64, 128), attention_normalisation="instance", **common),
-        "feature-aware": FeatureAware(size_voxel=size, width=32, normalisation="instance", **common),
-        "EdgeFlow": EdgeFlow(size_voxel=size, normalisation="instance", **common),
-        "FocusCut, global view": FocusCut(size_voxel=size, focus=None, **common),
-        "FocusCut, one focus view": FocusCut(size_voxel=size, focus=always(), **common),
-        "FocusCut, fast": FocusCut(size_voxel=size, focus=always(progress="fast"), **common),
+        "base": ClickMaps(size_voxel=size, network=NETWORK),
+        "RITM": ClickMaps(size_voxel=size, previous_mask=True, network=NETWORK),
+        "FCA-Net": FCANet(
+            size_voxel=size, attention_channels=(64, 128), attention_normalisation="instance", network=NETWORK
+        ),
+        "feature-aware": FeatureAware(size_voxel=size, width=32, normalisation="instance", network=NETWORK),
+        "EdgeFlow": EdgeFlow(size_voxel=size, normalisation="instance", network=NETWORK),
+        "FocusCut, global view": FocusCut(size_voxel=size, focus=None, network=NETWORK),
+        "FocusCut, one focus view": FocusCut(size_voxel=size, focus=always(), network=NETWORK),
+        "FocusCut, fast": FocusCut(size_voxel=size, focus=always(progress="fast"), network=NETWORK),
     }
 
 
@@ -62,9 +64,9 @@ def main() -> None:
         taken: dict[str, list[tuple[float, float]]] = {}
         for number in range(arguments.repetitions + 1):
             for name, model in models(grid).items():
-                found = measure(model, CLOCKS[arguments.clock])
+                seconds = measure(model, CLOCKS[arguments.clock])
                 if number:
-                    taken.setdefault(name, []).append(found)
+                    taken.setdefault(name, []).append(seconds)
         base = statistics.median(later for _, later in taken["base"])
         for name, found in taken.items():
             first, later = (statistics.median(values) for values in zip(*found, strict=True))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction.graph_cut import graph_cut
-from lesslabel.interaction.seeded import Marks, SeededModel
+from lesslabel.interaction.seeded import Marks, SeededModel, rim
 
 _MOST_SAMPLES = 200
 """Marked voxels of a side that describe its appearance; of more, so many evenly spaced ones."""
@@ -96,7 +96,7 @@ class GrabCut(SeededModel):
     """Graph cuts in turn with mixtures of Gaussians of the colours of both sides; by OpenCV, for slices.
 
     Rother et al., "GrabCut: interactive foreground extraction using iterated graph cuts", SIGGRAPH 2004. Inside of a
-    box, polygon or start mask all is probably the object; without one, all but the marks is probably background.
+    box, polygon or start mask all is probably the object; without one, all but the rim of the image is.
 
     Args:
         rounds: of a turn.
@@ -129,7 +129,7 @@ class GrabCut(SeededModel):
             raise DataError(f"image of {len(image)} channels; GrabCut takes grey values or three colours")
         opencv = self._opencv
         colours = np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))
-        likely = np.zeros(image.shape[1:], np.bool_) if marks.likely is None else marks.likely
+        likely = ~rim(image.shape[1:]) if marks.likely is None else marks.likely
         mask = np.where(likely, opencv.GC_PR_FGD, opencv.GC_PR_BGD).astype(np.uint8)
         mask[marks.background], mask[marks.foreground] = opencv.GC_BGD, opencv.GC_FGD
         opencv.setRNGSeed(0)  # of the mixtures' first means

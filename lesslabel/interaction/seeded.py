@@ -133,7 +133,7 @@ class SeededImage:
         likely = None if marks.likely is None else self.grid.any(marks.likely)
         near, far = foreground | (near & ~far), background | (far & ~near)
         if not far.any():
-            far = _rim(near.shape) & ~near
+            far = rim(near.shape) & ~near
         return Marks(near, far, likely)
 
     def _near(self, mask: Mask) -> Mask:
@@ -159,8 +159,8 @@ def _marks_of(history: History, shape: Shape) -> Marks:
     return Marks(foreground, background & ~foreground, likely)
 
 
-def _rim(shape: Shape) -> Mask:
-    """The outermost pixels of every slice."""
-    rim = np.ones(shape, np.bool_)
-    rim[..., 1:-1, 1:-1] = False
-    return rim
+def rim(shape: Shape) -> Mask:
+    """The outermost pixels of every slice ([z,] y, x)."""
+    outermost = np.ones(shape, np.bool_)
+    outermost[..., 1:-1, 1:-1] = False
+    return outermost

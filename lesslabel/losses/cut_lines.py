@@ -37,13 +37,25 @@ def repaired(refined: Tensor, repair: Tensor, before: Tensor) -> Tensor:
 
 
 def repair_loss(
-    refined: Tensor, repair: Tensor, *, before: Tensor, truth: Tensor, body: Tensor, region: Tensor, known: Tensor
+    refined: Tensor,
+    repair: Tensor,
+    *,
+    before: Tensor,
+    truth: Tensor,
+    body: Tensor,
+    region: Tensor,
+    known: Tensor,
+    balanced: bool = False,
 ) -> Tensor:
     """Compute the loss of one branch of KnifeCut (eq. 5.14–5.16).
 
     The refined result R learns the object everywhere but in its body, and there too where the branch repairs; the
     repaired mask P learns the object inside the region, and outside it the mask as it was. The weight of R is computed
     from M without gradient, which the text does not state: else a smaller M would lower the loss.
+
+    As published, the loss of P is averaged over the image. In an image of a hundred thin parts the region of one is a
+    hundredth of it, so M learns almost nothing from P: its gradient then comes from R, which uses M as a map, and
+    repairs nothing. `balanced` averages inside the region and outside it apart, and adds both.
 
     Args:
         refined: logits of R, B×[D×]H×W.
@@ -53,6 +65,7 @@ def repair_loss(
         body: G without its thin parts, the same shape, 0 or 1.
         region: E* of the chosen thin part, or E of all, the same shape, 0 or 1.
         known: the same shape, bool; other voxels do not count.
+        balanced: whether the region counts as much as the rest of the image.
 
     Returns:
         Scalar, float32 or wider.
@@ -63,5 +76,9 @@ def repair_loss(
     target = before * (1 - region) + truth * region
     result = repaired(refined.sigmoid(), share, before).clamp(_EPSILON, 1 - _EPSILON)
     of_result = -(target * result.log() + (1 - target) * (1 - result).log())
-    whole = (of_result * known).sum() / known.sum().clamp(min=1)
+    if balanced:
+        places = region * known, (1 - region) * known
+        whole = sum(((of_result * place).sum() / place.sum().clamp(min=1) for place in places), refined.new_zeros(()))
+    else:
+        whole = (of_result * known).sum() / known.sum().clamp(min=1)
     return weighted_binary_cross_entropy(refined, truth, weight, known) + whole

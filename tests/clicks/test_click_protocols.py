@@ -13,7 +13,7 @@ from phantom_stores import PhantomStores
 from running import one_line
 
 from lesslabel.cli import main
-from lesslabel.clicks.chosen_data import OtherStore
+from lesslabel.clicks.chosen_data import OtherStore, data_of
 from lesslabel.clicks.folder import ClickFolder
 from lesslabel.clicks.measures import BOUNDARY_COLUMN, CLICK_COLUMNS, OBJECT, PHASE_COLUMNS
 from lesslabel.clicks.object_scores import object_scores
@@ -394,3 +394,12 @@ def test_the_command_prints_a_table_and_goes_on_to_the_report(
     assert json.loads((out / "summary.json").read_text())["protocol"]["cap"] == 6
     assert main(["report", str(out)]) == 0
     assert (out / "report.html").is_file()
+
+
+def test_a_method_of_colours_takes_a_grey_store(store: Path) -> None:
+    own = SegmentationDataModule(str(store))
+    data = data_of(OtherStore(store), own, in_channels=3)
+    assert data.in_channels == 3
+    (entry, *_) = iterate_objects(data, list(data.store.records)[:1], data.mapping.names[1:])
+    assert (entry.image == entry.image[:1]).all()
+    assert data_of(OtherStore(store), own, in_channels=1).view.channels is None

@@ -57,6 +57,29 @@ def test_the_loss_of_a_branch_is_that_of_the_equations(grid: tuple[int, ...]) ->
     assert float(repair_loss(refined, repair, **given)) == pytest.approx(total / count, rel=1e-5)
 
 
+def test_a_balanced_repair_counts_the_region_as_much_as_the_rest() -> None:
+    refined, repair, given = maps(4, 5)
+    given["region"][:] = 0
+    given["region"][0, 1, 2] = 1
+    given["known"][0, 1, 2] = True
+    mean = {0.0: [], 1.0: []}
+    of_result, count = 0.0, int(given["known"].sum())
+    for place in torch.nonzero(given["known"]).tolist():
+        voxel = tuple(place)
+        before, truth, body, region = (float(given[name][voxel]) for name in ("before", "truth", "body", "region"))
+        result, share = logistic(float(refined[voxel])), logistic(float(repair[voxel]))
+        of_result += (1 - body + share) * entropy(result, truth) / count
+        final = min(max(share * result + (1 - share) * before, 1e-6), 1 - 1e-6)
+        mean[region].append(entropy(final, before * (1 - region) + truth * region))
+    assert len(mean[1.0]) == 1
+    expected = of_result + mean[1.0][0] + sum(mean[0.0]) / len(mean[0.0])
+    assert float(repair_loss(refined, repair, balanced=True, **given)) == pytest.approx(expected, rel=1e-5)
+    given["region"][:] = 0
+    assert float(repair_loss(refined, repair, balanced=True, **given)) == pytest.approx(
+        float(repair_loss(refined, repair, **given)), rel=1e-5
+    )
+
+
 def test_a_repair_of_nothing_changes_nothing_and_of_all_gives_the_result() -> None:
     refined, before = torch.rand(2, 5, 6), (torch.rand(2, 5, 6) < 0.5).float()
     assert torch.equal(repaired(refined, torch.zeros_like(refined), before), before)

@@ -64,6 +64,8 @@ class KnifeCut(InteractiveMethod):
         thin: what is thin in training objects, and for the robot.
         wide_share: share of the thin parts in training that are too wide instead of correct.
         line_weight: α.
+        balanced: whether the region of the repaired part, or of all, counts as much in the loss of the repaired mask as
+            the rest of the image (`repair_loss`); without it, as published, a part among a hundred is never repaired.
         local_weight: β.
         global_weight: γ.
         network: description of the network; published is `HRNet`.
@@ -91,6 +93,7 @@ class KnifeCut(InteractiveMethod):
         serve: Branch = "local",
         thin: ThinParts = ThinParts(),
         wide_share: float = 0.2,
+        balanced: bool = False,
         line_weight: float = 10.0,
         local_weight: float = 1.0,
         global_weight: float = 1.0,
@@ -115,6 +118,7 @@ class KnifeCut(InteractiveMethod):
         self.thin = thin
         self.serve = serve
         self.stride = stride
+        self.balanced = balanced
         self.line_weight = line_weight
         self.branch_weights = {"local": local_weight, "global": global_weight}
         self.network = network.build(in_channels, self.num_classes)
@@ -146,6 +150,7 @@ class KnifeCut(InteractiveMethod):
                 body=truth * (1 - thin),
                 region=region,
                 known=known,
+                balanced=self.balanced,
             )
             terms[branch] = self.branch_weights[branch] * loss
         return terms
