@@ -8,7 +8,7 @@ from lesslabel.losses.clicks import (
     click_weighted_cross_entropy,
     normalised_focal_loss,
 )
-from lesslabel.losses.confidence import confident_cross_entropy, confident_label
+from lesslabel.losses.confidence import class_balanced_label, confident_cross_entropy, confident_label
 from lesslabel.losses.consistency import (
     consistency_loss,
     cross_pseudo_loss,
@@ -38,6 +38,7 @@ __all__ = [
     "certain_consistency_loss",
     "certain_voxels",
     "certainty_threshold",
+    "class_balanced_label",
     "class_share_divergence",
     "click_influence",
     "click_weighted_cross_entropy",

@@ -99,6 +99,20 @@ def warmed_up_decay(step: int, decay: float) -> float:
     return min(1 - 1 / (step + 1), decay)
 
 
+def forgetting_decay(step: int, decay: float) -> float:
+    """Compute min((1 + step) / (10 + step), decay): an average that forgets the first, untrained states soon.
+
+    The plain average of `warmed_up_decay` weighs all states alike for a hundred steps at a decay of 0.99, so that in a
+    run of a few hundred the teacher is far behind its student. Here it spans about a tenth of the steps so far. The
+    rule is that of `tf.train.ExponentialMovingAverage` with a number of updates.
+
+    Args:
+        step: number of updates before this one.
+        decay: value that is reached after a while, 0.99 after 890 updates.
+    """
+    return min((1 + step) / (10 + step), decay)
+
+
 @contextmanager
 def held_statistics(network: nn.Module) -> Iterator[None]:
     """Keep the running statistics of batch normalisation as they are while the block runs in training."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesslabel.data.case import Kind
-from lesslabel.data.splits import divide_patients, draw_order, partition
+from lesslabel.data.patient_lists import GROUP_PARTS
+from lesslabel.data.splits import draw_order, partition
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.data.supervision import assign_supervision
 from lesslabel.data.view import Supervision, View
@@ -131,8 +132,7 @@ def find_labels(
 
 def _hold_out(records: Sequence[CaseRecord], reference: str, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The training patients, and those that are scored."""
-    grouped = all(record.group for record in records)
-    tested = divide_patients(records, "groups").get("test", ()) if grouped else ()
+    tested = {record.patient for record in records if GROUP_PARTS.get(record.group.lower()) == "test"}
     left = [patient for patient in dict.fromkeys(record.patient for record in records) if patient not in tested]
     whole = set(left) - {record.patient for record in records if reference not in record.annotation_names}
     count = min(_MOST_SCORED, -(-len(whole) // _ONE_OF_SO_MANY_IS_SCORED))

@@ -169,7 +169,11 @@ ROWS = [
     Row("sassnet", lambda shape: SASSNet(CLASSES, network=shape), ("cross_entropy", "dice", "level_set")),
     Row("dan", lambda shape: DAN(CLASSES, network=shape), ("cross_entropy", "dice")),
     Row("entropy adversary", lambda shape: EntropyAdversary(CLASSES, network=shape), ("cross_entropy", "dice")),
-    Row("omni", lambda shape: Omni(CLASSES, threshold=0.35, network=shape), ("cross_entropy", "dice")),
+    Row(
+        "omni",
+        lambda shape: Omni(CLASSES, threshold=0.35, network=shape),
+        ("cross_entropy", "dice", "partial_cross_entropy"),
+    ),
     Row("tent", lambda shape: Tent(CLASSES, network=shape), ()),
     Row("adami", lambda shape: AdaMI(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
     Row("shot", lambda shape: SHOT(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),

@@ -12,8 +12,10 @@ from torch import nn
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError
+from lesslabel.losses import class_balanced_label, confident_label
 from lesslabel.methods import Omni
 from lesslabel.methods.perturb import StrongIntensity
+from lesslabel.methods.teacher import forgetting_decay
 from lesslabel.networks import UNet
 
 KINDS = [
@@ -43,7 +45,7 @@ class Says(nn.Module):
 
 
 def test_what_is_annotated_stays_and_the_confident_teacher_completes_it() -> None:
-    method = make(threshold=0.8)
+    method = make(threshold=0.8, least_share=0.0)
     method.teacher.network = Says(0.9, 0.9, 0.6, 0.1)
     batch = Batch(
         image=torch.zeros(2, 1, 1, 4),
@@ -56,12 +58,39 @@ def test_what_is_annotated_stays_and_the_confident_teacher_completes_it() -> Non
     assert method.completed(batch).tolist() == [[[0, 1, IGNORE, 2]], [[1, 2, IGNORE, 1]]]
 
 
+def test_a_class_is_labelled_by_its_most_confident_voxels_however_large_the_others_are() -> None:
+    """By hand: of class 0 three voxels reach 0.8; of the two of class 1, both below it, the more confident one."""
+    confidence = torch.tensor([0.95, 0.9, 0.85, 0.7, 0.6, 0.55])
+    label = torch.tensor([0, 0, 0, 0, 1, 1])
+    probabilities = torch.zeros(1, 3, 1, 6)
+    probabilities[0, 2, 0] = 1 - confidence
+    probabilities[0, label, 0, torch.arange(6)] = confidence
+    assert class_balanced_label(probabilities, 0.8, 0.5).tolist() == [[[0, 0, 0, IGNORE, 1, IGNORE]]]
+    assert class_balanced_label(probabilities, 0.8, 1.0).tolist() == [[[0, 0, 0, 0, 1, 1]]]
+    assert torch.equal(class_balanced_label(probabilities, 0.8, 0.0), confident_label(probabilities, 0.8))
+
+
+def test_strokes_count_as_much_beside_a_dense_slice_as_alone() -> None:
+    """A dense slice of the batch has hundreds of known voxels, a scribbled one a few."""
+    method = make().train()
+    batch, alone = batch_of([Kind.DENSE, Kind.SCRIBBLE]), batch_of([Kind.DENSE, Kind.SCRIBBLE])
+    alone["target"][0], alone["kind"][0] = IGNORE, int(Kind.NONE)
+    with torch.no_grad():
+        both, one = method.losses(batch), method.losses(alone)
+    assert float(both["partial_cross_entropy"]) == pytest.approx(float(one["partial_cross_entropy"]), rel=1e-6)
+    assert float(one["cross_entropy"]) == 0.0
+
+
 @pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: "-".join(kind.name.lower() for kind in kinds))
 @torch.no_grad()
 def test_one_formula_for_any_mixture_of_annotations(kinds: list[Kind]) -> None:
     """Without changes of the image the strong view is the plain one."""
     method = make(
-        completed_weight=2.0, threshold=0.345, strong=StrongIntensity(probability=0.0), cutmix_probability=0.0
+        completed_weight=2.0,
+        threshold=0.345,
+        least_share=0.0,
+        strong=StrongIntensity(probability=0.0),
+        cutmix_probability=0.0,
     )
     batch = batch_of(kinds)
     probabilities = softmax(method.network(batch["image"]).double().numpy())
@@ -73,9 +102,16 @@ def test_one_formula_for_any_mixture_of_annotations(kinds: list[Kind]) -> None:
     expected = weight * numpy_partial_cross_entropy(probabilities, completed)
     assert float(terms["completed_cross_entropy"]) == pytest.approx(expected, rel=1e-4)
     assert float(terms["completed_dice"]) == pytest.approx(weight * numpy_dice_loss(probabilities, completed), rel=1e-4)
+
+    def cross_entropy_of(samples: list[int]) -> float:
+        return numpy_partial_cross_entropy(probabilities[samples], target[samples]) if samples else 0.0
+
     dense = [index for index, kind in enumerate(kinds) if kind == Kind.DENSE]
     dice = 0.5 * numpy_dice_loss(probabilities[dense], target[dense]) if dense else 0.0
     assert float(terms["dice"]) == pytest.approx(dice, rel=1e-4)
+    assert float(terms["cross_entropy"]) == pytest.approx(0.5 * cross_entropy_of(dense), rel=1e-4)
+    sparse = [index for index, kind in enumerate(kinds) if kind == Kind.SCRIBBLE]
+    assert float(terms["partial_cross_entropy"]) == pytest.approx(cross_entropy_of(sparse), rel=1e-4)
 
 
 @torch.no_grad()
@@ -97,7 +133,20 @@ def test_the_teacher_predicts() -> None:
     assert torch.equal(method.logits(image), method.teacher(image))
 
 
-@pytest.mark.parametrize("settings", [{"threshold": -0.1}, {"cutmix_probability": 2.0}, {"completed_weight": -1.0}])
+def test_the_teacher_is_close_behind_its_student() -> None:
+    assert [forgetting_decay(step, 0.99) for step in (0, 8)] == [0.1, 0.5]
+    assert forgetting_decay(889, 0.99) < forgetting_decay(890, 0.99) == forgetting_decay(9000, 0.99) == 0.99
+    method = make()
+    before = method.teacher.network.head.weight.clone()
+    with torch.no_grad():
+        method.network.head.weight.zero_()
+    method.after_update()  # the first one
+    torch.testing.assert_close(method.teacher.network.head.weight, 0.1 * before)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"threshold": -0.1}, {"least_share": 1.5}, {"cutmix_probability": 2.0}, {"completed_weight": -1.0}]
+)
 def test_bad_settings_of_omni_are_named(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(settings))):
         make(**settings)

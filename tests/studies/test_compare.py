@@ -13,10 +13,11 @@ from lesslabel.cli import main
 from lesslabel.data.case import Kind
 from lesslabel.data.splits import divide_patients
 from lesslabel.data.store import Store
-from lesslabel.studies import read_study
+from lesslabel.networks import UNet
+from lesslabel.studies import comparing, read_study
 from lesslabel.studies.compared_data import Shown, find_labels
 from lesslabel.studies.comparison import advise, compare_methods
-from lesslabel.studies.contenders import CONTENDERS, choose_contenders
+from lesslabel.studies.contenders import CONTENDERS, Contender, choose_contenders
 from lesslabel.tables import add_results
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "acdc"
@@ -54,6 +55,18 @@ def test_a_split_keeps_its_test_part(store: Path) -> None:
     found = find_labels(Store(store), split="random", fold=1)
     assert sorted(found.train) == sorted(parts["train"])
     assert found.scored == parts["validation"]
+
+
+def test_an_official_test_group_takes_no_part(store: Path) -> None:
+    """Also where other groups are no parts at all."""
+    whole = Store(store)
+    for record in whole.records.values():
+        group = {"phantom001": "Test", "phantom002": "controls"}.get(record.patient, "")
+        whole.records[record.uid] = replace(record, group=group)
+    found = find_labels(whole)
+    assert len(found.scored) == 3  # of seven
+    assert len(found.train) == 4
+    assert "phantom001" not in {*found.train, *found.scored}
 
 
 def test_every_method_for_images_is_a_contender_with_the_settings_of_its_configuration() -> None:
@@ -129,20 +142,25 @@ def test_a_comparison_runs_goes_on_and_can_be_edited(store: Path, tmp_path: Path
     assert pd.read_csv("c/comparison.csv")["method"].tolist() == ["Omni"]
 
 
-def test_every_contender_is_declared_soundly(store: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    """The jobs of all methods for all labels can be made: their configurations fit the data."""
-    from lesslabel.studies import comparing
-    from lesslabel.studies.reproduce import reproduce
+@pytest.mark.parametrize("one", CONTENDERS, ids=lambda one: one.name)
+def test_every_contender_can_be_made(one: Contender) -> None:
+    method = getattr(methods, one.class_name)(4, network=UNet(channels=(4, 8, 8, 8)), **one.arguments(30))
+    assert isinstance(method, methods.SegmentationMethod)
 
-    monkeypatch.setattr(comparing, "reproduce", lambda folder, **_: reproduce(folder, dry_run=True))
-    for shown in (["scribble"], ["dense:2"], ["dense"], ["dense:2", "scribble:1"]):
-        folder = tmp_path / shown[0].replace(":", "") / str(len(shown))
-        assert main(["compare", str(store), "--experiment", str(folder), "--annotation", *shown, *SMALL]) == 0
-        capsys.readouterr()
-        found = find_labels(Store(store), shown=shown_of(*shown))
-        assert [one.name for one in read_study(folder).methods] == [
-            one.name for one in CONTENDERS if found.labels in one.labels
-        ]
+
+@pytest.mark.parametrize("shown", [["scribble"], ["dense:2"], ["dense"], ["dense:2", "scribble:1"]])
+def test_the_study_names_the_methods_for_the_labels(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: list[str]
+) -> None:
+    monkeypatch.setattr(comparing, "reproduce", lambda *_, **__: 0)
+    assert main(["compare", str(store), "--experiment", str(tmp_path / "c"), "--annotation", *shown, *SMALL]) == 0
+    found = find_labels(Store(store), shown=shown_of(*shown))
+    declared = read_study(tmp_path / "c").methods
+    assert [one.name for one in declared] == [one.name for one in CONTENDERS if found.labels in one.labels]
+    for one in declared:
+        assert yaml.safe_load(Path(one.configs[0]).read_text())["name"] == one.name
+    batch = yaml.safe_load((tmp_path / "c" / "training.yaml").read_text())["data"]["init_args"]
+    assert (batch["batch_size"], batch["unlabelled_batch_size"]) == ((4, 4) if found.unlabelled else (8, 0))
 
 
 @pytest.fixture
