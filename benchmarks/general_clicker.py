@@ -4,6 +4,7 @@
     python benchmarks/general_clicker.py --table experiments/general-clicker/results.csv
     python benchmarks/general_clicker.py stores/medscribble --people --out …
     python benchmarks/general_clicker.py --time
+    python benchmarks/general_clicker.py --picture docs/general_clicker.png
 
 An object is one label on one slice; of a volume the slice where it is largest. The first click is at its centre, each
 further one at the centre of the largest error, up to the cap. With ``--people`` the first prompts are the scribbles of
@@ -21,6 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
 import lesslabel
 from lesslabel.data.case import IGNORE, Kind
@@ -34,6 +36,8 @@ from lesslabel.interaction.wrappers import wrapped
 
 COLUMNS = ("set", "uid", "slice", "label", "share", "model", "seed", "turn", "dice", "seconds")
 SHOWN = (1, 3, 5, 10)
+BRANCHES = ((0.0, 6.0), (0.35, 4.0), (-0.4, 5.0))
+"""Slope and bend of the thin lines of the picture."""
 
 
 class RandomWalker:
@@ -217,6 +221,51 @@ def measure_time() -> None:
         print(f"{name} {'×'.join(map(str, shape))}: {1000 * float(np.median(taken)):.0f} ms")
 
 
+def generated() -> Iterator[Object]:
+    """Generated pictures of what succeeds and what fails: a body, two parts, a ring, and branching lines."""
+    side = 192
+    y, x = np.mgrid[:side, :side] - side / 2
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    branches = [np.abs(x - slope * (y + 70) - bend * np.sin(y / 17)) < 1.7 for slope, bend in BRANCHES]
+    truths = {
+        "a body": radius < 48 + 8 * np.sin(3 * angle),
+        "two parts": (np.hypot(x - 42, y) < 28) | (np.hypot(x + 42, y / 1.3) < 30),
+        "a ring": (radius < 52) & (radius > 36),
+        "thin lines": np.logical_or.reduce(branches) & (y > -70),
+    }
+    rng = np.random.default_rng(0)
+    for name, truth in truths.items():
+        shade = ndimage.gaussian_filter(rng.normal(size=(side, side)), 20)
+        image = 0.4 + 0.25 * ndimage.gaussian_filter(truth.astype(np.float64), 1.0) + 0.06 * shade / shade.std()
+        image += rng.normal(0, 0.04, image.shape)
+        yield Object(name, 0, name, image[None].astype(np.float32), truth, np.ones_like(truth), ())
+
+
+def picture(path: Path) -> None:
+    """Draw what both models find in generated pictures after 1, 3 and 10 clicks."""
+    import matplotlib.pyplot as plt
+
+    turns = (1, 3, 10)
+    figure, axes = plt.subplots(4, 2 * len(turns), figsize=(12, 8.4))
+    for row, each in zip(axes, generated(), strict=True):
+        for offset, (name, model) in enumerate(models(["general", "training-free"])):
+            session = InteractiveSession(model).set_image(each.image)  # type: ignore[arg-type]
+            robot = ErrorCentreRobot(1.0)
+            masks = [
+                turn.mask
+                for turn in simulate_turns(session, each.truth, robot, robot, np.random.default_rng(0), cap=10)
+            ]
+            for axis, number in zip(row[len(turns) * offset :], turns, strict=False):
+                mask = masks[min(number, len(masks)) - 1]
+                axis.imshow(each.image[0], cmap="gray")
+                axis.contour(each.truth, [0.5], colors="#35b779", linewidths=0.8)
+                axis.contour(mask, [0.5], colors="#fde725", linewidths=1.2)
+                axis.set_title(f"{name}, {number}: {score(mask, each):.2f}", fontsize=8)
+                axis.axis("off")
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stores", type=Path, nargs="*")
@@ -230,9 +279,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("experiments/general-clicker/results.csv"))
     parser.add_argument("--table", type=Path, default=None)
     parser.add_argument("--time", action="store_true")
+    parser.add_argument("--picture", type=Path, default=None)
     options = parser.parse_args()
     if options.time:
         measure_time()
+    elif options.picture is not None:
+        picture(options.picture)
     elif options.table is not None:
         print(summarise(options.table, options.cap))
     else:
