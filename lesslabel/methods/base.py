@@ -155,9 +155,7 @@ class SegmentationMethod(pl.LightningModule):
             every: iterations between two changes of the factor.
         """
         step = self.iteration // every * every
-        if iterations is None:
-            return gaussian_ramp(self._progress_at(step), 1.0)
-        return gaussian_ramp(step, iterations)
+        return gaussian_ramp(self._progress_at(step), 1.0) if iterations is None else gaussian_ramp(step, iterations)
 
     def build_network(self) -> UShaped:
         """Build the network from its settings."""
@@ -186,10 +184,8 @@ class SegmentationMethod(pl.LightningModule):
                 f"the loss is not finite at iteration {self.iteration} ({values}); cases of the batch: "
                 f"{', '.join(self._cases)}; check them with lesslabel verify, or lower the learning rate"
             )
-        logged = {"loss": total, **terms}
-        self.log_dict(
-            {f"train/{prefix}{name}": value.detach() for name, value in logged.items()}, batch_size=len(batch["image"])
-        )
+        logged = {f"train/{prefix}{name}": value.detach() for name, value in {"loss": total, **terms}.items()}
+        self.log_dict(logged, batch_size=len(batch["image"]))
         return total
 
     @property  # type: ignore[misc]  # Lightning lets it be set

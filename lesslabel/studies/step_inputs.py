@@ -153,6 +153,8 @@ def _files_of(step: Step) -> list[str]:
     named = [path for name in _FILES for path in options(step, name)]
     if step[0] in ("clicks", "pseudo", "select"):
         named += options(step, "--run")
+        if step[0] == "clicks":
+            named += [name for name in options(step, "--model") if Path(name).is_dir()]  # a bundle
     elif step[0] == "bundle":
         named += step[2:3]
     return [path for path in named if not placeholders([path.partition("/")[0]])]
