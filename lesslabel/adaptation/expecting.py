@@ -15,6 +15,7 @@ from lesslabel.expectation.calibration import Calibration, average, fit_calibrat
 from lesslabel.expectation.measuring import Evidence, measure_cases
 from lesslabel.expectation.trust import Expectation, expect_case, least_usual
 from lesslabel.files import written_aside
+from lesslabel.runs.geometry import warn_of_differences
 from lesslabel.runs.reopening import reopen_with_weights
 from lesslabel.runs.testing import Part as PartName
 from lesslabel.runs.trainer import evaluation_trainer
@@ -96,6 +97,7 @@ def expect(
     source = open_source(bundle, run, store, Part(split, fold, allow_missing, centres, workers))
     calibration = _calibration(source, run)
     data, records = source.data, source.data.records(part)
+    warn_of_differences(data, records, source.geometry)
     if compare:
         require_reference(data.view, records, part)
     uids, _ = keep_sound(data.store, [each.uid for each in records], skip_damaged=skip_damaged, tell=print_warning)

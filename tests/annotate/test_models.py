@@ -82,6 +82,8 @@ def test_a_run_answers_in_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_is_no_interactive_model_is_refused(store: Store) -> None:
     with pytest.raises(ConfigError, match="no such run"):
         open_model("nowhere", store)
+    with pytest.raises(ConfigError, match="draw with training-free"):
+        open_model("graph-cut", store)
 
 
 def test_several_channels(tmp_path: Path) -> None:

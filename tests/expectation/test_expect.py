@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from scipy import stats
 
 from lesslabel.bundle import Bundle, BundleManifest, load_bundle, verify_bundle
 from lesslabel.bundle.card import write_card
-from lesslabel.bundle.manifest import to_json
+from lesslabel.bundle.manifest import SpacingRange, TrainedGeometry, to_json
 from lesslabel.cli import main
 from lesslabel.data.store import Store
 from lesslabel.errors import DataError
@@ -47,6 +48,16 @@ def test_every_case_has_a_row_with_an_interval(table: pd.DataFrame, store: Path)
     np.testing.assert_allclose(known["expected_dice"], mean, atol=2e-4)
     assert (table["trust"] == np.where(table["doubts"].isna(), "yes", "no")).all()
     assert list(table["trust"]) == sorted(table["trust"])
+
+
+def test_images_that_lie_otherwise_are_named(
+    bundle: Bundle, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    geometry = TrainedGeometry(("ASR",), SpacingRange((10.0, 1.0, 1.0), (10.0, 1.0, 1.0)))
+    other = replace(bundle, manifest=replace(bundle.manifest, geometry=geometry))
+    monkeypatch.setattr("lesslabel.adaptation.feature_sources.load_bundle", lambda _: other)
+    assert expect(store, "--bundle", bundle.path, "--out", tmp_path / "expected.csv") == 0
+    assert "the training images to ASR (coronal)" in capsys.readouterr().err
 
 
 def test_the_real_dice_beside_it_is_that_of_validation(table: pd.DataFrame, run: Path) -> None:

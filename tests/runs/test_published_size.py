@@ -47,5 +47,6 @@ def test_twenty_iterations_become_rows(
         ("dmpls", "20", "cpu"),
         ("pce", "20", "cpu"),
     ]
+    assert {row["precision"] for row in rows} <= {"32-true", "bf16-mixed"}, "what auto took, not auto"
     assert all(0 <= float(row["dice"]) <= 1 and float(row["milliseconds_a_step"]) > 0 for row in rows)
     assert (tmp_path / "runs" / "dmpls" / "checkpoints" / "last.ckpt").is_file()
