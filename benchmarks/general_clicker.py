@@ -1,4 +1,4 @@
-"""The general clicker and the training-free model on sets that nothing was trained on, beside the random walker.
+"""The general clicker and the training-free model on sets that nothing was trained on, beside classical ones.
 
     python benchmarks/general_clicker.py stores/drishti stores/openist --out experiments/general-clicker/results.csv
     python benchmarks/general_clicker.py --table experiments/general-clicker/results.csv
@@ -27,9 +27,7 @@ from scipy import ndimage
 import lesslabel
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.store import Store
-from lesslabel.interaction import Click, InteractiveSession, Prompt, Scribble, Segmentation, Side
-from lesslabel.interaction.model import History
-from lesslabel.interaction.prompts import rasterise
+from lesslabel.interaction import Click, InteractiveSession, Prompt, Scribble, Side
 from lesslabel.interaction.robots import ErrorCentreRobot
 from lesslabel.interaction.simulated_turns import simulate_turns
 from lesslabel.interaction.wrappers import wrapped
@@ -38,36 +36,6 @@ COLUMNS = ("set", "uid", "slice", "label", "share", "model", "seed", "turn", "di
 SHOWN = (1, 3, 5, 10)
 BRANCHES = ((0.0, 6.0), (0.35, 4.0), (-0.4, 5.0))
 """Slope and bend of the thin lines of the picture."""
-
-
-class RandomWalker:
-    """The random walker of scikit-image (Grady, 2006), the border of the image as background, at most 96 pixels."""
-
-    dimensions, in_channels = 2, None
-
-    def prepare_image(self, image: NDArray[np.float32], spacing_mm: Sequence[float]) -> "RandomWalker":  # noqa: ARG002
-        factor = max(1, -(-max(image.shape[1:]) // 96))
-        self.factor, self.shape = factor, image.shape[1:]
-        low, high = np.percentile(image, (0.5, 99.5))
-        self.image = np.clip((image[:, ::factor, ::factor] - low) / max(high - low, 1e-6), 0, 1)
-        return self
-
-    def begin(self) -> "RandomWalker":
-        return self
-
-    def answer(self, history: History) -> Segmentation:
-        from skimage.segmentation import random_walker
-
-        seeds, factor = rasterise(history.prompts, self.shape), self.factor
-        marks = np.zeros(self.image.shape[1:], np.int32)
-        marks[[0, -1]] = marks[:, [0, -1]] = 2
-        for side, index in ((seeds.background, 2), (seeds.foreground, 1)):
-            rows, columns = np.nonzero(side)
-            marks[rows // factor, columns // factor] = index
-        image = np.moveaxis(self.image, 0, -1)
-        found = random_walker(image, marks, beta=130, mode="cg_j", tol=1e-3, channel_axis=-1) == 1
-        whole = found.repeat(factor, 0).repeat(factor, 1)[: self.shape[0], : self.shape[1]]
-        return Segmentation.of_mask((whole | seeds.foreground) & ~seeds.background)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +82,7 @@ def drawn(case: lesslabel.Case, place: int) -> Iterator[tuple[Prompt, ...]]:
 def models(names: Sequence[str]) -> Iterator[tuple[str, object]]:
     for name in names:
         known, *around = name.split("+")
-        yield name, RandomWalker() if known == "random-walker" else wrapped(lesslabel.load_model(known), around)
+        yield name, wrapped(lesslabel.load_model(known), around)
 
 
 def clicked(model: object, each: Object, cap: int, seed: int, jitter: float) -> Iterator[tuple[int, float, float]]:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lesslabel.clicks.measures import CLICK_COLUMNS, PHASE_COLUMNS, checked_frame
+from lesslabel.clicks.measures import PHASE_COLUMNS, checked_frame
 
 
 def seconds_per_turn(frame: pd.DataFrame) -> dict[str, float]:
@@ -30,7 +30,7 @@ def seconds_per_phase(frame: pd.DataFrame) -> dict[str, float]:
     Raises:
         DataError: if the frame is no frame of clicks.
     """
-    frame = checked_frame(frame).reindex(columns=[*CLICK_COLUMNS, *PHASE_COLUMNS]).astype({"seconds": float})
+    frame = checked_frame(frame).reindex(columns=["turn", *PHASE_COLUMNS])
     return {
         "encoder": float(frame.loc[frame["turn"] == 1, "encoder_s"].median()),
         "head": float(frame["head_s"].median()),

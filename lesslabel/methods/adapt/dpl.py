@@ -9,7 +9,7 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE
 from lesslabel.losses import partial_cross_entropy
 from lesslabel.methods.base import SegmentationMethod
-from lesslabel.methods.checks import require_at_least, require_positive
+from lesslabel.methods.checks import require_at_least, require_positive, require_share
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.prototypes import class_prototypes, nearest_prototype
@@ -58,6 +58,7 @@ class DPL(SegmentationMethod):
             num_classes, in_channels=in_channels, network=network, optimiser=optimiser, inference=inference
         )
         require_at_least(2, passes=passes)
+        require_share(threshold=threshold)
         require_positive(threshold=threshold, largest_deviation=largest_deviation)
         self.network = self.build_network()
         self.source = Teacher(self.network)  # never updated
