@@ -1,8 +1,8 @@
 """Makes one table of colour pictures of seven data sets, on which the click systems of this study are trained.
 
-`python experiments/clicks/pictures.py RAW OUT` reads RAW/pictures/SET/table.csv of five sets of pictures and the HDF5 files
-of ACDC and of the left atrium, and writes OUT/table.csv for `lesslabel prepare folder`, with the part of each picture in
-the column `split`. Grey pictures get their value in all three channels; of a volume the middle slice is taken.
+`python experiments/clicks/pictures.py RAW OUT` reads RAW/pictures/SET/table.csv of five sets of pictures and the HDF5
+files of ACDC and of the left atrium, and writes OUT/table.csv for `lesslabel prepare folder`, with the part of each
+picture in the column `split`. Grey pictures get their value in all three channels; of a volume the middle slice is taken.
 """
 
 import csv
@@ -22,12 +22,13 @@ Picture = tuple[str, str, NDArray[np.uint8], NDArray[np.uint8]]  # case, patient
 
 
 def main() -> None:
+    """Write the pictures, their label maps and the table."""
     raw, out = Path(sys.argv[1]), Path(sys.argv[2])
     (out / "images").mkdir(parents=True, exist_ok=True)
     (out / "masks").mkdir(exist_ok=True)
     rows = []
     for name in SETS:
-        rows += [row for row in write(name, read_pictures(raw / "pictures" / name), out)]
+        rows += write(name, read_pictures(raw / "pictures" / name), out)
     acdc = sorted(raw.glob("acdc/*/patient*_frame*.h5"))
     rows += write("acdc", (slice_of(path, path.stem.split("_")[0], axis=0) for path in acdc), out)
     atria = sorted(raw.glob("la/*/*/mri_norm2.h5"))
@@ -40,6 +41,7 @@ def main() -> None:
 
 
 def read_pictures(folder: Path) -> Iterator[Picture]:
+    """The pictures of a set, in colour, in the order of its table."""
     with (folder / "table.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             image = np.asarray(Image.open(folder / row["image"]).convert("RGB"))
@@ -47,6 +49,7 @@ def read_pictures(folder: Path) -> Iterator[Picture]:
 
 
 def slice_of(path: Path, patient: str, axis: int) -> Picture:
+    """The middle slice of a volume in eight bits, between the 0.5th and the 99.5th percentile."""
     with h5py.File(path) as file:
         image, label = np.asarray(file["image"]), np.asarray(file["label"])
     middle = image.shape[axis] // 2
@@ -57,6 +60,7 @@ def slice_of(path: Path, patient: str, axis: int) -> Picture:
 
 
 def write(name: str, pictures: Iterator[Picture], out: Path) -> list[dict[str, str]]:
+    """Write the pictures of a set; return their rows of the table, with the part that each is in."""
     rows = []
     for case, patient, image, label in pictures:
         row = {"image": f"images/{name}_{case}.png", "label": f"masks/{name}_{case}.png"}
