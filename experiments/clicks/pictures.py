@@ -2,7 +2,7 @@
 
 `python experiments/clicks/pictures.py RAW OUT` reads RAW/pictures/SET/table.csv of five sets of pictures and the HDF5
 files of ACDC and of the left atrium, and writes OUT/table.csv for `lesslabel prepare folder`, with the part of each
-picture in the column `split`. Grey pictures get their value in all three channels; of a volume the middle slice is taken.
+picture in the column `split`. Grey pictures get their value in all three channels; a volume gives its middle slice.
 """
 
 import csv
