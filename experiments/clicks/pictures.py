@@ -61,8 +61,12 @@ def slice_of(path: Path, patient: str, axis: int) -> Picture:
 
 def write(name: str, pictures: Iterator[Picture], out: Path) -> list[dict[str, str]]:
     """Write the pictures of a set; return their rows of the table, with the part that each is in."""
-    rows = []
+    rows, seen = [], set()
     for case, patient, image, label in pictures:
+        if image.tobytes() in seen:
+            print(f"left out, the same image as one before: {name} {case}")
+            continue
+        seen.add(image.tobytes())
         row = {"image": f"images/{name}_{case}.png", "label": f"masks/{name}_{case}.png"}
         Image.fromarray(image).save(out / row["image"])
         Image.fromarray(label.astype(np.uint8)).save(out / row["label"])
