@@ -15,6 +15,13 @@ PERCENTS = (85, 90)
 Overlap = Literal["dice", "iou"]
 OVERLAPS: Mapping[Overlap, str] = {"dice": "Dice", "iou": "IoU"}
 
+REPAIRS_CAP = 20
+"""The largest number of repairs that is counted."""
+REPAIRS_READ_AT = (0, 5, 10)
+"""Numbers of repairs that qualities are read after; 0 is the initial result."""
+NOI_DICE = 0.95
+"""Dice that a number of repairs (NoI) is counted up to."""
+
 _READ_AT = (5, 10, CAP)
 
 
@@ -110,6 +117,41 @@ SECONDS_PASTE = ClickMeasure(
 )
 
 
+def _column(quality: Quality, when: str) -> str:
+    """The unit is the last part: ``assd_20_mm``."""
+    return "_".join(filter(None, (quality.name.lower(), when, quality.unit)))
+
+
+def _title(quality: Quality, when: str) -> str:
+    return f"{quality.name}, {when}" + (f" ({quality.unit})" if quality.unit else "")
+
+
+REPAIR_MEASURES = {
+    measure.key: measure
+    for measure in (
+        ClickMeasure(
+            *("noi_dice_95", "noi_95", "failed_noi_95", "NoI@95", "NoI@95 (Dice) ↓", 1, False),
+            meaning=f"Repairs until the Dice is at least {NOI_DICE}; {REPAIRS_CAP} if it never is.",
+        ),
+        *(
+            ClickMeasure(
+                key=f"{key}_repairs_{repairs}",
+                column=_column(QUALITIES[key], f"repairs_{repairs}"),
+                failed_column="",
+                title=_title(QUALITIES[key], f"{repairs} repairs"),
+                heading=f"after {repairs} repairs",
+                digits=QUALITIES[key].digits,
+                higher_is_better=QUALITIES[key].higher_is_better,
+                meaning=f"{QUALITIES[key].meaning} After {repairs} repairs.",
+            )
+            for key in ("dice", "assd_mm")
+            for repairs in REPAIRS_READ_AT
+        ),
+    )
+}
+"""Measures by the number of repairs instead of clicks, see `lesslabel.clicks.repairs`; in ``results.csv`` alone."""
+
+
 def clicks_read_at(cap: int) -> tuple[int, ...]:
     """The numbers of clicks at which qualities are read: 5, 10 and 20 if they are below the cap, and the cap."""
     return (*(count for count in _READ_AT if count < cap), cap)
@@ -198,12 +240,3 @@ def _after_clicks(quality: Quality, count: int) -> ClickMeasure:
         higher_is_better=quality.higher_is_better,
         meaning=f"{quality.meaning} After {count} clicks.",
     )
-
-
-def _column(quality: Quality, when: str) -> str:
-    """The unit is the last part: ``assd_20_mm``."""
-    return "_".join(filter(None, (quality.name.lower(), when, quality.unit)))
-
-
-def _title(quality: Quality, when: str) -> str:
-    return f"{quality.name}, {when}" + (f" ({quality.unit})" if quality.unit else "")

@@ -11,6 +11,7 @@ from lesslabel.clicks.folder import CLICKS, REAL_COLUMNS, SUMMARY, WHOLE_COLUMNS
 from lesslabel.clicks.measure_table import (
     CAP,
     CLICKS_FIRST,
+    REPAIR_MEASURES,
     SECONDS_CORRECTION,
     SECONDS_ENCODER,
     SECONDS_FIRST,
@@ -18,14 +19,15 @@ from lesslabel.clicks.measure_table import (
     SECONDS_PASTE,
     click_measures,
 )
-from lesslabel.clicks.measures import BOUNDARY_COLUMN, OBJECT, PHASE_COLUMNS, measure_objects
+from lesslabel.clicks.measures import BOUNDARY_COLUMN, OBJECT, PHASE_COLUMNS, THIN_COLUMNS, measure_objects
+from lesslabel.clicks.repairs import measure_repairs
 from lesslabel.csv_table import read_csv
 from lesslabel.errors import DataError
 from lesslabel.files import read_json, write_text
 
 KEYS = ["set", "method", "seed", "annotator"]
 _ORDER = [*KEYS, "uid", "label", "slice"]
-_MEASURES = click_measures(columns=[BOUNDARY_COLUMN])
+_MEASURES = click_measures(columns=[BOUNDARY_COLUMN, *THIN_COLUMNS])
 _FIRST = [_MEASURES[key] for key in ("dice_first", "assd_mm_first")]
 _AT_CLICKS = [_MEASURES[key] for key in ("dice_10", "dice_20", "assd_mm_20")]
 _NEEDED = [_MEASURES[key] for key in ("noc_dice_85", "noc_dice_90")]
@@ -44,12 +46,14 @@ _FURTHER = [
     for key in (
         *("iou_first", "iou_5", "iou_10", "iou_20", "iou_auc", "dice_auc"),
         *("biou_first", "biou_5", "biou_20", "assd_mm_5"),
+        *("iou_thin_first", "iou_thin_20", "f_thin_first", "f_thin_20"),
     )
 ]
 _PHASES = dict(zip((SECONDS_ENCODER, SECONDS_HEAD, SECONDS_PASTE), PHASE_COLUMNS, strict=True))
 FURTHER_COLUMNS = (
     *(column for measure in _FURTHER_NEEDED for column in (measure.column, measure.failed_column)),
     *(measure.column for measure in (*_FURTHER, *_PHASES)),
+    *(column for measure in REPAIR_MEASURES.values() for column in (measure.column, measure.failed_column) if column),
     "cap",
 )
 """Values of objects that files of earlier versions lack; empty where a protocol did not measure them."""
@@ -135,12 +139,13 @@ def _rows_of(played: PlayedProtocol) -> pd.DataFrame:
     cap = int(summary["protocol"].get("cap", CAP))
     constants = {"set": played.set, "method": played.method, "annotator": played.annotator, "commit": played.commit}
     seed = int(summary["protocol"]["seed"]) if played.seed is None else played.seed
-    rows = pd.DataFrame(_values_of(frame, cap)).reset_index().assign(**constants, seed=seed, cap=cap)
+    started = "without_start" in summary
+    rows = pd.DataFrame(_values_of(frame, cap, started)).reset_index().assign(**constants, seed=seed, cap=cap)
     rows = rows.reindex(columns=[*CLICK_RESULT_COLUMNS, *FURTHER_COLUMNS])
     return rows.map(lambda value: f"{value:.4g}" if isinstance(value, float) else str(value)).replace("nan", "")
 
 
-def _values_of(frame: pd.DataFrame, cap: int) -> dict[str, Any]:
+def _values_of(frame: pd.DataFrame, cap: int, started: bool) -> dict[str, Any]:
     """The columns of objects; those of corrections only if there were any."""
     first, later = frame[frame["turn"] == 1].set_index(OBJECT), frame[frame["turn"] > 1]
     measured = measure_objects(frame, cap)
@@ -152,7 +157,9 @@ def _values_of(frame: pd.DataFrame, cap: int) -> dict[str, Any]:
     if len(later):
         for measure in _AT_CLICKS:
             values[measure.column] = measured[measure.key].values
-        for measure in (*_NEEDED, *_FURTHER_NEEDED):
+        measured |= measure_repairs(frame, started=started)
+        values |= {measure.column: measured[key].values for key, measure in REPAIR_MEASURES.items()}
+        for measure in (*_NEEDED, *_FURTHER_NEEDED, REPAIR_MEASURES["noi_dice_95"]):
             values[measure.column] = measured[measure.key].values
             if (failed := measured[measure.key].failed) is not None:
                 values[measure.failed_column] = failed.astype(int)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lesslabel.clicks.measure_table import (
     CLICKS_FIRST,
+    REPAIR_MEASURES,
     SECONDS_CORRECTION,
     SECONDS_ENCODER,
     SECONDS_FIRST,
@@ -17,7 +18,7 @@ from lesslabel.clicks.measure_table import (
     SECONDS_PASTE,
     click_measures,
 )
-from lesslabel.clicks.measures import BOUNDARY_COLUMN, OBJECT
+from lesslabel.clicks.measures import BOUNDARY_COLUMN, OBJECT, THIN_COLUMNS
 from lesslabel.errors import DataError
 from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
@@ -36,10 +37,10 @@ from lesslabel.tables.table import read_baselines
 
 _COMPARED = ("dice_first", "dice_10", "dice_20", "assd_mm_first", "assd_mm_20", "noc_dice_85", "noc_dice_90")
 _SECONDS = (SECONDS_FIRST, SECONDS_CORRECTION, SECONDS_ENCODER, SECONDS_HEAD, SECONDS_PASTE)
-_BY_KEY = click_measures(columns=[BOUNDARY_COLUMN])
+_BY_KEY = click_measures(columns=[BOUNDARY_COLUMN, *THIN_COLUMNS])
 _ALL = {
     measure.column: measure
-    for measure in (*_BY_KEY.values(), *_SECONDS)
+    for measure in (*_BY_KEY.values(), *REPAIR_MEASURES.values(), *_SECONDS)
     if measure.column in (*CLICK_RESULT_COLUMNS, *FURTHER_COLUMNS)
 }
 MEASURES = {column: measure.title for column, measure in _ALL.items()}
