@@ -75,7 +75,7 @@ WORDS = {
     "clicks": {"--labels", "--wrap", "--first", "--robot", "--reference"},
     "raters": {"--annotations"},
     "report": {"--annotation", "--reference"},
-    "select": {"--strategy", "--budget", "--centres"},
+    "select": {"--strategy", "--budget", "--centres", "--prelabel-label"},
     "adapt": {"--annotation", "--name", "--without-labels"},
     "expect": {"--centres"},
     "reproduce": {"--only", "--slurm"},

@@ -11,13 +11,14 @@ from lesslabel.adaptation.choosing import (
     further_columns,
     rank_queue,
 )
+from lesslabel.adaptation.coarse_prelabels import COARSE_PROMPTS, CoarsePrompt, coarse_prelabels
 from lesslabel.adaptation.feature_sources import Part, open_source
 from lesslabel.adaptation.strategies import make_strategy, name_strategy, require_model, require_strategy
 from lesslabel.data.exchange.queue_images import export_queue_images
 from lesslabel.data.queue import Queue, read_queue, write_queue
 from lesslabel.data.store import CaseRecord
 from lesslabel.data.verify.soundness import keep_sound
-from lesslabel.errors import DataError
+from lesslabel.errors import ConfigError, DataError
 from lesslabel.runs.geometry import warn_of_differences
 from lesslabel.selection import parse_budget
 from lesslabel.selection.budget import Budget
@@ -57,6 +58,8 @@ def select(
     strategy: str | None = None,
     unit: AnnotationUnit = "slice",
     images: str | Path | None = None,
+    prelabels: CoarsePrompt | None = None,
+    prelabel_label: str | None = None,
     previous: str | Path | None = None,
     diversity: bool = False,
     seed: int = 0,
@@ -81,6 +84,9 @@ def select(
             bundle, else ``foreground-random``.
         unit: the annotation unit.
         images: folder to write the images and prelabels to, if any.
+        prelabels: without a bundle and a run, prelabels are masks of the general clicker from this prompt, see
+            `lesslabel.adaptation.coarse_prelabels`; None writes none.
+        prelabel_label: name of the label that they get; None if the store has only one.
         previous: queue of earlier rounds, continued in the new one.
         diversity: spread the choice inside each end of STDR.
         seed: of the strategy.
@@ -97,12 +103,14 @@ def select(
         The queue, the most useful unit first.
 
     Raises:
-        ConfigError: if there is no such strategy, it needs a model that is not given, or the budget is not valid.
+        ConfigError: if there is no such strategy, it needs a model that is not given, or the budget or the choice of
+            prelabels is not valid.
         DataError: if a file exists already, or bundle, store or previous queue are absent or damaged.
         RunError: if there is no such run.
     """
     path, folder = Path(out), None if images is None else Path(images)
     _require_new(path, folder)
+    _check_prelabels(prelabels, prelabel_label, bundle or run, folder)
     strategy = strategy or ("stdr" if bundle is not None else WITHOUT_SOURCE)
     require_strategy(strategy, diversity=diversity)
     prices = cost or AnnotationCost()
@@ -124,7 +132,10 @@ def select(
     features = source.extract(uids, further_columns(ranking))
     queue = rank_queue(features, data, ranking, wanted, unit=unit, previous=earlier, model_sha256=source.model_sha256)
     if folder is not None:
-        queue = export_queue_images(data.store, queue, folder, source.prelabels(queue.slices))
+        made = source.prelabels(queue.slices)
+        if prelabels is not None:
+            made = coarse_prelabels(data.store, queue.slices, prelabels, prelabel_label)
+        queue = export_queue_images(data.store, queue, folder, made)
     write_queue(path, queue)
     if describe is not None:
         empty, minutes = int((~features.has_feature).sum()), _minutes(queue, earlier, data.store.records, prices)
@@ -138,6 +149,21 @@ def _require_new(path: Path, folder: Path | None) -> None:
             raise DataError(f"{made}: exists already; choose another name or remove it first")
     if path.suffix != ".csv":
         raise DataError(f"{path}: a queue is a CSV file; name it {path.stem}.csv")
+
+
+def _check_prelabels(
+    prelabels: CoarsePrompt | None, label: str | None, model: str | Path | None, folder: Path | None
+) -> None:
+    if prelabels is None and label is not None:
+        raise ConfigError("--prelabel-label goes with --prelabels box or --prelabels centre; add it, or leave it out")
+    if prelabels is None:
+        return
+    if prelabels not in COARSE_PROMPTS:
+        raise ConfigError(f"--prelabels {prelabels}: choose one of {', '.join(COARSE_PROMPTS)}")
+    if model is not None:
+        raise ConfigError(f"--prelabels {prelabels}: the model of {model} makes the prelabels; leave it out")
+    if folder is None:
+        raise ConfigError(f"--prelabels {prelabels}: they are written beside the images; add --images FOLDER")
 
 
 def _parse(budget: str | float, cost: AnnotationCost) -> Budget | MinuteBudget:

@@ -47,6 +47,8 @@ def select(given: list[str]) -> int:
         strategy=options.strategy,
         unit=options.unit,
         images=options.images,
+        prelabels=options.prelabels,
+        prelabel_label=options.prelabel_label,
         previous=options.previous,
         diversity=options.diversity,
         seed=options.seed,
@@ -93,6 +95,13 @@ def _select_options(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="the annotation unit")
     parser.add_argument("--out", type=Path, required=True, help="the queue.csv to write")
     parser.add_argument("--images", type=Path, default=None, help="also write the images and prelabels, to this folder")
+    parser.add_argument(
+        "--prelabels",
+        choices=("box", "centre"),
+        default=None,
+        help="without a model: masks of the general clicker, pointed at so by a coarse rule",
+    )
+    parser.add_argument("--prelabel-label", default=None, metavar="NAME", help="their label, if the store has several")
     parser.add_argument("--previous", type=Path, default=None, help="queue of earlier rounds, continued in the new one")
     parser.add_argument("--diversity", action="store_true", help="spread the choice inside each end of stdr")
     parser.add_argument("--seed", type=int, default=0, help="of the strategy")
