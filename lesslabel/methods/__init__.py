@@ -38,6 +38,7 @@ from lesslabel.methods.semi.uncertainty_aware import UncertaintyAwareMeanTeacher
 from lesslabel.methods.semi.unimatch import UniMatch
 from lesslabel.methods.semi.urpc import URPC
 from lesslabel.methods.supervised import Supervised
+from lesslabel.methods.weak.cycle_mix import CycleMix
 from lesslabel.methods.weak.dense_crf import DenseCRF
 from lesslabel.methods.weak.dmpls import DMPLS
 from lesslabel.methods.weak.dmsps import DMSPS
@@ -66,6 +67,7 @@ __all__ = [
     "CrossConsistency",
     "CrossPseudoSupervision",
     "CrossTeaching",
+    "CycleMix",
     "DenseCRF",
     "EdgeFlow",
     "EntropyAdversary",

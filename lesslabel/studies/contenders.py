@@ -54,6 +54,7 @@ CONTENDERS = (
     Contender("ScribbleVS", "ScribbleVS", _MARKED),
     Contender("USTM", "USTM", _MARKED),
     Contender("Scribble2Label", "Scribble2Label", _SPARSE),
+    Contender("CycleMix", "CycleMix", _SPARSE),
     Contender("Gated CRF", "GatedCRF", _SPARSE),
     Contender("RLoss", "DenseCRF", _SPARSE),
     Contender("Mumford-Shah", "MumfordShah", _SPARSE),

@@ -33,6 +33,7 @@ from lesslabel.methods import (
     CrossConsistency,
     CrossPseudoSupervision,
     CrossTeaching,
+    CycleMix,
     DenseCRF,
     EntropyAdversary,
     EntropyMinimisation,
@@ -115,6 +116,7 @@ ROWS = [
         lambda shape: Scribble2Label(CLASSES, warm_up_share=0.0, confidence=0.4, network=shape),
         ("partial_cross_entropy",),
     ),
+    Row("cycle mix", lambda shape: CycleMix(CLASSES, network=shape), ("partial_cross_entropy",)),
     Row("dtc", lambda shape: DTC(CLASSES, network=shape), ("dice", "level_set")),
     Row(
         "dtc level set",
