@@ -107,7 +107,7 @@ def open_model(name: str, store: Store) -> PageModel:
     if origin == "training-free":
         return PageModel(TrainingFree(), described={"name": origin})
     if origin == "general":
-        return _general(store)
+        return general_model(store)
     if origin == "bundle":
         return _of_bundle(Path(name), store)
     if origin == "classical":
@@ -119,13 +119,23 @@ def open_model(name: str, store: Store) -> PageModel:
     return _of_run(Path(name), store)
 
 
-def _general(store: Store) -> PageModel:
+def general_model(store: Store, weights: Path | None = None) -> PageModel:
+    """The general clicker for the images of a store.
+
+    Args:
+        store: whose images it will see.
+        weights: safetensors file; None takes those of the package.
+
+    Raises:
+        RunError: if the file cannot be used.
+    """
     from lesslabel.general.loading import GENERAL, WEIGHTS, load_general
 
     many = len(store.channels) > _MOST_COLOURS
+    weights = weights or WEIGHTS
     return PageModel(
-        load_general(),
-        described={"name": GENERAL, "weights": hash_file(WEIGHTS)},
+        load_general(weights),
+        described={"name": GENERAL, "weights": hash_file(weights)},
         channels=tuple(range(_MOST_COLOURS)) if many else None,
     )
 

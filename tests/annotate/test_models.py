@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from desks import SHAPE, Page, make_case, seen_all, truth
 
-from lesslabel.annotating.desk import Desk, Task
+from lesslabel.annotating.desk import Desk
 from lesslabel.annotating.models import PageModel, open_model
+from lesslabel.annotating.task import Task
 from lesslabel.annotating.turns import Plane
 from lesslabel.data.loading.case_loader import Grid
 from lesslabel.data.sources.phantom import Phantom
