@@ -53,7 +53,7 @@ class Learner:
         def command() -> list[str]:
             served = "" if models.newest is None else models.newest.described["weights"]
             words = [str(store.resolve()), task.annotation, served, str(task.learn)]
-            return [*python_command("lesslabel.annotating.learning"), *words]
+            return [*python_command("lesslabel.annotating.learning_process"), *words]
 
         return cls(command, models.take_up)
 

@@ -1,27 +1,19 @@
-"""The process that learns between two cases: a few steps of the served weights on what was drawn.
+"""Learning between two cases: a few steps of the served weights on what was drawn."""
 
-    python -m lesslabel.annotating.learning STORE ANNOTATION WEIGHTS STEPS
-
-The server starts it (`Learner`) and ends it by the end of its input.
-"""
-
-import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from lesslabel.annotating.learned_weights import LearnedWeights
 from lesslabel.annotating.task import work_folder
 from lesslabel.data.case import Kind
 from lesslabel.data.store import Store
-from lesslabel.errors import LesslabelError, RunError
+from lesslabel.errors import RunError
 from lesslabel.files import hash_file
 from lesslabel.general.fine_tuning import fine_tune
 from lesslabel.general.loading import WEIGHTS, load_general
 from lesslabel.general.pictures import Picture, pictures_of
 from lesslabel.methods.interactive.general_clicker import GeneralClicker
-from lesslabel.processes import end_with_input
 
 MOST_CASES = 40
 """Cases that are read; of more, as many at random."""
@@ -70,20 +62,3 @@ def drawn_pictures(store: Store, annotation: str, seed: int) -> tuple[list[Pictu
         if drawn.kind is Kind.DENSE:
             pictures += [picture for picture in pictures_of(case, drawn) if picture.classes]
     return pictures, len(uids)
-
-
-def main() -> int:
-    """Learn once; an error is one line."""
-    end_with_input()
-    torch.set_num_threads(1)
-    store, annotation, served, steps = sys.argv[1:]
-    try:
-        learn(Path(store), annotation, served, int(steps))
-    except LesslabelError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

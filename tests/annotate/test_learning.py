@@ -33,6 +33,7 @@ from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError, DataError, RunError
 from lesslabel.files import hash_file
 from lesslabel.general.loading import WEIGHTS, load_general
+from lesslabel.processes import python_command
 
 PACKAGE = hash_file(WEIGHTS)
 
@@ -226,6 +227,19 @@ def test_it_learns_in_this_process_too_and_refuses_unknown_weights(store: Store)
     assert LearnedWeights(work_folder(store.path, "dense")).newest() == digest
 
 
+@pytest.mark.slow
+def test_the_process_says_in_one_line_why_it_failed(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    served = [str(store.path), "drawn", "0" * 64, "1"]
+    learner = Learner(lambda: [*python_command("lesslabel.annotating.learning_process"), *served], lambda: None)
+    with caplog.at_level(logging.WARNING):
+        learner.start()
+        assert learner.wait(600)
+    assert caplog.messages == [
+        f"learning: failed (no weights with sha256 {'0' * 64}; start the page again); "
+        "the page goes on with the weights it has"
+    ]
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -288,6 +302,8 @@ time.sleep(600)
     process.send_signal(signal.SIGKILL)
     process.wait()
     learner = int(pid.read_text())
+    assert time.monotonic() < until
+    until = time.monotonic() + 20
     while Path(f"/proc/{learner}").exists() and time.monotonic() < until:
         status = Path(f"/proc/{learner}/stat")
         if status.exists() and status.read_text().split()[2] == "Z":
