@@ -37,6 +37,17 @@ def interpreter_command() -> list[str]:
     return [sys.executable, *([] if here else ["-P"])]
 
 
+def end_with_input() -> None:
+    """Let this process end as soon as its standard input does: that of a process whose parent was killed."""
+
+    def wait() -> None:
+        while os.read(0, 1024):  # not sys.stdin, whose lock the end of the interpreter would wait for
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def usable_cores() -> int:
     """The number of cores that this process may use, within the limits of a scheduler or a container."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -33,17 +33,19 @@ class Conversation:
         turns: the prompts, turn by turn.
         drawn: the label's voxels after the last turn, as they stand on the map.
         answer: the model's last answer; None before the first, or where it was let go, to be computed again.
+        label: its code; None for an object without one.
     """
 
     start: Runs
     turns: tuple[tuple[Prompt, ...], ...]
     drawn: Runs
     answer: Segmentation | None
+    label: int | None = None
 
     @classmethod
-    def of_drawn(cls, drawn: Runs) -> Self:
+    def of_drawn(cls, drawn: Runs, label: int | None = None) -> Self:
         """Nothing said yet of what stands there."""
-        return cls(drawn, (), drawn, None)
+        return cls(drawn, (), drawn, None, label)
 
     def with_turn(self, prompts: tuple[Prompt, ...], drawn: Runs, answer: Segmentation | None) -> Self:
         """The same after one more turn."""
@@ -109,7 +111,8 @@ class Assistant:
             prompt.validate(shape)
         start = said.start_mask(shape)
         begun = self._look_at(plane).begin()
-        return begun.answer(_history(start, (*said.turns, prompts), self._last(begun, start, said)))
+        turns = (*said.turns, prompts)
+        return begun.answer(_history(start, turns, self._last(begun, start, said), self._meant(said)))
 
     def last_answer(self, plane: Plane | None, said: Conversation) -> Segmentation:
         """The answer to the last turn, asked for again if it was let go.
@@ -123,12 +126,15 @@ class Assistant:
             raise DataError("threshold: the model has not answered here since the last stroke; give a prompt first")
         return answer
 
-    @staticmethod
-    def _last(begun: ObjectModel, start: Mask | None, said: Conversation) -> Segmentation | None:
+    def _meant(self, said: Conversation) -> int | None:
+        """The model's class of the label, if it has one."""
+        return None if said.label is None else self._model.classes.get(said.label)
+
+    def _last(self, begun: ObjectModel, start: Mask | None, said: Conversation) -> Segmentation | None:
         previous = said.answer
         if previous is None:
             for count in range(1, len(said.turns) + 1):
-                previous = begun.answer(_history(start, said.turns[:count], previous))
+                previous = begun.answer(_history(start, said.turns[:count], previous, self._meant(said)))
         return previous
 
     def _shape(self, plane: Plane | None) -> Shape:
@@ -158,5 +164,7 @@ class Assistant:
         return image, tuple(side for axis, side in enumerate(self._case.spacing_mm) if axis != plane.axis)
 
 
-def _history(start: Mask | None, turns: Sequence[tuple[Prompt, ...]], previous: Segmentation | None) -> History:
-    return History(tuple(turns), start, previous if len(turns) > 1 else None)
+def _history(
+    start: Mask | None, turns: Sequence[tuple[Prompt, ...]], previous: Segmentation | None, meant: int | None
+) -> History:
+    return History(tuple(turns), start, previous if len(turns) > 1 else None, meant)

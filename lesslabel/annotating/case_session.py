@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lesslabel.annotating.assistant import Assistant
 from lesslabel.annotating.drawing import Drawing
 from lesslabel.annotating.effort import effort_of
-from lesslabel.annotating.events import DRAWING, counts, image_digest, now, shown, status_of
+from lesslabel.annotating.events import DRAWING, counts, image_digest, model_named, now, shown, status_of
 from lesslabel.annotating.items import Item
 from lesslabel.annotating.journal import VERSION, Journal
 from lesslabel.annotating.taken import Redrawn
@@ -240,6 +240,8 @@ class CaseSession:
         self, event: str, content: Mapping[str, Any], note: Note, *, undo: Callable[[], object] = lambda: None
     ) -> None:
         try:
+            if event in DRAWING and model_named(self._journal.events) != self._described:
+                self._journal.append({"event": "model", "model": self._described, "at": now()})
             self._journal.append(
                 {
                     "event": event,

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import quote
@@ -18,64 +16,23 @@ from lesslabel.annotating.events import status_of
 from lesslabel.annotating.finishing import add_to_store, finished_annotation
 from lesslabel.annotating.items import Item, list_items, read_prelabel
 from lesslabel.annotating.journal import Journal
-from lesslabel.annotating.leases import LEASE_S, Lease, LeasedError, Leases
+from lesslabel.annotating.learner import Learner
+from lesslabel.annotating.leases import Lease, LeasedError, Leases
 from lesslabel.annotating.levels import levels_to_json
 from lesslabel.annotating.models import PageModel
 from lesslabel.annotating.open_cases import OpenCases
+from lesslabel.annotating.served_models import ServedModels
+from lesslabel.annotating.task import Task, work_folder
 from lesslabel.annotating.turns import plane_from_json
-from lesslabel.data.case import IGNORE, Case, Kind
+from lesslabel.data.case import Case, Kind
 from lesslabel.data.exchange.base import colour_of
 from lesslabel.data.store import Store
-from lesslabel.errors import ConfigError, LesslabelError
+from lesslabel.errors import LesslabelError
 from lesslabel.interaction.session_start import require_plain
-
-FOLDER = "annotating"
-"""Where a store keeps what is in work: journals and leases, a folder for each annotation."""
 
 
 class UnknownCaseError(LesslabelError):
     """A key that names no case of the queue."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be done.
-
-    Attributes:
-        annotation: name of the annotation to make.
-        kind: dense, or scribble.
-        second_reading: whether every author annotates every case, as ``NAME/author``; else each case is annotated once.
-        queue: the queue; None takes all cases of the store.
-        lease_s: how long a case stays with an author who says nothing.
-
-    Raises:
-        ConfigError: if the name or kind will not do.
-    """
-
-    annotation: str
-    kind: Kind = Kind.DENSE
-    second_reading: bool = False
-    queue: Path | None = None
-    lease_s: float = LEASE_S
-
-    def __post_init__(self) -> None:
-        if (
-            not self.annotation.strip()
-            or not self.annotation.isprintable()
-            or not {"|", "/", "@"}.isdisjoint(self.annotation)
-        ):
-            raise ConfigError(f"--annotation {self.annotation!r}: give a printable name without | / @")
-        if self.kind not in (Kind.DENSE, Kind.SCRIBBLE):
-            raise ConfigError(f"--kind {self.kind.name.lower()}: say dense or scribble")
-
-    def name_for(self, author: str) -> str:
-        """The name under which an author's work enters the store."""
-        return f"{self.annotation}/{author}" if self.second_reading else self.annotation
-
-    @property
-    def erased(self) -> int:
-        """The value of what nobody marked while drawing."""
-        return IGNORE if self.kind is Kind.SCRIBBLE else 0
 
 
 class Desk:
@@ -87,6 +44,7 @@ class Desk:
         model: what answers prompts; None where people draw alone.
 
     Raises:
+        ConfigError: if the model should learn and cannot.
         DataError: if the queue cannot be read or is not of this store.
     """
 
@@ -95,9 +53,11 @@ class Desk:
         self.task = task
         self.model = model
         self._items = {item.key: item for item in list_items(store, task.queue)}
-        self._folder = store.path / FOLDER / quote(task.annotation, safe=" ")
+        self._folder = work_folder(store.path, task.annotation)
         self._leases = Leases(self._folder / "leases.json", task.lease_s)
         self._open = OpenCases(self._make_session)
+        self._models = ServedModels(model, store, self._folder)
+        self._learner = Learner.of(self._models, store.path, task) if task.learn else None
 
     def overview(self, author: str) -> dict[str, Any]:
         """The queue with the state of every case, the labels, and the model."""
@@ -225,6 +185,8 @@ class Desk:
             add_to_store(self.store, session.item.uid, name, annotation, replace=present)
             session.finish(name, Note(f"{note.id}-finished"))
         self._leases.release(self._lease_key(author, key), author, tab)
+        if self._learner is not None:
+            self._learner.start()
         return name
 
     def skip(self, author: str, tab: str, key: str, reason: str, note: Note) -> None:
@@ -241,6 +203,11 @@ class Desk:
     def close(self, author: str, tab: str, key: str) -> None:
         """Give a case back; what was drawn stays in its journal."""
         self._leases.release(self._lease_key(author, self._item(key).key), author, tab)
+
+    def end(self) -> None:
+        """End what learns; all else is on the disk."""
+        if self._learner is not None:
+            self._learner.end()
 
     def _states(self, author: str) -> dict[str, str]:
         """What became of every case."""
@@ -263,18 +230,17 @@ class Desk:
 
     def _make_session(self, author: str, item: Item) -> CaseSession:
         case = self.store.read(item.uid)
-        assistant = None
-        if self.model is not None and self.task.kind is Kind.DENSE:
-            assistant = Assistant(self.model, case)
+        journal = self._journal(author, item.key)
+        model = self._models.model_for(journal.events)
+        assistant = None if model is None or self.task.kind is not Kind.DENSE else Assistant(model, case)
 
         def base() -> NDArray[np.uint8]:
             if item.prelabel is not None and self.task.kind is Kind.DENSE:
                 return read_prelabel(item.prelabel, case, self.store)
             return np.full(case.shape, self.task.erased, np.uint8)
 
-        described = {} if self.model is None else self.model.described
+        described = {} if model is None else model.described
         bare = Case(case.uid, case.patient, case.image, case.spacing_mm, case.affine, modality=case.modality)
-        journal = self._journal(author, item.key)
         return CaseSession(item, bare, base, self.task.erased, tuple(self.store.labels), journal, assistant, described)
 
     def _journal(self, author: str, key: str) -> Journal:

@@ -227,7 +227,7 @@ class Drawing:
         """What was said of the label there, if the map still shows what came of it."""
         drawn = self._drawn(turn)
         said = self._said.get(_key(turn))
-        return said if said is not None and said.drawn.same_as(drawn) else Conversation.of_drawn(drawn)
+        return said if said is not None and said.drawn.same_as(drawn) else Conversation.of_drawn(drawn, turn.label)
 
     def _drawn(self, turn: Prompted | Edit) -> Runs:
         return Runs.of_voxels(np.flatnonzero(self.labels[_cut(turn)] == turn.label))

@@ -16,10 +16,16 @@ DRAWING = ("turn", "remove", "restore")
 
 def status_of(events: Sequence[Mapping[str, Any]]) -> str:
     """``new``, ``begun``, ``finished`` or ``skipped``, from a journal."""
-    said = [event["event"] for event in events if event["event"] not in ("begin", "look")]
+    said = [event["event"] for event in events if event["event"] not in ("begin", "look", "model")]
     if not said:
         return "new"
     return {"finish": "finished", "skip": "skipped"}.get(said[-1], "begun")
+
+
+def model_named(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The model that answered last, as it was described; empty for none."""
+    named: Any = next((event["model"] for event in reversed(events) if event["event"] in ("begin", "model")), {})
+    return dict(named) if isinstance(named, dict) else {}
 
 
 def image_digest(case: Case) -> str:

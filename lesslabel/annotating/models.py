@@ -1,6 +1,6 @@
 """Which model answers in the page: one of the package, or that of a bundle or a finished run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class PageModel:
         channels: of the case, those that it sees; None for all.
         intensity: how they are normalised; None for not.
         grid: on which it sees them.
+        classes: the model's class of a label code of the store, for those that it was trained on; empty for models of
+            any object.
     """
 
     model: InteractiveModel
@@ -44,6 +46,7 @@ class PageModel:
     channels: tuple[int, ...] | None = None
     intensity: Intensity | None = None
     grid: Grid = Grid()
+    classes: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -107,7 +110,7 @@ def open_model(name: str, store: Store) -> PageModel:
     if origin == "training-free":
         return PageModel(TrainingFree(), described={"name": origin})
     if origin == "general":
-        return _general(store)
+        return general_model(store)
     if origin == "bundle":
         return _of_bundle(Path(name), store)
     if origin == "classical":
@@ -119,13 +122,23 @@ def open_model(name: str, store: Store) -> PageModel:
     return _of_run(Path(name), store)
 
 
-def _general(store: Store) -> PageModel:
+def general_model(store: Store, weights: Path | None = None) -> PageModel:
+    """The general clicker for the images of a store.
+
+    Args:
+        store: whose images it will see.
+        weights: safetensors file; None takes those of the package.
+
+    Raises:
+        RunError: if the file cannot be used.
+    """
     from lesslabel.general.loading import GENERAL, WEIGHTS, load_general
 
     many = len(store.channels) > _MOST_COLOURS
+    weights = weights or WEIGHTS
     return PageModel(
-        load_general(),
-        described={"name": GENERAL, "weights": hash_file(WEIGHTS)},
+        load_general(weights),
+        described={"name": GENERAL, "weights": hash_file(weights)},
         channels=tuple(range(_MOST_COLOURS)) if many else None,
     )
 
@@ -142,11 +155,24 @@ def _of_bundle(path: Path, store: Store) -> PageModel:
         channels=tuple(bundle.channels_in(store)),
         intensity=preprocessing.intensity,
         grid=Grid(preprocessing.size_voxel, preprocessing.spacing_mm, preprocessing.interpolation),
+        classes=_classes([(entry.name, *entry.labels) for entry in bundle.manifest.classes], store),
     )
 
 
+def _classes(names: Sequence[Sequence[str]], store: Store) -> dict[int, int]:
+    """The class, from 1, of each label code of a store.
+
+    Args:
+        names: of each class without background: its own, and those of the labels that it consists of.
+        store: a label whose name none of them has is in no class.
+    """
+    index = {name: number for number, known in reversed(list(enumerate(names, start=1))) for name in known}
+    return {code: index[name] for code, name in store.labels.items() if name in index}
+
+
 def _of_run(path: Path, store: Store) -> PageModel:
-    from lesslabel.general.corrected_network import as_interactive
+    from lesslabel.general.corrected_network import CorrectedNetwork, as_interactive
+    from lesslabel.runs.folder import read_data
     from lesslabel.runs.reopening import parse_again
 
     run = parse_again(path)
@@ -158,6 +184,7 @@ def _of_run(path: Path, store: Store) -> PageModel:
     if channels is not None and len(channels) != method.in_channels:
         raise ConfigError(f"--model {path}: takes {method.in_channels} channels, the store has {len(store.channels)}")
     model = as_interactive(method)
+    names = read_data(run.folder).get("label_names", []) if isinstance(model, CorrectedNetwork) else []
     first = getattr(getattr(model, "first_robot", None), "name", "")
     return PageModel(
         model=model,
@@ -166,4 +193,5 @@ def _of_run(path: Path, store: Store) -> PageModel:
         channels=None if channels is None else tuple(channels),
         intensity=data.intensity,
         grid=data.grid,
+        classes=_classes([(name,) for name in names[1:]], store),
     )

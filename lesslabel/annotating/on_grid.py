@@ -56,7 +56,7 @@ class ObjectOnGrid:
         turns = tuple(tuple(self._placed(prompt) for prompt in turn) for turn in history.turns)
         start = None if history.start is None else _resized_mask(history.start, self._grid)
         previous = history.previous.inner if isinstance(history.previous, ResampledSegmentation) else None
-        inner = self._inner.answer(History(turns, start, previous))
+        inner = self._inner.answer(History(turns, start, previous, history.meant))
         probability, uncertainty, share = (
             resized(values, self._native) for values in (inner.probability, inner.uncertainty, inner.mask)
         )

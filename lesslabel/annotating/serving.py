@@ -42,7 +42,10 @@ def serve(desk: Desk, authors: Sequence[str], *, host: str = LOOPBACK, port: int
         guard, log_level="warning", access_log=False, server_header=False, lifespan="off", limit_concurrency=256
     )
     print("\n".join(_how_to_open(tokens, host, port)), flush=True)
-    uvicorn.Server(config).run(sockets=[listening])
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        desk.end()
 
 
 def _listen(host: str, port: int) -> socket.socket:

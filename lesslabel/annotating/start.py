@@ -20,6 +20,7 @@ def annotate(
     kind: str = "dense",
     model: str = "general",
     second_reading: bool = False,
+    learn: int = 0,
     host: str = LOOPBACK,
     port: int = 0,
 ) -> None:
@@ -33,6 +34,8 @@ def annotate(
         kind: ``dense`` or ``scribble``.
         model: what answers prompts: ``general``, ``training-free``, the folder of a run or bundle, or ``none``.
         second_reading: whether every author draws every case, as ``NAME/AUTHOR``; else each case is drawn once.
+        learn: steps by which the general clicker is fine-tuned in the background on what was drawn, whenever a case was
+            finished; 0 leaves it as it is.
         host: address to listen at; the default lets in nobody but this machine.
         port: 0 takes a free one.
 
@@ -44,12 +47,13 @@ def annotate(
         from lesslabel.annotating.serving import serve
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed; pip install 'lesslabel[annotate]'") from error
-    from lesslabel.annotating.desk import Desk, Task
+    from lesslabel.annotating.desk import Desk
     from lesslabel.annotating.models import open_model
+    from lesslabel.annotating.task import Task
 
     if kind not in ("dense", "scribble"):
         raise ConfigError(f"kind {kind!r}: say dense or scribble")
     opened = Store(store)
-    task = Task(annotation, Kind[kind.upper()], second_reading, None if queue is None else Path(queue))
+    task = Task(annotation, Kind[kind.upper()], second_reading, None if queue is None else Path(queue), learn=learn)
     alone = model == NO_MODEL or task.kind is Kind.SCRIBBLE
     serve(Desk(opened, task, None if alone else open_model(model, opened)), authors, host=host, port=port)

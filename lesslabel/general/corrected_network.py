@@ -24,10 +24,11 @@ _CERTAINTY = 0.9
 class CorrectedNetwork:
     """Answers prompts with the segmentation of a network, corrected around the marks.
 
-    The first mark chooses the class: the one that the network holds most probable there. The answer is its
-    segmentation of that class; as soon as a mark contradicts it, all marks are mixed in by information fusion
-    (MIDeepSeg, eq. 3-3 to 3-8, see `information_fusion`), which is made for the output of any network. What lies
-    outside of a box or polygon is background. A mask to start from takes the place of the network's segmentation.
+    The class is the one that was said (`History.meant`), else the first mark chooses it: the one that the network holds
+    most probable there. The answer is its segmentation of that class; as soon as a mark contradicts it, all marks are
+    mixed in by information fusion (MIDeepSeg, eq. 3-3 to 3-8, see `information_fusion`), which is made for the output
+    of any network. What lies outside of a box or polygon is background. A mask to start from takes the place of the
+    network's segmentation.
 
     Args:
         method: with its weights, in evaluation mode.
@@ -111,7 +112,11 @@ class SegmentedImage:
         return probability / (probability + other)  # above a half where no other class is as probable
 
     def _class_of(self, history: History) -> int:
-        """The class that is most probable where the object was marked first, or in the region around it."""
+        """The class that was said, else the most probable one where the object was marked first, or in the region."""
+        if history.meant is not None:
+            if not 0 < history.meant < len(self._probabilities):
+                raise DataError(f"class {history.meant}: the network has 1 to {len(self._probabilities) - 1}")
+            return history.meant
         shape = self._image.shape[1:]
         for turn in history.turns:
             marked = rasterise(turn, shape).foreground

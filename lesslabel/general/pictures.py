@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from lesslabel.data.case import IGNORE, Case, Kind
+from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.store.store import Store
 from lesslabel.errors import DataError
 
@@ -81,8 +81,12 @@ def read_label_maps(folder: Path) -> list[NDArray[np.uint8]]:
 
 def _of_case(case: Case) -> Iterator[Picture]:
     dense = next((each for each in case.annotations.values() if each.kind is Kind.DENSE), None)
-    if dense is None:
-        return
+    if dense is not None:
+        yield from pictures_of(case, dense)
+
+
+def pictures_of(case: Case, dense: Annotation) -> Iterator[Picture]:
+    """The slices of a case on which a dense annotation has labels."""
     low, high = np.percentile(case.image, (0.5, 99.5), axis=(1, 2, 3), keepdims=True)
     scaled = np.clip((case.image - low) / np.maximum(high - low, 1e-6), 0, 1)
     known = (dense.labels > 0) & (dense.labels != IGNORE)

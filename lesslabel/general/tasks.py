@@ -17,6 +17,8 @@ from lesslabel.general.pictures import Picture
 Generator = np.random.Generator
 LEAST_VOXELS = 12
 _TRIES = 20
+_UNION = 0.15
+"""Share of the objects that are two labels together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +42,14 @@ class Tasks:
         sets: the pictures of each set; a set is drawn with the square root of its number of pictures.
         label_maps: to make images from, beside those of the pictures.
         shares: of tasks from pictures, from their superpixels, from painted label maps, and from random shapes.
+        as_drawn: whether objects are single labels and intensities are as they are; else two labels may be one object,
+            and contrast, shading and noise change.
     """
 
     sets: Sequence[Sequence[Picture]]
     label_maps: Sequence[NDArray[np.uint8]] = ()
     shares: tuple[float, float, float, float] = (0.66, 0.05, 0.19, 0.10)
+    as_drawn: bool = False
 
     def draw(self, size: int, rng: Generator) -> Task:
         """Draw one, on a grid of that size; a function of the generator alone."""
@@ -63,10 +68,11 @@ class Tasks:
 
     def _of_picture(self, size: int, rng: Generator) -> Task | None:
         picture = self.picture(rng)
-        truth = _object_of(picture.labels, picture.classes, rng)
+        truth = _object_of(picture.labels, picture.classes, rng, union=0.0 if self.as_drawn else _UNION)
         view = _View.around(truth, rng)
         target = view.labels(np.where(picture.labels == IGNORE, IGNORE, truth).astype(np.uint8), size, IGNORE)
-        return Task(altered(view.image(picture, size), rng), target)
+        image = view.image(picture, size)
+        return Task(image if self.as_drawn else altered(image, rng), target)
 
     def _of_superpixel(self, size: int, rng: Generator) -> Task | None:
         from skimage.segmentation import felzenszwalb  # slow to import
@@ -188,7 +194,7 @@ def _blob(size: int, rng: Generator) -> NDArray[np.bool_]:
 
 
 def _object_of(
-    labels: NDArray[np.uint8], classes: Sequence[int], rng: Generator, union: float = 0.15
+    labels: NDArray[np.uint8], classes: Sequence[int], rng: Generator, union: float = _UNION
 ) -> NDArray[np.bool_]:
     """One label, sometimes two together, sometimes one of its connected parts."""
     wanted = rng.choice(classes, min(len(classes), 2), replace=False) if rng.random() < union else [rng.choice(classes)]

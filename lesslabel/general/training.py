@@ -15,8 +15,8 @@ from lesslabel.errors import RunError
 from lesslabel.files import write_json, written_aside
 from lesslabel.general.pictures import read_label_maps, read_pictures
 from lesslabel.general.tasks import Task, Tasks
-from lesslabel.general.turns import TaskInTurns
-from lesslabel.methods.interactive.general_clicker import GeneralClicker, general_losses
+from lesslabel.general.turns import TaskInTurns, losses_in_turns
+from lesslabel.methods.interactive.general_clicker import GeneralClicker
 from lesslabel.runs.weights import save_weights
 
 CHECKPOINT, WEIGHTS, CURVE, DATA = "last.pt", "weights.safetensors", "curve.json", "data.json"
@@ -130,21 +130,13 @@ class Training:
         for place in range(plan.batch_size):
             rng = np.random.default_rng((plan.seed, index, place))
             slots.append(TaskInTurns.begin(self.tasks.draw(size, rng), self.method.encoding, rng))
-        image = torch.stack([slot.task.image for slot in slots])
-        target = torch.from_numpy(np.stack([slot.task.target for slot in slots])).long()
         for group in self.optimiser.param_groups:
             group["lr"] = plan.rate_in(index)
         first: dict[str, float] = {}
         self.method.train()
-        for turn in range(turns):
-            logits = self.method.object_logits(image, torch.stack([slot.cues for slot in slots]))
-            losses = general_losses(logits, target)
+        for losses in losses_in_turns(self.method, slots, turns):
             self._step(sum(losses.values(), torch.zeros(())))
             first = first or {name: value.item() for name, value in losses.items()}
-            if turn + 1 < turns:
-                probability = logits.detach().softmax(dim=1)[:, 1]
-                for each, answer in zip(slots, probability, strict=True):
-                    each.answered(answer, self.method.encoding)
         return first
 
     def _step(self, loss: Tensor) -> None:

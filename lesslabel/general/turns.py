@@ -1,5 +1,6 @@
 """The turns of a training task: prompts, the maps that the network sees of them, and starts from a flawed mask."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from lesslabel.interaction.placed import PlacedPrompts
 from lesslabel.interaction.prompts import Seeds
 from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.interaction.robots.any_prompt import AnyPromptRobot
+from lesslabel.methods.interactive.general_clicker import GeneralClicker, general_losses
 
 START_SHARE = 0.1
 """Share of the tasks that start from a flawed mask."""
@@ -63,6 +65,19 @@ class TaskInTurns:
         """Take an answer (S, S), and correct it."""
         self.previous = probability
         self.prompt(encoding, probability.numpy() > 0.5)
+
+
+def losses_in_turns(method: GeneralClicker, slots: Sequence[TaskInTurns], turns: int) -> Iterator[dict[str, Tensor]]:
+    """Yield the losses of one turn after the other; between them the caller steps, then the answers are corrected."""
+    image = torch.stack([slot.task.image for slot in slots])
+    target = torch.from_numpy(np.stack([slot.task.target for slot in slots])).long()
+    for turn in range(turns):
+        logits = method.object_logits(image, torch.stack([slot.cues for slot in slots]))
+        yield general_losses(logits, target)
+        if turn + 1 < turns:
+            probability = logits.detach().softmax(dim=1)[:, 1]
+            for each, answer in zip(slots, probability, strict=True):
+                each.answered(answer, method.encoding)
 
 
 def flawed(truth: Mask, rng: np.random.Generator) -> Mask:

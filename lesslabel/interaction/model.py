@@ -79,11 +79,14 @@ class History:
         turns: the prompts of every turn, each in the order in which they were given; at least one turn.
         start: ([z,] y, x) bool, the start mask of this object; None for none.
         previous: the answer of the model to the turns before the last; None at the first turn.
+        meant: index of the class of the model that the object belongs to, from 1; None where nobody said so. Models of
+            any object need none.
     """
 
     turns: tuple[tuple[Prompt, ...], ...]
     start: Mask | None = None
     previous: Segmentation | None = None
+    meant: int | None = None
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:

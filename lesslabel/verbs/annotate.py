@@ -21,6 +21,14 @@ def annotate(given: list[str]) -> int:
     parser.add_argument(
         "--second-reading", action="store_true", help="every author draws every case, as NAME/AUTHOR, for `raters`"
     )
+    parser.add_argument(
+        "--learn",
+        type=int,
+        default=0,
+        metavar="STEPS",
+        help="fine-tune --model general by so many steps on what was drawn whenever a case is finished, in the "
+        "background; 0 (the default) leaves it as it is",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address; the default lets in nobody but this machine")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     options = parser.parse_args(given)
@@ -34,6 +42,7 @@ def annotate(given: list[str]) -> int:
         kind=options.kind,
         model=options.model,
         second_reading=options.second_reading,
+        learn=options.learn,
         host=options.host,
         port=options.port,
     )

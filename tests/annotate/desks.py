@@ -11,9 +11,10 @@ from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
 from lesslabel.annotating.app import make_app
-from lesslabel.annotating.desk import Desk, Task
+from lesslabel.annotating.desk import Desk
 from lesslabel.annotating.models import open_model
 from lesslabel.annotating.security import Guard
+from lesslabel.annotating.task import Task
 from lesslabel.annotating.wire import Change, Runs
 from lesslabel.data.case import Annotation, Case, Kind
 from lesslabel.data.sources.base import RawCase, Source

@@ -5,18 +5,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from desks import SHAPE, Page, make_case, seen_all, truth
+from torch import Tensor
 
-from lesslabel.annotating.desk import Desk, Task
-from lesslabel.annotating.models import PageModel, open_model
+from lesslabel.annotating.assistant import Assistant, Conversation
+from lesslabel.annotating.desk import Desk
+from lesslabel.annotating.models import PageModel, _classes, open_model
+from lesslabel.annotating.task import Task
 from lesslabel.annotating.turns import Plane
+from lesslabel.annotating.wire import Runs
 from lesslabel.data.loading.case_loader import Grid
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store import Store
 from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import ConfigError
+from lesslabel.general.corrected_network import CorrectedNetwork
 from lesslabel.interaction import Box, Click, History, Polygon, Scribble, Side
 from lesslabel.interaction.training_free import TrainingFree
+from lesslabel.methods import Supervised
+from lesslabel.networks import UNet
 
 
 def answered(*turns: tuple[object, ...], grid: Grid = Grid(), plane: Plane = Plane(0, 2)) -> np.ndarray:
@@ -77,6 +85,30 @@ def test_a_run_answers_in_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     turn = {"type": "prompts", "label": 1, "plane": {"axis": 0, "index": 0}, "prompts": [points]}
     page.done("turns", turn=turn)
     assert page.labels[0, 14, 14] == 1
+
+
+class Painted(Supervised):
+    """Knows the disks by their grey values 1 and 2."""
+
+    def probabilities(self, image: Tensor) -> Tensor:
+        grey = image[:, :1]
+        return 0.1 + 0.7 * torch.cat([grey < 0.5, (grey - 1).abs() < 0.5, (grey - 2).abs() < 0.5], 1).float()
+
+
+def test_the_label_that_is_drawn_says_which_class_is_meant() -> None:
+    method = Painted(3, network=UNet(channels=(2, 4), encoder_dropout=(0.0, 0.0))).eval()
+    for classes, found in (({}, 1), ({1: 2, 2: 1}, 2), ({2: 1}, 1)):
+        model = PageModel(CorrectedNetwork(method), classes=classes)
+        case = make_case(0)
+        grey = np.round((case.image - 20) / 70).astype(np.float32)
+        conversation = Conversation.of_drawn(Runs.of_voxels(np.zeros(0, np.int64)), 1)
+        answer = Assistant(model, replace(case, image=grey)).answer(Plane(0, 2), conversation, (Click((12, 10)),))
+        assert answer.mask[truth()[2] == found].mean() > 0.9
+
+
+def test_labels_find_their_classes_by_name(store: Store) -> None:
+    assert _classes([("right", "a part of it"), ("other", "left")], store) == {1: 2, 2: 1}
+    assert _classes([("liver",)], store) == {}
 
 
 def test_what_is_no_interactive_model_is_refused(store: Store) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from desks import SHAPE, Page, make_desk, make_store, seen_all
 
-from lesslabel.annotating.desk import Desk, Task
+from lesslabel.annotating.desk import Desk
 from lesslabel.annotating.models import open_model
+from lesslabel.annotating.task import Task
 from lesslabel.data.store import Store
 
 pytestmark = pytest.mark.slow

@@ -28,6 +28,8 @@ def test_behind_the_page_it_answers_with_its_own_segmentation(bundle: Bundle, st
     opened, method, data = Store(store), bundle.build_method(), bundle.data_module(store)
     model = open_model(str(bundle.path), opened)
     assert model.described == {"name": "Supervised", "bundle": "bundle", "weights": bundle.model_sha256}
+    assert bundle.label_names[1:] == ("heart", "RV")
+    assert model.classes == {1: 2, 2: 1, 3: 1}, "the heart is the labels 2 and 3"
     case = opened.read(next(iter(opened.records)))
     with torch.inference_mode():
         on_grid = method.probabilities(data.loader().image(case).transpose(0, 1)).transpose(0, 1)

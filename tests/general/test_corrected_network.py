@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lesslabel.errors import DataError
 from lesslabel.general.corrected_network import FUSION_WEIGHT, CorrectedNetwork, as_interactive
-from lesslabel.interaction import Box, Click, InteractiveSession, Side
+from lesslabel.interaction import Box, Click, History, InteractiveSession, Side
 from lesslabel.interaction.information_fusion import information_fusion
 from lesslabel.methods import MIDeepSeg, Supervised
 from lesslabel.networks import UNet
@@ -49,6 +49,20 @@ def test_the_class_under_the_first_mark_is_meant(session: InteractiveSession) ->
     np.testing.assert_array_equal(session.add(Click((10, 8)), object="left").mask, mask_of(LEFT))
     np.testing.assert_array_equal(session.add(Click((10, 25)), object="right").mask, mask_of(RIGHT))
     assert session.segmentation("left").probability[10, 8] == pytest.approx(0.8 / 0.9)
+
+
+def test_the_class_that_is_said_is_meant_wherever_the_click_lies() -> None:
+    seen = CorrectedNetwork(Painted(3, network=UNet(channels=(2, 4), encoder_dropout=(0.0, 0.0))).eval())
+    begun = seen.prepare_image(picture()[None], (1.0, 1.0)).begin()
+    on_left = ((Click((10, 8)),),)
+    np.testing.assert_array_equal(begun.answer(History(on_left)).mask, mask_of(LEFT))
+    np.testing.assert_array_equal(begun.answer(History(on_left, meant=1)).mask, mask_of(LEFT))
+    said = begun.answer(History(on_left, meant=2)).mask
+    assert said[RIGHT].mean() > 0.9, "the network's own segmentation of what was said"
+    assert said[10, 8], "and what was clicked"
+    for meant in (0, 3):
+        with pytest.raises(DataError, match=f"class {meant}: the network has 1 to 2"):
+            begun.answer(History(on_left, meant=meant))
 
 
 def test_a_box_means_the_class_inside_and_ends_it(session: InteractiveSession) -> None:
