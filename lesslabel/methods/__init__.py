@@ -1,6 +1,7 @@
 """Training methods: one file for each paper, with one base class."""
 
 from lesslabel.methods.adapt.adami import AdaMI
+from lesslabel.methods.adapt.cbmt import CBMT
 from lesslabel.methods.adapt.dpl import DPL
 from lesslabel.methods.adapt.shot import SHOT
 from lesslabel.methods.adapt.tent import Tent
@@ -50,6 +51,7 @@ from lesslabel.methods.weak.total_variation import TotalVariation
 from lesslabel.methods.weak.ustm import USTM
 
 __all__ = [
+    "CBMT",
     "DAN",
     "DMPLS",
     "DMSPS",

@@ -110,6 +110,7 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "Batch statistics",
         "SHOT",
         "DPL",
+        "CBMT",
     ]
     assert all(scores != dice["none"] for rival, scores in dice.items() if rival != "none")
 

@@ -29,7 +29,7 @@ def fresh(bundle: Bundle, tmp_path: Path) -> Bundle:
 
 @pytest.mark.golden
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("name", ["none", "histogram", "tent", "adami", "batch-statistics", "shot", "dpl"])
+@pytest.mark.parametrize("name", ["none", "histogram", "tent", "adami", "batch-statistics", "shot", "dpl", "cbmt"])
 def test_weights_and_predictions(name: str, fresh: Bundle, store: Path, tmp_path: Path, golden) -> None:
     run = adapt_without_labels(fresh, store, name, tmp_path / "out", overrides=read_settings([*WITHOUT_LABELS, *EAST]))
     adapted = load_run(run.path)

@@ -19,6 +19,7 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.methods import (
+    CBMT,
     DAN,
     DMPLS,
     DMSPS,
@@ -178,6 +179,7 @@ ROWS = [
     Row("adami", lambda shape: AdaMI(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
     Row("shot", lambda shape: SHOT(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
     Row("dpl", lambda shape: DPL(CLASSES, passes=2, threshold=0.35, network=shape), ()),
+    Row("cbmt", lambda shape: CBMT(CLASSES, threshold=0.6, network=shape), ()),
 ]
 MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
 MIXED_SLICES = [

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from lesslabel.adaptation.without_labels.adami import AdaMIAdaptation
 from lesslabel.adaptation.without_labels.base import Adaptation
 from lesslabel.adaptation.without_labels.batch_statistics import BatchStatistics
+from lesslabel.adaptation.without_labels.cbmt import CBMTAdaptation
 from lesslabel.adaptation.without_labels.dpl import DPLAdaptation
 from lesslabel.adaptation.without_labels.histogram_matching import HistogramMatching
 from lesslabel.adaptation.without_labels.not_adapted import NotAdapted
@@ -17,6 +18,7 @@ __all__ = [
     "AdaMIAdaptation",
     "Adaptation",
     "BatchStatistics",
+    "CBMTAdaptation",
     "DPLAdaptation",
     "HistogramMatching",
     "NotAdapted",
@@ -35,6 +37,7 @@ ADAPTATIONS: Mapping[str, type[Adaptation]] = {
         BatchStatistics,
         SHOTAdaptation,
         DPLAdaptation,
+        CBMTAdaptation,
     )
 }
 """All adaptations without labels by their name in ``--without-labels``."""
