@@ -2,6 +2,7 @@
 
 from lesslabel.methods.adapt.adami import AdaMI
 from lesslabel.methods.adapt.cbmt import CBMT
+from lesslabel.methods.adapt.cpr import CPR
 from lesslabel.methods.adapt.dpl import DPL
 from lesslabel.methods.adapt.shot import SHOT
 from lesslabel.methods.adapt.tent import Tent
@@ -52,6 +53,7 @@ from lesslabel.methods.weak.ustm import USTM
 
 __all__ = [
     "CBMT",
+    "CPR",
     "DAN",
     "DMPLS",
     "DMSPS",

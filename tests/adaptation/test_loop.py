@@ -111,6 +111,7 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "SHOT",
         "DPL",
         "CBMT",
+        "CPR",
     ]
     assert all(scores != dice["none"] for rival, scores in dice.items() if rival != "none")
 

@@ -66,6 +66,7 @@ ROWS = [
     ),
     Row("dpl", ((of_two_networks, "DMPLS has other networks than DPL"),)),
     Row("cbmt", ((of_two_networks, "DMPLS has other networks than CBMT"),)),
+    Row("cpr", ((of_two_networks, "DMPLS has other networks than CPR"),)),
 ]
 
 every_adaptation = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

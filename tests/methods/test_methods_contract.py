@@ -20,6 +20,7 @@ from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.methods import (
     CBMT,
+    CPR,
     DAN,
     DMPLS,
     DMSPS,
@@ -180,6 +181,11 @@ ROWS = [
     Row("shot", lambda shape: SHOT(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
     Row("dpl", lambda shape: DPL(CLASSES, passes=2, threshold=0.35, network=shape), ()),
     Row("cbmt", lambda shape: CBMT(CLASSES, threshold=0.6, network=shape), ()),
+    Row(
+        "cpr",
+        lambda shape: CPR(CLASSES, passes=2, context_share=0.0, low=0.45, high=0.5, network=shape),
+        (),
+    ),
 ]
 MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
 MIXED_SLICES = [

@@ -78,7 +78,7 @@ def test_every_method_for_images_is_a_contender_with_the_settings_of_its_configu
         if issubclass(getattr(methods, name), methods.SegmentationMethod)
         and not issubclass(getattr(methods, name), methods.InteractiveMethod)
     }
-    assert trains == {"SegmentationMethod", "Tent", "AdaMI", "DPL", "SHOT", "CBMT"}  # the base, and adaptation
+    assert trains == {"SegmentationMethod", "Tent", "AdaMI", "DPL", "SHOT", "CPR", "CBMT"}  # the base, and adaptation
     by_class: dict[str, list[dict[str, object]]] = {}
     for path in CONFIGS.glob("*.yaml"):
         model = yaml.safe_load(path.read_text())["model"]

@@ -6,6 +6,7 @@ from lesslabel.adaptation.without_labels.adami import AdaMIAdaptation
 from lesslabel.adaptation.without_labels.base import Adaptation
 from lesslabel.adaptation.without_labels.batch_statistics import BatchStatistics
 from lesslabel.adaptation.without_labels.cbmt import CBMTAdaptation
+from lesslabel.adaptation.without_labels.cpr import CPRAdaptation
 from lesslabel.adaptation.without_labels.dpl import DPLAdaptation
 from lesslabel.adaptation.without_labels.histogram_matching import HistogramMatching
 from lesslabel.adaptation.without_labels.not_adapted import NotAdapted
@@ -19,6 +20,7 @@ __all__ = [
     "Adaptation",
     "BatchStatistics",
     "CBMTAdaptation",
+    "CPRAdaptation",
     "DPLAdaptation",
     "HistogramMatching",
     "NotAdapted",
@@ -38,6 +40,7 @@ ADAPTATIONS: Mapping[str, type[Adaptation]] = {
         SHOTAdaptation,
         DPLAdaptation,
         CBMTAdaptation,
+        CPRAdaptation,
     )
 }
 """All adaptations without labels by their name in ``--without-labels``."""
