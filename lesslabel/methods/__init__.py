@@ -6,6 +6,7 @@ from lesslabel.methods.adapt.cpr import CPR
 from lesslabel.methods.adapt.dpl import DPL
 from lesslabel.methods.adapt.shot import SHOT
 from lesslabel.methods.adapt.tent import Tent
+from lesslabel.methods.adapt.uncertain_da import UncertainDA
 from lesslabel.methods.base import Prediction, SegmentationMethod
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import InteractiveMethod
@@ -101,6 +102,7 @@ __all__ = [
     "Supervised",
     "Tent",
     "TotalVariation",
+    "UncertainDA",
     "UncertaintyAwareMeanTeacher",
     "UniMatch",
 ]

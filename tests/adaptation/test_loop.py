@@ -112,6 +112,7 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "DPL",
         "CBMT",
         "CPR",
+        "UncertainDA",
     ]
     assert all(scores != dice["none"] for rival, scores in dice.items() if rival != "none")
 

@@ -67,6 +67,7 @@ ROWS = [
     Row("dpl", ((of_two_networks, "DMPLS has other networks than DPL"),)),
     Row("cbmt", ((of_two_networks, "DMPLS has other networks than CBMT"),)),
     Row("cpr", ((of_two_networks, "DMPLS has other networks than CPR"),)),
+    Row("uncertain-da", ((of_two_networks, "DMPLS has other networks than UncertainDA"),)),
 ]
 
 every_adaptation = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -54,6 +54,7 @@ from lesslabel.methods import (
     Supervised,
     Tent,
     TotalVariation,
+    UncertainDA,
     UncertaintyAwareMeanTeacher,
     UniMatch,
 )
@@ -186,6 +187,7 @@ ROWS = [
         lambda shape: CPR(CLASSES, passes=2, context_share=0.0, low=0.45, high=0.5, network=shape),
         (),
     ),
+    Row("uncertain-da", lambda shape: UncertainDA(CLASSES, network=shape), ()),
 ]
 MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
 MIXED_SLICES = [

@@ -12,6 +12,7 @@ from lesslabel.adaptation.without_labels.histogram_matching import HistogramMatc
 from lesslabel.adaptation.without_labels.not_adapted import NotAdapted
 from lesslabel.adaptation.without_labels.shot import SHOTAdaptation
 from lesslabel.adaptation.without_labels.tent import TentAdaptation
+from lesslabel.adaptation.without_labels.uncertain_da import UncertainDAAdaptation
 from lesslabel.errors import ConfigError
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "NotAdapted",
     "SHOTAdaptation",
     "TentAdaptation",
+    "UncertainDAAdaptation",
     "make_adaptation",
 ]
 
@@ -41,6 +43,7 @@ ADAPTATIONS: Mapping[str, type[Adaptation]] = {
         DPLAdaptation,
         CBMTAdaptation,
         CPRAdaptation,
+        UncertainDAAdaptation,
     )
 }
 """All adaptations without labels by their name in ``--without-labels``."""
