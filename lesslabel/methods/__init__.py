@@ -4,6 +4,7 @@ from lesslabel.methods.adapt.adami import AdaMI
 from lesslabel.methods.adapt.cbmt import CBMT
 from lesslabel.methods.adapt.cpr import CPR
 from lesslabel.methods.adapt.dpl import DPL
+from lesslabel.methods.adapt.prosfda import ProSFDA
 from lesslabel.methods.adapt.shot import SHOT
 from lesslabel.methods.adapt.tent import Tent
 from lesslabel.methods.adapt.uncertain_da import UncertainDA
@@ -94,6 +95,7 @@ __all__ = [
     "Optimiser",
     "PartialCrossEntropy",
     "Prediction",
+    "ProSFDA",
     "SASSNet",
     "SSNet",
     "Scribble2Label",

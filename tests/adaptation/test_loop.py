@@ -113,6 +113,7 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "CBMT",
         "CPR",
         "UncertainDA",
+        "ProSFDA",
     ]
     assert all(scores != dice["none"] for rival, scores in dice.items() if rival != "none")
 

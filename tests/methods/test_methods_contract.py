@@ -46,6 +46,7 @@ from lesslabel.methods import (
     MutualConsistency,
     Omni,
     PartialCrossEntropy,
+    ProSFDA,
     SASSNet,
     Scribble2Label,
     ScribbleVS,
@@ -188,6 +189,7 @@ ROWS = [
         (),
     ),
     Row("uncertain-da", lambda shape: UncertainDA(CLASSES, network=shape), ()),
+    Row("prosfda", lambda shape: ProSFDA(CLASSES, prompt_share=0.0, network=shape), ()),
 ]
 MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
 MIXED_SLICES = [

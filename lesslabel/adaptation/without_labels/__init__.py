@@ -10,6 +10,7 @@ from lesslabel.adaptation.without_labels.cpr import CPRAdaptation
 from lesslabel.adaptation.without_labels.dpl import DPLAdaptation
 from lesslabel.adaptation.without_labels.histogram_matching import HistogramMatching
 from lesslabel.adaptation.without_labels.not_adapted import NotAdapted
+from lesslabel.adaptation.without_labels.prosfda import ProSFDAAdaptation
 from lesslabel.adaptation.without_labels.shot import SHOTAdaptation
 from lesslabel.adaptation.without_labels.tent import TentAdaptation
 from lesslabel.adaptation.without_labels.uncertain_da import UncertainDAAdaptation
@@ -25,6 +26,7 @@ __all__ = [
     "DPLAdaptation",
     "HistogramMatching",
     "NotAdapted",
+    "ProSFDAAdaptation",
     "SHOTAdaptation",
     "TentAdaptation",
     "UncertainDAAdaptation",
@@ -44,6 +46,7 @@ ADAPTATIONS: Mapping[str, type[Adaptation]] = {
         CBMTAdaptation,
         CPRAdaptation,
         UncertainDAAdaptation,
+        ProSFDAAdaptation,
     )
 }
 """All adaptations without labels by their name in ``--without-labels``."""
