@@ -1,9 +1,13 @@
 """Training methods: one file for each paper, with one base class."""
 
 from lesslabel.methods.adapt.adami import AdaMI
+from lesslabel.methods.adapt.cbmt import CBMT
+from lesslabel.methods.adapt.cpr import CPR
 from lesslabel.methods.adapt.dpl import DPL
+from lesslabel.methods.adapt.prosfda import ProSFDA
 from lesslabel.methods.adapt.shot import SHOT
 from lesslabel.methods.adapt.tent import Tent
+from lesslabel.methods.adapt.uncertain_da import UncertainDA
 from lesslabel.methods.base import Prediction, SegmentationMethod
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import InteractiveMethod
@@ -51,6 +55,8 @@ from lesslabel.methods.weak.total_variation import TotalVariation
 from lesslabel.methods.weak.ustm import USTM
 
 __all__ = [
+    "CBMT",
+    "CPR",
     "DAN",
     "DMPLS",
     "DMSPS",
@@ -91,6 +97,7 @@ __all__ = [
     "Optimiser",
     "PartialCrossEntropy",
     "Prediction",
+    "ProSFDA",
     "SASSNet",
     "SSNet",
     "Scribble2Label",
@@ -99,6 +106,7 @@ __all__ = [
     "Supervised",
     "Tent",
     "TotalVariation",
+    "UncertainDA",
     "UncertaintyAwareMeanTeacher",
     "UniMatch",
 ]

@@ -1,10 +1,11 @@
-"""Record the method in its checkpoints, and refuse the checkpoints of other methods."""
+"""Record the method in its checkpoints, refuse those of other methods, and complete weights to start from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
+from torch import Tensor, nn
 
 from lesslabel.errors import NonFiniteLossError, RunError
 
@@ -48,3 +49,19 @@ def require_own_checkpoint(method: LightningModule, checkpoint: dict[str, Any]) 
                 f"the checkpoint has {name} of shape {theirs.get(name)}, this run {mine.get(name)}; "
                 "use its own, or the same model.network"
             )
+
+
+def with_own_parts(weights: Mapping[str, Tensor], method: nn.Module, *parts: str) -> Mapping[str, Tensor]:
+    """Complete the weights that a method starts from by parts that are its own, as they were made.
+
+    Args:
+        weights: by name, those of a network alone.
+        method: has the parts.
+        parts: names of submodules or buffers of the method.
+
+    Returns:
+        The same if they hold all parts, else those of the method too.
+    """
+    own = {name: tensor.clone() for name, tensor in method.state_dict().items() if name.partition(".")[0] in parts}
+    missing = {name: tensor for name, tensor in own.items() if name not in weights}
+    return {**weights, **missing} if missing else weights

@@ -65,6 +65,10 @@ ROWS = [
         ),
     ),
     Row("dpl", ((of_two_networks, "DMPLS has other networks than DPL"),)),
+    Row("cbmt", ((of_two_networks, "DMPLS has other networks than CBMT"),)),
+    Row("cpr", ((of_two_networks, "DMPLS has other networks than CPR"),)),
+    Row("uncertain-da", ((of_two_networks, "DMPLS has other networks than UncertainDA"),)),
+    Row("prosfda", ((of_two_networks, "DMPLS has other networks than ProSFDA"),)),
 ]
 
 every_adaptation = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

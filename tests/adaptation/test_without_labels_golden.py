@@ -9,6 +9,7 @@ from hospitals import EAST, WITHOUT_LABELS
 
 from lesslabel.adaptation.pseudo_labels import predict_codes
 from lesslabel.adaptation.stages import adapt_without_labels
+from lesslabel.adaptation.without_labels import ADAPTATIONS
 from lesslabel.bundle import Bundle
 from lesslabel.bundle.contents import WEIGHTS
 from lesslabel.command_words import read_settings
@@ -29,7 +30,7 @@ def fresh(bundle: Bundle, tmp_path: Path) -> Bundle:
 
 @pytest.mark.golden
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("name", ["none", "histogram", "tent", "adami", "batch-statistics", "shot", "dpl"])
+@pytest.mark.parametrize("name", list(ADAPTATIONS))
 def test_weights_and_predictions(name: str, fresh: Bundle, store: Path, tmp_path: Path, golden) -> None:
     run = adapt_without_labels(fresh, store, name, tmp_path / "out", overrides=read_settings([*WITHOUT_LABELS, *EAST]))
     adapted = load_run(run.path)

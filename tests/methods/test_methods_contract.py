@@ -19,6 +19,8 @@ from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError, RunError
 from lesslabel.methods import (
+    CBMT,
+    CPR,
     DAN,
     DMPLS,
     DMSPS,
@@ -45,6 +47,7 @@ from lesslabel.methods import (
     MutualConsistency,
     Omni,
     PartialCrossEntropy,
+    ProSFDA,
     SASSNet,
     Scribble2Label,
     ScribbleVS,
@@ -53,6 +56,7 @@ from lesslabel.methods import (
     Supervised,
     Tent,
     TotalVariation,
+    UncertainDA,
     UncertaintyAwareMeanTeacher,
     UniMatch,
 )
@@ -180,6 +184,14 @@ ROWS = [
     Row("adami", lambda shape: AdaMI(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
     Row("shot", lambda shape: SHOT(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
     Row("dpl", lambda shape: DPL(CLASSES, passes=2, threshold=0.35, network=shape), ()),
+    Row("cbmt", lambda shape: CBMT(CLASSES, threshold=0.6, network=shape), ()),
+    Row(
+        "cpr",
+        lambda shape: CPR(CLASSES, passes=2, context_share=0.0, low=0.45, high=0.5, network=shape),
+        (),
+    ),
+    Row("uncertain-da", lambda shape: UncertainDA(CLASSES, network=shape), ()),
+    Row("prosfda", lambda shape: ProSFDA(CLASSES, prompt_share=0.0, network=shape), ()),
 ]
 MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
 MIXED_SLICES = [

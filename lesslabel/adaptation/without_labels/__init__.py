@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from lesslabel.adaptation.without_labels.adami import AdaMIAdaptation
 from lesslabel.adaptation.without_labels.base import Adaptation
 from lesslabel.adaptation.without_labels.batch_statistics import BatchStatistics
+from lesslabel.adaptation.without_labels.cbmt import CBMTAdaptation
+from lesslabel.adaptation.without_labels.cpr import CPRAdaptation
 from lesslabel.adaptation.without_labels.dpl import DPLAdaptation
 from lesslabel.adaptation.without_labels.histogram_matching import HistogramMatching
 from lesslabel.adaptation.without_labels.not_adapted import NotAdapted
+from lesslabel.adaptation.without_labels.prosfda import ProSFDAAdaptation
 from lesslabel.adaptation.without_labels.shot import SHOTAdaptation
 from lesslabel.adaptation.without_labels.tent import TentAdaptation
+from lesslabel.adaptation.without_labels.uncertain_da import UncertainDAAdaptation
 from lesslabel.errors import ConfigError
 
 __all__ = [
@@ -17,11 +21,15 @@ __all__ = [
     "AdaMIAdaptation",
     "Adaptation",
     "BatchStatistics",
+    "CBMTAdaptation",
+    "CPRAdaptation",
     "DPLAdaptation",
     "HistogramMatching",
     "NotAdapted",
+    "ProSFDAAdaptation",
     "SHOTAdaptation",
     "TentAdaptation",
+    "UncertainDAAdaptation",
     "make_adaptation",
 ]
 
@@ -35,6 +43,10 @@ ADAPTATIONS: Mapping[str, type[Adaptation]] = {
         BatchStatistics,
         SHOTAdaptation,
         DPLAdaptation,
+        CBMTAdaptation,
+        CPRAdaptation,
+        UncertainDAAdaptation,
+        ProSFDAAdaptation,
     )
 }
 """All adaptations without labels by their name in ``--without-labels``."""

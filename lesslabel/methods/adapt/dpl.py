@@ -73,11 +73,17 @@ class DPL(SegmentationMethod):
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the cross-entropy against the denoised pseudo-labels."""
         image = batch["image"]
-        predictions, features = zip(*(self._predict(image) for _ in range(self.passes)), strict=True)
-        label = denoised_label(
-            torch.stack(predictions), torch.stack(features).mean(dim=0), self.threshold, self.largest_deviation
-        )
+        label = denoised_label(*self.several_predictions(image), self.threshold, self.largest_deviation)
         return {"cross_entropy": partial_cross_entropy(self.network(image), label)}
+
+    def several_predictions(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Predict several times with the source's dropout.
+
+        Returns:
+            T×B×C×[D×]H×W probabilities, and the mean of the features, B×F×[D×]H×W.
+        """
+        predictions, features = zip(*(self._predict(image) for _ in range(self.passes)), strict=True)
+        return torch.stack(predictions), torch.stack(features).mean(dim=0)
 
     def _predict(self, image: Tensor) -> tuple[Tensor, Tensor]:
         with penultimate_maps(self.source) as maps:
@@ -98,10 +104,22 @@ def denoised_label(predictions: Tensor, features: Tensor, threshold: float, larg
     Returns:
         B×[D×]H×W int64 class indices, `IGNORE` elsewhere.
     """
+    label, nearest, certain = examined_label(predictions, features, threshold, largest_deviation)
+    return label.masked_fill(~certain | (nearest != label), IGNORE)
+
+
+@torch.no_grad()
+def examined_label(
+    predictions: Tensor, features: Tensor, threshold: float, largest_deviation: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Label every voxel, and examine the label; the arguments are those of `denoised_label`.
+
+    Returns:
+        The label, the class of the nearest prototype, and whether the prediction is certain, B×[D×]H×W each.
+    """
     mean, deviation = predictions.mean(dim=0), predictions.std(dim=0, correction=0)
     probability, structure = mean[:, 1:].max(dim=1)
     label = torch.where(probability >= threshold, structure + 1, 0)
     certain = deviation.gather(1, label[:, None])[:, 0] < largest_deviation
     own = torch.zeros_like(mean).scatter(1, label[:, None], certain[:, None].float())
-    prototypes = class_prototypes(features, own * mean)
-    return label.masked_fill(~certain | (nearest_prototype(features, prototypes) != label), IGNORE)
+    return label, nearest_prototype(features, class_prototypes(features, own * mean)), certain
