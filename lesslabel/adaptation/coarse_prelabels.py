@@ -24,7 +24,7 @@ def coarse_prelabels(
     """Segment one object of each slice by the general clicker; no label is read.
 
     The prompt is the box, or the centre, of the `coarse_region` of the first channel. The rule knows nothing of the
-    target: the masks are something to correct, not a result.
+    target: the masks are something to correct, not a result. The clicker sees the first three channels.
 
     Args:
         store: the store.
@@ -39,7 +39,7 @@ def coarse_prelabels(
         ConfigError: if the store has several labels and none is named, or it lacks the label.
         DataError: if a case is absent or damaged.
     """
-    code = _code_of(store, label)
+    code = prelabel_code(store, label)
     session = InteractiveSession(load_model("general"))
     made = {}
     for uid, indices in slices.items():
@@ -49,9 +49,31 @@ def coarse_prelabels(
         for index in range(len(brightness)) if indices is None else indices:
             region = coarse_region(brightness[index])
             if region.any():
-                session.set_image(np.ascontiguousarray(image[:, index]))
+                session.set_image(np.ascontiguousarray(image[:3, index]))
                 made[uid][index][session.add(_point_at(region, prompt)).mask] = code
     return made
+
+
+def prelabel_code(store: Store, label: str | None) -> int:
+    """The code of the label that prelabels get.
+
+    Args:
+        store: the store.
+        label: its name; None if the store has only one.
+
+    Raises:
+        ConfigError: if the store has no label, several and none is named, or it lacks the label.
+    """
+    codes = {name: code for code, name in store.labels.items()}
+    if not codes:
+        raise ConfigError("--prelabels: the store has no label; leave it out")
+    if label is None and len(codes) == 1:
+        return next(iter(codes.values()))
+    if label is None:
+        raise ConfigError(f"--prelabels: the store has the labels {', '.join(codes)}; name one by --prelabel-label")
+    if label not in codes:
+        raise ConfigError(f"--prelabel-label {label}: the store has {', '.join(codes)}; name one of them")
+    return codes[label]
 
 
 def coarse_region(plane: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -66,6 +88,8 @@ def coarse_region(plane: NDArray[np.float32]) -> NDArray[np.bool_]:
     Returns:
         (y, x) bool; empty if all values are equal.
     """
+    if plane.min() == plane.max():
+        return np.zeros(plane.shape, np.bool_)
     border = np.ones(plane.shape, np.bool_)
     border[1:-1, 1:-1] = False
     bright, dark = (generic_foreground(side[None])[0] for side in (plane, 1 - plane))
@@ -79,14 +103,3 @@ def _point_at(region: NDArray[np.bool_], prompt: CoarsePrompt) -> Prompt:
         return Box(tuple(map(int, places.min(axis=0))), tuple(map(int, places.max(axis=0))))
     depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
     return Click(tuple(map(int, np.unravel_index(depth.argmax(), depth.shape))))
-
-
-def _code_of(store: Store, label: str | None) -> int:
-    codes = {name: code for code, name in store.labels.items()}
-    if label is None and len(codes) == 1:
-        return next(iter(codes.values()))
-    if label is None:
-        raise ConfigError(f"--prelabels: the store has the labels {', '.join(codes)}; name one by --prelabel-label")
-    if label not in codes:
-        raise ConfigError(f"--prelabel-label {label}: the store has {', '.join(codes)}; name one of them")
-    return codes[label]

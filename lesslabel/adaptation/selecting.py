@@ -11,7 +11,7 @@ from lesslabel.adaptation.choosing import (
     further_columns,
     rank_queue,
 )
-from lesslabel.adaptation.coarse_prelabels import COARSE_PROMPTS, CoarsePrompt, coarse_prelabels
+from lesslabel.adaptation.coarse_prelabels import COARSE_PROMPTS, CoarsePrompt, coarse_prelabels, prelabel_code
 from lesslabel.adaptation.feature_sources import Part, open_source
 from lesslabel.adaptation.strategies import make_strategy, name_strategy, require_model, require_strategy
 from lesslabel.data.exchange.queue_images import export_queue_images
@@ -120,6 +120,8 @@ def select(
     if source.method is None:
         require_model(ranking)
     data = source.data
+    if prelabels is not None:
+        prelabel_code(data.store, prelabel_label)  # before the features, which take long
     warn_of_differences(data, data.records("train"), source.geometry)
     earlier = None if previous is None else read_queue(Path(previous), data.store)
     check_round(data, unit, earlier)

@@ -88,6 +88,11 @@ class CaseSession:
     # What is there ----------------------------------------------------------------------------------------------------
 
     @property
+    def described(self) -> Mapping[str, str]:
+        """What the model is, in words."""
+        return self._described
+
+    @property
     def revision(self) -> int:
         """How many times the label map was changed."""
         return sum(event["event"] in DRAWING for event in self._journal.events)

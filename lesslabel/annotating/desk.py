@@ -119,7 +119,7 @@ class Desk:
         """
         item = self._item(key)
         self._leases.take(self._lease_key(author, key), author, tab, from_other_tab=from_other_tab)
-        with self._open.using(author, item) as session:
+        with self._open.using(author, item, self._has_older_model) as session:
             return session.whole()
 
     @contextmanager
@@ -242,6 +242,11 @@ class Desk:
         described = {} if model is None else model.described
         bare = Case(case.uid, case.patient, case.image, case.spacing_mm, case.affine, modality=case.modality)
         return CaseSession(item, bare, base, self.task.erased, tuple(self.store.labels), journal, assistant, described)
+
+    def _has_older_model(self, session: CaseSession) -> bool:
+        """Whether a case that was only looked at would be answered by other weights if it was opened now."""
+        newest = self._models.newest
+        return session.revision == 0 and newest is not None and session.described != newest.described
 
     def _journal(self, author: str, key: str) -> Journal:
         return Journal(self._folder / f"{key}.{quote(author, safe=' ')}.jsonl")

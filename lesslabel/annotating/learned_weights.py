@@ -31,14 +31,18 @@ class LearnedWeights:
         """The file of weights with that sha256; None if they are not here.
 
         Raises:
-            RunError: if the file has another content.
+            RunError: if the file has another content, or cannot be read.
         """
         if not isinstance(digest, str) or not _HASH.fullmatch(digest):
             return None
         path = self._folder / f"{digest}.safetensors"
         if path.is_symlink() or not path.is_file():
             return None
-        if hash_file(path) != digest:
+        try:
+            found = hash_file(path)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror}); give it the rights, or remove it") from error
+        if found != digest:
             raise RunError(f"{path}: changed since it was written; remove it")
         return path
 
@@ -89,9 +93,17 @@ class LearnedWeights:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let one process learn at a time; what a killed one left half-written goes."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "learning.lock").open("a") as lock:
+        """Let one process learn at a time; what a killed one left half-written goes.
+
+        Raises:
+            DataError: if the folder cannot be written.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = (self._folder / "learning.lock").open("a")
+        except OSError as error:
+            raise DataError(f"{self._folder}: cannot be written ({error.strerror}); give it the rights") from error
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for left in self._folder.glob(".*.part"):
                 remove(left)

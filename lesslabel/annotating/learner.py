@@ -78,14 +78,11 @@ class Learner:
                 self._process.terminate()
 
     def _work(self) -> None:
-        try:
-            while self._next():
+        while self._next():
+            try:
                 self._run()
-        except Exception as error:  # whatever it is, the page goes on
-            _LOG.warning("learning: failed (%s); the page goes on with the weights it has", error)
-            with self._changed:
-                self._at_work = False
-                self._changed.notify_all()
+            except Exception as error:  # whatever it is, the page goes on, and what was asked meanwhile is done
+                _LOG.warning("learning: failed (%s); the page goes on with the weights it has", error)
 
     def _next(self) -> bool:
         with self._changed:

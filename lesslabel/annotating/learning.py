@@ -58,7 +58,7 @@ def drawn_pictures(store: Store, annotation: str, seed: int) -> tuple[list[Pictu
     pictures: list[Picture] = []
     for uid in uids:
         case = store.read(uid)
-        drawn = case.annotations[annotation]
-        if drawn.kind is Kind.DENSE:
+        drawn = case.annotations.get(annotation)  # it may be removed meanwhile
+        if drawn is not None and drawn.kind is Kind.DENSE:
             pictures += [picture for picture in pictures_of(case, drawn) if picture.classes]
     return pictures, len(uids)

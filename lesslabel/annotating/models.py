@@ -184,7 +184,7 @@ def _of_run(path: Path, store: Store) -> PageModel:
     if channels is not None and len(channels) != method.in_channels:
         raise ConfigError(f"--model {path}: takes {method.in_channels} channels, the store has {len(store.channels)}")
     model = as_interactive(method)
-    names = read_data(run.folder).get("label_names", []) if isinstance(model, CorrectedNetwork) else []
+    names = (read_data(run.folder).get("label_names") or []) if isinstance(model, CorrectedNetwork) else []
     first = getattr(getattr(model, "first_robot", None), "name", "")
     return PageModel(
         model=model,

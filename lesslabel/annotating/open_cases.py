@@ -36,8 +36,15 @@ class OpenCases:
         self._lock = threading.Lock()
 
     @contextmanager
-    def using(self, author: str, item: Item) -> Iterator[CaseSession]:
+    def using(
+        self, author: str, item: Item, outdated: Callable[[CaseSession], bool] | None = None
+    ) -> Iterator[CaseSession]:
         """The case, for this thread alone until the block ends; other cases do not wait.
+
+        Args:
+            author: who works on it.
+            item: the case.
+            outdated: tells an open case that is to be opened anew.
 
         Raises:
             DataError: if it cannot be opened.
@@ -49,7 +56,8 @@ class OpenCases:
             self._slots.move_to_end(place)
         try:
             with slot.lock:
-                if slot.session is None or not slot.session.is_current():
+                session = slot.session
+                if session is None or not session.is_current() or (outdated is not None and outdated(session)):
                     slot.session = None
                     slot.session = self._make(author, item)
                 yield slot.session

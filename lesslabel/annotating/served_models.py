@@ -73,14 +73,16 @@ class ServedModels:
         for known in (self._newest, self._first):
             if known is not None and known.described.get("weights") == digest:
                 return known
+        if not isinstance(digest, str):
+            return None
         with self._lock:
             if digest not in self._loaded:
                 path = self._weights.path_of(digest)
                 if path is None:
                     return None
                 self._loaded[path.stem] = general_model(self._store, path)
-            found = self._loaded[str(digest)]
-            self._loaded.move_to_end(str(digest))
+            found = self._loaded[digest]
+            self._loaded.move_to_end(digest)
             while len(self._loaded) > KEPT_MODELS:
                 self._loaded.popitem(last=False)
         return found

@@ -96,10 +96,11 @@ def pictures_of(case: Case, dense: Annotation) -> Iterator[Picture]:
         labels = torch.from_numpy(np.ascontiguousarray(dense.labels[index]))
         factor = LONGEST_VOXEL / max(image.shape[1:])
         if factor < 1:
-            size = tuple(round(side * factor) for side in image.shape[1:])
+            size = tuple(max(1, round(side * factor)) for side in image.shape[1:])
             image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
             labels = F.interpolate(labels[None, None].float(), size, mode="nearest-exact")[0, 0].to(torch.uint8)
-        half = F.interpolate(image[None], scale_factor=0.5, mode="bilinear", antialias=True)[0]
+        thin = min(image.shape[1:]) < 2  # a side of one voxel has no half
+        half = image if thin else F.interpolate(image[None], scale_factor=0.5, mode="bilinear", antialias=True)[0]
         picture = Picture(_bytes(image), labels.numpy(), _bytes(half), validation)
         if picture.classes:
             yield picture

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lesslabel.data.case import IGNORE
+from lesslabel.errors import DataError
 from lesslabel.general.appearance import altered, painted
 from lesslabel.general.pictures import Picture
 
@@ -52,12 +53,18 @@ class Tasks:
     as_drawn: bool = False
 
     def draw(self, size: int, rng: Generator) -> Task:
-        """Draw one, on a grid of that size; a function of the generator alone."""
+        """Draw one, on a grid of that size; a function of the generator alone.
+
+        Raises:
+            DataError: if tasks are as drawn, and no object leaves a background beside it.
+        """
         for _ in range(_TRIES):
             kind = int(rng.choice(4, p=self.shares))
             task = (self._of_picture, self._of_superpixel, self._of_label_map, self._of_shapes)[kind](size, rng)
             if task is not None and _is_sound(task.target):
                 return task
+        if self.as_drawn:
+            raise DataError("what was drawn fills its slices; there is nothing to tell it from, so draw smaller labels")
         return self._of_shapes(size, rng)
 
     def picture(self, rng: Generator) -> Picture:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.nifti1 import Nifti1Image
@@ -9,7 +10,9 @@ from nibabel.nifti1 import Nifti1Image
 from lesslabel.adaptation.coarse_prelabels import CoarsePrompt, coarse_prelabels, coarse_region
 from lesslabel.cli import main
 from lesslabel.data.queue import read_queue
+from lesslabel.data.sources.folder import Folder
 from lesslabel.data.store import Store
+from lesslabel.data.store.prepare import prepare
 
 SQUARE = np.zeros((40, 40), np.bool_)
 SQUARE[10:22, 15:30] = True
@@ -25,7 +28,26 @@ def test_of_two_equal_values_the_one_off_the_border_is_meant() -> None:
     corner = np.zeros_like(SQUARE)
     corner[:12, :12] = True
     assert coarse_region(np.where(corner, 0.1, 0.9).astype(np.float32)).sum() in (corner.sum(), (~corner).sum())
-    assert not coarse_region(np.full((8, 8), 0.5, np.float32)).any()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_slice_of_equal_values_has_no_region(value: float) -> None:
+    assert not coarse_region(np.full((8, 8), value, np.float32)).any()
+
+
+def test_of_many_channels_the_first_three_are_seen(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).random((5, 1, 40, 40), dtype=np.float32)
+    image[:, 0][:, SQUARE] += 2
+    labels = SQUARE[None].astype(np.uint8)
+    for index, channel in enumerate(image):
+        nib.save(nib.Nifti1Image(channel.transpose(2, 1, 0), np.eye(4)), tmp_path / f"{index}.nii.gz")
+    nib.save(nib.Nifti1Image(labels.transpose(2, 1, 0), np.eye(4)), tmp_path / "label.nii.gz")
+    channels = ";".join(f"{index}.nii.gz" for index in range(5))
+    (tmp_path / "table.csv").write_text(f"image,label,patient\n{channels},label.nii.gz,a\n")
+    prepare(Folder(tmp_path / "table.csv"), tmp_path / "store")
+    store = Store(tmp_path / "store")
+    (uid,) = store.records
+    assert coarse_prelabels(store, {uid: None}, "centre")[uid].any()
 
 
 @pytest.mark.parametrize("prompt", ["box", "centre"])

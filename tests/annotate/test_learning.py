@@ -323,3 +323,59 @@ def test_what_cannot_learn_is_refused_in_one_line(store: Store) -> None:
         Task("drawn", learn=-1)
     with pytest.raises(ConfigError, match="printable name"):
         Task("..")
+
+
+def test_a_case_that_was_only_looked_at_is_opened_with_the_newest_weights(store: Store) -> None:
+    desk = desk_of(store, learn=1)
+    page = Page(desk)
+    page.open()
+    newest = taught(store)
+    desk._models.take_up()
+    page.open(page.key)
+    page.click(2, CENTRES[1], 1)
+    assert models_in(store, page)[-1] == {"name": "general", "weights": newest}
+
+
+def test_what_was_asked_for_while_a_run_failed_is_done() -> None:
+    commands = [["/nowhere/python"], [sys.executable, "-c", "pass"]]
+    done: list[int] = []
+    asked = threading.Event()
+
+    def command() -> list[str]:
+        asked.wait(60)
+        return commands.pop(0)
+
+    learner = Learner(command, lambda: done.append(1))
+    learner.start()
+    while learner._asked:
+        time.sleep(0.01)
+    threading.Timer(0.2, asked.set).start()
+    learner.start()  # holds the lock only between runs
+    assert learner.wait(60)
+    assert done == [1]
+
+
+def test_weights_that_cannot_be_read_or_locked_are_one_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = taught(store)
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("lesslabel.annotating.learned_weights.hash_file", refused)
+    with pytest.raises(RunError, match="cannot be read"):
+        weights_of(store).path_of(digest)
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(DataError, match="cannot be written"), weights_of(store).locked():
+        pass
+
+
+def test_a_journal_with_damaged_weights_is_answered_by_the_newest(store: Store) -> None:
+    page = Page(desk_of(store, learn=1))
+    page.open()
+    page.click(2, CENTRES[1], 1)
+    path = work_folder(store.path, "drawn") / f"{page.key}.ann.jsonl"
+    path.write_text(path.read_text().replace(f'"{PACKAGE}"', '["x"]'))
+    again = Page(desk_of(store, learn=1))
+    again.open(page.key)
+    again.click(2, CENTRES[2], 2)
+    assert models_in(store, again)[-1] == {"name": "general", "weights": PACKAGE}

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from lesslabel.data.case import IGNORE
+from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.errors import DataError
 from lesslabel.general.fine_tuning import fine_tune
 from lesslabel.general.loading import load_general
-from lesslabel.general.pictures import Picture
+from lesslabel.general.pictures import Picture, pictures_of
 from lesslabel.general.tasks import Tasks
 from lesslabel.interaction import Click, InteractiveSession
 from lesslabel.methods.interactive.general_clicker import GeneralClicker
@@ -75,3 +75,19 @@ def test_tasks_as_drawn_leave_the_intensities() -> None:
         task = drawn.draw(48, np.random.default_rng(seed))
         assert torch.equal(task.image[0], task.image[2])
         assert 0 <= task.image.min() < task.image.max() <= 1
+
+
+def test_an_object_that_fills_its_slice_is_refused() -> None:
+    whole = Picture(rings().image, np.ones((48, 60), np.uint8), rings().half, False)
+    with pytest.raises(DataError, match="fills its slices"):
+        fine_tune(clicker(), [whole], steps=1, seed=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 400), (700, 2)])
+def test_long_thin_slices_are_pictures(shape: tuple[int, int]) -> None:
+    labels = np.ones((1, *shape), np.uint8)
+    labels[..., : shape[1] // 2] = 0
+    case = Case("a", "a", np.random.default_rng(0).random((1, 1, *shape), dtype=np.float32), (1.0, 1.0, 1.0), np.eye(4))
+    for picture in pictures_of(case, Annotation(labels, Kind.DENSE)):
+        assert min(picture.image.shape[1:]) >= 1
+        assert min(picture.half.shape[1:]) >= 1

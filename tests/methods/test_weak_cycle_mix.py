@@ -10,6 +10,7 @@ from numpy_losses import numpy_partial_cross_entropy, softmax
 
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.errors import ConfigError
+from lesslabel.losses import partial_cross_entropy
 from lesslabel.methods import CycleMix
 from lesslabel.methods.perturb import CutMixParameters, sample_cutmix
 from lesslabel.methods.weak.cycle_mix import largest_parts, mixed_cross_entropy
@@ -45,6 +46,24 @@ def test_a_mix_is_supervised_by_the_strokes_of_both_without_the_hole() -> None:
     target = np.where(empty, IGNORE, target)
     expected = numpy_partial_cross_entropy(softmax(logits.double().numpy()), target)
     assert float(mixed_cross_entropy(logits, batch, mix, empty)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_mix_is_averaged_over_weights_where_there_are_some() -> None:
+    batch = batch_of([Kind.SCRIBBLE, Kind.DENSE])
+    generator = torch.Generator().manual_seed(1)
+    batch["weight"] = torch.rand(batch["target"].shape, generator=generator)
+    mix = sample_cutmix(2, batch["target"].shape[1:], probability=1.0, generator=generator)
+    nothing = torch.zeros_like(mix.inside)
+    logits = torch.randn(2, CLASSES, *batch["target"].shape[1:], generator=generator)
+    expected = partial_cross_entropy(logits, mix.apply(batch["target"]), weight=mix.apply(batch["weight"]))
+    assert float(mixed_cross_entropy(logits, batch, mix, nothing)) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_batch_that_is_emptied_as_a_whole_has_a_finite_loss() -> None:
+    method = CycleMix(CLASSES, occluded_share=(1.0, 1.0), network=SHAPE)
+    for seed in range(20):
+        torch.manual_seed(seed)
+        assert all(torch.isfinite(term) for term in method.losses(batch_of([Kind.SCRIBBLE] * 2)).values())
 
 
 def test_a_mix_without_any_stroke_costs_nothing() -> None:

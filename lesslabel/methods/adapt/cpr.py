@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE
+from lesslabel.errors import ConfigError
 from lesslabel.methods.adapt.dpl import DPL, examined_label
 from lesslabel.methods.checkpoints import with_own_parts
 from lesslabel.methods.checks import require_at_least, require_not_negative, require_positive, require_share
@@ -91,6 +92,8 @@ class CPR(DPL):
             inference=inference,
         )
         require_share(context_share=context_share, low=low, high=high)
+        if low > high:
+            raise ConfigError(f"low: {low} above high: {high}; give low at most high")
         require_at_least(1, block_voxel=block_voxel)
         require_at_least(2, radius=radius)
         require_positive(walk_power=walk_power)
@@ -114,6 +117,7 @@ class CPR(DPL):
         label, nearest, certain = examined_label(predictions, features, self.threshold, self.largest_deviation)
         clean = label.masked_fill(~certain | (nearest != label), IGNORE)
         grid = [-(-side // self.block_voxel) for side in image.shape[2:]]
+        grid = [2] * len(grid) if max(grid) == 1 else grid  # one block has no neighbour
         similarity = neighbour_similarity(self.context(F.interpolate(features, grid, mode="area")), self.offsets)
         coarse = F.interpolate(clean[:, None].float(), grid, mode="nearest")[:, 0].long()
         terms = {"context": similarity_loss(similarity.float(), coarse, self.offsets)}

@@ -10,6 +10,7 @@ from torch import Tensor
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE
 from lesslabel.losses import partial_cross_entropy
+from lesslabel.losses.rules import over_grid
 from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
@@ -84,7 +85,7 @@ class CycleMix(SegmentationMethod):
         terms = {
             "partial_cross_entropy": known_cross_entropy(logits, batch),
             "mixed_cross_entropy": mixed_cross_entropy(mixed_logits, batch, mix, empty),
-            "global": self.global_weight * (1 - (agreement * ~empty).sum() / (~empty).sum()),
+            "global": self.global_weight * (1 - (agreement * ~empty).sum() / (~empty).sum().clamp_min(1)),
         }
         if self.local_weight:
             whole = largest_parts(predicted)
@@ -106,15 +107,15 @@ def mixed_cross_entropy(logits: Tensor, batch: Batch, mix: CutMixParameters, emp
         empty: (B, [D], H, W) bool, voxels whose image was emptied.
     """
     inside = mix.inside.to(empty.device)
-    total, known = logits.new_zeros(()), torch.zeros((), dtype=torch.long, device=logits.device)
+    total, amount = logits.new_zeros((), dtype=torch.float32), logits.new_zeros((), dtype=torch.float32)
     for part, region in ((batch, ~inside), (take_samples(batch, mix.partner.to(empty.device)), inside)):
         target = torch.where(region & ~empty, part["target"], IGNORE)
-        count = (target != IGNORE).sum()
-        mean = partial_cross_entropy(
-            logits, target, annotated_labels=part["annotated_labels"], weight=part.get("weight")
-        )
-        total, known = total + count * mean, known + count
-    return total / known.clamp_min(1)
+        weight = part.get("weight")
+        known = (target != IGNORE).float()
+        counted = (known if weight is None else known * over_grid(weight, known)).sum()
+        mean = partial_cross_entropy(logits, target, annotated_labels=part["annotated_labels"], weight=weight)
+        total, amount = total + counted.clamp_min(1) * mean, amount + counted
+    return total / amount.clamp_min(1)
 
 
 def largest_parts(probabilities: Tensor) -> Tensor:
