@@ -59,8 +59,8 @@ class OpenCases:
                 session = slot.session
                 if session is None or not session.is_current() or (outdated is not None and outdated(session)):
                     slot.session = None
-                    slot.session = self._make(author, item)
-                yield slot.session
+                    slot.session = session = self._make(author, item)
+                yield session
         finally:
             with self._lock:
                 slot.users -= 1
