@@ -56,11 +56,12 @@ class OpenCases:
             self._slots.move_to_end(place)
         try:
             with slot.lock:
-                session = slot.session
-                if session is None or not session.is_current() or (outdated is not None and outdated(session)):
+                if slot.session is not None and outdated is not None and outdated(slot.session):
                     slot.session = None
-                    slot.session = session = self._make(author, item)
-                yield session
+                if slot.session is None or not slot.session.is_current():
+                    slot.session = None  # so that two are never in memory
+                    slot.session = self._make(author, item)
+                yield slot.session
         finally:
             with self._lock:
                 slot.users -= 1
