@@ -110,7 +110,7 @@ class RunFiles:
         """
         if "commit" not in self.environment:
             raise RunError(f"{self.path / ENVIRONMENT}: no commit in it; restore it or train the run again")
-        return str(self.environment["commit"] or "unknown")[:10] + ("-dirty" if self.environment.get("dirty") else "")
+        return shown_commit(self.environment)
 
     @property
     def fold(self) -> Any:
@@ -185,3 +185,12 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def shown_commit(state: Mapping[str, Any]) -> str:
+    """A commit as tables show it: shortened, and ``-dirty`` if files differed from it.
+
+    Args:
+        state: with ``commit``, None if it is unknown, and ``dirty``.
+    """
+    return str(state["commit"] or "unknown")[:10] + ("-dirty" if state.get("dirty") else "")

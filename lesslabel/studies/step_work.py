@@ -11,7 +11,7 @@ from lesslabel.adaptation import ADAPTATION
 from lesslabel.commands import run_command
 from lesslabel.errors import RunError
 from lesslabel.files import read_json, remove, write_json
-from lesslabel.runs.reading import RunFiles
+from lesslabel.runs.reading import RunFiles, shown_commit
 from lesslabel.studies.step_paths import require_inside
 from lesslabel.studies.steps import option, output_of
 
@@ -41,8 +41,10 @@ def run_steps(folder: Path, job: Mapping[str, Any]) -> None:
             if code := run_command(step[0], _continued(step)[1:]):
                 raise SystemExit(code)
         write_json(noted, {"finished": number})
+    without_run = {output_of(step) for step in job["steps"] if step[0] == "clicks" and option(step, "--model")}
     for clicked in job["clicks"]:
-        _require_selected(Path(clicked["folder"]), job["checkpoint"])
+        if clicked["folder"] not in without_run:  # such a model has no checkpoints to select from
+            _require_selected(Path(clicked["folder"]), job["checkpoint"])
 
 
 def describe_results(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +55,8 @@ def describe_results(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
         job: the content of ``job.json``.
 
     Returns:
-        ``results``, paths in the folder, and ``runs``: commit, fold and labels by the name of the method in tables.
+        ``results``, paths in the folder, and ``runs``: commit, fold and labels by the name of the method in tables;
+        a model without a run has the commit of this code, and no labels.
     """
     # a cluster uses the absolute path of the folder, the steps that of the call
     results = [Path(_result_of(step)).resolve().relative_to(folder.resolve()).as_posix() for step in job["steps"]]
@@ -110,8 +113,17 @@ def _require_selected(clicks: Path, checkpoint: str) -> None:
 
 def _describe_run(run: Path) -> dict[str, Any]:
     """The record of a run for the table; the run may be in the folder of another job and be removed later."""
+    if run == Path():
+        return _describe_no_run()
     files = RunFiles(run)
     return {"commit": files.commit, "fold": files.fold, "labels": _count_labels(run)}
+
+
+def _describe_no_run() -> dict[str, Any]:
+    from lesslabel.runs.folder import git_state
+    from lesslabel.studies.labels import LabelCount
+
+    return {"commit": shown_commit(git_state(Path(__file__).parent)), "fold": 0, "labels": asdict(LabelCount())}
 
 
 def _count_labels(run: Path) -> dict[str, int]:

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lesslabel.errors import RunError
+from lesslabel.studies.labels import LabelCount
 from lesslabel.studies.step_work import describe_results, make_ready, run_steps
 
 
@@ -123,6 +125,21 @@ def test_clicks_with_another_checkpoint_are_refused(commands: Commands, tmp_path
     with pytest.raises(RunError, match=r"clicks: played with the checkpoint 'last', the study selects 'best'"):
         run_steps(tmp_path, {**job_in(tmp_path), "checkpoint": "best"})
     assert commands.names
+
+
+def test_a_model_without_a_run_has_no_checkpoint_to_select_and_no_labels(commands: Commands, tmp_path: Path) -> None:
+    clicks = str(tmp_path / "clicks")
+    job = {
+        "steps": [["clicks", "--model", "training-free", "--out", clicks]],
+        "clicks": [{"folder": clicks, "method": "training-free"}],
+        "checkpoint": "best",
+        "scores": {},
+    }
+    run_steps(tmp_path, job)
+    assert commands.names == ["clicks"]
+    (described,) = describe_results(tmp_path, job)["runs"].values()
+    assert described["commit"]
+    assert described["labels"] == asdict(LabelCount())
 
 
 def test_a_run_goes_on_from_its_checkpoint_and_else_begins_anew(tmp_path: Path) -> None:
