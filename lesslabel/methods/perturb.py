@@ -118,6 +118,18 @@ class CutMixParameters:
         return torch.where(inside, values[self.partner.to(values.device)], values)
 
 
+def require_cutmix(share: tuple[float, float], probability: float) -> None:
+    """Check the settings of `sample_cutmix`.
+
+    Raises:
+        ConfigError: if a share or the probability is out of range.
+    """
+    if not 0 < share[0] <= share[1] <= 1 or not 0 <= probability <= 1:
+        raise ConfigError(
+            f"cutmix: share {share} and probability {probability}; give shares in (0, 1], the probability in [0, 1]"
+        )
+
+
 def sample_cutmix(
     samples: int,
     shape: Sequence[int],
@@ -139,10 +151,7 @@ def sample_cutmix(
     Raises:
         ConfigError: if a share or the probability is out of range.
     """
-    if not 0 < share[0] <= share[1] <= 1 or not 0 <= probability <= 1:
-        raise ConfigError(
-            f"cutmix: share {share} and probability {probability}; give shares in (0, 1], the probability in [0, 1]"
-        )
+    require_cutmix(share, probability)
     inside = torch.zeros(samples, *shape, dtype=torch.bool)
     for sample in range(samples):
         draws = torch.rand(2 + 2 * len(shape), generator=generator)

@@ -47,15 +47,18 @@ class Golden:
             self._write(name, found)
             return
         assert name in self.content["entries"], f"{name} has no golden values; see {__file__}"
-        expected = self.content["entries"][name]
-        if expected.get("environment", self.content["environment"]) == environment():
+        entry = self.content["entries"][name]
+        variants = [entry, *entry.get("variants", ())]  # where rounding grows, what other processors found
+        here = [one for one in variants if one.get("environment", self.content["environment"]) == environment()]
+        for expected in here:
             assert found["sha256"] == expected["sha256"], f"{name}: {found['values']} instead of {expected['values']}"
-        for kind in expected["values"]:
+        nearest = min(variants, key=lambda expected: _distance(found, expected))
+        for kind in nearest["values"]:
             np.testing.assert_allclose(
                 found["values"][kind],
-                expected["values"][kind],
+                nearest["values"][kind],
                 rtol=0,
-                atol=_TOLERANCE[kind] * max(expected["norm"][kind], 1e-12),
+                atol=_TOLERANCE[kind] * max(nearest["norm"][kind], 1e-12),
                 err_msg=name,
             )
 
@@ -66,6 +69,11 @@ class Golden:
         content["entries"] = dict(sorted({**content["entries"], name: found}.items()))
         lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in content["entries"].items())
         FILE.write_text(f'{{"environment": {json.dumps(content["environment"])},\n "entries": {{\n{lines}\n}}}}\n')
+
+
+def _distance(found: Mapping[str, Any], expected: Mapping[str, Any]) -> float:
+    kinds = expected["values"]
+    return max(float(np.abs(np.subtract(found["values"][kind], expected["values"][kind])).max()) for kind in kinds)
 
 
 def fingerprint(arrays: Mapping[str, ArrayLike | torch.Tensor]) -> dict[str, Any]:

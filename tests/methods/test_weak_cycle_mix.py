@@ -79,7 +79,7 @@ def test_the_prediction_of_the_mix_is_compared_with_the_mix_of_predictions() -> 
     batch = batch_of([Kind.SCRIBBLE, Kind.SCRIBBLE, Kind.NONE])
     method = CycleMix(CLASSES, global_weight=2.0, local_weight=0.0, network=SHAPE).eval()
     answer = method.network.forward
-    method.network.forward = lambda images: 20 * answer(images)  # so that predictions differ
+    method.network.forward = lambda images: 200 * answer(images)  # so that predictions differ
     torch.manual_seed(3)
     terms = method.losses(batch)
     assert set(terms) == {"partial_cross_entropy", "mixed_cross_entropy", "global"}

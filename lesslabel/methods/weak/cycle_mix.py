@@ -15,7 +15,7 @@ from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.methods.perturb import CutMixParameters, sample_cutmix
+from lesslabel.methods.perturb import CutMixParameters, require_cutmix, sample_cutmix
 from lesslabel.methods.targets import known_cross_entropy, take_samples
 from lesslabel.networks import Network, UNet
 
@@ -65,7 +65,7 @@ class CycleMix(SegmentationMethod):
         )
         require_not_negative(global_weight=global_weight, local_weight=local_weight)
         for share in (mixed_share, occluded_share):
-            sample_cutmix(1, (1,), share=share)  # refuses what is out of range
+            require_cutmix(share, 1.0)
         self.network = self.build_network()
         self.global_weight, self.local_weight = global_weight, local_weight
         self.mixed_share, self.occluded_share = mixed_share, occluded_share
