@@ -42,7 +42,7 @@ export class Casework {
     window.clearInterval(this.timer);
   }
 
-  /** Slices that were on screen for a moment. */
+  /** Slices that were on screen for a moment, or while a turn was given, however quickly. */
   look(planes: readonly Plane[]): void {
     for (const { axis, index } of planes) {
       const place = `${axis},${index}`;
@@ -72,6 +72,7 @@ export class Casework {
   /** Voxels that a tool gave one value; what the model answers meanwhile does not undo them. */
   async paint(tool: string, value: number, voxels: Set<number>): Promise<void> {
     if (!voxels.size) return;
+    this.look(this.viewer.planes);
     const mark = Symbol(tool);
     this.pending.set(mark, { voxels, value });
     this.preview(voxels, value);
@@ -82,6 +83,7 @@ export class Casework {
 
   /** The voxels that a label has on a slice from now on. */
   async outline(label: number, plane: Plane, voxels: Set<number>): Promise<void> {
+    this.look(this.viewer.planes);
     const turn = { type: "outline" as const, label, plane, runs: encodeRuns(voxels) };
     const answer = await this.send("turns", () => ({ turn }));
     if (answer) this.given(answer, { type: "outline", label });
@@ -89,6 +91,7 @@ export class Casework {
 
   /** Prompts that the model answers. */
   async prompt(label: number, plane: Plane | null, prompts: Prompt[]): Promise<void> {
+    this.look(this.viewer.planes);
     const turn = { type: "prompts" as const, label, plane, prompts };
     const answer = await this.send("turns", () => ({ turn }));
     if (answer) this.given(answer, turn);
@@ -96,6 +99,7 @@ export class Casework {
 
   /** Something that is done to a label as a whole. */
   async edit(what: string, label: number, plane: Plane | null, value: number | null = null): Promise<void> {
+    this.look(this.viewer.planes);
     const turn = { type: "edit" as const, what, label, plane, value };
     const answer = await this.send("turns", () => ({ turn }));
     if (answer) this.given(answer, turn);
