@@ -79,8 +79,8 @@ def sheets(store: Store, queue: Path | None, count: int, reference: str) -> Iter
             continue
         truth = case.annotations[reference].labels
         place = int(((truth > 0) & (truth != IGNORE)).sum(axis=(1, 2)).argmax())
-        sheet = Sheet(case, place if item.slices is None else item.slices[0], truth)
-        sheet = Sheet(case, sheet.slice, truth[sheet.slice])
+        place = place if item.slices is None else item.slices[0]
+        sheet = Sheet(case, place, truth[place])
         if sheet.labels and found < count:
             found += 1
             yield sheet

@@ -19,7 +19,7 @@ COARSE_PROMPTS: tuple[CoarsePrompt, ...] = get_args(CoarsePrompt)
 
 
 def coarse_prelabels(
-    store: Store, slices: Mapping[str, Sequence[int] | None], prompt: CoarsePrompt, label: str | None = None
+    store: Store, slices: Mapping[str, Sequence[int] | None], prompt: CoarsePrompt, code: int
 ) -> dict[str, NDArray[np.uint8]]:
     """Segment one object of each slice by the general clicker; no label is read.
 
@@ -30,16 +30,14 @@ def coarse_prelabels(
         store: the store.
         slices: of each case those to segment, None for all; others stay background.
         prompt: what the clicker gets.
-        label: name of the object's label; it may be left out if the store has only one.
+        code: of the object's label, see `prelabel_code`.
 
     Returns:
         By uid (z, y, x) label codes of the store; a slice without a region stays background.
 
     Raises:
-        ConfigError: if the store has several labels and none is named, or it lacks the label.
         DataError: if a case is absent or damaged.
     """
-    code = prelabel_code(store, label)
     session = InteractiveSession(load_model("general"))
     made = {}
     for uid, indices in slices.items():

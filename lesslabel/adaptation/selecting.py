@@ -120,8 +120,7 @@ def select(
     if source.method is None:
         require_model(ranking)
     data = source.data
-    if prelabels is not None:
-        prelabel_code(data.store, prelabel_label)  # before the features, which take long
+    code = None if prelabels is None else prelabel_code(data.store, prelabel_label)  # before the slow features
     warn_of_differences(data, data.records("train"), source.geometry)
     earlier = None if previous is None else read_queue(Path(previous), data.store)
     check_round(data, unit, earlier)
@@ -134,9 +133,10 @@ def select(
     features = source.extract(uids, further_columns(ranking))
     queue = rank_queue(features, data, ranking, wanted, unit=unit, previous=earlier, model_sha256=source.model_sha256)
     if folder is not None:
-        made = source.prelabels(queue.slices)
-        if prelabels is not None:
-            made = coarse_prelabels(data.store, queue.slices, prelabels, prelabel_label)
+        if prelabels is None or code is None:
+            made = source.prelabels(queue.slices)
+        else:
+            made = coarse_prelabels(data.store, queue.slices, prelabels, code)
         queue = export_queue_images(data.store, queue, folder, made)
     write_queue(path, queue)
     if describe is not None:

@@ -39,7 +39,8 @@ PHASE_COLUMNS = ("encoder_s", "head_s", "paste_s")
 OBJECT = ["patient", "uid", "label", "slice"]
 """The columns that identify an object in a frame of clicks."""
 
-_SLACK = 1e-9  # an overlap equal to the threshold reaches it in spite of rounding
+SLACK = 1e-9
+"""An overlap equal to a threshold reaches it in spite of rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,13 +126,12 @@ def clicks_needed(frame: pd.DataFrame, threshold: float, *, overlap: Overlap = "
         DataError: if the frame is no frame of clicks.
         ConfigError: if an argument is out of range.
     """
-    if not 0.0 < threshold <= 1.0:
-        raise ConfigError(f"threshold: {threshold}; pass an overlap above 0, at most 1")
+    require_threshold(threshold)
     if overlap not in OVERLAPS:
         raise ConfigError(f"overlap: {overlap!r}; choose one of {', '.join(OVERLAPS)}")
-    _require_cap(cap)
+    require_cap(cap)
     frame = checked_frame(frame)
-    enough = frame[(frame[overlap] >= threshold - _SLACK) & (frame["clicks"] <= cap)]
+    enough = frame[(frame[overlap] >= threshold - SLACK) & (frame["clicks"] <= cap)]
     needed = enough.groupby(OBJECT)["clicks"].min().reindex(frame.groupby(OBJECT).size().index)
     return pd.DataFrame({"clicks": needed.fillna(cap), "failed": needed.isna()})
 
@@ -143,7 +143,7 @@ def area_under_curve(frame: pd.DataFrame, cap: int = CAP, *, overlap: Overlap = 
         DataError: if the frame is no frame of clicks.
         ConfigError: if the cap is below 1.
     """
-    _require_cap(cap)
+    require_cap(cap)
     return at_clicks(frame, range(1, cap + 1), overlap).mean(axis=1)
 
 
@@ -231,7 +231,7 @@ def curve_over_clicks(
         DataError: if the frame is no frame of clicks.
         ConfigError: if the cap is below 1.
     """
-    _require_cap(cap)
+    require_cap(cap)
     begun = int(checked_frame(frame).loc[frame["turn"] == 1, "clicks"].max())
     values = at_clicks(frame, range(begun, cap + 1), column)
     rows = [
@@ -253,9 +253,24 @@ def _interval(patients: "pd.Series[float]", seed: int, resamples: int) -> dict[s
     return {"mean": float(values.mean()) if len(values) else math.nan, "low": low, "high": high}
 
 
-def _require_cap(cap: int) -> None:
+def require_threshold(threshold: float) -> None:
+    """Refuse an overlap that is not in (0, 1].
+
+    Raises:
+        ConfigError: if it is not.
+    """
+    if not 0.0 < threshold <= 1.0:
+        raise ConfigError(f"threshold: {threshold}; pass an overlap above 0, at most 1")
+
+
+def require_cap(cap: int) -> None:
+    """Refuse a largest number of clicks or repairs below 1.
+
+    Raises:
+        ConfigError: if it is.
+    """
     if cap < 1:
-        raise ConfigError(f"cap: {cap}; pass a number of clicks of at least 1")
+        raise ConfigError(f"cap: {cap}; pass a number of at least 1")
 
 
 def checked_frame(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,10 +8,8 @@ a protocol starts from.
 import pandas as pd
 
 from lesslabel.clicks.measure_table import NOI_DICE, REPAIR_MEASURES, REPAIRS_CAP, REPAIRS_READ_AT
-from lesslabel.clicks.measures import OBJECT, MeasuredObjects, checked_frame
+from lesslabel.clicks.measures import OBJECT, SLACK, MeasuredObjects, checked_frame, require_cap, require_threshold
 from lesslabel.errors import ConfigError
-
-_SLACK = 1e-9
 
 
 def after_repairs(
@@ -56,13 +54,11 @@ def repairs_needed(
         DataError: if the frame is no frame of clicks.
         ConfigError: if an argument is out of range.
     """
-    if not 0.0 < threshold <= 1.0:
-        raise ConfigError(f"threshold: {threshold}; pass a Dice above 0, at most 1")
-    if cap < 1:
-        raise ConfigError(f"cap: {cap}; pass a number of repairs of at least 1")
+    require_threshold(threshold)
+    require_cap(cap)
     frame = checked_frame(frame)
     repaired = frame.assign(repairs=frame["turn"] - _initial(started)).query("0 <= repairs <= @cap")
-    enough = repaired[repaired["dice"] >= threshold - _SLACK]
+    enough = repaired[repaired["dice"] >= threshold - SLACK]
     needed = enough.groupby(OBJECT)["repairs"].min().reindex(frame.groupby(OBJECT).size().index)
     return pd.DataFrame({"repairs": needed.fillna(cap), "failed": needed.isna()})
 

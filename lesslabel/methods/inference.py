@@ -58,7 +58,7 @@ def predict_volume(forward: Forward, image: Tensor, dimensions: int, inference: 
 
 
 def keep_largest_components(labels: Tensor, classes: int) -> Tensor:
-    """Keep the largest face-connected component of each class of a label map (z, y, x); the rest becomes background."""
+    """Keep the largest face-connected component of each class of a map ([z,] y, x); the rest becomes background."""
     from scipy import ndimage
 
     kept = torch.zeros_like(labels)

@@ -337,20 +337,18 @@ def test_a_case_that_was_only_looked_at_is_opened_with_the_newest_weights(store:
 
 
 def test_what_was_asked_for_while_a_run_failed_is_done() -> None:
-    commands = [["/nowhere/python"], [sys.executable, "-c", "pass"]]
     done: list[int] = []
-    asked = threading.Event()
+    asked: list[int] = []
 
     def command() -> list[str]:
-        asked.wait(60)
-        return commands.pop(0)
+        asked.append(1)
+        if len(asked) > 1:
+            return [sys.executable, "-c", "pass"]
+        learner.start()  # another case is finished while this run begins, and fails
+        return ["/nowhere/python"]
 
     learner = Learner(command, lambda: done.append(1))
     learner.start()
-    while learner._asked:
-        time.sleep(0.01)
-    threading.Timer(0.2, asked.set).start()
-    learner.start()  # holds the lock only between runs
     assert learner.wait(60)
     assert done == [1]
 

@@ -88,6 +88,8 @@ def test_long_thin_slices_are_pictures(shape: tuple[int, int]) -> None:
     labels = np.ones((1, *shape), np.uint8)
     labels[..., : shape[1] // 2] = 0
     case = Case("a", "a", np.random.default_rng(0).random((1, 1, *shape), dtype=np.float32), (1.0, 1.0, 1.0), np.eye(4))
-    for picture in pictures_of(case, Annotation(labels, Kind.DENSE)):
+    pictures = list(pictures_of(case, Annotation(labels, Kind.DENSE)))
+    assert len(pictures) == 1
+    for picture in pictures:
         assert min(picture.image.shape[1:]) >= 1
         assert min(picture.half.shape[1:]) >= 1

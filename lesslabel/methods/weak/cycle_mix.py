@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from lesslabel.data.batch import Batch
@@ -13,7 +11,7 @@ from lesslabel.losses import partial_cross_entropy
 from lesslabel.losses.rules import over_grid
 from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_not_negative
-from lesslabel.methods.inference import Inference
+from lesslabel.methods.inference import Inference, keep_largest_components
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.perturb import CutMixParameters, require_cutmix, sample_cutmix
 from lesslabel.methods.targets import known_cross_entropy, take_samples
@@ -124,12 +122,6 @@ def largest_parts(probabilities: Tensor) -> Tensor:
     Args:
         probabilities: B×C×[D×]H×W with background; smaller parts become background.
     """
-    label = probabilities.argmax(dim=1).cpu().numpy()
-    kept = np.zeros_like(label)
-    for sample, plane in enumerate(label):
-        for value in range(1, probabilities.shape[1]):
-            parts, count = ndimage.label(plane == value)
-            if count:
-                kept[sample][parts == 1 + int(np.bincount(parts.ravel())[1:].argmax())] = value
-    one_hot = torch.nn.functional.one_hot(torch.from_numpy(kept), probabilities.shape[1])
-    return one_hot.movedim(-1, 1).to(probabilities)
+    classes = probabilities.shape[1]
+    kept = torch.stack([keep_largest_components(label, classes) for label in probabilities.argmax(dim=1)])
+    return torch.nn.functional.one_hot(kept, classes).movedim(-1, 1).to(probabilities)
