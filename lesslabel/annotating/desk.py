@@ -86,6 +86,9 @@ class Desk:
                 "prompts": list(self.model.prompts),
                 "first": self.model.first,
             },
+            "learning": None
+            if self._learner is None
+            else {"at_work": self._learner.at_work, "cases": self._models.learned_cases},
             "items": [
                 {
                     "key": item.key,

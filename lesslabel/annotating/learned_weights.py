@@ -52,14 +52,27 @@ class LearnedWeights:
         Raises:
             DataError: if the note of it is damaged.
         """
-        note = self._folder / NEWEST
-        if not note.exists():
+        note = self._note()
+        return None if note is None else str(note["sha256"])
+
+    def cases(self) -> int:
+        """The number of cases that the newest weights were learned from; 0 if nothing was learned.
+
+        Raises:
+            DataError: if the note of it is damaged.
+        """
+        cases = (self._note() or {}).get("cases")
+        return cases if isinstance(cases, int) else 0
+
+    def _note(self) -> Mapping[str, Any] | None:
+        path = self._folder / NEWEST
+        if not path.exists():
             return None
-        content = read_json(note, "which weights are the newest")
+        content = read_json(path, "which weights are the newest")
         digest = content.get("sha256") if isinstance(content, dict) else None
         if not isinstance(digest, str) or not _HASH.fullmatch(digest):
-            raise DataError(f"{note}: names no weights; remove it")
-        return digest
+            raise DataError(f"{path}: names no weights; remove it")
+        return dict(content)
 
     def keep(self, state: Mapping[str, Any], note: Mapping[str, Any]) -> str:
         """Keep weights in half precision, as those of the package, and name them as the newest.

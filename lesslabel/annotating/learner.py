@@ -57,6 +57,12 @@ class Learner:
 
         return cls(command, models.take_up)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether it learns right now."""
+        with self._changed:
+            return self._at_work
+
     def start(self) -> None:
         """Learn in the background from what is in the store by now."""
         with self._changed:

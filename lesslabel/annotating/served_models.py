@@ -29,6 +29,7 @@ class ServedModels:
 
     def __init__(self, model: PageModel | None, store: Store, work: Path) -> None:
         self._first = self._newest = model
+        self._learned_cases = 0
         self._store = store
         self._weights = LearnedWeights(work)
         self._loaded: OrderedDict[str, PageModel] = OrderedDict()
@@ -43,6 +44,11 @@ class ServedModels:
     def newest(self) -> PageModel | None:
         """What answers a new case."""
         return self._newest
+
+    @property
+    def learned_cases(self) -> int:
+        """The number of cases that the weights of a new case were learned from, since the beginning of the work."""
+        return self._learned_cases
 
     def model_for(self, events: Sequence[Mapping[str, Any]]) -> PageModel | None:
         """What answers a case with this journal, so that asked again it gives what it gave.
@@ -64,7 +70,9 @@ class ServedModels:
     def take_up(self) -> None:
         """Let the weights that were learned last answer new cases; if they are damaged, all stays as it is."""
         try:
-            self._newest = self._of(self._weights.newest()) or self._newest
+            found = self._of(self._weights.newest())
+            if found is not None:
+                self._newest, self._learned_cases = found, self._weights.cases()
         except LesslabelError as error:
             _LOG.warning("learning: %s; the page goes on with the weights it has", error)
 

@@ -457,6 +457,18 @@ class Page {
       if (this.work) this.server.leave(this.work.content.key, this.work.note());
     });
     window.setInterval(() => this.panels.clock(this.clock.total_s, this.desk), 1000);
+    window.setInterval(() => void this.watchLearning(), 5000);
+  }
+
+  /** Asks again while the model learns, so that the line of it does not go stale. */
+  private async watchLearning(): Promise<void> {
+    if (!this.desk.learning?.at_work) return;
+    try {
+      this.desk = await this.server.desk();
+      this.panels.learning(this.desk);
+    } catch {
+      // the connection has a line of its own
+    }
   }
 
   private wheel(event: WheelEvent, [left, top]: [number, number]): void {

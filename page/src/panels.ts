@@ -114,6 +114,17 @@ export class Panels {
     const left = desk.items.filter((item) => item.state === "new" || item.state === "begun").length;
     const minutes = desk.median_s === null ? "" : `, about ${Math.max(1, Math.round((left * desk.median_s) / 60))} min left`;
     element("progress").textContent = `${done} of ${desk.items.length} finished${minutes}`;
+    this.learning(desk);
+  }
+
+  /** From how many cases the model that answers a new case was taught, and whether it learns now. */
+  learning({ learning, model }: Desk): void {
+    const row = element("learning");
+    row.hidden = learning === null;
+    if (!learning) return;
+    const cases = learning.cases === 1 ? "1 case" : `${learning.cases} cases`;
+    const taught = learning.cases ? `learned from ${cases}` : "not taught yet";
+    row.textContent = `${model?.name ?? ""}: ${taught}${learning.at_work ? "; learning …" : ""}`;
   }
 
   position(content: Case, voxel: Voxel, planes: readonly Plane[]): void {

@@ -27,6 +27,13 @@ export interface Model {
   first: string;
 }
 
+/** What the model was taught since the work began; null where it does not learn. */
+export interface Learning {
+  at_work: boolean;
+  /** From which the weights of a new case were learned. */
+  cases: number;
+}
+
 export interface Item {
   key: string;
   uid: string;
@@ -44,6 +51,7 @@ export interface Desk {
   labels: Label[];
   channels: string[];
   model: Model | null;
+  learning: Learning | null;
   items: Item[];
   median_s: number | null;
 }

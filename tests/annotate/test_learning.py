@@ -92,9 +92,12 @@ def test_the_second_case_is_answered_by_what_was_learned_of_the_first(store: Sto
     desk = desk_of(store, learn=2)
     page = Page(desk)
     page.open()
+    assert desk.overview("ann")["learning"] == {"at_work": False, "cases": 0}
     work_off(page)
+    assert desk.overview("ann")["learning"] == {"at_work": True, "cases": 0}
     assert models_in(store, page) == [{"name": "general", "weights": PACKAGE}]
     assert learner_of(desk).wait(600)
+    assert desk.overview("ann")["learning"] == {"at_work": False, "cases": 1}
     newest = weights_of(store).newest()
     assert newest is not None
     assert newest != PACKAGE
@@ -211,6 +214,7 @@ def test_weights_appear_whole_or_not_at_all(store: Store, monkeypatch: pytest.Mo
         taught(store, 1.1)
     monkeypatch.undo()
     assert weights_of(store).newest() == first
+    assert weights_of(store).cases() == 0, "the note says nothing of them"
     assert [path.name for path in (work_folder(store.path, "drawn") / "weights").glob("*.safetensors")] == [
         f"{first}.safetensors"
     ]

@@ -1,5 +1,6 @@
 """The real page in headless Chromium, driven by a robot."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,21 @@ def test_a_case_is_clicked_painted_undone_and_finished(browser: Browser, tmp_pat
     assert drawn.effort is not None
     assert (drawn.effort.clicks, drawn.effort.strokes) == (4, 1)
     assert drawn.effort.active_s > 0
+
+
+def test_the_page_tells_from_how_many_cases_its_model_learned(browser: Browser, tmp_path: Path) -> None:
+    make_store(tmp_path / "store")
+    with Served(tmp_path / "store", "--learn", "1") as served:
+        browser.open(served.links["ann"])
+        assert browser.do("text", selector="#learning") == "general: not taught yet"
+        browser.do("press", key="c")
+        browser.click((3, 12, 10))
+        browser.turns(1)
+        browser.finish()
+        ends = time.monotonic() + 300
+        while (told := browser.do("text", selector="#learning")) != "general: learned from 1 case":
+            assert time.monotonic() < ends, told
+            time.sleep(0.5)
 
 
 AFFINES = (
