@@ -363,10 +363,16 @@ def test_named_files_and_classes_exist(page: Path) -> None:
             assert hasattr(importlib.import_module(module), member), name
 
 
-def test_the_readme_lists_every_method_command_and_room(capsys: pytest.CaptureFixture[str]) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_catalogue_lists_every_method() -> None:
+    catalogue = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
     for config in (ROOT / "configs" / "acdc").glob("*.yaml"):
-        assert f"`configs/acdc/{config.name}`" in readme
+        assert f"`configs/acdc/{config.name}`" in catalogue
+    for page in (ROOT / "docs" / "methods").glob("*.md"):
+        assert f"](methods/{page.name})" in catalogue
+
+
+def test_the_readme_lists_every_command_and_room(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     with pytest.raises(SystemExit):
         main(["--help"])
     commands = re.findall(r"^  (\w+) {2,}", capsys.readouterr().out.partition("commands:")[2], re.MULTILINE)
