@@ -23,6 +23,7 @@ from lesslabel.methods.checkpoints import require_own_checkpoint, sign_checkpoin
 from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume, require_finite_output
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.players import Player, alternate, configure_all
+from lesslabel.methods.step_log import log_terms
 from lesslabel.networks import Network, UNet, UShaped
 
 
@@ -184,8 +185,7 @@ class SegmentationMethod(pl.LightningModule):
                 f"the loss is not finite at iteration {self.iteration} ({values}); cases of the batch: "
                 f"{', '.join(self._cases)}; check them with lesslabel verify, or lower the learning rate"
             )
-        logged = {f"train/{prefix}{name}": value.detach() for name, value in {"loss": total, **terms}.items()}
-        self.log_dict(logged, batch_size=len(batch["image"]))
+        log_terms(self, {f"{prefix}{name}": value for name, value in {"loss": total, **terms}.items()}, batch)
         return total
 
     @property  # type: ignore[misc]  # Lightning lets it be set

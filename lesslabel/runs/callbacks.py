@@ -35,7 +35,13 @@ class ReplayableSteps(Callback):
     ) -> None:
         """Seed the step."""
         seen = trainer.fit_loop.epoch_loop.batch_progress.total.processed  # type: ignore[attr-defined]  # Lightning annotates its base class
-        torch.manual_seed(step_seed(self.seed, int(seen), trainer.global_rank))
+        seed = step_seed(self.seed, int(seen), trainer.global_rank)
+        if trainer.strategy.root_device.type == "cpu":
+            torch.default_generator.manual_seed(
+                seed
+            )  # what manual_seed does on a CPU, without a call for each absent device
+        else:
+            torch.manual_seed(seed)
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:
