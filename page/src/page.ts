@@ -189,8 +189,17 @@ class Page {
   private changed(): void {
     if (!this.work) return;
     this.panels.turns(this.work, this.desk);
+    this.tellBegun(this.work);
     this.redraw();
     void this.askUncertainty();
+  }
+
+  /** The queue tells that a case was begun from its first turn on, not from when it is asked for again. */
+  private tellBegun({ content, turns }: Casework): void {
+    const item = this.desk.items.find((each) => each.key === content.key);
+    if (item?.state !== "new" || !turns.length) return;
+    item.state = "begun";
+    this.panels.queue(this.desk, content.key);
   }
 
   private redraw(): void {

@@ -57,8 +57,10 @@ def test_the_page_tells_from_how_many_cases_its_model_learned(browser: Browser, 
         browser.open(served.links["ann"])
         assert browser.do("text", selector="#learning") == "general: not taught yet"
         browser.do("press", key="c")
+        assert browser.do("count", selector="#queue .on .begun") == 0
         browser.click((3, 12, 10))
         browser.turns(1)
+        assert browser.do("count", selector="#queue .on .begun") > 0
         browser.finish()
         ends = time.monotonic() + 300
         while (told := browser.do("text", selector="#learning")) != "general: learned from 1 case":
