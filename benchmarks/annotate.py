@@ -1,11 +1,13 @@
 """What a person waits for in the page: the server's share, over loopback, as the page asks for it.
 
     python -P benchmarks/annotate.py    # -P, since uvicorn imports a package that is named as benchmarks/click.py
+    python -P benchmarks/annotate.py --model mideepseg-3d --turns 50
 
 A generated CT of 200×512×512 voxels with bright disks, int16. Rows: opening the case (its state and its image), a click
-that the training-free model answers, a stroke of the brush, taking a turn back, and clicks of four annotators at once.
-A row is the median and the 95th percentile over the turns, and the mean of the bytes of an answer. Drawing on the
-screen is not in it.
+that the model answers, a stroke of the brush, taking a turn back, and clicks of four annotators at once. ``mideepseg``
+and ``mideepseg-3d`` are networks of the sizes of `configs/acdc` and `configs/la` with fresh weights: every click of
+theirs corrects the answer to first points, which is a row of its own. A row is the median and the 95th percentile over
+the turns, and the mean of the bytes of an answer. Drawing on the screen is not in it.
 """
 
 import argparse
@@ -27,16 +29,22 @@ import uvicorn
 
 from lesslabel.annotating.app import make_app
 from lesslabel.annotating.desk import Desk
-from lesslabel.annotating.models import open_model
+from lesslabel.annotating.models import PageModel, open_model
 from lesslabel.annotating.security import Guard
 from lesslabel.annotating.task import Task
 from lesslabel.annotating.wire import Runs
 from lesslabel.data.case import Annotation, Case, Kind
 from lesslabel.data.sources.base import RawCase, Source
+from lesslabel.data.store import Store
 from lesslabel.data.store.prepare import prepare
+from lesslabel.methods import MIDeepSeg
+from lesslabel.networks import UNet
 
 SHAPE = (200, 512, 512)
 AUTHORS = ("ann", "ben", "cem", "dan")
+Answered = tuple[bytes, float]
+"""What came back, and after how many seconds."""
+ANGLES = np.arange(8) * np.pi / 4
 
 
 class OneCT(Source):
@@ -64,7 +72,9 @@ class OneCT(Source):
 class Client:
     """One annotator on a connection of their own."""
 
-    def __init__(self, port: int, author: str) -> None:
+    def __init__(self, port: int, author: str, model: PageModel) -> None:
+        self.dimensions, self.points_first = model.model.dimensions, bool(model.first)
+        self.slice = 0
         self.connection = http.client.HTTPConnection("127.0.0.1", port)
         self.headers = {"Authorization": f"Bearer {author}", "Content-Type": "application/json"}
         self.key = ""
@@ -84,10 +94,25 @@ class Client:
         return self.ask(f"/api/cases/{self.key}/open", {})[1] + self.ask(f"/api/cases/{self.key}/image")[1]
 
     def click(self, rng: np.random.Generator) -> tuple[bytes, float]:
-        position = (rng.normal((256, 230), 15)).tolist()
-        click = {"type": "click", "version": 1, "position": position, "side": "foreground"}
-        plane = {"axis": 0, "index": int(rng.integers(0, SHAPE[0]))}
-        return self.turn({"type": "prompts", "label": 1, "plane": plane, "prompts": [click]})
+        """A click on a slice; on the last one if the model takes points first."""
+        inside = rng.normal((256, 230), 15).tolist()
+        position = inside if self.dimensions == 2 else [float(self.slice), *inside]
+        return self.prompt({"type": "click", "version": 1, "position": position, "side": "foreground"}, rng)
+
+    def points(self, rng: np.random.Generator) -> tuple[bytes, float]:
+        """Eight points around the tube on a fresh slice, or at both ends of a part of it in the volume."""
+        self.slice = int(rng.integers(10, SHAPE[0] - 10))
+        around = np.array([256, 230]) + 66 * np.stack([np.sin(ANGLES), np.cos(ANGLES)], axis=1)
+        if self.dimensions == 3:
+            ends = self.slice + np.where(np.arange(len(ANGLES)) % 2, 10, -10)
+            around = np.concatenate([ends[:, None], around], axis=1)
+        points = {"type": "interior-margin-points", "version": 1, "positions": around.tolist()}
+        return self.prompt(points, rng)
+
+    def prompt(self, prompt: Mapping[str, Any], rng: np.random.Generator) -> tuple[bytes, float]:
+        index = self.slice if self.points_first else int(rng.integers(0, SHAPE[0]))
+        plane = {"axis": 0, "index": index} if self.dimensions == 2 else None
+        return self.turn({"type": "prompts", "label": 1, "plane": plane, "prompts": [prompt]})
 
     def brush(self, rng: np.random.Generator) -> tuple[bytes, float]:
         mask = np.zeros(SHAPE, np.bool_)
@@ -115,10 +140,12 @@ def row(name: str, answers: Sequence[tuple[bytes, float]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--turns", type=int, default=200)
-    turns = parser.parse_args().turns
+    parser.add_argument("--model", default="training-free", help="training-free, general, mideepseg or mideepseg-3d")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = prepare(OneCT(), Path(folder) / "store")[0]
-        desk = Desk(store, Task("drawn"), open_model("training-free", store))
+        model = model_named(arguments.model, store)
+        desk = Desk(store, Task("drawn"), model)
         guard = Guard(make_app(desk), {author: author for author in AUTHORS})
         server = uvicorn.Server(
             uvicorn.Config(guard, port=0, log_level="warning", lifespan="off", timeout_keep_alive=600)
@@ -127,18 +154,34 @@ def main() -> None:
         thread.start()
         while not server.started:
             time.sleep(0.05)
-        measure(server.servers[0].sockets[0].getsockname()[1], turns)
+        measure(server.servers[0].sockets[0].getsockname()[1], model, arguments.turns)
         server.should_exit = True
         thread.join()
 
 
-def measure(port: int, turns: int) -> None:
+def model_named(name: str, store: Store) -> PageModel:
+    if name == "mideepseg":
+        return fresh(MIDeepSeg(network=UNet(normalisation="instance")))
+    if name == "mideepseg-3d":
+        network = UNet(dimensions=3, channels=(8, 16, 32, 64), encoder_dropout=(0,) * 4, normalisation="instance")
+        return fresh(MIDeepSeg(size_voxel=(64, 96, 96), network=network))
+    return open_model(name, store)
+
+
+def fresh(method: MIDeepSeg) -> PageModel:
+    return PageModel(method, first="interior-margin-points", described={"name": "fresh"})
+
+
+def measure(port: int, model: PageModel, turns: int) -> None:
     rng = np.random.default_rng(0)
-    clients = [Client(port, author) for author in AUTHORS]
+    clients = [Client(port, author, model) for author in AUTHORS]
     print(f"opening, state and image: {clients[0].open():.2f} s; again: {clients[0].open():.2f} s")
-    clients[0].click(rng)  # kernels are compiled or loaded once
+    clicks(clients[0], rng, 1)  # kernels are compiled or loaded once
     print("| turn | median, ms | p95, ms | kB |\n| --- | --- | --- | --- |")
-    print(row("click, one annotator", [clients[0].click(rng) for _ in range(turns)]))
+    first, corrections = clicks(clients[0], rng, turns)
+    if first:
+        print(row("first points", first))
+    print(row("click, one annotator", corrections))
     brushed = [clients[0].brush(rng) for _ in range(turns)]
     print(row("brush", brushed))
     clients[0].last = json.loads(brushed[-1][0])["number"]
@@ -149,7 +192,7 @@ def measure(port: int, turns: int) -> None:
 
     def work(client: Client, seed: int) -> None:
         own = np.random.default_rng(seed)
-        together.extend([client.click(own) for _ in range(turns // 4)])
+        together.extend(clicks(client, own, turns // 4)[1])
 
     threads = [threading.Thread(target=work, args=(client, seed)) for seed, client in enumerate(clients)]
     for thread in threads:
@@ -157,6 +200,14 @@ def measure(port: int, turns: int) -> None:
     for thread in threads:
         thread.join()
     print(row("click, four annotators", together))
+
+
+def clicks(client: Client, rng: np.random.Generator, count: int) -> tuple[list[Answered], list[Answered]]:
+    """Clicks, and the first points before each if the model takes such."""
+    if not client.points_first:
+        return [], [client.click(rng) for _ in range(count)]
+    pairs = [(client.points(rng), client.click(rng)) for _ in range(count)]
+    return [first for first, _ in pairs], [click for _, click in pairs]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lesslabel.annotating.kept_answer import KeptAnswer
 from lesslabel.annotating.models import PageModel
 from lesslabel.annotating.turns import Plane
 from lesslabel.annotating.wire import Runs
@@ -20,6 +21,8 @@ from lesslabel.interaction.model import History, ImageModel, ObjectModel, Segmen
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.seeds import Mask, Shape
 
+KEPT_OBJECTS = 2
+"""Labels on a slice or in the volume for which the model keeps what it computed of the crop."""
 KEPT_IMAGES = 8
 """Slices of a case that the model keeps what it computed of; the one that was used longest ago goes first."""
 
@@ -32,14 +35,14 @@ class Conversation:
         start: the label's voxels before the first of these turns.
         turns: the prompts, turn by turn.
         drawn: the label's voxels after the last turn, as they stand on the map.
-        answer: the model's last answer; None before the first, or where it was let go, to be computed again.
+        kept: the model's last answer; None before the first, or where it was let go, to be computed again.
         label: its code; None for an object without one.
     """
 
     start: Runs
     turns: tuple[tuple[Prompt, ...], ...]
     drawn: Runs
-    answer: Segmentation | None
+    kept: KeptAnswer | None
     label: int | None = None
 
     @classmethod
@@ -49,16 +52,13 @@ class Conversation:
 
     def with_turn(self, prompts: tuple[Prompt, ...], drawn: Runs, answer: Segmentation | None) -> Self:
         """The same after one more turn."""
-        return replace(self, turns=(*self.turns, prompts), drawn=drawn, answer=answer)
+        kept = None if answer is None else KeptAnswer.of(answer)
+        return replace(self, turns=(*self.turns, prompts), drawn=drawn, kept=kept)
 
     @property
     def size_bytes(self) -> int:
         """Of the answer in memory."""
-        seen = self.answer
-        if seen is None:
-            return 0
-        maps = (seen.mask, seen.probability, seen.uncertainty, seen.memory)
-        return sum(values.nbytes for values in maps if values is not None)
+        return 0 if self.kept is None else self.kept.size_bytes
 
     def start_mask(self, shape: Shape) -> Mask | None:
         """The start as a mask of that shape; None if it is empty."""
@@ -81,6 +81,7 @@ class Assistant:
         self._model = model
         self._case = case
         self._looked_at: OrderedDict[Plane | None, ImageModel] = OrderedDict()
+        self._begun: OrderedDict[tuple[Plane | None, int | None], tuple[Runs, ObjectModel]] = OrderedDict()
         self._lock = threading.Lock()
 
     def require_plane(self, plane: Plane | None) -> None:
@@ -110,7 +111,7 @@ class Assistant:
         for prompt in prompts:
             prompt.validate(shape)
         start = said.start_mask(shape)
-        begun = self._look_at(plane).begin()
+        begun = self._object_of(plane, said)
         turns = (*said.turns, prompts)
         return begun.answer(_history(start, turns, self._last(begun, start, said), self._meant(said)))
 
@@ -121,7 +122,7 @@ class Assistant:
             DataError: if nothing was said.
         """
         start = said.start_mask(self._shape(plane))
-        answer = self._last(self._look_at(plane).begin(), start, said)
+        answer = self._last(self._object_of(plane, said), start, said)
         if answer is None:
             raise DataError("threshold: the model has not answered here since the last stroke; give a prompt first")
         return answer
@@ -131,7 +132,7 @@ class Assistant:
         return None if said.label is None else self._model.classes.get(said.label)
 
     def _last(self, begun: ObjectModel, start: Mask | None, said: Conversation) -> Segmentation | None:
-        previous = said.answer
+        previous = None if said.kept is None else said.kept.whole()
         if previous is None:
             for count in range(1, len(said.turns) + 1):
                 previous = begun.answer(_history(start, said.turns[:count], previous, self._meant(said)))
@@ -139,6 +140,18 @@ class Assistant:
 
     def _shape(self, plane: Plane | None) -> Shape:
         return tuple(side for axis, side in enumerate(self._case.shape) if plane is None or axis != plane.axis)
+
+    def _object_of(self, plane: Plane | None, said: Conversation) -> ObjectModel:
+        """The object in the hands of the model, with what it computed at the turns before."""
+        place = plane, said.label
+        known = self._begun.pop(place, None)
+        begun = (
+            known if known is not None and known[0].same_as(said.start) else (said.start, self._look_at(plane).begin())
+        )
+        self._begun[place] = begun
+        while len(self._begun) > KEPT_OBJECTS:
+            self._begun.popitem(last=False)
+        return begun[1]
 
     def _look_at(self, plane: Plane | None) -> ImageModel:
         with self._lock:

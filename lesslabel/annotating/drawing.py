@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lesslabel.annotating.assistant import Assistant, Conversation
 from lesslabel.annotating.edits import filled_between, largest_component
+from lesslabel.annotating.kept_answer import KeptAnswer
 from lesslabel.annotating.taken import Redrawn, Taken, before_any, union
 from lesslabel.annotating.turns import Edit, Outlined, Paint, Plane, Prompted, Turn
 from lesslabel.annotating.wire import Change, Runs, changes_of
@@ -87,10 +88,10 @@ class Drawing:
     def suggestion(self, turn: Prompted | Edit) -> Voxel | None:
         """Where a click on the label of a turn would teach the model most, (z, y, x); None if it does not know."""
         said = self._said.get(_key(turn))
-        if said is None or said.answer is None:
+        if said is None or said.kept is None:
             return None
         prompts = [prompt for given in said.turns for prompt in given]
-        voxel = most_uncertain_voxel(said.answer.uncertainty, prompts)
+        voxel = most_uncertain_voxel(said.kept.whole().uncertainty, prompts, said.kept.window)
         if voxel is None:
             return None
         z, y, x = voxel if turn.plane is None else _in_volume(voxel, turn.plane)
@@ -196,7 +197,7 @@ class Drawing:
         said = self._said_of(turn)
         answer = self._assistant.last_answer(turn.plane, said)
         taken = self._changed(number, turn, answer.probability >= turn.value, said, turn)
-        return taken, replace(said, drawn=self._drawn_after(taken, turn), answer=answer)
+        return taken, replace(said, drawn=self._drawn_after(taken, turn), kept=KeptAnswer.of(answer))
 
     def _answered(self, number: int, turn: Prompted) -> tuple[Taken, Conversation]:
         if self._assistant is None:
@@ -209,12 +210,16 @@ class Drawing:
 
     def _changed(self, number: int, part: _Part, mask: Mask, said: Conversation | None, turn: _Part) -> Taken:
         """What it changes to give a label this mask, in the part that a turn speaks of; other labels keep theirs."""
-        here = self.labels[_cut(part)]
-        free = (here == self._erased) | (here == part.label)
-        new = np.where(mask & free, np.uint8(part.label), np.where(here == part.label, np.uint8(self._erased), here))
-        changed = np.flatnonzero((new != here).reshape(-1))
-        voxels = self._voxels_of(part, changed)
-        return Taken(number, turn, voxels, here.reshape(-1)[changed], new.reshape(-1)[changed].astype(np.uint8), said)
+        here, wanted = self.labels[_cut(part)].reshape(-1), mask.reshape(-1)
+        free, drawn = np.flatnonzero(wanted), np.flatnonzero(here == part.label)
+        gained, lost = free[here[free] == self._erased], drawn[~wanted[drawn]]
+        if part.label == self._erased:
+            gained = lost = gained[:0]
+        changed = np.concatenate([gained, lost])
+        after = np.repeat(np.array([part.label, self._erased], np.uint8), [len(gained), len(lost)])
+        order = np.argsort(changed, kind="stable")
+        changed, after = changed[order], after[order]
+        return Taken(number, turn, self._voxels_of(part, changed), here[changed], after, said)
 
     def _drawn_after(self, taken: Taken, turn: Prompted | Edit) -> Runs:
         """The voxels of the label on its slice once the turn is taken."""
@@ -247,15 +252,15 @@ class Drawing:
         for key in reversed(self._said):
             kept += self._said[key].size_bytes
             if kept > KEPT_BYTES:
-                self._said[key] = replace(self._said[key], answer=None)
+                self._said[key] = replace(self._said[key], kept=None)
         kept = 0
         for place in reversed(range(len(self.taken))):
             said = self.taken[place].said_before
-            if said is None or said.answer is None:
+            if said is None or said.kept is None:
                 continue
             kept += said.size_bytes
             if kept > KEPT_BYTES:
-                self.taken[place] = replace(self.taken[place], said_before=replace(said, answer=None))
+                self.taken[place] = replace(self.taken[place], said_before=replace(said, kept=None))
 
     @property
     def _flat(self) -> NDArray[np.uint8]:

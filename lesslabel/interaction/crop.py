@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from lesslabel.data.loading.resize import VolumeShape, resize_image, resize_labe
 from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.positions import Position, nearest_voxels
 from lesslabel.interaction.prompts.seeds import Mask, Shape
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,17 @@ class Crop:
 
     def paste(self, values: Tensor) -> NDArray[np.float32]:
         """Resample values of the grid (*size) to the image, ([z,] y, x); linear interpolation, 0 outside the window."""
+        return self.embedded(self.to_window(values))
+
+    def to_window(self, values: Tensor) -> NDArray[np.float32]:
+        """Resample values of the grid (*size) to the voxels of the window; linear interpolation."""
         inside = resize_image(_in_volume(values[None].float()), _volume(self._lengths))
-        image = np.zeros(self.shape, np.float32)
-        image[self.window] = inside.reshape(self._lengths).numpy()
+        return np.asarray(inside.reshape(self._lengths).numpy())
+
+    def embedded(self, inside: NDArray[Scalar]) -> NDArray[Scalar]:
+        """The image ([z,] y, x) with these values in the window, and 0 or False outside."""
+        image = np.zeros(self.shape, inside.dtype)
+        image[self.window] = inside
         return image
 
     @classmethod

@@ -43,6 +43,8 @@ class Segmentation:
         alternatives: the answers that a person may choose from, by name, this one among them; empty if there is no
             choice. `InteractiveSession.choose` chooses.
         phases: how long it took; None if the model cannot tell.
+        window: the part of the image outside of which the mask is False and all maps are 0; None if the model does not
+            tell. In a volume it saves a look at every voxel.
     """
 
     mask: Mask
@@ -51,6 +53,7 @@ class Segmentation:
     memory: NDArray[np.float32] | None = None
     alternatives: Mapping[str, "Segmentation"] = field(default_factory=dict)
     phases: Phases | None = None
+    window: tuple[slice, ...] | None = None
 
     def chosen(self, name: str | None) -> "Segmentation":
         """The answer of that name, which offers the same choice; None for this one.

@@ -39,17 +39,25 @@ def label_map(objects: Sequence[Segmentation], shape: Shape) -> NDArray[np.uint8
     return labels
 
 
-def most_uncertain_voxel(uncertainty: NDArray[np.float32], prompts: Sequence[Prompt]) -> tuple[int, ...] | None:
+def most_uncertain_voxel(
+    uncertainty: NDArray[np.float32], prompts: Sequence[Prompt], window: tuple[slice, ...] | None = None
+) -> tuple[int, ...] | None:
     """Find the voxel of greatest uncertainty.
 
     Args:
         uncertainty: ([z,] y, x), at least 0.
         prompts: prompts of the object; the voxels that they mark are excluded.
+        window: the part outside of which the uncertainty is 0; None for all.
 
     Returns:
         ([z,] y, x) of the greatest uncertainty, of equal ones the first in the array; None if all are 0.
     """
     seeds = rasterise(prompts, uncertainty.shape)
-    unknown = np.where(seeds.foreground | seeds.background | seeds.boundary, 0, uncertainty)
-    voxel = np.unravel_index(np.argmax(unknown), unknown.shape)
-    return tuple(map(int, voxel)) if unknown[voxel] > 0 else None
+    part = tuple(slice(0, side) for side in uncertainty.shape) if window is None else window
+    marked = seeds.foreground[part] | seeds.background[part] | seeds.boundary[part]
+    unknown = np.where(marked, 0, uncertainty[part])
+    if not unknown.size:
+        return None
+    place = np.unravel_index(np.argmax(unknown), unknown.shape)
+    voxel = tuple(int(index) + side.start for index, side in zip(place, part, strict=True))
+    return voxel if unknown[place] > 0 else None

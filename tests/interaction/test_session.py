@@ -450,6 +450,9 @@ def test_the_suggestion_is_the_first_voxel_of_greatest_uncertainty_not_marked() 
     volume = np.zeros((2, 3, 4), np.float32)
     volume[1, 0, 2] = 1e-6
     assert most_uncertain_voxel(volume, []) == (1, 0, 2)
+    window = (slice(1, 2), slice(0, 1), slice(1, 3))
+    assert most_uncertain_voxel(volume, [], window) == (1, 0, 2)
+    assert most_uncertain_voxel(volume, [], (slice(0, 0),) * 3) is None
 
 
 def test_suggestions_are_of_one_object_and_never_come_twice() -> None:

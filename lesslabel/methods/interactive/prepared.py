@@ -147,19 +147,25 @@ class PreparedObject:
         crop, start = turn_input.crop, turn_input.history.start
         if answer.weight is not None:
             return _mixed(crop.paste(answer.probability.cpu()), crop.paste(answer.weight.cpu()), turn_input.previous)
-        mask, probability = crop.paste(answer.mask.float().cpu()) > 0.5, crop.paste(answer.probability.cpu())
+        window = crop.window
+        mask, probability = crop.to_window(answer.mask.float().cpu()) > 0.5, crop.to_window(answer.probability.cpu())
         if answer.changed is not None and start is not None:
-            near = crop.paste(answer.changed.float().cpu()) > 0
-            mask, probability = np.where(near, mask, start), np.where(near, probability, np.float32(start))
+            near, before = crop.to_window(answer.changed.float().cpu()) > 0, start[window]
+            mask, probability = np.where(near, mask, before), np.where(near, probability, np.float32(before))
         if turn_input.history.corrected and self.prepared.method.hard_clicks:
-            # on a grid finer than the image, resampling could lose a marked voxel
+            # on a grid finer than the image, resampling could lose a marked voxel; no prompt lies outside the window
             seeds = turn_input.guidance.seeds
-            mask = (mask | seeds.foreground) & ~seeds.background
+            mask = (mask | seeds.foreground[window]) & ~seeds.background[window]
+        whole_mask, whole_probability, keeps_start = crop.embedded(mask), crop.embedded(probability), False
+        if answer.changed is not None and start is not None:
+            whole_mask, whole_probability, keeps_start = start.copy(), start.astype(np.float32), True
+            whole_mask[window], whole_probability[window] = mask, probability
         return Segmentation(
-            mask=np.asarray(mask),
-            probability=probability,
+            mask=whole_mask,
+            probability=whole_probability,
             uncertainty=crop.paste(answer.uncertainty.cpu()),
             memory=None if answer.memory is None else crop.paste(answer.memory.cpu()),
+            window=None if keeps_start else window,
         )
 
 
