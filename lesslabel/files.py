@@ -58,11 +58,29 @@ def read_json(path: Path, what: str) -> Any:
     """
     require_regular(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected {what}") from error
     except (OSError, ValueError, RecursionError) as error:  # too deeply nested brackets
         raise DataError(f"{path}: not readable as {what} ({error})") from error
+
+
+def parse_json(text: str) -> Any:
+    """The content of JSON, in which no key is there twice: the first value would be lost.
+
+    Raises:
+        ValueError: if it is damaged, or a key is there twice.
+        RecursionError: if it is nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_of_single_keys)
+
+
+def _of_single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = next(key for index, (key, _) in enumerate(pairs) if key in [other for other, _ in pairs[:index]])
+        raise ValueError(f"key '{twice[:40]}' is there twice; keep one")
+    return content
 
 
 def require_regular(path: Path) -> None:

@@ -4,7 +4,6 @@ Most hold no voxel size: then it is 1 mm, so distances are in pixels. A size is 
 nnU-Net writes it, from ImageJ's or OME's description of a TIFF, or from its pixels per centimetre.
 """
 
-import json
 import re
 import struct
 from pathlib import Path
@@ -21,7 +20,7 @@ from lesslabel.data.formats.nifti_header import Spacing
 from lesslabel.data.formats.tiff_layout import TiffLayout, read_layout
 from lesslabel.data.formats.tiff_pixels import read_contiguous, require_plain, restore_numbers
 from lesslabel.errors import DataError
-from lesslabel.files import require_regular
+from lesslabel.files import parse_json, require_regular
 
 ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 
@@ -155,7 +154,7 @@ def _spacing_beside(path: Path) -> Spacing | None:
 
 def _stated_sides(beside: Path) -> list[float] | None:
     try:
-        content = json.loads(beside.read_text(encoding="utf-8"))
+        content = parse_json(beside.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{beside}: lies beside a picture and is not readable as JSON; correct it") from error
     fields = content if isinstance(content, dict) else {}
