@@ -78,11 +78,11 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
             f"{folder}: {len(slices)} slices; expected a series of *.dcm, a slice a file"
             + (f"; rename the others of its {len(files)} files if they are slices" if len(files) > len(slices) else "")
         )
-    _require_whole(folder)
     for one in slices[1:]:
         if not by_name and slices[0].series != one.series:
             raise DataError(f"{one.path}: of another series than {slices[0].path.name}; keep one series in the folder")
         _require_same_plane(slices[0], one)
+    _require_whole(folder)
     if not by_name:
         slices = _in_order(folder, slices)
     first = slices[0]
