@@ -35,7 +35,7 @@ _MISTAKEN = {
     ),
     "label": ("mask", "seg", "segmentation", "annotation", "groundtruth", "gt"),
     "patient": ("subject", "patientid", "subjectid", "participant", "participantid", "pid", "mrn"),
-    "centre": ("site", "hospital", "institution", "institute", "clinic"),
+    "centre": ("hospital", "institution", "institute", "clinic"),
 }
 """Names that say what a column is read for, by that column; without capitals, spaces and signs."""
 _FOLD = ("fold", "folds")

@@ -75,7 +75,7 @@ class TestParts:
     def test_other_columns_are_ignored_still(self, files: Path) -> None:
         assert len(table(files, "phase", ["arterial", "venous", "arterial", ""]).list_cases()) == 4
 
-    @pytest.mark.parametrize("column", ["site", "Hospital", "institution"])
+    @pytest.mark.parametrize("column", ["clinic", "Hospital", "institution"])
     def test_a_centre_by_another_name(self, files: Path, column: str) -> None:
         with pytest.raises(DataError, match=rf"column '{column}' is not read; rename it to 'centre' or remove it"):
             table(files, column, ["A", "A", "B", "B"])
