@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lesslabel.errors import DataError
+
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 @contextmanager
@@ -58,11 +62,54 @@ def read_json(path: Path, what: str) -> Any:
     """
     require_regular(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected {what}") from error
     except (OSError, ValueError, RecursionError) as error:  # too deeply nested brackets
         raise DataError(f"{path}: not readable as {what} ({error})") from error
+
+
+def parse_json(text: str) -> Any:
+    """The content of JSON, in which no key is there twice: the first value would be lost.
+
+    Raises:
+        ValueError: if it is damaged, or a key is there twice.
+        RecursionError: if it is nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_of_single_keys)
+
+
+def _of_single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = next(key for index, (key, _) in enumerate(pairs) if key in [other for other, _ in pairs[:index]])
+        raise ValueError(f"key '{twice[:40]}' is there twice; keep one")
+    return content
+
+
+def parse_yaml(text: str) -> Any:
+    """The content of YAML without tags, in which no key is there twice: the first value would be lost.
+
+    Raises:
+        yaml.YAMLError: if it is damaged, or a key is there twice.
+    """
+    return yaml.load(text, Loader=_SingleKeys)
+
+
+class _SingleKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The safe loader, which refuses a key that is there twice; the one in C is ten times as fast."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping; of two equal keys the safe loader takes the last without a word."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen and key.tag != _MERGE:
+                    problem = f"key '{key.value[:40]}' is there twice; keep one"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def require_regular(path: Path) -> None:

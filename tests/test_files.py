@@ -1,12 +1,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
-from lesslabel.errors import DataError
-from lesslabel.files import read_json, write_json, write_text, written_aside
+from lesslabel.data.patient_lists import load_split
+from lesslabel.errors import ConfigError, DataError
+from lesslabel.files import parse_json, parse_yaml, read_json, write_json, write_text, written_aside
+from lesslabel.runs.folder import read_yaml
+from lesslabel.studies.declaration import read_study
 
 FULL_DISK = """
 import resource, sys
@@ -134,3 +139,36 @@ def test_damaged_json_is_named(tmp_path: Path, content: bytes) -> None:
 def test_absent_json_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.json: no such file; expected the numbers"):
         read_json(tmp_path / "a.json", "the numbers")
+
+
+class TestKeysThatAreThereTwice:
+    """Of a mapping in JSON or YAML one of the values would be lost without a word."""
+
+    @pytest.mark.parametrize("text", ["a: 1\nb: 2\na: 3\n", "c: {a: 1, a: 1}\n", "- a: 1\n  a: 2\n"])
+    def test_of_yaml(self, text: str) -> None:
+        with pytest.raises(yaml.YAMLError, match="key 'a' is there twice; keep one"):
+            parse_yaml(text)
+
+    @pytest.mark.parametrize("text", ["a: 1\nb: {a: 1}\n", "x: &x {a: 1}\ny: {<<: *x, b: 2}\n", "1: a\n2: b\n"])
+    def test_of_others_yaml_is_as_ever(self, text: str) -> None:
+        assert parse_yaml(text) == yaml.safe_load(text)
+
+    def test_of_json(self) -> None:
+        with pytest.raises(ValueError, match="key 'a' is there twice; keep one"):
+            parse_json('{"b": {"a": 1, "a": 2}}')
+
+    @pytest.mark.parametrize(
+        ("read", "name", "error"),
+        [
+            (read_yaml, "c.yaml", ConfigError),
+            (read_study, "study.yaml", ConfigError),
+            (load_split, "s.yaml", DataError),
+        ],
+    )
+    def test_every_reader_names_the_file(
+        self, read: Callable[[object], object], name: str, error: type[Exception], tmp_path: Path
+    ) -> None:
+        (tmp_path / name).write_text("folds: {}\nname: a\nname: b\n", encoding="utf-8")
+        where = tmp_path if read is read_study else tmp_path / name
+        with pytest.raises(error, match=rf"{name}: .*key 'name' is there twice"):
+            read(str(where) if read is load_split else where)

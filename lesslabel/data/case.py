@@ -91,13 +91,17 @@ def crop_slices(slices: Iterable[int] | None, subvolume: Subvolume) -> tuple[int
     return None if slices is None else tuple(index - first for index in slices if first <= index < end)
 
 
+NO_PLACE = (0, 0)
+"""The codes of a NIfTI header without sform and qform, whose image nibabel and ITK place differently."""
+
+
 @dataclass(frozen=True, eq=False)
 class Qform:
-    """The second place that a NIfTI header states, where its qform disagrees with its sform; ITK may take this one.
+    """The second place of an image, which ITK may take: by a qform that disagrees with the sform, or by no form at all.
 
     Attributes:
-        affine: 4×4, maps the voxel (x, y, z, 1) to RAS+ mm by the qform.
-        codes: what the header calls its forms: sform_code and qform_code.
+        affine: 4×4, maps the voxel (x, y, z, 1) to RAS+ mm by the qform; without forms, as ITK does.
+        codes: what the header calls its forms: sform_code and qform_code; `NO_PLACE` without forms.
     """
 
     affine: NDArray[np.float64]

@@ -53,7 +53,7 @@ def evaluate_files(
 
     Raises:
         DataError: if a file is missing, has no counterpart, is no label map, or lies on another grid than its
-            reference, or a reference has unknown voxels and knows nothing but background.
+            reference, a reference has unknown voxels and knows nothing but background, or no file has a label.
         ConfigError: if an option has no such value.
     """
     if unit not in get_args(DistanceUnit):
@@ -79,7 +79,10 @@ def evaluate_files(
             raise DataError(f"{pred_file} against {ref_file}: {error}") from error
         table.insert(0, "case", case)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    scores = pd.concat(tables, ignore_index=True)
+    if scores.empty:
+        raise DataError(f"{pred} and {ref}: no label in any file, so there is nothing to score; name other files")
+    return scores
 
 
 def _matched_files(pred: Path, ref: Path) -> dict[str, tuple[Path, Path]]:

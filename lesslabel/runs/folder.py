@@ -15,7 +15,7 @@ import yaml
 
 from lesslabel import __version__
 from lesslabel.errors import ConfigError, RunError
-from lesslabel.files import written_aside
+from lesslabel.files import parse_yaml, written_aside
 from lesslabel.moved import same_class
 from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.networks.shape import same_networks, with_current_network
@@ -184,7 +184,7 @@ def read_yaml(path: Path, keys: str = "model, data and trainer") -> dict[str, An
         ConfigError: if it is absent or no YAML mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a configuration file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 import yaml
 
 from lesslabel.errors import ConfigError
+from lesslabel.files import parse_yaml
 from lesslabel.studies.reading import Section
 from lesslabel.studies.recipes import Recipe, check_values, closure, read_recipes
 from lesslabel.studies.step_rules import check_step
@@ -130,7 +131,7 @@ def read_study(folder: Path) -> Study:
     """
     path = folder / DECLARATION
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); docs/studies.md describes it") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:

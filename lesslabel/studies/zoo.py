@@ -12,7 +12,7 @@ from lesslabel.bundle import Bundle, export_bundle, load_bundle
 from lesslabel.bundle.contents import CARD, WEIGHTS
 from lesslabel.errors import DataError
 from lesslabel.evaluation import MEAN_OVER_LABELS, summarise
-from lesslabel.files import write_text
+from lesslabel.files import parse_yaml, write_text
 from lesslabel.runs.reading import RunFiles
 from lesslabel.studies.declaration import Study
 from lesslabel.studies.job import Job
@@ -71,7 +71,7 @@ def read_zoo(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path}: not a YAML file ({' '.join(str(error).split())}); restore it") from error
     if not isinstance(content, dict) or not all(

@@ -11,6 +11,7 @@ import yaml
 
 from lesslabel.csv_table import read_csv
 from lesslabel.errors import DataError
+from lesslabel.files import parse_yaml
 
 PUBLISHED_COLUMNS = ("method", "setting", "metric", "value", "source")
 PROTOCOL_KEYS = (
@@ -50,7 +51,7 @@ def read_protocol(folder: Path) -> Mapping[str, Any]:
     """
     path = folder / "protocol.yaml"
     try:
-        protocol = yaml.safe_load(path.read_text(encoding="utf-8"))
+        protocol = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; write it with the keys {', '.join(PROTOCOL_KEYS)}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -1,12 +1,14 @@
 """``evaluate`` and ``raters``: compare label maps with references, and raters with each other."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lesslabel.errors import ConfigError
 from lesslabel.files import write_text, written_aside
+from lesslabel.plain_text import visible
 from lesslabel.printing import print_frame
 
 if TYPE_CHECKING:  # importing it would slow `lesslabel evaluate --help` by half a second
@@ -48,6 +50,12 @@ def _score(
     from lesslabel.evaluation import evaluate_files
 
     frame = evaluate_files(pred, ref, unit=unit, hd95=hd95, empty=empty)
+    if not frame["dice"].any():
+        print(
+            f"warning: nowhere do {visible(str(pred))} and {visible(str(ref))} have the same label; are the codes the "
+            "same in both?",
+            file=sys.stderr,
+        )
     if csv_path is not None:
         with written_aside(csv_path) as aside:
             frame.to_csv(aside, index=False)

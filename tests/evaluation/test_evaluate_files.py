@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
+from lesslabel.cli import main
+from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation import evaluate_files, segmentation_metrics
 
@@ -150,3 +152,24 @@ def test_what_is_no_label_map_names_the_file(tmp_path, blobs):
     (tmp_path / "damaged.nii").write_bytes(ref.read_bytes()[:400])
     with pytest.raises(DataError, match=r"damaged\.nii"):
         evaluate_files(tmp_path / "damaged.nii", ref)
+
+
+def test_files_without_any_label_are_no_empty_table(tmp_path):
+    for name in ("a", "b"):
+        write_label_map(tmp_path / f"{name}.nii.gz", np.zeros((3, 4, 5), np.uint8), (1.0, 1.0, 1.0))
+    with pytest.raises(DataError, match=r"a\.nii\.gz and .*b\.nii\.gz: no label in any file, so there is nothing to"):
+        evaluate_files(tmp_path / "a.nii.gz", tmp_path / "b.nii.gz")
+    assert evaluate_files(tmp_path / "a.nii.gz", tmp_path / "b.nii.gz", labels=[1])["label"].tolist() == [1]
+
+
+@pytest.mark.parametrize("code", [128, 255])
+def test_other_codes_in_prediction_and_reference_are_said(tmp_path, capsys, code):
+    """A mask of 0 and 128 against labels of 0 and 1: every score is 0, and nothing is wrong with the segmentation."""
+    labels = np.zeros((3, 4, 5), np.uint8)
+    labels[1, 1:3, 1:3] = 1
+    write_label_map(tmp_path / "a.nii.gz", labels, (1.0, 1.0, 1.0))
+    write_label_map(tmp_path / "b.nii.gz", labels * code, (1.0, 1.0, 1.0))
+    assert main(["evaluate", str(tmp_path / "a.nii.gz"), str(tmp_path / "b.nii.gz")]) == (1 if code == 255 else 0)
+    said = capsys.readouterr().err
+    expected = "known nowhere but in the background" if code == 255 else "have the same label; are the codes the"
+    assert expected in said

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL
 from lesslabel.errors import DataError
@@ -24,6 +25,8 @@ _ENHANCED = tuple(
 """Classes of files of several frames: CT, MR, PET and ultrasound."""
 _PLACE = {"0020|0032": "ImagePositionPatient", "0020|0037": "ImageOrientationPatient", "0028|0030": "PixelSpacing"}
 _SERIES, _NUMBER, _PHOTOMETRIC = "0020|000e", "0020|0013", "0028|0004"
+_SLOPE, _STORED, _HIGHEST = "0028|1053", "0028|0101", "0028|0102"
+_MAGIC = slice(128, 132)
 _LARGEST_RATIO = 5000
 """Pixels per byte of a file: more than DICOM's compressions reach on an empty slice."""
 
@@ -69,7 +72,7 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
         DataError: if a file is damaged, slices are missing, of several series or tilted, or there are fewer than two.
     """
     files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]  # a Mac leaves ._<name>
-    slices = [_read_slice(path) for path in files if path.name.lower().endswith(".dcm")]
+    slices = [_read_slice(path) for path in files if has_ending(path, ".dcm")]
     if len(slices) < 2:
         raise DataError(
             f"{folder}: {len(slices)} slices; expected a series of *.dcm, a slice a file"
@@ -79,6 +82,7 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
         if not by_name and slices[0].series != one.series:
             raise DataError(f"{one.path}: of another series than {slices[0].path.name}; keep one series in the folder")
         _require_same_plane(slices[0], one)
+    _require_whole(folder)
     if not by_name:
         slices = _in_order(folder, slices)
     first = slices[0]
@@ -128,11 +132,9 @@ def _read_slice(path: Path) -> _Slice:
         size, limit = prod(reader.GetSize()) * reader.GetNumberOfComponents(), path.stat().st_size * _LARGEST_RATIO
         if size > limit:
             raise DataError(f"{path}: header declares {size} pixels, the file holds at most {limit}; copy it again")
-        if missing := [name for tag, name in _PLACE.items() if not reader.HasMetaDataKey(tag)]:
-            raise DataError(f"{path}: has no {missing[0]}, so its voxels have no place; export the series again")
+        _require_stated(path, reader)
         image = reader.Execute()
-        stated = image.GetMetaData(_NUMBER).strip() if image.HasMetaDataKey(_NUMBER) else ""
-        number = int(stated or 0)  # without numbers, places say the order
+        number = int(_element(image, _NUMBER) or 0)  # without numbers, places say the order
         series = image.GetMetaData(_SERIES).strip()
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[-200:]
@@ -151,12 +153,52 @@ def _read_slice(path: Path) -> _Slice:
     )
 
 
+def _element(file: Any, tag: str) -> str:
+    """The text of an element; empty if it is absent."""
+    return str(file.GetMetaData(tag)).strip(" \0") if file.HasMetaDataKey(tag) else ""
+
+
+def _require_stated(path: Path, reader: Any) -> None:
+    """Refuse a slice whose place is not stated, or whose values GDCM takes otherwise than they are stated."""
+    if missing := [name for tag, name in _PLACE.items() if not _element(reader, tag)]:
+        raise DataError(f"{path}: has no {missing[0]}, so its voxels have no place; export the series again")
+    if (slope := _element(reader, _SLOPE)) and float(slope) == 0.0:
+        raise DataError(f"{path}: RescaleSlope is 0; export the series again")
+    stored, highest = _element(reader, _STORED), _element(reader, _HIGHEST)
+    if stored and highest and int(highest) != int(stored) - 1:
+        raise DataError(f"{path}: HighBit is {highest}, BitsStored is {stored}; export the series again")
+
+
+def _require_whole(folder: Path) -> None:
+    """Refuse slices beside a series that would be left out: without their ending, or in a folder of their own.
+
+    Raises:
+        DataError: names the first.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name == "DICOMDIR" or has_ending(path, ".dcm"):
+            continue
+        inside = [file for file in path.iterdir() if has_ending(file, ".dcm")] if path.is_dir() else []
+        if inside or _is_dicom(path):
+            raise DataError(
+                f"{min(inside, default=path)}: would be left out of the series; move it beside the others as *.dcm, or"
+                " out of the folder"
+            )
+
+
+def _is_dicom(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(_MAGIC.stop)[_MAGIC] == b"DICM"
+
+
 def _require_single(path: Path, reader: Any) -> None:
     """Refuse several frames, as enhanced DICOM keeps a series in, and values that some programs turn over, some not."""
-    if reader.HasMetaDataKey(_PHOTOMETRIC) and reader.GetMetaData(_PHOTOMETRIC).strip() == "MONOCHROME1":
+    if _element(reader, _PHOTOMETRIC) == "MONOCHROME1":
         raise DataError(f"{path}: 0 is white (MONOCHROME1); export the series with 0 as black (MONOCHROME2)")
     frames = reader.GetSize()[2] if reader.GetDimension() > 2 else 1
-    enhanced = reader.HasMetaDataKey(_CLASS) and reader.GetMetaData(_CLASS).strip().rstrip("\0") in _ENHANCED
+    enhanced = _element(reader, _CLASS) in _ENHANCED
     if frames > 1 or enhanced:
         raise DataError(
             f"{path}: holds {frames} frames (enhanced multi-frame DICOM), which is not read; convert it to .nii.gz, or "

@@ -87,6 +87,7 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
     if dimension not in (2, 3) or len(sizes) != dimension or min(*sizes, channels) < 1:
         raise DataError(f"{path}: {channels} channels of size {fields['DimSize']}; expected 2 or 3 dimensions")
     _require_spelt(path, fields)
+    _require_one_of_each(path, fields)
     _require_plain(path, fields)
     if not _is_true(path, fields, "BinaryData", "True") or fields.get("HeaderSize", "0") != "0":
         raise DataError(f"{path}: voxels as text or behind a header of their own are not read; save it as .mha")
@@ -95,7 +96,7 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
     order = _ORDER[0] if _ORDER[0] in fields else _ORDER[1]
     big = _is_true(path, fields, order, "False")
     dtype = np.dtype(_TYPES[kind]).newbyteorder(">" if big else "<")
-    if fields[_LAST] != "LOCAL":
+    if fields[_LAST].lower() != "local":
         content = read_beside(path, fields[_LAST])
     compressed = _is_true(path, fields, "CompressedData", "False")
     values = decode_voxels(content, (*sizes[::-1], channels), dtype, compressed=compressed)
@@ -133,6 +134,19 @@ def _require_plain(path: Path, fields: Mapping[str, str]) -> None:
 def _first(fields: Mapping[str, str], *names: str) -> str:
     """The field by the first of its names that is there; empty if there is none."""
     return next((fields[name] for name in names if name in fields), "")
+
+
+def _require_one_of_each(path: Path, fields: Mapping[str, str]) -> None:
+    """Refuse a field under two of its names with different values: programs take one or the other."""
+    for names in (_DIRECTION, _ORIGIN, _ORDER):
+        first, *others = [name for name in names if name in fields] or [""]
+        for other in others:
+            if _plain_values(fields[first]) != _plain_values(fields[other]):
+                raise DataError(f"{path}: fields '{first}' and '{other}' disagree; remove one")
+
+
+def _plain_values(text: str) -> list[str]:
+    return [part.removesuffix(".0") for part in text.lower().split()]
 
 
 def _require_spelt(path: Path, fields: Mapping[str, str]) -> None:

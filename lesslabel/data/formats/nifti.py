@@ -20,10 +20,11 @@ from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.nifti_header import (
     FLOAT_ROUNDING,
     Spacing,
+    affine_of,
+    make_image,
     rounding_of,
     second_place,
     spacing_of,
-    to_mm,
     unit_of,
 )
 from lesslabel.errors import DataError
@@ -215,7 +216,7 @@ def _faults_named(path: Path) -> Iterator[None]:
 def _placed(path: Path, header: Any, values: NDArray[Any]) -> NiftiVolume:
     """Voxels (x, y, …) of a header as (C, z, y, x), with their geometry."""
     unit_mm = unit_of(path, header)
-    affine = to_mm(header.get_best_affine(), unit_mm)
+    affine = affine_of(path, header, unit_mm)
     if not np.isfinite(affine).all() or np.linalg.det(affine) == 0.0:
         raise DataError(f"{path}: affine is not finite or not invertible; correct the header")
     array = _as_channels(path, values)
@@ -287,11 +288,6 @@ def _write(
     if not has_ending(path, (".nii", ".nii.gz")):
         raise DataError(f"{path}: not a NIfTI file name; expected .nii or .nii.gz")
     placed = np.diag([*reversed(spacing_mm), 1.0]) if affine is None else affine
-    image = nib.Nifti1Image(values, placed)
-    sform_code, qform_code = ("scanner", "scanner") if qform is None else qform.codes
-    image.set_qform(placed if qform is None else qform.affine, code=qform_code)
-    image.set_sform(placed, code=sform_code)
-    image.header.set_zooms((*reversed(spacing_mm), *[1.0] * (values.ndim - 3)))
-    content = image.to_bytes()
+    content = make_image(values, spacing_mm, placed, qform).to_bytes()
     with written_aside(path) as aside:
         aside.write_bytes(gzip.compress(content, 4, mtime=0) if has_ending(path, ".gz") else content)

@@ -4,10 +4,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Qform
+from lesslabel.data.case import NO_PLACE, Qform
 from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL, displacement_voxel
 from lesslabel.errors import DataError
 
@@ -34,22 +35,69 @@ def unit_of(path: Path, header: Any) -> float:
     return _UNITS_MM[code]
 
 
-def to_mm(affine: NDArray[Any], unit_mm: float) -> NDArray[np.float64]:
+def affine_of(path: Path, header: Any, unit_mm: float) -> NDArray[np.float64]:
+    """The affine in mm, by the sform, the qform or the voxel size.
+
+    Raises:
+        DataError: if the qform is used and is no rotation.
+    """
+    if not header["pixdim"][0]:
+        header["pixdim"][0] = 1.0  # as the standard has it
+    if int(header["qform_code"]) > 0:
+        _require_rotation(path, header)
+    return _to_mm(header.get_best_affine(), unit_mm)
+
+
+def second_place(header: Any, affine: NDArray[np.float64], unit_mm: float, shape: tuple[int, ...]) -> Qform | None:
+    """Where ITK programs may see the image: by the qform beside an sform, or by its voxel size alone.
+
+    Returns:
+        None if it is the same place, to `TOLERANCE_VOXEL` of every corner.
+    """
+    codes = int(header["sform_code"]), int(header["qform_code"])
+    if max(codes) <= 0:
+        second = _to_mm(np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.diag([*header["pixdim"][1:4], 1.0]), unit_mm)
+        codes = NO_PLACE
+    elif min(codes) > 0:
+        second = _to_mm(header.get_qform(), unit_mm)
+    else:
+        return None
+    if not np.isfinite(second).all() or np.linalg.det(affine) == 0.0 or np.linalg.det(second) == 0.0:
+        return None
+    return Qform(second, codes) if displacement_voxel(affine, second, shape) > TOLERANCE_VOXEL else None
+
+
+def make_image(
+    values: NDArray[Any], spacing_mm: Spacing, affine: NDArray[np.float64], qform: Qform | None
+) -> nib.Nifti1Image:
+    """A NIfTI-1 image (x, y, z, …), with the same two places as the original, or without one as the original."""
+    image = nib.Nifti1Image(values, affine)
+    image.header.set_zooms((*reversed(spacing_mm), *[1.0] * (values.ndim - 3)))
+    if qform is not None and qform.codes == NO_PLACE:
+        if np.allclose(affine, image.header.get_base_affine()):
+            image.header["sform_code"], image.header["qform_code"] = NO_PLACE
+            return nib.Nifti1Image(values, None, image.header)
+        qform = None  # a part of the original, whose place is no longer that of a header without one
+    sform_code, qform_code = ("scanner", "scanner") if qform is None else qform.codes
+    image.set_qform(affine if qform is None else qform.affine, code=qform_code)
+    image.set_sform(affine, code=sform_code)
+    image.header.set_zooms((*reversed(spacing_mm), *[1.0] * (values.ndim - 3)))
+    return image
+
+
+def _to_mm(affine: NDArray[Any], unit_mm: float) -> NDArray[np.float64]:
     """An affine in the header's unit of length as one in mm."""
     placed = np.array(affine, dtype=np.float64)
     placed[:3] *= unit_mm
     return placed
 
 
-def second_place(header: Any, affine: NDArray[np.float64], unit_mm: float, shape: tuple[int, ...]) -> Qform | None:
-    """The qform, if there is an sform too and the two move a corner to different voxels."""
-    codes = int(header["sform_code"]), int(header["qform_code"])
-    if min(codes) <= 0:
-        return None
-    second = to_mm(header.get_qform(), unit_mm)
-    if not np.isfinite(second).all() or np.linalg.det(affine) == 0.0 or np.linalg.det(second) == 0.0:
-        return None
-    return Qform(second, codes) if displacement_voxel(affine, second, shape) > TOLERANCE_VOXEL else None
+def _require_rotation(path: Path, header: Any) -> None:
+    """Refuse a quaternion longer than 1, which other programs make different rotations of."""
+    parts = [float(header[name]) for name in ("quatern_b", "quatern_c", "quatern_d")]
+    if sum(part**2 for part in parts) > 1.0 + FLOAT_ROUNDING:
+        shown = ", ".join(f"{part:.4g}" for part in parts)
+        raise DataError(f"{path}: quatern_b, c, d ({shown}) are no rotation; set qform_code to 0 or correct them")
 
 
 def rounding_of(header: Any) -> float:

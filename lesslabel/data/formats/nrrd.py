@@ -214,6 +214,7 @@ def _read_volume(path: Path, fields: Mapping[str, str], content: bytes) -> Nifti
     sizes = [int(side) for side in fields["sizes"].split()]
     if int(fields["dimension"]) != len(sizes) or min(sizes) < 1:
         raise DataError(f"{path}: sizes {fields['sizes']} do not fit dimension {fields['dimension']}; copy it again")
+    _require_no_time(path, fields)
     steps, channel = _steps(path, fields, len(sizes))
     values = decode_voxels(content, sizes[::-1], dtype, compressed=_COMPRESSED[encoding])
     array = values[None] if channel is None else np.moveaxis(values, len(sizes) - 1 - channel, 0)
@@ -243,6 +244,12 @@ def _steps(path: Path, fields: Mapping[str, str], dimension: int) -> tuple[list[
     units = _units(path, fields, "units", len(vectors))
     sides = [float(vector) * unit for vector, unit in zip(vectors, units, strict=True) if vector != "none"]
     return list(np.diag(sides)), channels[0] if channels else None
+
+
+def _require_no_time(path: Path, fields: Mapping[str, str]) -> None:
+    for axis, kind in enumerate(fields.get("kinds", "").lower().split()):
+        if kind == "time":
+            raise DataError(f"{path}: axis {axis} is frames in time ('kinds'); save every frame as a file")
 
 
 def _is_list(fields: Mapping[str, str], axis: int) -> bool:

@@ -4,7 +4,6 @@ Most hold no voxel size: then it is 1 mm, so distances are in pixels. A size is 
 nnU-Net writes it, from ImageJ's or OME's description of a TIFF, or from its pixels per centimetre.
 """
 
-import json
 import re
 import struct
 from pathlib import Path
@@ -18,15 +17,10 @@ from lesslabel.data.case import IGNORE
 from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.nifti_header import Spacing
-from lesslabel.data.formats.tiff_layout import (
-    TiffLayout,
-    read_contiguous,
-    read_layout,
-    require_plain,
-    restore_numbers,
-)
+from lesslabel.data.formats.tiff_layout import TiffLayout, read_layout
+from lesslabel.data.formats.tiff_pixels import read_contiguous, require_plain, restore_numbers
 from lesslabel.errors import DataError
-from lesslabel.files import require_regular
+from lesslabel.files import parse_json, require_regular
 
 ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 
@@ -40,7 +34,7 @@ _DAMAGE = (
     struct.error,
 )
 """Exceptions of Pillow on damaged bytes."""
-_PNG_DEPTH = slice(24, 26)
+_PNG, _PNG_DEPTH = b"\x89PNG", slice(24, 26)
 _CHANNEL = re.compile(r"_\d{4}$")
 _LARGEST_SPACING_MM = 1e6
 _MEANT = re.compile(r"(spacing|(voxel|pixel)_?(spacing|size))(_?mm)?")
@@ -126,15 +120,18 @@ def _read_page(path: Path, picture: Image.Image, page: int, colours: bool) -> ND
 
 
 def _depth_of_png(path: Path) -> int:
-    """Bits of a grey PNG, 8 for other files.
+    """Bits of a grey PNG, whatever its name is; 8 for other files.
 
     Raises:
         DataError: for 16-bit colours, which Pillow would cut to 8 bits.
     """
-    if path.suffix.lower() != ".png" or not path.is_file():
+    if not path.is_file():
         return 8
     with path.open("rb") as file:
-        depth, kind = (*file.read(_PNG_DEPTH.stop)[_PNG_DEPTH], 0, 0)[:2]
+        start = file.read(_PNG_DEPTH.stop)
+    if not start.startswith(_PNG):
+        return 8
+    depth, kind = (*start[_PNG_DEPTH], 0, 0)[:2]
     if depth == 16 and kind != 0:
         raise DataError(f"{path}: 16-bit colours cannot be read whole; save every channel as a grey PNG of its own")
     return int(depth) if kind == 0 else 8
@@ -157,7 +154,7 @@ def _spacing_beside(path: Path) -> Spacing | None:
 
 def _stated_sides(beside: Path) -> list[float] | None:
     try:
-        content = json.loads(beside.read_text(encoding="utf-8"))
+        content = parse_json(beside.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{beside}: lies beside a picture and is not readable as JSON; correct it") from error
     fields = content if isinstance(content, dict) else {}

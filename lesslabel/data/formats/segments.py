@@ -16,7 +16,7 @@ def merge_segments(
     shape: tuple[int, ...],
     outside: int = 0,
 ) -> NDArray[np.uint8]:
-    """Number segments by their names.
+    """Number segments by their names; those of one name are one label.
 
     Args:
         path: the file, for messages.
@@ -26,12 +26,12 @@ def merge_segments(
         outside: the value of voxels outside all segments.
 
     Raises:
-        DataError: if two of them share a voxel.
+        DataError: if two of other names share a voxel.
     """
     labels = np.full(shape, outside, dtype=np.uint8)
     for name, mask in segments:
         taken = labels[mask]
-        if (shared := taken[taken != outside]).size:
+        if (shared := taken[(taken != outside) & (taken != codes[name])]).size:
             other = next(found for found, code in codes.items() if code == shared[0])
             raise DataError(
                 f"{path}: segments '{other}' and '{name}' share {np.count_nonzero(shared == shared[0])} voxels, and a "

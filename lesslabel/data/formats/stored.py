@@ -70,7 +70,9 @@ def read_beside(path: Path, name: str) -> bytes:
     Raises:
         DataError: if the name leads out of the folder or there is no such file.
     """
-    if name in ("", ".", "..") or any(sign in name for sign in ("/", "\\", "\0", "%")):
+    if name.split()[:1] == ["LIST"] or "%" in name:
+        raise DataError(f"{path}: keeps its voxels in several files ('{name[:60]}'); save it as one file")
+    if name in ("", ".", "..") or any(sign in name for sign in ("/", "\\", "\0")):
         raise DataError(f"{path}: keeps its voxels in '{name}'; expected one file in the same folder, or a single file")
     beside = path.with_name(name)
     require_regular(beside)

@@ -1,4 +1,4 @@
-"""The layout of a TIFF: slices, channels and pixel size, and whether Pillow reads it without loss.
+"""The layout of a TIFF: slices, channels and pixel size.
 
 ImageJ, OME and tifffile store it in the image description; TIFF itself has pages and pixels per centimetre only.
 """
@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 from lesslabel.data.formats.units import unit_mm
 from lesslabel.errors import DataError
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION = 256, 257, 258, 259, 262, 270
-_STRIPS, _SAMPLES, _STRIP_BYTES, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 273, 277, 279, 282, 283, 296
-_SUBFILE, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DEPTH = 254, 338, 339, 32997
-_ORIENTATION, _LAST_UPRIGHT = 274, 4
-"""Higher orientations exchange rows and columns; Pillow reads some of them with wrong pixels."""
-_CENTIMETRE = 3
-_WHITE_IS_ZERO = 0
+_WIDTH, _HEIGHT, _DESCRIPTION, _SAMPLES = 256, 257, 270, 277
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+_INCH, _UNITS = 2, {3: "cm", 4: "mm", 5: "um"}
+"""Of a resolution: 1 is no unit of length; 4 and 5 are not of the standard, and written."""
+_NO_FUNCTION = 20
+"""ImageJ's number of a calibration that leaves values as they are."""
 _NO_LENGTH = ("", "pixel", "pixels", "px", "reference frame")
-_NUMPY_KINDS = {1: "u", 2: "i", 3: "f"}
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b([^>]*)>")
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _LONGEST_DESCRIPTION = 2**20
@@ -78,66 +76,6 @@ def read_layout(path: Path, tags: Mapping[int, Any], pages: int) -> TiffLayout:
     return TiffLayout(pages, spacing_mm=_by_resolution(path, tags, pages))
 
 
-def require_plain(path: Path, tags: Mapping[int, Any], page: int) -> None:
-    """Refuse a page that Pillow reads with loss or wrongly.
-
-    Raises:
-        DataError: names the field.
-    """
-    where = f"{path}: page {page + 1}"
-    bits = _numbers(tags.get(_BITS, 1))
-    if len(bits) > 1 and max(bits) > 8:
-        raise DataError(f"{where}: {max(bits)}-bit colours cannot be read whole; save every channel as a page of grey")
-    if 0 in _numbers(tags.get(_EXTRA_SAMPLES, ())):
-        raise DataError(f"{where}: has a channel beside its colours (ExtraSamples 0); save every channel as a page")
-    if int(tags.get(_PHOTOMETRIC, 1)) == _WHITE_IS_ZERO and max(bits) > 1:
-        raise DataError(f"{where}: 0 is white (PhotometricInterpretation 0); save it with 0 as black")
-    if int(tags.get(_SUBFILE, 0)) & 0b101:
-        raise DataError(f"{where}: a thumbnail or mask of another page (NewSubfileType); save the image alone")
-    if (orientation := int(tags.get(_ORIENTATION, 1))) > _LAST_UPRIGHT:
-        raise DataError(f"{where}: lies on its side (Orientation {orientation}); turn it upright and save it again")
-    if int(tags.get(_DEPTH, 1)) > 1:
-        raise DataError(f"{where}: holds several slices (ImageDepth), of which one would be read; save it by pages")
-
-
-def restore_numbers(values: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
-    """Pixels as stored: Pillow drops the sign of a byte, adds a sign to 32 bits, and stretches 2 and 4 bits to 8."""
-    signed = _numbers(tags.get(_SAMPLE_FORMAT, 1))[0] == 2
-    bits = _numbers(tags.get(_BITS, 1))
-    if signed and values.dtype == np.uint8:
-        return values.view(np.int8)
-    if not signed and values.dtype == np.int32 and bits == [32]:
-        return values.view(np.uint32)
-    if bits in ([2], [4]) and int(tags.get(_PHOTOMETRIC, 1)) == 1:
-        values = np.asarray(values // (255 // (2 ** bits[0] - 1)))
-    return values
-
-
-def read_contiguous(path: Path, tags: Any, count: int) -> NDArray[Any]:
-    """The planes (1, plane, y, x) that are stored in sequence after the only page in the file.
-
-    Raises:
-        DataError: if they are compressed or incomplete.
-    """
-    width, height = int(tags[_WIDTH]), int(tags[_HEIGHT])
-    bits, samples = _numbers(tags.get(_BITS, 1)), int(tags.get(_SAMPLES, 1))
-    offsets, sizes = _numbers(tags.get(_STRIPS, ())), _numbers(tags.get(_STRIP_BYTES, ()))
-    kind = _NUMPY_KINDS.get(_numbers(tags.get(_SAMPLE_FORMAT, 1))[0])
-    follow = all(start + size == after for start, size, after in zip(offsets, sizes, offsets[1:], strict=False))
-    plain = int(tags.get(_COMPRESSION, 1)) == 1 and samples == 1 and bits[0] in (8, 16, 32, 64)
-    if kind is None or not plain or not offsets or not follow:
-        raise DataError(f"{path}: states {count} planes and lists 1 page; save every plane as a page of its own")
-    dtype = np.dtype(f"{kind}{bits[0] // 8}").newbyteorder("<" if tags.prefix == b"II" else ">")
-    size = count * height * width * dtype.itemsize
-    if size <= 0 or offsets[0] + size > path.stat().st_size:
-        raise DataError(f"{path}: states {count} planes, the file is too short for them; copy it again")
-    with path.open("rb") as file:
-        file.seek(offsets[0])
-        values: NDArray[Any] = np.frombuffer(file.read(size), dtype).reshape(1, count, height, width)
-    own_order: NDArray[Any] = values.astype(dtype.newbyteorder("="))
-    return own_order
-
-
 def _of_imagej(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffLayout:
     fields = dict(line.partition("=")[::2] for line in text.splitlines())
     total, channels, slices, frames = (
@@ -145,6 +83,7 @@ def _of_imagej(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> Ti
     )
     if frames > 1:
         raise DataError(f"{path}: frames={frames} in time; save every frame as a file, or name the frames slices")
+    _require_own_values(path, fields)
     if channels * slices == 1:
         slices = total
     if channels * slices != max(total, 1) or pages not in (1, total):
@@ -162,6 +101,18 @@ def _of_imagej(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> Ti
     if not step and slices > 1:
         raise _no_step(path, "spacing")
     return TiffLayout(slices, channels, spacing_mm=(_length(path, step or "1") * length_mm, sides[0], sides[1]))
+
+
+def _require_own_values(path: Path, fields: Mapping[str, str]) -> None:
+    """Refuse a function that makes other values of pixels, as ImageJ keeps Hounsfield units and signs."""
+    function = [fields[name].strip() for name in ("cf", "c0", "c1") if name in fields]
+    try:
+        stated = [float(number) for number in function]
+    except ValueError:
+        stated = [math.nan]
+    if stated and stated[0] != _NO_FUNCTION and stated != [0.0, 0.0, 1.0]:
+        shown = ", ".join(f"{name}={fields[name][:20]}" for name in ("cf", "c0", "c1") if name in fields)
+        raise DataError(f"{path}: has a calibration of its values ({shown}), which is not read; save it without")
 
 
 def _of_ome(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffLayout:
@@ -220,9 +171,10 @@ def _of_tifffile(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> 
 
 def _by_resolution(path: Path, tags: Mapping[int, Any], slices: int) -> tuple[float, float, float] | None:
     """Pixels per centimetre give a size; pixels per inch are the resolution for printing and are ignored."""
-    if int(tags.get(_RESOLUTION_UNIT, 2)) != _CENTIMETRE or _X_RESOLUTION not in tags:
+    unit = _UNITS.get(int(tags.get(_RESOLUTION_UNIT, _INCH)))
+    if unit is None or _X_RESOLUTION not in tags:
         return None
-    sides = [_per_unit(path, tags, tag) * unit_mm(path, "cm") for tag in (_Y_RESOLUTION, _X_RESOLUTION)]
+    sides = [_per_unit(path, tags, tag) * unit_mm(path, unit) for tag in (_Y_RESOLUTION, _X_RESOLUTION)]
     return _complete(path, [None, *sides], slices)
 
 
@@ -271,7 +223,3 @@ def _count(path: Path, fields: Mapping[str, str], name: str) -> int:
     if not text.isdecimal() or not 0 < len(text) < 7 or int(text) < 1:
         raise DataError(f"{path}: {name}={text[:20]} is no number of planes; save it again")
     return int(text)
-
-
-def _numbers(value: Any) -> list[int]:
-    return [int(number) for number in (value if isinstance(value, tuple | list) else (value,))]

@@ -95,6 +95,23 @@ def require_within(cases: Iterable[RawCase], folder: Path, where: Path) -> None:
                 )
 
 
+def require_one_spelling(cases: Iterable[RawCase], where: Path) -> None:
+    """Refuse patients whose names may be one: a split would keep them apart.
+
+    Raises:
+        DataError: if two differ in capitals, zeros in front or ``.0`` alone, as tables leave numbers.
+    """
+    spelt: dict[str, str] = {}
+    for name in dict.fromkeys(case.patient for case in cases if case.patient != case.uid):
+        number = name.removesuffix(".0")
+        plain = str(int(number)) if number.isdecimal() else name.casefold()
+        if (other := spelt.setdefault(plain, name)) != name:
+            raise DataError(
+                f"{where}: patients '{other}' and '{name}' differ in capitals, zeros in front or '.0' alone; write one"
+                " of them as the other, or give them names that differ more"
+            )
+
+
 def sorted_unique(cases: Iterable[RawCase]) -> list[RawCase]:
     """Sort cases by name.
 

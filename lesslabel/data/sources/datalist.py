@@ -17,7 +17,7 @@ from lesslabel.errors import DataError
 from lesslabel.files import read_json
 
 _PARTS = {"training": "train", "validation": "validation", "testing": "test", "test": "test"}
-_FOLD, _LONGEST_FOLD = "fold", 6
+_FOLD, _LONGEST_FOLD, _SHOWN = "fold", 6, 20
 
 
 class Datalist(Listed):
@@ -68,6 +68,7 @@ class Datalist(Listed):
         cases = _name_apart(listed, folder)
         if not cases:
             raise DataError(f"{path}: no case listed; expected lists under {', '.join(_PARTS)}")
+        self.warnings = _warn_of(path, content, fold)
         named = _read_labels(content, path) if labels is None else None
         super().__init__(
             raw, cases, _read_channels(content, path), labels=labels if named is None else named, unknown=unknown
@@ -105,6 +106,29 @@ def _entries_of_parts(path: Path, content: Mapping[str, Any]) -> list[tuple[str,
     return [parts[part] for part in _PARTS if part in parts]
 
 
+def _warn_of(path: Path, content: Mapping[str, Any], fold: int | None) -> tuple[str, ...]:
+    """What a user may not expect: folds that are left aside, another number of cases than stated."""
+    training = [
+        entry for key, group, entries in _entries_of_parts(path, content) if group == "train" for entry in entries
+    ]
+    lines = []
+    folds = {str(entry[key]) for entry in training if isinstance(entry, dict) for key in entry if key.lower() == _FOLD}
+    if folds and fold is None:
+        shown = ", ".join(sorted(folds)[:_SHOWN])
+        lines.append(f"{path}: has folds {shown}, which are left aside; pass --fold to hold one out")
+    if (stated := content.get("numTraining", len(training))) != len(training):
+        shown = str(stated)[:20]
+        lines.append(
+            f"{path}: 'numTraining' is {shown}, 'training' lists {len(training)} cases; was everything copied?"
+        )
+    return tuple(lines)
+
+
+def _value_of(content: Mapping[str, Any], name: str) -> Any:
+    """The value of a key in any capitals; None where there is none."""
+    return next((value for key, value in content.items() if key.strip().lower() == name), None)
+
+
 def _is_entry(entry: Any) -> bool:
     return _is_file(entry) or (isinstance(entry, dict) and any(_is_file(value) for value in entry.values()))
 
@@ -139,8 +163,8 @@ def _require_meant(fields: Mapping[str, Any], key: str, where: str) -> None:
     if is_size(key):
         raise DataError(f"{where}: key '{key}' is not read, sizes are those of the files; remove it")
     meant = find_close(key, (*COLUMNS, _FOLD))
-    if not meant and find_mistaken(key) == "patient" and "patient" not in fields:
-        meant = "patient"
+    if not meant and (other := find_mistaken(key)) in ("patient", "centre") and other not in fields:
+        meant = other
     if meant:
         raise DataError(f"{where}: key '{key}' is not known; rename it to '{meant}' or remove it")
 
@@ -211,7 +235,7 @@ def _with_folders(case: RawCase, folder: Path) -> RawCase:
 
 def _read_labels(content: Mapping[str, Any], path: Path) -> dict[int, str] | None:
     """Codes and names of the key ``labels``; None where the list has none."""
-    stored = content.get("labels")
+    stored = _value_of(content, "labels")
     if stored is None:
         return None
     if not isinstance(stored, dict) or not all(is_code(code) and is_name(name) for code, name in stored.items()):
@@ -220,7 +244,7 @@ def _read_labels(content: Mapping[str, Any], path: Path) -> dict[int, str] | Non
 
 
 def _read_channels(content: Mapping[str, Any], path: Path) -> list[str]:
-    stored = content.get("modality")
+    stored = _value_of(content, "modality")
     if not isinstance(stored, dict):
         return []
     if not all(is_name(name) for name in stored.values()):

@@ -9,7 +9,7 @@ from lesslabel.data.case import IGNORE, Case
 from lesslabel.data.formats.pictures import is_mask_picture
 from lesslabel.data.formats.reading import has_segments, list_names, read_label_map
 from lesslabel.data.sources.base import RawCase, Source
-from lesslabel.data.sources.checks import is_code, is_name
+from lesslabel.data.sources.checks import is_code, is_name, require_one_spelling
 from lesslabel.data.sources.nifti_case import label_roles, read_case, read_channels
 from lesslabel.errors import ConfigError, DataError
 
@@ -43,6 +43,7 @@ class Listed(Source):
         super().__init__(raw)
         self.unknown = IGNORE if unknown is None else unknown
         self._cases = list(cases)
+        require_one_spelling(self._cases, raw)
         named = parse_labels(labels) if isinstance(labels, str) else labels
         self.labels = dict(named) if named is not None else self._find_labels()
         if self.unknown in self.labels:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from lesslabel.csv_table import read_rows
+from lesslabel.csv_table import CsvTable, read_rows
 from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.reading import ENDINGS, without_ending
 from lesslabel.data.patient_lists import GROUP_PARTS
@@ -21,12 +21,26 @@ COLUMNS = ("image", "label", "scribble", "patient", "centre", "split", "modality
 """The columns that are read, with ``image_<channel>`` and ``label_<rater>``; others are ignored."""
 
 _MISTAKEN = {
-    "split": ("set", "subset", "part", "partition", "group"),
+    "split": (
+        "set",
+        "subset",
+        "part",
+        "partition",
+        "group",
+        "istrain",
+        "istraining",
+        "isval",
+        "isvalidation",
+        "istest",
+    ),
     "label": ("mask", "seg", "segmentation", "annotation", "groundtruth", "gt"),
     "patient": ("subject", "patientid", "subjectid", "participant", "participantid", "pid", "mrn"),
+    "centre": ("hospital", "institution", "institute", "clinic"),
 }
 """Names that say what a column is read for, by that column; without capitals, spaces and signs."""
 _FOLD = ("fold", "folds")
+_NO_VALUE = ("nan", "na", "n/a", "none", "null", "<na>")
+"""As programs write a cell without a value."""
 _SIZES = ("spacing", "voxelspacing", "pixelspacing", "voxelsize", "pixelsize")
 _LEAST_LIKENESS = 0.8
 """Of a name that may be a slip of the pen; `age` is not meant to be `image`, nor `phase` to be `case`."""
@@ -92,6 +106,9 @@ def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
     for column, cell in cells.items():
         if not is_one_line(cell) or len(cell) > _LONGEST_CELL:
             raise DataError(f"{where}: '{column}' is '{visible(cell[:60])}'; use one short line of text")
+    for column in ("patient", "centre", "case"):
+        if (cell := cells.get(column, "")).lower() in _NO_VALUE:
+            raise DataError(f"{where}: '{column}' is '{cell}', which stands for no value; leave it empty")
     images = _list_images(cells, where)
     files = {"image" if index == 0 else f"image {index + 1}": folder / name for index, name in enumerate(images)}
     for column, cell in cells.items():
@@ -129,6 +146,8 @@ def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
     content = read_rows(table)
     columns = _check_header(table, content.columns, required)
     aside = [column for column in content.columns if column not in columns]
+    if not any(row.cells.get("split", "").strip() for row in content.rows):
+        _require_no_parts(table, content, aside)
     rows = []
     for row in content.rows:
         for column in aside:
@@ -142,6 +161,18 @@ def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
             raise DataError(f"{table}, row {row.line}: no {empty[0]}; fill in column '{empty[0]}'")
         rows.append(_Row(row.line, known))
     return rows
+
+
+def _require_no_parts(table: Path, content: CsvTable, aside: Sequence[str]) -> None:
+    """Refuse a column that is not read and holds the parts of cases."""
+    for column in aside:
+        cells = {cell for row in content.rows if (cell := row.cells.get(column, "").strip())}
+        if cells and all(cell.lower() in GROUP_PARTS for cell in cells):
+            held = ", ".join(sorted(cells))
+            raise DataError(
+                f"{table}, row 1: column '{column}' holds parts ({held}) and is not read; rename it to 'split' or "
+                "remove it"
+            )
 
 
 def _check_header(table: Path, header: Iterable[str], required: Sequence[str]) -> list[str]:

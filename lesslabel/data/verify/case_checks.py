@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Case
+from lesslabel.data.case import NO_PLACE, Case
 from lesslabel.data.findings import PREPARE_AGAIN, Finding
 from lesslabel.data.formats.tolerance import displacement_voxel
 from lesslabel.data.store import CaseRecord
@@ -151,6 +151,12 @@ def check_affine(case: Case) -> Iterator[Finding]:
 def check_qform(case: Case) -> Iterator[Finding]:
     """Do sform and qform of the header agree?"""
     if case.qform is None or case.affine is None:
+        return
+    if case.qform.codes == NO_PLACE:
+        problem = "the header states no place (sform_code and qform_code are 0)"
+        cause = "a conversion left it out; nibabel and ITK programs make up different ones"
+        fix = f"nothing if voxels alone matter; otherwise convert the image anew and {PREPARE_AGAIN}"
+        yield Finding.warning(case.uid, problem, cause, fix)
         return
     away_voxel = displacement_voxel(case.affine, case.qform.affine, case.shape)
     sform_code, qform_code = case.qform.codes

@@ -9,6 +9,7 @@ import replicas
 
 from lesslabel.data.formats.nifti import NiftiVolume
 from lesslabel.data.formats.reading import list_names, read_image, read_labels
+from lesslabel.data.formats.segments import merge_segments
 from lesslabel.errors import DataError
 
 highdicom = pytest.importorskip("highdicom", reason="the extra lesslabel[dicom] is not installed")
@@ -233,3 +234,13 @@ def test_other_kinds_of_segmentations_are_refused_by_name(
     file.save_as(path)
     with pytest.raises(DataError, match=match):
         read_labels(path, image, NAMES)
+
+
+def test_two_segments_of_one_name_are_one_label_where_they_overlap_too() -> None:
+    """As lesions are drawn one by one; two names on a voxel are refused still."""
+    first, second = np.zeros((2, 1, 2, 4), bool)
+    first[..., :3] = second[..., 2:] = True
+    merged = merge_segments(Path("a.dcm"), [("lesion", first), ("lesion", second)], {"lesion": 7}, (1, 2, 4))
+    assert (merged == 7).all()
+    with pytest.raises(DataError, match=r"segments 'lesion' and 'organ' share 2 voxels"):
+        merge_segments(Path("a.dcm"), [("lesion", first), ("organ", second)], {"lesion": 7, "organ": 2}, (1, 2, 4))
