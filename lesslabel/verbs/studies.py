@@ -155,7 +155,7 @@ def plan(given: list[str]) -> int:
     parser.add_argument("paths", type=Path, nargs="+", metavar="RUN", help="tested runs, or one experiment folder")
     parser.add_argument("--minutes", type=float, default=60.0, help="further minutes of annotation (default 60)")
     options = parser.parse_args(given)
-    from lesslabel.studies.planning import plan as plan_rounds
+    from lesslabel.tables.planning import plan as plan_rounds
 
     for one in plan_rounds(options.paths, minutes=options.minutes):
         print("\n".join(one.lines()))

@@ -13,10 +13,10 @@ from lesslabel.evaluation.statistics import holm
 from lesslabel.studies import campaign as module
 from lesslabel.studies import read_study
 from lesslabel.studies.campaign import BASELINE, Campaign, compare_strategies, declare_campaign, write_campaign
-from lesslabel.studies.planning import plan
 from lesslabel.studies.reproduce import reproduce
 from lesslabel.tables import add_results
 from lesslabel.tables.costs import RunCost, add_run_costs
+from lesslabel.tables.planning import plan
 
 STRATEGY = {"foreground-random": 0.0, "typiclust": 0.05, "entropy": -0.02}
 

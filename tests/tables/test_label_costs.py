@@ -10,7 +10,7 @@ from lesslabel.data.case import IGNORE, Annotation, Effort, Kind
 from lesslabel.data.store import Store
 from lesslabel.data.view import VisibleAnnotation
 from lesslabel.studies import Costs
-from lesslabel.studies.labels import LabelCount, LabelCounter
+from lesslabel.tables.label_costs import LabelCount, LabelCounter
 
 
 def test_slices_and_patients_are_counted(store: Path) -> None:
