@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from lesslabel.data.case import IGNORE, Annotation, Kind
+from lesslabel.data.case import IGNORE, Annotation, Box, Kind, keep_inside
 from lesslabel.data.store import Store
 from lesslabel.data.view import VisibleAnnotation
 from lesslabel.errors import DataError
@@ -41,8 +41,8 @@ class LabelCount:
     Attributes:
         patients: patients with a label.
         cases: cases with a label.
-        dense_slices: slices labelled voxel by voxel.
-        scribbled_slices: slices with scribbles.
+        dense_slices: slices labelled voxel by voxel; one that is known in part counts as its known share.
+        scribbled_slices: slices with scribbles; one of which a part was asked for counts as this share.
         clicks: points, and two corners for each box.
         timed_dense_slices: of the dense slices, those whose time was counted while they were drawn.
         timed_scribbled_slices: of the scribbled slices, likewise.
@@ -51,11 +51,11 @@ class LabelCount:
 
     patients: int = 0
     cases: int = 0
-    dense_slices: int = 0
-    scribbled_slices: int = 0
+    dense_slices: float = 0
+    scribbled_slices: float = 0
     clicks: int = 0
-    timed_dense_slices: int = 0
-    timed_scribbled_slices: int = 0
+    timed_dense_slices: float = 0
+    timed_scribbled_slices: float = 0
     timed_minutes: float = 0.0
 
     def minutes(self, costs: Costs) -> float:
@@ -70,10 +70,10 @@ class LabelCount:
 
 @dataclass(frozen=True)
 class _Paid:
-    """How often each slice of an annotation is paid for, and the seconds of each where they were counted."""
+    """How much of each slice of an annotation is paid for, and the seconds of each where they were counted."""
 
     kind: Kind
-    per_slice: tuple[int, ...]
+    per_slice: tuple[float, ...]
     seconds_per_slice: float | None
 
 
@@ -86,7 +86,7 @@ class LabelCounter:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._known: dict[tuple[str, str], _Paid] = {}
+        self._known: dict[tuple[str, str, tuple[Box, ...] | None], _Paid] = {}
 
     def count(self, shown: Mapping[str, Sequence[VisibleAnnotation]]) -> LabelCount:
         """Count the labels of cases.
@@ -97,13 +97,13 @@ class LabelCounter:
         Raises:
             DataError: if the store lacks a case or an annotation.
         """
-        counts: dict[Kind, int] = defaultdict(int)
-        timed: dict[Kind, int] = defaultdict(int)
+        counts: dict[Kind, float] = defaultdict(int)
+        timed: dict[Kind, float] = defaultdict(int)
         patients, seconds = set(), 0.0
         for uid, entries in shown.items():
             patients.add(self._patient(uid))
             for entry in entries:
-                paid = self._paid(uid, entry.annotation)
+                paid = self._paid(uid, entry)
                 seen = range(len(paid.per_slice)) if entry.slices is None else entry.slices
                 count = sum(paid.per_slice[index] for index in seen)
                 counts[paid.kind] += count
@@ -115,7 +115,7 @@ class LabelCounter:
             cases=len(shown),
             dense_slices=counts[Kind.DENSE],
             scribbled_slices=counts[Kind.SCRIBBLE],
-            clicks=counts[Kind.POINTS] + 2 * counts[Kind.BOX],
+            clicks=int(counts[Kind.POINTS] + 2 * counts[Kind.BOX]),
             timed_dense_slices=timed[Kind.DENSE],
             timed_scribbled_slices=timed[Kind.SCRIBBLE],
             timed_minutes=round(seconds / 60, 3),
@@ -126,14 +126,16 @@ class LabelCounter:
             raise DataError(f"{self.store.path}: no case '{uid}'; name the store that the run was trained on")
         return self.store.records[uid].patient
 
-    def _paid(self, uid: str, name: str) -> _Paid:
-        if (uid, name) not in self._known:
-            annotation = self._read(uid, name)
-            per_slice = _paid_per_slice(annotation)
-            timed = annotation.effort is not None and annotation.kind in (Kind.DENSE, Kind.SCRIBBLE) and any(per_slice)
-            seconds = annotation.effort.active_s / sum(per_slice) if timed and annotation.effort is not None else None
-            self._known[uid, name] = _Paid(annotation.kind, per_slice, seconds)
-        return self._known[uid, name]
+    def _paid(self, uid: str, entry: VisibleAnnotation) -> _Paid:
+        key = (uid, entry.annotation, entry.boxes)
+        if key not in self._known:
+            annotation = self._read(uid, entry.annotation)
+            whole = _paid_per_slice(annotation)
+            timed = annotation.effort is not None and annotation.kind in (Kind.DENSE, Kind.SCRIBBLE) and any(whole)
+            seconds = annotation.effort.active_s / sum(whole) if timed and annotation.effort is not None else None
+            per_slice = whole if entry.boxes is None else _paid_per_slice(annotation, entry.boxes)
+            self._known[key] = _Paid(annotation.kind, per_slice, seconds)
+        return self._known[key]
 
     def _read(self, uid: str, name: str) -> Annotation:
         annotations = self.store.read(uid).annotations
@@ -144,14 +146,22 @@ class LabelCounter:
         return annotations[name]
 
 
-def _paid_per_slice(annotation: Annotation) -> tuple[int, ...]:
-    depth = len(annotation.labels)
-    if annotation.kind in (Kind.DENSE, Kind.SCRIBBLE):
-        covered = range(depth) if annotation.covered_slices is None else annotation.covered_slices
-        return tuple(int(index in covered) for index in range(depth))
+def _paid_per_slice(annotation: Annotation, boxes: Sequence[Box] | None = None) -> tuple[float, ...]:
+    """How much of each slice is paid for: the known share of a dense one, the asked share of a scribbled one, marks."""
+    labels = annotation.labels
+    asked = np.zeros_like(labels)
+    if boxes is not None:
+        keep_inside(asked, boxes)
     if annotation.kind in (Kind.POINTS, Kind.BOX):
-        return tuple(_marks(labels) for labels in annotation.labels)
-    return (0,) * depth
+        return tuple(_marks(plane) for plane in np.where(asked == IGNORE, np.uint8(IGNORE), labels))
+    if annotation.kind not in (Kind.DENSE, Kind.SCRIBBLE):
+        return (0,) * len(labels)
+    paid = asked != IGNORE
+    if annotation.kind is Kind.DENSE:
+        paid &= labels != IGNORE
+    if annotation.covered_slices is not None:
+        paid[np.setdiff1d(np.arange(len(labels)), annotation.covered_slices)] = False
+    return tuple(paid.mean(axis=(1, 2)).tolist())
 
 
 def _marks(labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lesslabel.data.case import Box
 from lesslabel.data.store import Store
 from lesslabel.data.view import VisibleAnnotation
 from lesslabel.errors import ConfigError, DataError, RunError
@@ -179,12 +180,13 @@ def shown_labels(data: Mapping[str, Any]) -> dict[str, list[VisibleAnnotation]]:
         data: its ``data.json``.
     """
     pseudo = {str(overlay["annotation"]) for overlay in data.get("overlays") or ()}
-    slices = data.get("labelled_slices") or {}
+    slices, patches = data.get("labelled_slices") or {}, data.get("labelled_patches") or {}
     shown: dict[str, list[VisibleAnnotation]] = {}
     for uid, names in (data.get("labelled") or {}).items():
         for name in [name for name in str(names).split(" + ") if name not in pseudo]:
             of_case = slices.get(uid, {}).get(name)
-            entry = VisibleAnnotation(name, None if of_case is None else tuple(of_case))
+            boxes = [Box((z, y, x), (d, h, w)) for z, y, x, d, h, w in patches.get(uid, {}).get(name, ())]
+            entry = VisibleAnnotation(name, None if of_case is None else tuple(of_case), tuple(boxes) or None)
             shown.setdefault(str(uid), []).append(entry)
     return shown
 
