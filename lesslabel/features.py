@@ -1,8 +1,8 @@
 """Feature vectors and uncertainty of images, for the ranking by strategies and for references."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lesslabel.data.batch import EvaluationBatch, one_case
+from lesslabel.data.case import Box, tile
 from lesslabel.data.loading.datasets import EvaluationSet
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import WHOLE_CASE
@@ -24,6 +25,7 @@ from lesslabel.disagreement import (
     last_layer_gradients,
 )
 from lesslabel.errors import ConfigError
+from lesslabel.image_features import FEATURE_LENGTH, ImageFeatures
 from lesslabel.losses import hard_label, voxel_entropy
 from lesslabel.methods import SegmentationMethod
 from lesslabel.methods.inference import predict_volume
@@ -32,66 +34,17 @@ from lesslabel.networks import penultimate_maps
 Mask = Literal["predicted", "background-softmax"]
 Scale = Literal["published", "unit-length"]
 
-FEATURE_LENGTH = 256
+__all__ = [
+    "FEATURE_GRIDS",
+    "FEATURE_LENGTH",
+    "ImageFeatures",
+    "extract_features",
+    "feature_vectors",
+    "iterate_features",
+]
+
 FEATURE_GRIDS: dict[int, tuple[int, ...]] = {2: (16, 16), 3: (4, 8, 8)}
 """Number of pooling cells along each axis, by dimensions."""
-
-
-@dataclass(frozen=True, eq=False)
-class ImageFeatures:
-    """One row per image, sorted by uid and slice. An image is a slice in 2D, a volume in 3D.
-
-    Counts and means are over the image's pixels (voxels in 3D) on the network's grid.
-
-    Attributes:
-        uid: (N,) the case.
-        slice: (N,) int64, z index; `WHOLE_CASE` (−1) for a volume.
-        features: (N, 256) float32; a row of NaN for images without a feature, see `feature_vectors`.
-        foreground_voxel: (N,) int64, pixels whose predicted class is not background.
-        entropy: (N,) float32, mean of −Σ p·ln p, in [0, ln C]; as the following None without a model.
-        margin: (N,) float32, mean difference of the two largest probabilities, in [0, 1]; small if uncertain.
-        least_confidence: (N,) float32, mean of 1 − the largest probability, in [0, 1).
-        class_entropy: (N, C) float32, the entropy by predicted class, see `entropy_of_classes`.
-        mutual_information: (N,) float32, mean over pixels, see `disagreement_maps`; None without several predictions.
-        deviation: (N,) float32, the same.
-        gradients: (N, G) float32, see `last_layer_gradients`; None if not asked for.
-    """
-
-    uid: NDArray[np.str_]
-    slice: NDArray[np.int64]
-    features: NDArray[np.float32]
-    foreground_voxel: NDArray[np.int64]
-    entropy: NDArray[np.float32] | None = None
-    margin: NDArray[np.float32] | None = None
-    least_confidence: NDArray[np.float32] | None = None
-    class_entropy: NDArray[np.float32] | None = None
-    mutual_information: NDArray[np.float32] | None = None
-    deviation: NDArray[np.float32] | None = None
-    gradients: NDArray[np.float32] | None = None
-
-    def __len__(self) -> int:
-        return len(self.uid)
-
-    @property
-    def has_feature(self) -> NDArray[np.bool_]:
-        """Which images have a feature: (N,) bool."""
-        has_feature: NDArray[np.bool_] = ~np.isnan(self.features[:, 0])
-        return has_feature
-
-    @classmethod
-    def join(cls, parts: Iterable["ImageFeatures"]) -> "ImageFeatures":
-        """Concatenate rows, sorted by uid and slice; a column that a part lacks is None."""
-        filled = [part for part in parts if len(part)] or [_no_images()]
-        columns = {name: [getattr(part, name) for part in filled] for name in (field.name for field in fields(cls))}
-        joined = {name: np.concatenate(each) for name, each in columns.items() if all(one is not None for one in each)}
-        order = np.lexsort((joined["slice"], joined["uid"]))
-        return cls(**{name: column[order] for name, column in joined.items()})
-
-    def take(self, rows: NDArray[np.bool_]) -> "ImageFeatures":
-        """The rows of a mask (N,)."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        columns: dict[str, Any] = {name: None if each is None else each[rows] for name, each in given.items()}
-        return ImageFeatures(**columns)
 
 
 def feature_vectors(
@@ -140,6 +93,7 @@ def iterate_features(
     mask: Mask = "predicted",
     scale: Scale = "published",
     further: FurtherColumns | None = None,
+    patch_voxel: tuple[int, int, int] | None = None,
 ) -> Iterator[ImageFeatures]:
     """Compute the features of whole cases, case by case, so that memory does not grow with their number.
 
@@ -154,6 +108,9 @@ def iterate_features(
         mask: see `feature_vectors`.
         scale: the same.
         further: columns that cost more; None for none.
+        patch_voxel: makes patches the images, as `lesslabel.data.case.tile` cuts a case into boxes of this size
+            (z, y, x) in voxels of the store; a patch is cut out of the maps of its case, and in 2D it is the mean over
+            its slices.
 
     Yields:
         The rows of one case.
@@ -175,7 +132,12 @@ def iterate_features(
         collate_fn=one_case,  # type: ignore[arg-type]  # without a batch size it takes one sample
     )
     for case in cases:
-        yield _features_of_case(method, case, mask, scale, further or FurtherColumns())
+        parts = _parts_of(case, _maps_of_case(method, case, further or FurtherColumns()), patch_voxel)
+        yield ImageFeatures.join(
+            rows if box is None else rows.averaged_to(box)
+            for box, images in parts
+            for rows in [_rows(case["uid"], images, method, mask, scale, further or FurtherColumns())]
+        )
 
 
 def extract_features(
@@ -186,6 +148,7 @@ def extract_features(
     mask: Mask = "predicted",
     scale: Scale = "published",
     further: FurtherColumns | None = None,
+    patch_voxel: tuple[int, int, int] | None = None,
 ) -> ImageFeatures:
     """Compute the features of whole cases and keep them in memory: about one kilobyte per image.
 
@@ -199,10 +162,12 @@ def extract_features(
         mask: see `feature_vectors`.
         scale: the same.
         further: the same.
+        patch_voxel: the same.
     """
     rank, world = _place_among_processes()
     own = sorted(set(uids))[rank::world]
-    mine = ImageFeatures.join(iterate_features(method, data, own, mask=mask, scale=scale, further=further))
+    rows = iterate_features(method, data, own, mask=mask, scale=scale, further=further, patch_voxel=patch_voxel)
+    mine = ImageFeatures.join(rows)
     if world == 1:
         return mine
     shares: list[Any] = [None] * world
@@ -211,9 +176,8 @@ def extract_features(
 
 
 @torch.no_grad()
-def _features_of_case(
-    method: SegmentationMethod, case: EvaluationBatch, mask: Mask, scale: Scale, further: FurtherColumns
-) -> ImageFeatures:
+def _maps_of_case(method: SegmentationMethod, case: EvaluationBatch, further: FurtherColumns) -> Tensor:
+    """Probabilities, the mean map and what else is asked for, as channels (channels, z, y, x) of the network's grid."""
     inference = replace(method.inference, stride_voxel=method.inference.window_voxel)
 
     def forward(image: Tensor) -> Tensor:
@@ -230,12 +194,27 @@ def _features_of_case(
 
     with _in_evaluation(method):
         image = case["image"][0].to(method.device)
-        result = predict_volume(forward, image, method.shape.dimensions, inference)
-    images = result.transpose(0, 1) if method.shape.dimensions == 2 else result[None]
-    return _rows(case["uid"], images, method.num_classes, mask, scale, further)
+        return predict_volume(forward, image, method.shape.dimensions, inference)
 
 
-def _rows(uid: str, images: Tensor, classes: int, mask: Mask, scale: Scale, further: FurtherColumns) -> ImageFeatures:
+def _parts_of(
+    case: EvaluationBatch, maps: Tensor, patch_voxel: tuple[int, int, int] | None
+) -> Iterator[tuple[Box | None, Tensor]]:
+    """The maps of each patch, (channels, z, y, x); those of the whole case where the images are no patches."""
+    if patch_voxel is None:
+        yield None, maps
+        return
+    for box in tile(case["native_shape"], patch_voxel):
+        yield box, maps[:, *box.on_grid(case["native_shape"], maps.shape[1:]).subvolume]
+
+
+@torch.no_grad()
+def _rows(
+    uid: str, part: Tensor, method: SegmentationMethod, mask: Mask, scale: Scale, further: FurtherColumns
+) -> ImageFeatures:
+    """The rows of the slices of a case or a part of it, in 3D of the volume."""
+    images = part.transpose(0, 1) if method.shape.dimensions == 2 else part[None]
+    classes = method.num_classes
     probabilities, maps, others = images[:, :classes], images[:, classes], images[:, classes + 1 :]
     largest = probabilities.topk(2, dim=1).values
     volume = maps.ndim == 4
@@ -261,12 +240,6 @@ def _rows(uid: str, images: Tensor, classes: int, mask: Mask, scale: Scale, furt
 def _mean_over_pixels(values: Tensor) -> NDArray[np.float32]:
     mean: NDArray[np.float32] = values.flatten(1).mean(dim=1).cpu().numpy()
     return mean
-
-
-def _no_images() -> ImageFeatures:
-    none, integers = np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.int64)
-    features = np.zeros((0, FEATURE_LENGTH), dtype=np.float32)
-    return ImageFeatures(np.zeros(0, dtype=np.str_), integers, features, integers, none, none, none)
 
 
 def _place_among_processes() -> tuple[int, int]:

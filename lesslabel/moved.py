@@ -107,6 +107,8 @@ _MOVED = {
     "runs.click_player": "clicks.simulator",
     "runs.clicks": "clicks.protocol",
     "runs.verbs": "runs.reopening",
+    "studies.labels": "tables.label_costs",
+    "studies.planning": "tables.planning",
     "tables.protocol": "tables.experiment_protocol",
 }
 

@@ -1,25 +1,24 @@
 """Choose units to annotate from the features of unlabelled images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lesslabel.adaptation.strategies import name_strategy
+from lesslabel.adaptation.units import AnnotationUnit, UnitKey
 from lesslabel.bundle import Bundle
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.data.queue import WHOLE_CASE, Queue, QueueRow
+from lesslabel.data.queue import Queue, QueueRow, UnitName
+from lesslabel.data.store import CaseRecord
 from lesslabel.disagreement import FurtherColumns
-from lesslabel.errors import ConfigError
-from lesslabel.features import ImageFeatures, extract_features
+from lesslabel.features import extract_features
+from lesslabel.image_features import ImageFeatures
 from lesslabel.selection import Annotated, Pool, Ranking, Strategy
 from lesslabel.selection.budget import Budget, count_units
-from lesslabel.selection.cost import AnnotationCost
+from lesslabel.selection.cost import AnnotationCost, Work
 
-AnnotationUnit = Literal["slice", "case"]
-_UnitName = tuple[str, int]
+SLICE = AnnotationUnit()
 _PASSES = 10
 
 
@@ -42,7 +41,7 @@ def choose_queue(
     strategy: Strategy,
     budget: Budget,
     *,
-    unit: AnnotationUnit = "slice",
+    unit: AnnotationUnit | UnitName = SLICE,
     previous: Queue | None = None,
     features: ImageFeatures | None = None,
 ) -> Queue:
@@ -56,21 +55,23 @@ def choose_queue(
         data: the target, with the bundle's preprocessing; labels are not used.
         strategy: the strategy that ranks.
         budget: of this round: a share of all units of the training part, or a count.
-        unit: the annotation unit, slices or whole cases.
+        unit: the annotation unit; the name alone for slices and whole cases.
         previous: the queue of earlier rounds; its units are not chosen again.
-        features: those of the training part, if they were extracted before.
+        features: those of the training part in images of this unit, if they were extracted before.
 
     Returns:
         The previous rows, and those of this round after them.
 
     Raises:
         ConfigError: if slices are requested of a 3D model, or of a model of resampled slices, or the
-            previous queue has the other unit.
+            previous queue has another unit.
         DataError: if a case cannot be read, or the previous queue is of another store.
     """
+    unit = _as_unit(unit)
     check_round(data, unit, previous)
     if features is None:
-        features = features_of_training_part(bundle, data, further=further_columns(strategy))
+        further = further_columns(strategy)
+        features = features_of_training_part(bundle, data, further=further, patch_voxel=unit.patch_voxel)
     return rank_queue(features, data, strategy, budget, unit=unit, previous=previous, model_sha256=bundle.model_sha256)
 
 
@@ -81,11 +82,10 @@ def check_round(data: SegmentationDataModule, unit: AnnotationUnit, previous: Qu
         ConfigError: see `choose_queue`.
         DataError: if the previous queue is of another store.
     """
-    if unit == "slice":
-        _require_native_slices(data)
+    unit.require_annotatable(data)
     if previous is not None:
         previous.require_known(data.store.records)
-        _require_same_unit(previous, unit)
+        unit.require_same(previous, data.store.records)
 
 
 def rank_queue(
@@ -94,7 +94,7 @@ def rank_queue(
     strategy: Strategy,
     budget: Budget | MinuteBudget,
     *,
-    unit: AnnotationUnit = "slice",
+    unit: AnnotationUnit | UnitName = SLICE,
     previous: Queue | None = None,
     model_sha256: str = "",
 ) -> Queue:
@@ -105,27 +105,32 @@ def rank_queue(
         data: the store of the images.
         strategy: the strategy that ranks.
         budget: of this round: a share of all units, a count, or minutes.
-        unit: the annotation unit.
+        unit: the annotation unit; the name alone for slices and whole cases.
         previous: the queue of earlier rounds.
         model_sha256: of the weights behind the features; empty if none were used.
 
     Returns:
         The previous rows, and those of this round after them.
     """
+    unit = _as_unit(unit)
     rows = () if previous is None else previous.rows
-    units = _units(features, unit)
-    taken = {(row.uid, row.slice) for row in rows}
+    units, records = _units(features, unit), data.store.records
+    taken = {row.key for row in rows}
     left = [entry for entry in units if entry not in taken]
-    patients = {uid: record.patient for uid, record in data.store.records.items()}
+    patients = {uid: record.patient for uid, record in records.items()}
     round_number = max((row.round for row in rows), default=0) + 1
     annotated = _annotated(features, taken, unit, patients, round_number - 1)
     pool = _pool(features, set(left), unit, patients, annotated)
-    ranking = _rank(strategy, pool, budget, left, len(units), patients, [patients[row.uid] for row in rows])
+    if isinstance(budget, MinuteBudget):
+        ranking = _rank_in_minutes(strategy, pool, budget, _Priced(unit, left, records), rows)
+    else:
+        ranking = strategy.rank(pool, min(count_units(budget, len(units)), len(left)))
     places = zip(ranking.indices.tolist(), ranking.scores.tolist(), ranking.reasons, strict=True)
     chosen = [
         QueueRow(
             uid=left[index][0],
             slice=left[index][1],
+            patch=left[index][2],
             rank=rank,
             score=score,
             strategy=name_strategy(strategy),
@@ -139,20 +144,45 @@ def rank_queue(
     return Queue((*rows, *chosen))
 
 
-def _rank(
-    strategy: Strategy,
-    pool: Pool,
-    budget: Budget | MinuteBudget,
-    left: Sequence[_UnitName],
-    all_units: int,
-    patients: dict[str, str],
-    before: Sequence[str],
+def price_queue(
+    rows: Sequence[QueueRow], unit: AnnotationUnit, records: Mapping[str, CaseRecord], cost: AnnotationCost
+) -> list[float]:
+    """The minutes of each unit of a queue, in its order.
+
+    Args:
+        rows: of all rounds.
+        unit: the annotation unit.
+        records: rows of the store's table of cases by uid.
+        cost: the prices.
+    """
+    patients = [records[row.uid].patient for row in rows]
+    return cost.minutes(patients, (), [unit.work(row.key, records) for row in rows])
+
+
+@dataclass(frozen=True)
+class _Priced:
+    """The units that are left, with the store that says whose they are and how large."""
+
+    unit: AnnotationUnit
+    left: Sequence[UnitKey]
+    records: Mapping[str, CaseRecord]
+
+    def patients(self, keys: Sequence[UnitKey]) -> list[str]:
+        return [self.records[uid].patient for uid, _, _ in keys]
+
+    def works(self, keys: Sequence[UnitKey]) -> list[Work]:
+        return [self.unit.work(key, self.records) for key in keys]
+
+
+def _rank_in_minutes(
+    strategy: Strategy, pool: Pool, budget: MinuteBudget, priced: _Priced, before: Sequence[QueueRow]
 ) -> Ranking:
-    if not isinstance(budget, MinuteBudget):
-        return strategy.rank(pool, min(count_units(budget, all_units), len(left)))
-    ranking = strategy.rank(pool, min(budget.cost.most_units(budget.minutes), len(left)))
-    in_order = [patients[left[index][0]] for index in ranking.indices.tolist()]
-    kept = np.array(budget.cost.afford(in_order, budget.minutes, before), np.int64)
+    most = budget.cost.most_units(budget.minutes, priced.works(priced.left))
+    ranking = strategy.rank(pool, min(most, len(priced.left)))
+    in_order = [priced.left[index] for index in ranking.indices.tolist()]
+    opened = priced.patients([row.key for row in before])
+    taken = budget.cost.afford(priced.patients(in_order), budget.minutes, opened, priced.works(in_order))
+    kept = np.array(taken, np.int64)
     return Ranking(ranking.indices[kept], ranking.scores[kept], tuple(ranking.reasons[place] for place in kept))
 
 
@@ -167,6 +197,7 @@ def features_of_training_part(
     data: SegmentationDataModule,
     uids: Sequence[str] | None = None,
     further: FurtherColumns | None = None,
+    patch_voxel: tuple[int, int, int] | None = None,
 ) -> ImageFeatures:
     """Extract the features of the source's model from the images that may be chosen.
 
@@ -175,37 +206,43 @@ def features_of_training_part(
         data: the target.
         uids: cases of the training part; None takes all.
         further: columns that cost more than one prediction.
+        patch_voxel: makes patches of this size the images, see `lesslabel.features.iterate_features`.
     """
     if uids is None:
         uids = [record.uid for record in data.records("train")]
     features = bundle.manifest.features
     method = bundle.build_method()
-    return extract_features(method, data, uids, mask=features.mask, scale=features.scale, further=further)
+    return extract_features(
+        method, data, uids, mask=features.mask, scale=features.scale, further=further, patch_voxel=patch_voxel
+    )
 
 
-def _units(features: ImageFeatures, unit: AnnotationUnit) -> list[_UnitName]:
-    """The units in order, as (uid, slice)."""
-    if unit == "case":
-        return [(uid, WHOLE_CASE) for uid in sorted(set(features.uid.tolist()))]
-    return list(zip(features.uid.tolist(), features.slice.tolist(), strict=True))
+def _as_unit(unit: AnnotationUnit | UnitName) -> AnnotationUnit:
+    return unit if isinstance(unit, AnnotationUnit) else AnnotationUnit(unit)
+
+
+def _units(features: ImageFeatures, unit: AnnotationUnit) -> list[UnitKey]:
+    """The units in the order of a pool of these images."""
+    keys = unit.of_images(features)
+    return keys if unit.is_image else sorted(set(keys))
 
 
 def _pool(
     features: ImageFeatures,
-    units: set[_UnitName],
+    units: set[UnitKey],
     unit: AnnotationUnit,
     patients: dict[str, str],
     annotated: Annotated | None = None,
 ) -> Pool:
     """The images of the given units; the pool's units come in the same order as `_units`."""
-    kept = features.take(_rows_of(features, units, unit))
+    kept = features.take(np.array([key in units for key in unit.of_images(features)], bool))
     return Pool(
         features=kept.features,
         foreground_voxel=kept.foreground_voxel,
         entropy=kept.entropy,
         margin=kept.margin,
         least_confidence=kept.least_confidence,
-        groups=kept.uid if unit == "case" else None,
+        groups=None if unit.is_image else kept.uid,
         patients=np.array([patients[uid] for uid in kept.uid.tolist()], np.str_),
         mutual_information=kept.mutual_information,
         deviation=kept.deviation,
@@ -216,34 +253,11 @@ def _pool(
 
 
 def _annotated(
-    features: ImageFeatures, taken: set[_UnitName], unit: AnnotationUnit, patients: dict[str, str], rounds: int
+    features: ImageFeatures, taken: set[UnitKey], unit: AnnotationUnit, patients: dict[str, str], rounds: int
 ) -> Annotated | None:
     """The units of earlier rounds, as strategies see them; None in the first round."""
     if not rounds:
         return None
     names = [entry for entry in _units(features, unit) if entry in taken]
     before = _pool(features, taken, unit, patients).unit_features()
-    return Annotated(before, np.array([patients[uid] for uid, _ in names], np.str_), rounds)
-
-
-def _rows_of(features: ImageFeatures, units: set[_UnitName], unit: AnnotationUnit) -> NDArray[np.bool_]:
-    """The images of units: (N,) bool."""
-    names = zip(features.uid.tolist(), features.slice.tolist(), strict=True)
-    return np.array([((uid, WHOLE_CASE) if unit == "case" else (uid, index)) in units for uid, index in names], bool)
-
-
-def _require_native_slices(data: SegmentationDataModule) -> None:
-    if data.dimensions == 3:
-        raise ConfigError("unit: the bundle's model sees volumes; choose cases with --unit case")
-    for record in data.records("train"):
-        if data.grid.shape_of(record)[0] != record.depth:
-            raise ConfigError(
-                f"unit: the bundle's model sees resampled slices of case '{record.uid}', which nobody can annotate; "
-                "choose cases with --unit case"
-            )
-
-
-def _require_same_unit(previous: Queue, unit: AnnotationUnit) -> None:
-    other = "slice" if unit == "case" else "case"
-    if any((row.slice == WHOLE_CASE) == (other == "case") for row in previous.rows):
-        raise ConfigError(f"unit: the previous queue holds {other}s; go on with --unit {other}")
+    return Annotated(before, np.array([patients[uid] for uid, _, _ in names], np.str_), rounds)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Case
+from lesslabel.data.case import Box, Case, tile
+from lesslabel.data.queue import PATCH
 from lesslabel.data.store import Store
 from lesslabel.data.store.finite import require_finite
-from lesslabel.features import ImageFeatures
+from lesslabel.image_features import ImageFeatures
 from lesslabel.selection.image_description import (
     BLOCKS,
     describe_slice,
@@ -18,54 +19,73 @@ from lesslabel.selection.image_description import (
 )
 
 
-def describe_images(store: Store, uids: Sequence[str]) -> ImageFeatures:
-    """Describe every slice of cases by intensity, texture and layout; no label and no model is used.
+def describe_images(
+    store: Store, uids: Sequence[str], patch_voxel: tuple[int, int, int] | None = None
+) -> ImageFeatures:
+    """Describe every slice or patch of cases by intensity, texture and layout; no label and no model is used.
 
     Each channel is mapped to [0, 1] by its percentiles and described in its generic foreground (`generic_foreground`);
-    numbers are standardised over all slices, so that the features of a slice depend on the others.
+    numbers are standardised over all images, so that the features of an image depend on the others.
 
     Args:
         store: the store.
         uids: the cases.
+        patch_voxel: describes patches of this size (z, y, x) instead of slices, as `lesslabel.data.case.tile` makes
+            them: the mean over the parts of slices with foreground.
 
     Returns:
-        A row for each slice, sorted; `foreground_voxel` counts the generic foreground of the first channel, and a slice
-        without it has no feature. There is no uncertainty.
+        A row for each slice or patch, sorted; `foreground_voxel` counts the generic foreground of the first channel,
+        and an image without it has no feature. There is no uncertainty.
 
     Raises:
         DataError: if a case is absent or damaged.
     """
     names: list[str] = []
-    indices: list[int] = []
+    boxes: list[Box] = []
     positions: list[float] = []
-    counts, rows = [], []
+    counts: list[int] = []
+    rows: list[NDArray[np.float32]] = []
     for uid in sorted(set(uids)):
         case = store.read(uid)
         require_finite(case.image, f"{store.case_path(uid)}: image", store.path)
-        described, foreground_voxel = _describe_case(case)
-        depth = len(described)
-        names += [uid] * depth
-        indices += range(depth)
-        positions += [(index + 0.5) / depth for index in range(depth)]
-        counts.append(foreground_voxel)
-        rows.append(described)
+        depth, height, width = case.shape
+        parts = tile(case.shape, patch_voxel or (1, height, width))
+        for described, foreground_voxel in _describe_parts(case, parts):
+            rows.append(described)
+            counts.append(foreground_voxel)
+        names += [uid] * len(parts)
+        boxes += parts
+        positions += [(box.corner[0] + box.size[0] / 2) / depth for box in parts]
     if not names:
         return ImageFeatures.join([])
-    table = np.concatenate(rows)
     return ImageFeatures(
         uid=np.array(names),
-        slice=np.array(indices, np.int64),
-        features=join_descriptions(table, np.array(positions, np.float32)),
-        foreground_voxel=np.concatenate(counts),
+        slice=np.array([box.corner[0] if patch_voxel is None else PATCH for box in boxes], np.int64),
+        features=join_descriptions(np.stack(rows), np.array(positions, np.float32)),
+        foreground_voxel=np.array(counts, np.int64),
+        patch=None if patch_voxel is None else np.array([[*box.corner, *box.size] for box in boxes], np.int64),
     )
 
 
-def _describe_case(case: Case) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The descriptions of a case's slices, channels side by side, and the foreground of each."""
+def _describe_parts(case: Case, boxes: Sequence[Box]) -> list[tuple[NDArray[np.float32], int]]:
+    """The description of each part of a case, channels side by side, and its foreground."""
     volumes = [to_unit_range(channel) for channel in case.image]
     foreground = generic_foreground(volumes[0])
-    described = np.full((len(foreground), len(volumes) * sum(BLOCKS)), np.nan, np.float32)
-    for index, mask in enumerate(foreground):
-        if mask.any():
-            described[index] = np.concatenate([describe_slice(volume[index], mask) for volume in volumes])
-    return described, foreground.sum(axis=(1, 2)).astype(np.int64)
+    return [
+        (_describe_part([volume[box.subvolume] for volume in volumes], mask), int(mask.sum()))
+        for box in boxes
+        for mask in [foreground[box.subvolume]]
+    ]
+
+
+def _describe_part(volumes: Sequence[NDArray[np.float32]], foreground: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The mean over the slices with foreground of a part (z, y, x); NaN if there is none."""
+    described = [
+        np.concatenate([describe_slice(volume[index], mask) for volume in volumes])
+        for index, mask in enumerate(foreground)
+        if mask.any()
+    ]
+    if not described:
+        return np.full(len(volumes) * sum(BLOCKS), np.nan, np.float32)
+    mean: NDArray[np.float32] = np.stack(described).mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean

@@ -15,12 +15,16 @@ from lesslabel.bundle import Bundle, load_bundle
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.disagreement import FurtherColumns
 from lesslabel.errors import ConfigError
-from lesslabel.features import ImageFeatures, extract_features
+from lesslabel.features import extract_features
 from lesslabel.files import hash_file
+from lesslabel.image_features import ImageFeatures
 from lesslabel.methods import SegmentationMethod
 from lesslabel.runs.folder import read_data
 from lesslabel.runs.reopening import reopen_run
 from lesslabel.runs.trainer import evaluation_trainer
+
+PatchSize = tuple[int, int, int] | None
+"""Size of the patches that are the images, (z, y, x) in voxels of the store; None for slices and volumes."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class FeatureSource:
 
     Attributes:
         data: the store, with the preprocessing of the model.
-        extract: features of cases.
+        extract: features of cases, with further columns, in patches of a size or as the model sees them.
         model_sha256: hash of the weights; empty without a model.
         bundle: the bundle, if there is one.
         method: builds the model, if there is one.
@@ -66,7 +70,7 @@ class FeatureSource:
     """
 
     data: SegmentationDataModule
-    extract: Callable[[Sequence[str], FurtherColumns], ImageFeatures]
+    extract: Callable[[Sequence[str], FurtherColumns, PatchSize], ImageFeatures]
     model_sha256: str = ""
     bundle: Bundle | None = None
     method: Callable[[], SegmentationMethod] | None = None
@@ -102,8 +106,8 @@ def open_source(bundle: str | Path | None, run: str | Path | None, store: str | 
 def _of_bundle(bundle: Bundle, store: Path, part: Part) -> FeatureSource:
     data = bundle.data_module(store, **part.settings())
 
-    def extract(uids: Sequence[str], further: FurtherColumns) -> ImageFeatures:
-        return features_of_training_part(bundle, data, uids, further)
+    def extract(uids: Sequence[str], further: FurtherColumns, patch_voxel: PatchSize) -> ImageFeatures:
+        return features_of_training_part(bundle, data, uids, further, patch_voxel)
 
     return FeatureSource(
         data, extract, bundle.model_sha256, bundle, bundle.build_method, bundle.manifest.geometry_settings()
@@ -112,7 +116,7 @@ def _of_bundle(bundle: Bundle, store: Path, part: Part) -> FeatureSource:
 
 def _of_images(store: Path, part: Part) -> FeatureSource:
     data = SegmentationDataModule(str(store), **part.settings())
-    return FeatureSource(data, lambda uids, _: describe_images(data.store, uids))
+    return FeatureSource(data, lambda uids, _, patch_voxel: describe_images(data.store, uids, patch_voxel))
 
 
 def _of_run(run: Path, store: Path, part: Part) -> FeatureSource:
@@ -130,8 +134,8 @@ def _of_run(run: Path, store: Path, part: Part) -> FeatureSource:
         model: SegmentationMethod = parsed.model.to(evaluation_trainer(parsed, []).strategy.root_device)
         return model.eval()
 
-    def extract(uids: Sequence[str], further: FurtherColumns) -> ImageFeatures:
-        return extract_features(method(), data, uids, scale="unit-length", further=further)
+    def extract(uids: Sequence[str], further: FurtherColumns, patch_voxel: PatchSize) -> ImageFeatures:
+        return extract_features(method(), data, uids, scale="unit-length", further=further, patch_voxel=patch_voxel)
 
     trained = read_data(finished.folder).get("geometry")
     return FeatureSource(data, extract, hash_file(finished.checkpoint), None, method, trained)

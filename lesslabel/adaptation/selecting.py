@@ -1,22 +1,16 @@
 """Write a queue of units to annotate, from a store and, if there is one, a model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesslabel.adaptation.choosing import (
-    AnnotationUnit,
-    MinuteBudget,
-    check_round,
-    further_columns,
-    rank_queue,
-)
+from lesslabel.adaptation.choosing import MinuteBudget, check_round, further_columns, price_queue, rank_queue
 from lesslabel.adaptation.coarse_prelabels import COARSE_PROMPTS, CoarsePrompt, coarse_prelabels, prelabel_code
 from lesslabel.adaptation.feature_sources import Part, open_source
 from lesslabel.adaptation.strategies import make_strategy, name_strategy, require_model, require_strategy
+from lesslabel.adaptation.units import AnnotationUnit
 from lesslabel.data.exchange.queue_images import export_queue_images
-from lesslabel.data.queue import Queue, read_queue, write_queue
-from lesslabel.data.store import CaseRecord
+from lesslabel.data.queue import Queue, UnitName, read_queue, write_queue
 from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.runs.geometry import warn_of_differences
@@ -56,7 +50,8 @@ def select(
     budget: str | float,
     run: str | Path | None = None,
     strategy: str | None = None,
-    unit: AnnotationUnit = "slice",
+    unit: UnitName = "slice",
+    patch_voxel: Sequence[int] | None = None,
     images: str | Path | None = None,
     prelabels: CoarsePrompt | None = None,
     prelabel_label: str | None = None,
@@ -82,7 +77,9 @@ def select(
         run: a finished run whose model gives the features, instead of a bundle.
         strategy: ``stdr``, ``random``, ``entropy`` …; the error of a wrong name lists them all. None is ``stdr`` with a
             bundle, else ``foreground-random``.
-        unit: the annotation unit.
+        unit: the annotation unit, ``slice``, ``case`` or ``patch``.
+        patch_voxel: of patches: their size (z, y, x) in voxels of the store; they lie side by side from the first voxel
+            of a case on, and those at its far ends are smaller.
         images: folder to write the images and prelabels to, if any.
         prelabels: without a bundle and a run, prelabels are masks of the general clicker from this prompt, see
             `lesslabel.adaptation.coarse_prelabels`; None writes none.
@@ -103,8 +100,8 @@ def select(
         The queue, the most useful unit first.
 
     Raises:
-        ConfigError: if there is no such strategy, it needs a model that is not given, or the budget or the choice of
-            prelabels is not valid.
+        ConfigError: if there is no such strategy or unit, it needs a model that is not given, or the budget or the
+            choice of prelabels is not valid.
         DataError: if a file exists already, or bundle, store or previous queue are absent or damaged.
         RunError: if there is no such run.
     """
@@ -113,7 +110,7 @@ def select(
     _check_prelabels(prelabels, prelabel_label, bundle or run, folder)
     strategy = strategy or ("stdr" if bundle is not None else WITHOUT_SOURCE)
     require_strategy(strategy, diversity=diversity)
-    prices = cost or AnnotationCost()
+    prices, asked = cost or AnnotationCost(), AnnotationUnit.of(unit, patch_voxel)
     wanted = _parse(budget, prices)
     source = open_source(bundle, run, store, Part(split, fold, allow_missing, centres, workers))
     ranking = make_strategy(strategy, source.bundle, seed, diversity=diversity)
@@ -123,15 +120,15 @@ def select(
     code = None if prelabels is None else prelabel_code(data.store, prelabel_label)  # before the slow features
     warn_of_differences(data, data.records("train"), source.geometry)
     earlier = None if previous is None else read_queue(Path(previous), data.store)
-    check_round(data, unit, earlier)
+    check_round(data, asked, earlier)
     uids, left_out = keep_sound(
         data.store,
         [record.uid for record in data.records("train")],
         skip_damaged=skip_damaged,
         tell=print_warning,
     )
-    features = source.extract(uids, further_columns(ranking))
-    queue = rank_queue(features, data, ranking, wanted, unit=unit, previous=earlier, model_sha256=source.model_sha256)
+    features = source.extract(uids, further_columns(ranking), asked.patch_voxel)
+    queue = rank_queue(features, data, ranking, wanted, unit=asked, previous=earlier, model_sha256=source.model_sha256)
     if folder is not None:
         if prelabels is None or code is None:
             made = source.prelabels(queue.slices)
@@ -140,7 +137,8 @@ def select(
         queue = export_queue_images(data.store, queue, folder, made)
     write_queue(path, queue)
     if describe is not None:
-        empty, minutes = int((~features.has_feature).sum()), _minutes(queue, earlier, data.store.records, prices)
+        empty, before = int((~features.has_feature).sum()), 0 if earlier is None else len(earlier.rows)
+        minutes = sum(price_queue(queue.rows, asked, data.store.records, prices)[before:])
         describe(QueueSummary(name_strategy(ranking), len(features), empty, len(left_out), minutes))
     return queue
 
@@ -171,10 +169,3 @@ def _check_prelabels(
 def _parse(budget: str | float, cost: AnnotationCost) -> Budget | MinuteBudget:
     minutes = parse_minutes(str(budget))
     return parse_budget(str(budget)) if minutes is None else MinuteBudget(minutes, cost)
-
-
-def _minutes(queue: Queue, earlier: Queue | None, records: Mapping[str, CaseRecord], cost: AnnotationCost) -> float:
-    """The price of the units of the last round."""
-    before = 0 if earlier is None else len(earlier.rows)
-    patients = [records[row.uid].patient for row in queue.rows]
-    return sum(cost.minutes(patients[before:], patients[:before]))

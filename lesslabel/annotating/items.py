@@ -47,6 +47,11 @@ def list_items(store: Store, queue: Path | None) -> list[Item]:
         items = [Item(uid, file_stem(uid)) for uid in store.records]
     else:
         rows = sorted(read_queue(queue, store).rows, key=lambda row: row.rank)
+        if any(row.unit == "patch" for row in rows):
+            raise DataError(
+                f"{queue}: holds patches, which the page does not show; write them with `lesslabel select --images`, "
+                "draw them in another program, and `lesslabel import` takes them back"
+            )
         rows_of: dict[str, list[QueueRow]] = {}
         for row in rows:
             rows_of.setdefault(row.uid, []).append(row)

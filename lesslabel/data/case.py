@@ -1,8 +1,9 @@
 """A case: one image of one patient with its geometry and any number of named annotations."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,108 @@ IGNORE = 255
 
 Subvolume = tuple[slice, slice, slice]
 """A rectangular region of a case, (z, y, x), with starts and stops inside the image."""
+
+
+@dataclass(frozen=True, order=True)
+class Box:
+    """A rectangular part of a case, in voxels of the case's own grid.
+
+    Attributes:
+        corner: its first voxel (z, y, x).
+        size: (z, y, x), each 1 or more.
+    """
+
+    corner: tuple[int, int, int]
+    size: tuple[int, int, int]
+
+    @classmethod
+    def parse(cls, text: str) -> "Box":
+        """Read the text that `str` makes.
+
+        Raises:
+            ValueError: if it is not six whole numbers, the corner 0 or more, the size 1 or more.
+        """
+        z, y, x, depth, height, width = (int(word) for word in text.split())
+        if min(z, y, x) < 0 or min(depth, height, width) < 1:
+            raise ValueError(f"'{text}' is no part of a volume")
+        return cls((z, y, x), (depth, height, width))
+
+    def __str__(self) -> str:
+        return " ".join(map(str, (*self.corner, *self.size)))
+
+    @property
+    def stop(self) -> tuple[int, int, int]:
+        """The voxel after the last one (z, y, x)."""
+        (z, y, x), (depth, height, width) = self.corner, self.size
+        return z + depth, y + height, x + width
+
+    @property
+    def subvolume(self) -> Subvolume:
+        """The same as slices."""
+        z, y, x = (slice(start, stop) for start, stop in zip(self.corner, self.stop, strict=True))
+        return z, y, x
+
+    @property
+    def slices(self) -> tuple[int, ...]:
+        """The z indices of the slices that it touches."""
+        return tuple(range(self.corner[0], self.stop[0]))
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Whether it lies inside an image of this shape (z, y, x)."""
+        return all(stop <= side for stop, side in zip(self.stop, shape, strict=True))
+
+    def crop(self, subvolume: Subvolume) -> "Box | None":
+        """Its part inside a region, counted from the region's first voxel; None if they share no voxel."""
+        ends = [span.indices(2**31)[:2] for span in subvolume]
+        first = [max(start, low) for start, (low, _) in zip(self.corner, ends, strict=True)]
+        last = [min(stop, high) for stop, (_, high) in zip(self.stop, ends, strict=True)]
+        if any(start >= stop for start, stop in zip(first, last, strict=True)):
+            return None
+        z, y, x = (start - low for start, (low, _) in zip(first, ends, strict=True))
+        depth, height, width = (stop - start for start, stop in zip(first, last, strict=True))
+        return Box((z, y, x), (depth, height, width))
+
+    def on_grid(self, shape: Sequence[int], grid: Sequence[int]) -> "Box":
+        """The same part of another grid over the same field of view; voxels on its border belong to it.
+
+        Args:
+            shape: (z, y, x) of the case.
+            grid: (z, y, x) of the other grid.
+        """
+        z, y, x = (start * new // old for start, old, new in zip(self.corner, shape, grid, strict=True))
+        ends = [-(-stop * new // old) for stop, old, new in zip(self.stop, shape, grid, strict=True)]
+        depth, height, width = (end - start for end, start in zip(ends, (z, y, x), strict=True))
+        return Box((z, y, x), (depth, height, width))
+
+
+def tile(shape: Sequence[int], size_voxel: Sequence[int]) -> list[Box]:
+    """Cut a volume into boxes side by side, in the order of their corners; every voxel is in exactly one.
+
+    Args:
+        shape: (z, y, x) of the volume.
+        size_voxel: (z, y, x) of a box; those at the far ends are smaller where the sides are no multiples of it.
+    """
+    steps = [range(0, side, step) for side, step in zip(shape, size_voxel, strict=True)]
+    boxes = []
+    for z, y, x in product(*steps):
+        depth, height, width = (
+            min(step, side - start) for start, step, side in zip((z, y, x), size_voxel, shape, strict=True)
+        )
+        boxes.append(Box((z, y, x), (depth, height, width)))
+    return boxes
+
+
+def keep_inside(labels: NDArray[np.uint8], boxes: Iterable[Box]) -> None:
+    """Make every voxel outside some boxes unknown, in place.
+
+    Args:
+        labels: (z, y, x), changed.
+        boxes: what stays; none makes all voxels unknown.
+    """
+    outside = np.ones(labels.shape, np.bool_)
+    for box in boxes:
+        outside[box.subvolume] = False
+    labels[outside] = IGNORE
 
 
 class Kind(IntEnum):

@@ -1,4 +1,4 @@
-"""A queue: which slices or cases to annotate next, in which order and why; format: `docs/formats.md`."""
+"""A queue: which slices, cases or patches to annotate next, in which order and why; format: `docs/formats.md`."""
 
 import csv
 import hashlib
@@ -8,26 +8,32 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lesslabel.csv_table import read_rows
+from lesslabel.data.case import Box
 from lesslabel.data.store import CaseRecord, Store
 from lesslabel.errors import DataError
 from lesslabel.files import write_json, written_aside
 
 WHOLE_CASE = -1
 """The value of `slice` for a whole case."""
+PATCH = -2
+"""The value of `slice` for a patch, which has its own column."""
+UnitName = Literal["slice", "case", "patch"]
+"""What a queue asks for."""
 
 _FORMAT = 1
+_PATCH_COLUMN = "patch"
 
 
 @dataclass(frozen=True)
 class QueueRow:
-    """One annotation unit: a slice or a case to annotate.
+    """One annotation unit: a slice, a case or a patch to annotate.
 
     Attributes:
         uid: the case.
-        slice: z index, counted from 0, or `WHOLE_CASE`.
+        slice: z index, counted from 0, or `WHOLE_CASE`, or `PATCH`.
         image: name of the image file in the folder of the queue; empty if none was written.
         prelabel: name of a label map to start from in the same folder; empty if none was written.
         rank: position in the order of the strategy.
@@ -37,6 +43,7 @@ class QueueRow:
         round: number of the round of selection and annotation.
         model_sha256: of the weights whose features or probabilities were used; empty if none were.
         seed: random seed of the strategy.
+        patch: the part of the case; None for a slice or a case.
     """
 
     uid: str
@@ -50,8 +57,22 @@ class QueueRow:
     round: int = 0
     model_sha256: str = ""
     seed: int = 0
+    patch: Box | None = None
+
+    @property
+    def unit(self) -> UnitName:
+        """What it asks for."""
+        if self.slice == PATCH:
+            return "patch"
+        return "case" if self.slice == WHOLE_CASE else "slice"
+
+    @property
+    def key(self) -> tuple[str, int, Box | None]:
+        """The unit without rank and reason: case, slice and patch."""
+        return self.uid, int(self.slice), self.patch
 
 
+_HOW: Mapping[UnitName, str] = {"case": "whole", "slice": "by slice", "patch": "by patch"}
 _TYPES: Mapping[str, Callable[[Any], Any]] = {
     field.name: field.type for field in fields(QueueRow) if isinstance(field.type, type)
 }
@@ -59,7 +80,7 @@ _TYPES: Mapping[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True)
 class Queue:
-    """Annotation units; no unit occurs twice, and no case occurs both whole and by slice.
+    """Annotation units; no unit occurs twice, and all units of a case are slices, patches, or the case.
 
     Attributes:
         rows: one for each unit, in the order in which they should be annotated.
@@ -76,16 +97,25 @@ class Queue:
 
     @cached_property
     def slices(self) -> dict[str, tuple[int, ...] | None]:
-        """The queued z indices of each queued case in order; None is the whole case. Sorted by case."""
-        queued: dict[str, list[int]] = {}
+        """The z indices of each queued case in order, those of patches too; None is the whole case. Sorted by case."""
+        queued: dict[str, set[int]] = {}
         for row in self.rows:
-            queued.setdefault(row.uid, []).append(int(row.slice))
-        return {uid: None if queued[uid] == [WHOLE_CASE] else tuple(sorted(queued[uid])) for uid in sorted(queued)}
+            queued.setdefault(row.uid, set()).update((int(row.slice),) if row.patch is None else row.patch.slices)
+        return {uid: None if queued[uid] == {WHOLE_CASE} else tuple(sorted(queued[uid])) for uid in sorted(queued)}
+
+    @cached_property
+    def patches(self) -> dict[str, tuple[Box, ...]]:
+        """The queued patches of each case that is queued by patch, sorted."""
+        queued: dict[str, list[Box]] = {}
+        for row in self.rows:
+            if row.patch is not None:
+                queued.setdefault(row.uid, []).append(row.patch)
+        return {uid: tuple(sorted(queued[uid])) for uid in sorted(queued)}
 
     @cached_property
     def sha256(self) -> str:
         """Hash of the units; it does not depend on their order and reasons."""
-        units = sorted((row.uid, int(row.slice)) for row in self.rows)
+        units = sorted((uid, index, *_numbers(patch)) for uid, index, patch in (row.key for row in self.rows))
         return hashlib.sha256(json.dumps(units).encode()).hexdigest()
 
     def require_known(self, records: Mapping[str, CaseRecord]) -> None:
@@ -132,7 +162,7 @@ def write_queue(path: Path, queue: Queue) -> None:
     if path.suffix != ".csv":
         raise DataError(f"{path}: a queue is a CSV file; name it {path.stem or 'queue'}.csv")
     # as Python numbers, since ranks and scores come from arrays
-    rows = [{name: of_type(getattr(row, name)) for name, of_type in _TYPES.items()} for row in queue.rows]
+    rows = [_cells(row) for row in queue.rows]
     # JSON has neither NaN nor infinity
     plain = [row | {"score": row["score"] if math.isfinite(row["score"]) else None} for row in rows]
     write_json(
@@ -140,7 +170,7 @@ def write_queue(path: Path, queue: Queue) -> None:
         {"format": _FORMAT, "sha256": queue.sha256, "cases": len(queue.slices), "units": len(rows), "rows": plain},
     )
     with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(_TYPES))
+        writer = csv.DictWriter(file, [*_TYPES, *([_PATCH_COLUMN] if queue.patches else [])])
         writer.writeheader()
         writer.writerows(rows)
 
@@ -153,17 +183,38 @@ def _parse_row(where: str, cells: Mapping[str, str]) -> QueueRow:
         except ValueError as error:
             what = "a whole number" if of_type is int else "a number"
             raise DataError(f"{where}: {name} is '{cells[name]}', not {what}; correct it") from error
-    return QueueRow(**values)
+    return QueueRow(**values, patch=_parse_patch(where, cells.get(_PATCH_COLUMN, "")))
+
+
+def _parse_patch(where: str, text: str) -> Box | None:
+    try:
+        return Box.parse(text) if text else None
+    except ValueError as error:
+        raise DataError(
+            f"{where}: {_PATCH_COLUMN} is '{text}', not the corner z y x and the size z y x in six whole numbers; "
+            "correct it"
+        ) from error
+
+
+def _cells(row: QueueRow) -> dict[str, Any]:
+    cells = {name: of_type(getattr(row, name)) for name, of_type in _TYPES.items()}
+    return cells if row.patch is None else cells | {_PATCH_COLUMN: str(row.patch)}
+
+
+def _numbers(patch: Box | None) -> tuple[int, ...]:
+    return () if patch is None else (*patch.corner, *patch.size)
 
 
 def _faults(rows: Sequence[QueueRow]) -> Iterator[tuple[int, str]]:
     """Contradictions, with the index of the row."""
-    first_of: dict[tuple[str, int], int] = {}
-    whole_of: dict[str, bool] = {}
+    first_of: dict[tuple[str, int, Box | None], int] = {}
+    unit_of: dict[str, UnitName] = {}
     for index, row in enumerate(rows):
         if not row.uid:
             yield index, "no uid; name a case"
-        if row.slice < WHOLE_CASE:
+        if row.patch is not None and row.slice != PATCH:
+            yield index, f"patch {row.patch} of case '{row.uid}' with slice {row.slice}; write slice {PATCH}"
+        elif row.patch is None and row.slice < WHOLE_CASE:
             yield (
                 index,
                 f"slice {row.slice} of case '{row.uid}'; count from 0, or write {WHOLE_CASE} for the whole case",
@@ -171,10 +222,12 @@ def _faults(rows: Sequence[QueueRow]) -> Iterator[tuple[int, str]]:
         for name in (row.image, row.prelabel):
             if name in (".", "..") or "/" in name or "\\" in name:
                 yield index, f"'{name}' is no plain file name; keep the files in the queue's own folder"
-        if first_of.setdefault((row.uid, row.slice), index) != index:
-            yield index, f"case '{row.uid}', slice {row.slice} is queued already; remove the second row"
-        if whole_of.setdefault(row.uid, row.slice == WHOLE_CASE) != (row.slice == WHOLE_CASE):
-            yield index, f"case '{row.uid}' is queued whole and by slice; keep one of the two"
+        if first_of.setdefault(row.key, index) != index:
+            what = f"slice {row.slice}" if row.patch is None else f"patch {row.patch}"
+            yield index, f"case '{row.uid}', {what} is queued already; remove the second row"
+        if (first := unit_of.setdefault(row.uid, row.unit)) != row.unit:
+            both = " and ".join(how for unit, how in _HOW.items() if unit in (first, row.unit))
+            yield index, f"case '{row.uid}' is queued {both}; keep one of the two"
 
 
 def _unknown(rows: Sequence[QueueRow], records: Mapping[str, CaseRecord]) -> Iterator[tuple[int, str]]:
@@ -182,6 +235,9 @@ def _unknown(rows: Sequence[QueueRow], records: Mapping[str, CaseRecord]) -> Ite
     for index, row in enumerate(rows):
         if row.uid not in records:
             yield index, f"the store has no case '{row.uid}'; use the store that the queue was made from"
+        elif row.patch is not None and not row.patch.fits(records[row.uid].shape):
+            shape = "×".join(map(str, records[row.uid].shape))
+            yield index, f"case '{row.uid}' has {shape} voxels (z, y, x), patch {row.patch} reaches beyond; correct it"
         elif row.slice >= records[row.uid].depth:
             last = records[row.uid].depth - 1
             yield index, f"case '{row.uid}' has slices 0 to {last}, not {row.slice}; count from 0"

@@ -1,8 +1,10 @@
 """Which annotations supervise each training case, and on which slices: budgets, queues and coverage."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from lesslabel.data.case import Box
 from lesslabel.data.patient_lists import load_order
 from lesslabel.data.queue import read_queue
 from lesslabel.data.store import CaseRecord
@@ -19,7 +21,8 @@ def assign_supervision(
     """Decide which annotations supervise each training case, and on which slices.
 
     An entry of the view takes the slices that its annotation covers and its queue holds, and that no earlier entry
-    took. A budget counts only patients for whom the entry adds a slice.
+    took; of a slice that a queue holds in part, the rest stays unknown. A budget counts only patients for whom the
+    entry adds a slice.
 
     Args:
         view: the view.
@@ -37,10 +40,10 @@ def assign_supervision(
     left = {record.uid: frozenset(range(record.depth)) for record in records}
     for supervision in view.supervision:
         holders = _holders(supervision, records)
-        queued = _queued_slices(supervision, records)
+        queued = _queued(supervision, records)
         offered = {}
         for record in holders:
-            slices = left[record.uid] & queued.get(record.uid, frozenset())
+            slices = left[record.uid] & queued.slices.get(record.uid, frozenset())
             if slices and (covered := covered_slices(record.uid, supervision.annotation)) is not None:
                 slices &= frozenset(covered)
             if slices:
@@ -49,8 +52,9 @@ def assign_supervision(
         for record in holders:
             if record.uid in offered and record.patient in admitted:
                 slices = offered[record.uid]
-                whole = len(slices) == record.depth
-                entry = VisibleAnnotation(supervision.annotation, None if whole else tuple(sorted(slices)))
+                boxes = queued.boxes.get(record.uid)
+                whole = len(slices) == record.depth and boxes is None
+                entry = VisibleAnnotation(supervision.annotation, None if whole else tuple(sorted(slices)), boxes)
                 shown.setdefault(record.uid, []).append(entry)
                 left[record.uid] -= slices
     return {uid: tuple(entries) for uid, entries in shown.items()}
@@ -68,14 +72,23 @@ def _holders(supervision: Supervision, records: Sequence[CaseRecord]) -> list[Ca
     return holders
 
 
-def _queued_slices(supervision: Supervision, records: Sequence[CaseRecord]) -> dict[str, frozenset[int]]:
-    """The slices of each training case that the queue of the entry holds; all without a queue."""
+@dataclass(frozen=True)
+class _Queued:
+    """What a queue holds of each training case: slices, and where it holds them only in part the boxes."""
+
+    slices: Mapping[str, frozenset[int]]
+    boxes: Mapping[str, tuple[Box, ...]]
+
+
+def _queued(supervision: Supervision, records: Sequence[CaseRecord]) -> _Queued:
+    """What the queue of the entry holds; all without a queue."""
     whole = {record.uid: frozenset(range(record.depth)) for record in records}
     if not supervision.queue:
-        return whole
+        return _Queued(whole, {})
     names = {record.uid: record.annotation_names for record in records}
-    queued = {}
-    for uid, slices in read_queue(Path(supervision.queue)).slices.items():
+    shapes = {record.uid: record.shape for record in records}
+    queue, queued = read_queue(Path(supervision.queue)), {}
+    for uid, slices in queue.slices.items():
         if uid not in whole:
             raise ConfigError(
                 f"view.supervision: {supervision.queue} holds '{uid}', which is no training case; choose among the "
@@ -87,12 +100,17 @@ def _queued_slices(supervision: Supervision, records: Sequence[CaseRecord]) -> d
                 f"view.supervision: {supervision.queue} holds slice {max(queued[uid])} of case '{uid}', which has "
                 f"{len(whole[uid])}; use the queue of this store"
             )
+        if outside := [box for box in queue.patches.get(uid, ()) if not box.fits(shapes[uid])]:
+            raise ConfigError(
+                f"view.supervision: {supervision.queue} holds patch {outside[0]} of case '{uid}', which has "
+                f"{'×'.join(map(str, shapes[uid]))} voxels (z, y, x); use the queue of this store"
+            )
         if supervision.annotation not in names[uid]:
             raise ConfigError(
                 f"view.supervision: {supervision.queue} holds case '{uid}', which has no annotation "
                 f"'{supervision.annotation}'; import it with `lesslabel import`, or take the case out"
             )
-    return queued
+    return _Queued(queued, queue.patches)
 
 
 def _admitted_patients(supervision: Supervision, patients: Sequence[str]) -> set[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import IGNORE, Annotation, Kind
+from lesslabel.data.case import IGNORE, Annotation, Box, Kind, Subvolume, crop_slices, keep_inside
 from lesslabel.data.store import CaseRecord
 from lesslabel.errors import ConfigError
 
@@ -20,8 +20,8 @@ class Supervision:
         patients: number of training patients whose annotation is used; None uses all. The others stay hidden.
         order: list with the order of patients (``"acdc/order_seed0"`` or a file, one patient per line); needed with a
             budget, so that the choice of patients is fixed.
-        queue: file of a queue (`lesslabel.data.queue`): the annotation is used only on its slices and cases and is
-            hidden elsewhere. Empty uses all.
+        queue: file of a queue (`lesslabel.data.queue`): the annotation is used only on its slices, cases and patches
+            and is hidden elsewhere. Empty uses all.
     """
 
     annotation: str
@@ -68,10 +68,19 @@ class VisibleAnnotation:
     Attributes:
         annotation: its name.
         slices: z indices that it supervises; None means all. No two annotations of a case supervise the same slice.
+        boxes: the parts of these slices that it supervises, unknown outside; None means all of them.
     """
 
     annotation: str
     slices: tuple[int, ...] | None = None
+    boxes: tuple[Box, ...] | None = None
+
+    def crop(self, subvolume: Subvolume) -> "VisibleAnnotation":
+        """The same for a region of the case."""
+        boxes = self.boxes
+        if boxes is not None:
+            boxes = tuple(part for box in boxes if (part := box.crop(subvolume)) is not None)
+        return VisibleAnnotation(self.annotation, crop_slices(self.slices, subvolume), boxes)
 
 
 @dataclass(frozen=True)
@@ -168,13 +177,19 @@ def map_labels(view: View, labels: Mapping[int, str]) -> LabelMapping:
     return LabelMapping(("background", *classes), ((), *(tuple(codes) for codes in classes.values())), table)
 
 
-def make_target(annotation: Annotation, mapping: LabelMapping, slices: Sequence[int] | None = None) -> Target:
-    """Map an annotation to class indices; slices and labels that it does not cover become unknown or unannotated.
+def make_target(
+    annotation: Annotation,
+    mapping: LabelMapping,
+    slices: Sequence[int] | None = None,
+    boxes: Sequence[Box] | None = None,
+) -> Target:
+    """Map an annotation to class indices; what it does not cover becomes unknown, such a label unannotated.
 
     Args:
         annotation: the annotation.
         mapping: from label codes to classes.
         slices: z indices that may be used; None means all.
+        boxes: the parts of them that may be used; None means all.
     """
     labels = _map_codes(annotation.labels, mapping.table)
     confidence, covered_slices = annotation.confidence, annotation.covered_slices
@@ -186,6 +201,8 @@ def make_target(annotation: Annotation, mapping: LabelMapping, slices: Sequence[
         if confidence is not None:
             confidence = confidence.copy()
             confidence[hidden] = 1.0
+    if boxes is not None:
+        keep_inside(labels, boxes)
     covered = annotation.covered_labels
     annotated = [covered is None or set(codes) <= set(covered) for codes in mapping.codes]
     return Target(labels, annotation.kind, np.array(annotated), covered_slices, confidence)

@@ -22,6 +22,7 @@ def report(
     projection: Projection = "pca",
     annotations: Sequence[str] = (),
     reference: str = "dense",
+    minutes: float = 60.0,
 ) -> Path:
     """Write one HTML page about tested runs, an adaptation, click protocols, or annotations and what they cost.
 
@@ -34,12 +35,14 @@ def report(
         projection: of an adaptation: the projection of features to a map, ``pca`` or ``tsne``.
         annotations: of a store: names of the annotations to report on; see `write_annotations_report`.
         reference: of a store: annotation to compare with.
+        minutes: of runs that are rounds of one growing annotation: further minutes that the page says the worth of.
 
     Returns:
         The page.
 
     Raises:
-        ConfigError: if a bundle or annotations are given with more than one folder, or a store without a page.
+        ConfigError: if a bundle or annotations are given with more than one folder, a store without a page, or the
+            minutes are not above 0.
         RunError: if a folder is absent, damaged or not tested, or they cannot be compared.
         DataError: if a file is absent or damaged, or the page cannot be written.
     """
@@ -50,7 +53,7 @@ def report(
     if (given[0] / "clicks.csv").is_file():
         return write_clicks_report(given, page)
     if bundle is None:
-        return write_report(given, page)
+        return write_report(given, page, minutes=minutes)
     if len(given) != 1:
         raise ConfigError("--bundle: goes with one adaptation; report runs without it")
     return write_adaptation_report(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.case import IGNORE, Annotation, Case, Kind, keep_inside
 from lesslabel.data.store.annotation_folder import Provenance, write_annotation
 from lesslabel.data.view import VisibleAnnotation
 from lesslabel.errors import ConfigError, RunError
@@ -123,7 +123,9 @@ def _with_drawn(labels: NDArray[np.uint8], case: Case, shown: tuple[VisibleAnnot
     """The labels, with what supervised the run where something was known."""
     joined = labels.copy()
     for entry in shown:
-        drawn = case.annotations[entry.annotation].labels
+        drawn = case.annotations[entry.annotation].labels.copy()
+        if entry.boxes is not None:
+            keep_inside(drawn, entry.boxes)
         chosen = range(len(drawn)) if entry.slices is None else entry.slices
         for index in chosen:
             joined[index] = np.where(drawn[index] == IGNORE, joined[index], drawn[index])

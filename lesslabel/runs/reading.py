@@ -22,7 +22,7 @@ SCORES = ("dice", "hd95", "asd")
 """The columns of ``test/metrics.csv`` that are read."""
 
 _TYPES = {"label_names": list, "parts": dict, "labelled": dict, "patients": dict, "view": dict}
-_TYPES |= {"labelled_slices": dict, "overlays": list}
+_TYPES |= {"labelled_slices": dict, "labelled_patches": dict, "overlays": list}
 _AGAIN = "test or train the run again"
 
 

@@ -10,11 +10,31 @@ _MINUTES = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+) ?(min|minutes|h|hours)")
 
 
 @dataclass(frozen=True)
+class Work:
+    """How much of a unit's price annotating it takes: the slices of a patch, and their share of whole slices.
+
+    Attributes:
+        slices: slices that are touched, 1 or more; 1 for a whole slice, and for a case, which has a price of its own.
+        share: of the area of these slices, in (0, 1].
+    """
+
+    slices: int = 1
+    share: float = 1.0
+
+
+ONE_UNIT = Work()
+
+
+@dataclass(frozen=True)
 class AnnotationCost:
     """Minutes of an annotator.
 
+    A patch takes the prices of the slices that it touches times its share of their area. That is an assumption: nobody
+    timed patches, and outlining a part of an object is seldom faster in proportion.
+
     Attributes:
-        first_minutes: of the first unit of a patient, with opening the case and finding one's way; above 0.
+        first_minutes: of the first unit of a patient, with opening the case and finding one's way; of a patch, of the
+            first of its slices; above 0.
         further_minutes: of every further one of the same patient; above 0.
 
     Raises:
@@ -29,38 +49,58 @@ class AnnotationCost:
             if not 0.0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name}: {getattr(self, name)}; pass minutes above 0")
 
-    def minutes(self, patients: Sequence[str], before: Sequence[str] = ()) -> list[float]:
+    def minutes(
+        self, patients: Sequence[str], before: Sequence[str] = (), works: Sequence[Work] | None = None
+    ) -> list[float]:
         """The minutes of units in order.
 
         Args:
             patients: the patient of each unit.
             before: patients whose cases were open before.
+            works: what each unit takes; None for slices and cases.
         """
         known = set(before)
         costs = []
-        for patient in patients:
-            costs.append(self.further_minutes if patient in known else self.first_minutes)
+        for patient, work in zip(patients, works or [ONE_UNIT] * len(patients), strict=True):
+            costs.append(self.price(work, first=patient not in known))
             known.add(patient)
         return costs
 
-    def most_units(self, minutes: float) -> int:
-        """The largest number of units that any choice could have for these minutes."""
-        return int(minutes / min(self.first_minutes, self.further_minutes) + 1e-9)
+    def price(self, work: Work, *, first: bool) -> float:
+        """The minutes of one unit, the first of its patient or a further one."""
+        return work.share * ((work.slices - first) * self.further_minutes + first * self.first_minutes)
 
-    def afford(self, patients: Sequence[str], minutes: float, before: Sequence[str] = ()) -> list[int]:
+    def most_units(self, minutes: float, works: Sequence[Work] = (ONE_UNIT,)) -> int:
+        """The largest number of units that any choice could have for these minutes.
+
+        Args:
+            minutes: the budget.
+            works: what each unit that could be chosen takes.
+        """
+        least = min((self.price(work, first=first) for work in set(works) for first in (True, False)), default=1.0)
+        return int(minutes / least + 1e-9)
+
+    def afford(
+        self,
+        patients: Sequence[str],
+        minutes: float,
+        before: Sequence[str] = (),
+        works: Sequence[Work] | None = None,
+    ) -> list[int]:
         """Take units in order as long as the minutes last; one that is too dear is left out, a cheaper one may follow.
 
         Args:
             patients: the patient of each unit, best first.
             minutes: the budget, 0 or more.
             before: patients whose cases were open before.
+            works: what each unit takes; None for slices and cases.
 
         Returns:
             Places of the taken units, in order.
         """
         known, left, taken = set(before), minutes + 1e-9, []
-        for place, patient in enumerate(patients):
-            price = self.further_minutes if patient in known else self.first_minutes
+        for place, (patient, work) in enumerate(zip(patients, works or [ONE_UNIT] * len(patients), strict=True)):
+            price = self.price(work, first=patient not in known)
             if price <= left:
                 left -= price
                 known.add(patient)

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from lesslabel.adaptation.units import AnnotationUnit
+from lesslabel.data.queue import UnitName
 from lesslabel.errors import ConfigError
 from lesslabel.evaluation import MEAN_OVER_LABELS, compare
 from lesslabel.evaluation.statistics import holm
@@ -40,7 +42,8 @@ class Campaign:
         overlays: further configuration files.
         rounds: number of rounds, 2 or more.
         budget: of each round, as for `lesslabel select`.
-        unit: slices or cases.
+        unit: slices, cases or patches.
+        patch_voxel: size of the patches, as for `lesslabel select`.
         annotation: of the store, shown where a unit was chosen.
         folds: of the split; none takes that of the configuration.
         seeds: of strategies and trainings.
@@ -52,7 +55,8 @@ class Campaign:
     overlays: Sequence[str] = ()
     rounds: int = 3
     budget: str = "5%"
-    unit: Literal["slice", "case"] = "slice"
+    unit: UnitName = "slice"
+    patch_voxel: Sequence[int] | None = None
     annotation: str = "dense"
     folds: Sequence[int] = ()
     seeds: Sequence[int] = (0,)
@@ -93,7 +97,8 @@ def declare_campaign(campaign: Campaign) -> dict[str, Any]:
     """The declaration of a campaign: one recipe for each round, which needs the round before.
 
     Raises:
-        ConfigError: if there is no such strategy, one needs the references of a source, or there are too few rounds.
+        ConfigError: if there is no such strategy or unit, one needs the references of a source, or there are too few
+            rounds.
     """
     if campaign.rounds < 2:
         raise ConfigError(f"--rounds: {campaign.rounds}; pass 2 or more")
@@ -166,11 +171,11 @@ def write_campaign(folder: Path) -> None:
 
 
 def _recipe(campaign: Campaign, data: Mapping[str, Any], index: int) -> dict[str, Any]:
-    before = f"round{index - 1}"
+    before, unit = f"round{index - 1}", AnnotationUnit.of(campaign.unit, campaign.patch_voxel)
     select = ["select", "--store", "{store}", "--strategy", "{first}" if index == 1 else "{strategy}"]
     if index > 1:
         select += ["--run", f"{{{before}}}/run", "--previous", f"{{{before}}}/queue.csv"]
-    select += ["--budget", campaign.budget, "--unit", campaign.unit, "--split", data["split"], "--fold", "{fold}"]
+    select += ["--budget", campaign.budget, *unit.words(), "--split", data["split"], "--fold", "{fold}"]
     select += ["--allow-missing"] if data["allow_missing"] else []
     select += ["--centres", *data["centres"]] if data["centres"] else []
     select += ["--seed", "{seed}", "--out", "{job}/queue.csv"]
@@ -208,12 +213,14 @@ def _probability(own: pd.DataFrame, other: pd.DataFrame) -> float:
 def _protocol(experiment: Path, campaign: Campaign, declaration: Mapping[str, Any]) -> dict[str, Any]:
     words = ["lesslabel", "campaign", f"experiments/{experiment.resolve().name}", "--config", campaign.config]
     words += [word for path in campaign.overlays for word in ("--overlay", path)]
+    unit = AnnotationUnit.of(campaign.unit, campaign.patch_voxel)
     words += ["--strategies", *campaign.strategies, "--rounds", str(campaign.rounds), "--budget", campaign.budget]
+    words += unit.words() if unit.name != "slice" else []
     return {
         "name": f"Campaign of {campaign.rounds} rounds by {len(campaign.strategies)} strategies",
         "data": declaration["store"],
         "split": f"that of {campaign.config}, folds {', '.join(map(str, declaration['folds']))}",
-        "subset": f"{campaign.budget} of the training {campaign.unit}s a round",
+        "subset": f"{campaign.budget} of the training {unit.plural} a round",
         "seeds": list(campaign.seeds),
         "iterations": f"those of {campaign.config}, in every round anew",
         "checkpoint_rule": "last iteration"

@@ -13,6 +13,7 @@ from lesslabel.studies.reading import Section
 from lesslabel.studies.recipes import Recipe, check_values, closure, read_recipes
 from lesslabel.studies.step_rules import check_step
 from lesslabel.studies.steps import Step, Value
+from lesslabel.tables.label_costs import Costs
 
 DECLARATION = "study.yaml"
 Checkpoint = Literal["best", "last"]
@@ -48,27 +49,6 @@ class Budgets:
 
     order: str
     patients: tuple[int | None, ...]
-
-
-@dataclass(frozen=True)
-class Costs:
-    """The cost of annotation, in minutes.
-
-    The defaults are the median times of crowd workers for an image of PASCAL VOC in "What's the Point: Semantic
-    Segmentation with Point Supervision" (Bearman et al., ECCV 2016): 239.7 s for every pixel, 34.9 s for a scribble on
-    each object, 2.4 s for a click. Medical images differ; a study with better figures declares them.
-
-    Attributes:
-        dense_slice: minutes for a slice labelled voxel by voxel.
-        scribbled_slice: minutes for a slice with a stroke in every structure.
-        click: minutes for a click.
-        source: the source of the figures.
-    """
-
-    dense_slice: float = 239.7 / 60
-    scribbled_slice: float = 34.9 / 60
-    click: float = 2.4 / 60
-    source: str = "Bearman et al., ECCV 2016, natural images"
 
 
 @dataclass(frozen=True)

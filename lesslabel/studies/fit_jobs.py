@@ -16,7 +16,6 @@ from lesslabel.runs.parsing import RunCLI, parse_run
 from lesslabel.studies.declaration import Study, StudyMethod
 from lesslabel.studies.job import Job, Machines, find_folder
 from lesslabel.studies.key import hash_lock, hash_values
-from lesslabel.studies.labels import LabelCounter
 from lesslabel.studies.resolved import (
     hash_content,
     hash_files,
@@ -27,6 +26,7 @@ from lesslabel.studies.resolved import (
 )
 from lesslabel.studies.sources import Sources
 from lesslabel.studies.work import JobFolder
+from lesslabel.tables.label_costs import LabelCounter
 
 _WORK = ("lesslabel.runs.fitting", "lesslabel.runs.testing")
 """The functions of a job: fit and test."""

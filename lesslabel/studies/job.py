@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.errors import ConfigError
-from lesslabel.studies.labels import LabelCount
 from lesslabel.studies.recipes import Clicked
 from lesslabel.studies.steps import Step
 from lesslabel.studies.work import JobFolder
+from lesslabel.tables.label_costs import LabelCount
 
 _SHOWN_DIGITS = 12
 _LONGEST_NAME = 100

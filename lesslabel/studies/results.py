@@ -15,11 +15,11 @@ from lesslabel.runs.reading import RunFiles
 from lesslabel.studies.curve import write_curves
 from lesslabel.studies.declaration import Study
 from lesslabel.studies.job import Job
-from lesslabel.studies.labels import LabelCount
 from lesslabel.tables import write_table
 from lesslabel.tables.click_results import PlayedProtocol, add_clicks
 from lesslabel.tables.click_table import write_click_table
 from lesslabel.tables.costs import RunCost, add_run_costs
+from lesslabel.tables.label_costs import LabelCount
 from lesslabel.tables.results import ScoredRun, add_runs
 
 

@@ -121,7 +121,7 @@ def _describe_run(run: Path) -> dict[str, Any]:
 
 def _describe_no_run() -> dict[str, Any]:
     from lesslabel.runs.folder import git_state
-    from lesslabel.studies.labels import LabelCount
+    from lesslabel.tables.label_costs import LabelCount
 
     return {"commit": shown_commit(git_state(Path(__file__).parent)), "fold": 0, "labels": asdict(LabelCount())}
 
@@ -130,7 +130,7 @@ def _count_labels(run: Path) -> dict[str, int]:
     """The labels of a run that people drew: those in its store, restricted by its queue."""
     from lesslabel.runs.parsing import parse_run
     from lesslabel.runs.settings import settings_of
-    from lesslabel.studies.labels import LabelCounter
+    from lesslabel.tables.label_costs import LabelCounter
 
     data = parse_run(settings_of(run / "config.yaml")).datamodule
     names = {uid: record.annotation_names for uid, record in data.store.records.items()}

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lesslabel.command_words import read_settings
+from lesslabel.verbs.arguments import add_unit_arguments
 
 
 def bundle(given: list[str]) -> int:
@@ -35,8 +36,10 @@ def select(given: list[str]) -> int:
     options = _select_options(given)
     from lesslabel.adaptation.selecting import QueueSummary
     from lesslabel.adaptation.selecting import select as choose
+    from lesslabel.adaptation.units import AnnotationUnit
     from lesslabel.selection.cost import AnnotationCost
 
+    unit = AnnotationUnit.of(options.unit, options.patch_voxel)
     summaries: list[QueueSummary] = []
     queue = choose(
         options.bundle,
@@ -46,6 +49,7 @@ def select(given: list[str]) -> int:
         run=options.run,
         strategy=options.strategy,
         unit=options.unit,
+        patch_voxel=options.patch_voxel,
         images=options.images,
         prelabels=options.prelabels,
         prelabel_label=options.prelabel_label,
@@ -62,7 +66,7 @@ def select(given: list[str]) -> int:
         describe=summaries.append,
     )
     (seen,) = summaries
-    print(f"{options.out}: {len(queue.rows)} {options.unit}s of {len(queue.slices)} cases, chosen by {seen.strategy}")
+    print(f"{options.out}: {len(queue.rows)} {unit.plural} of {len(queue.slices)} cases, chosen by {seen.strategy}")
     skipped = f"; {seen.left_out} cases left out" if seen.left_out else ""
     print(f"{seen.images} images ranked, {seen.without_foreground} without predicted foreground{skipped}")
     print(f"this round costs {seen.minutes:.4g} minutes by the given prices")
@@ -92,7 +96,7 @@ def _select_options(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--budget", required=True, help="20%%, 0.2, a count, or '45 min'")
     parser.add_argument("--first-minutes", type=float, default=4.0, help="price of a patient's first unit (default 4)")
     parser.add_argument("--further-minutes", type=float, default=4.0, help="price of each further unit (default 4)")
-    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="the annotation unit")
+    add_unit_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the queue.csv to write")
     parser.add_argument("--images", type=Path, default=None, help="also write the images and prelabels, to this folder")
     parser.add_argument(

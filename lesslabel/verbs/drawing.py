@@ -91,9 +91,8 @@ def _import_label_maps(options: argparse.Namespace) -> int:
     )
     table = make_table("case", "slices", "voxels", "problem", lines=True)
     for case in returned:
-        slices = "all" if case.slices is None else ", ".join(map(str, case.slices))
         voxels = lines_cell(f"{label}: {count}" for label, count in case.voxels.items())
-        add_row(table, case.uid, slices, voxels, case.problem)
+        add_row(table, case.uid, case.shown_units, voxels, case.problem)
     make_console().print(table)
     if refused := sum(bool(case.problem) for case in returned):
         print(f"{options.store}: nothing was added, {refused} of {len(returned)} cases were refused", file=sys.stderr)

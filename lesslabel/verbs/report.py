@@ -15,6 +15,9 @@ def report(given: list[str]) -> int:
     )
     parser.add_argument("--output", type=Path, default=None, help="HTML file; default RUN/report.html of the first")
     parser.add_argument("--experiment", type=Path, default=None, help="also add the runs to this experiment folder")
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="further minutes of annotation, for runs that are its rounds (60)"
+    )
     adaptation = parser.add_argument_group("of an adaptation", "a page of what was chosen; --experiment is only read")
     adaptation.add_argument("--bundle", type=Path, default=None, help="the bundle of the adaptation")
     adaptation.add_argument("--store", type=Path, default=None, help="the present path of the store, if it moved")
@@ -34,6 +37,7 @@ def report(given: list[str]) -> int:
         projection=options.map,
         annotations=options.annotation,
         reference=options.reference,
+        minutes=options.minutes,
     )
     print(f"report: {page}")
     is_of_runs = options.bundle is None and not options.annotation and not (options.runs[0] / "clicks.csv").is_file()

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lesslabel.verbs.arguments import add_unit_arguments
+
 if TYPE_CHECKING:  # importing it would slow `lesslabel curve --help` by seconds
     from lesslabel.studies.reproduce import Launching
 
@@ -121,7 +123,7 @@ def campaign(given: list[str]) -> int:
     parser.add_argument("--strategies", nargs="+", required=True, help="foreground-random is added as the baseline")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--budget", default="5%", help="of each round (default 5%%)")
-    parser.add_argument("--unit", choices=("slice", "case"), default="slice", help="the annotation unit")
+    add_unit_arguments(parser)
     parser.add_argument("--annotation", default="dense", help="of the store, shown where chosen (default dense)")
     parser.add_argument("--folds", type=int, nargs="+", default=[], help="of the split (default the configuration's)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -139,6 +141,7 @@ def campaign(given: list[str]) -> int:
         rounds=options.rounds,
         budget=options.budget,
         unit=options.unit,
+        patch_voxel=options.patch_voxel,
         annotation=options.annotation,
         folds=options.folds,
         seeds=options.seeds,
@@ -155,7 +158,7 @@ def plan(given: list[str]) -> int:
     parser.add_argument("paths", type=Path, nargs="+", metavar="RUN", help="tested runs, or one experiment folder")
     parser.add_argument("--minutes", type=float, default=60.0, help="further minutes of annotation (default 60)")
     options = parser.parse_args(given)
-    from lesslabel.studies.planning import plan as plan_rounds
+    from lesslabel.tables.planning import plan as plan_rounds
 
     for one in plan_rounds(options.paths, minutes=options.minutes):
         print("\n".join(one.lines()))

@@ -189,7 +189,8 @@ def test_slices_that_nobody_can_annotate_are_refused(bundle: Bundle, store: Path
 
 def test_volumes_are_chosen_as_cases(bundle: Bundle, store: Path, features: ImageFeatures) -> None:
     data = SegmentationDataModule(str(store), split="random_by_centre", centres=["east"], dimensions=3)
-    names = {field: getattr(features, field)[1::3] for field in features.__dataclass_fields__}
+    columns = {field: getattr(features, field) for field in features.__dataclass_fields__}
+    names = {field: column[1::3] for field, column in columns.items() if column is not None}
     volumes = ImageFeatures(**{**names, "slice": np.full(10, WHOLE_CASE)})
     queue = choose_queue(bundle, data, make_strategy("stdr", bundle, 0), 4, unit="case", features=volumes)
     assert units_of(queue) == both_ends(distances(bundle, volumes), 4)

@@ -6,8 +6,8 @@ from typing import Any
 import yaml
 
 from lesslabel.studies.job import Job
-from lesslabel.studies.labels import LabelCount
 from lesslabel.studies.work import JobFolder
+from lesslabel.tables.label_costs import LabelCount
 
 DECLARATION: dict[str, Any] = {
     "store": "stores/phantom",

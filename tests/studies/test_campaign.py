@@ -9,14 +9,15 @@ import yaml
 from scipy import stats
 
 from lesslabel.cli import main
+from lesslabel.errors import ConfigError
 from lesslabel.evaluation.statistics import holm
 from lesslabel.studies import campaign as module
 from lesslabel.studies import read_study
 from lesslabel.studies.campaign import BASELINE, Campaign, compare_strategies, declare_campaign, write_campaign
-from lesslabel.studies.planning import plan
 from lesslabel.studies.reproduce import reproduce
 from lesslabel.tables import add_results
 from lesslabel.tables.costs import RunCost, add_run_costs
+from lesslabel.tables.planning import plan
 
 STRATEGY = {"foreground-random": 0.0, "typiclust": 0.05, "entropy": -0.02}
 
@@ -53,6 +54,18 @@ def test_rounds_are_recipes_that_need_the_round_before(supervised: Path, store: 
     assert "needs" not in declared["recipes"]["round1"]
     assert declared["recipes"]["round3"]["needs"] == ["round2"]
     assert "--run '{round2}/run' --previous '{round2}/queue.csv'" in declared["recipes"]["round3"]["steps"][0]
+
+
+def test_patches_are_chosen_in_every_round(supervised: Path, tmp_path: Path) -> None:
+    patches = Campaign(str(supervised), ["coreset"], rounds=2, budget="30 min", unit="patch", patch_voxel=(2, 16, 16))
+    recipes = declare_campaign(patches)["recipes"]
+    for name in ("round1", "round2"):
+        assert "--budget '30 min' --unit patch --patch-voxel 2 16 16 --split" in recipes[name]["steps"][0]
+    protocol = module._protocol(tmp_path, patches, declare_campaign(patches))
+    assert protocol["subset"] == "30 min of the training patches a round"
+    assert protocol["commands"][0].endswith("--unit patch --patch-voxel 2 16 16")
+    with pytest.raises(ConfigError, match="--patch-voxel Z Y X goes with --unit patch"):
+        declare_campaign(Campaign(str(supervised), ["coreset"], unit="patch"))
 
 
 def test_the_jobs_of_a_campaign_are_sound(

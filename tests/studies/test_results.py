@@ -10,9 +10,9 @@ from studying import declare, made_up_job
 
 from lesslabel.clicks.measures import CLICK_COLUMNS
 from lesslabel.studies import Study, read_study
-from lesslabel.studies.labels import LabelCount
 from lesslabel.studies.recipes import Clicked
 from lesslabel.studies.results import write_results
+from lesslabel.tables.label_costs import LabelCount
 
 PROTOCOL = "name data split subset seeds iterations checkpoint_rule metrics hardware commands"
 

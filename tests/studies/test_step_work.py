@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lesslabel.errors import RunError
-from lesslabel.studies.labels import LabelCount
 from lesslabel.studies.step_work import describe_results, make_ready, run_steps
+from lesslabel.tables.label_costs import LabelCount
 
 
 class Commands:

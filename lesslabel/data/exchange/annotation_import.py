@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.case import IGNORE, Annotation, Box, Case, Kind, keep_inside
 from lesslabel.data.exchange.queue_images import file_stem
 from lesslabel.data.exchange.returned_labels import ENDINGS, ReturnedLabels, find_label_folder, read_returned
 from lesslabel.data.formats import reading
@@ -17,7 +17,7 @@ from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.seg_nrrd import Overlaps
 from lesslabel.data.queue import Queue
 from lesslabel.data.store import Store
-from lesslabel.data.store.annotation_checks import unlabelled_slices
+from lesslabel.data.store.annotation_checks import unlabelled_boxes, unlabelled_slices
 from lesslabel.errors import DataError
 
 _Reader = Callable[[Path, Case], ReturnedLabels]
@@ -31,7 +31,8 @@ class ReturnedCase:
         uid: the case.
         file: name of its label map; empty if there is no usable one.
         slices: the queued z indices; None means all.
-        voxels: voxels in the queued slices by the name of every label that the file covers.
+        patches: the queued parts of them; None means all.
+        voxels: voxels in the queued slices or patches by the name of every label that the file covers.
         problem: the reason for refusal and the fix, in one line; empty if it is sound.
     """
 
@@ -40,6 +41,21 @@ class ReturnedCase:
     slices: tuple[int, ...] | None
     voxels: Mapping[str, int] = field(default_factory=dict)
     problem: str = ""
+    patches: tuple[Box, ...] | None = None
+
+    @property
+    def shown_units(self) -> str:
+        """The queued patches or slices as text."""
+        if self.patches is not None:
+            return "\n".join(f"patch {patch}" for patch in self.patches)
+        return "all" if self.slices is None else ", ".join(map(str, self.slices))
+
+    def keep_queued(self, labels: NDArray[np.uint8]) -> None:
+        """Make the voxels of a label map (z, y, x) unknown that were not queued, in place."""
+        if self.slices is not None:
+            labels[np.setdiff1d(np.arange(len(labels)), self.slices)] = IGNORE
+        if self.patches is not None:
+            keep_inside(labels, self.patches)
 
 
 def import_annotations(
@@ -64,14 +80,15 @@ def import_annotations(
 
     Args:
         store: the store that the queue was made from, or that was exported.
-        queue: the units to annotate; only these slices are imported. None imports all label maps of the folder.
+        queue: the units to annotate; only these slices or patches are imported. None imports all label maps of the
+            folder.
         folder: the folder of the label maps without the images; or an exported folder.
         name: of the new annotation.
         author: the annotator, without patient data.
         time: when, ISO 8601.
         kind: how it was made; for scribbles and points, see `read_returned`.
         overlaps: the rule for voxels in several segments of 3D Slicer; see `read_returned`.
-        allow_empty: accept slices and cases without any label.
+        allow_empty: accept slices, patches and cases without any label.
         replace: see `Store.add_annotations`.
 
     Returns:
@@ -89,7 +106,9 @@ def import_annotations(
     asked = dict.fromkeys(_list_drawn(store, folder)) if queue is None else queue.slices
     strokes = kind in (Kind.SCRIBBLE, Kind.POINTS)
     read = partial(read_returned, store=store, overlaps=overlaps, strokes=strokes)
-    returned = [_check(store, uid, slices, folder, read, allow_empty) for uid, slices in asked.items()]
+    patches = {} if queue is None else queue.patches
+    wanted = [ReturnedCase(uid, "", slices, patches=patches.get(uid)) for uid, slices in asked.items()]
+    returned = [_check(store, case, folder, read, allow_empty) for case in wanted]
     if not any(case.problem for case in returned):
         made = ((entry.uid, _annotation(store, entry, folder, read)) for entry in returned)
         signed = ((uid, change(annotation, kind=kind, author=author, time=time)) for uid, annotation in made)
@@ -122,26 +141,23 @@ def _annotation(store: Store, entry: ReturnedCase, folder: Path, reader: _Reader
     """Read the annotation again from its file, so that only one is in memory at a time."""
     read = reader(folder / entry.file, store.read(entry.uid))
     labels, slices = read.labels, entry.slices
-    if slices is not None:
-        labels[np.setdiff1d(np.arange(len(labels)), slices)] = IGNORE
-    elif not (known := (labels != IGNORE).any(axis=(1, 2))).all():
+    entry.keep_queued(labels)
+    if slices is None and not (known := (labels != IGNORE).any(axis=(1, 2))).all():
         slices = tuple(np.flatnonzero(known).tolist())
     return Annotation(labels, Kind.DENSE, covered_labels=read.covered_labels, covered_slices=slices)
 
 
-def _check(
-    store: Store, uid: str, slices: tuple[int, ...] | None, folder: Path, reader: _Reader, allow_empty: bool
-) -> ReturnedCase:
+def _check(store: Store, asked: ReturnedCase, folder: Path, reader: _Reader, allow_empty: bool) -> ReturnedCase:
     try:
-        path = _find(folder, uid)
-        read = reader(path, store.read(uid))
+        path = _find(folder, asked.uid)
+        read = reader(path, store.read(asked.uid))
     except DataError as error:
-        return ReturnedCase(uid, "", slices, problem=str(error))
-    queued = read.labels if slices is None else read.labels[list(slices)]
+        return change(asked, problem=str(error))
+    problem = "" if allow_empty else _find_emptiness(path, read.labels, asked)
+    asked.keep_queued(read.labels)
     covered = store.labels if read.covered_labels is None else read.covered_labels
-    voxels = {store.labels[code]: int(np.count_nonzero(queued == code)) for code in covered}
-    problem = "" if allow_empty else _find_emptiness(path, read.labels, slices)
-    return ReturnedCase(uid, path.name, slices, voxels, problem)
+    voxels = {store.labels[code]: int(np.count_nonzero(read.labels == code)) for code in covered}
+    return change(asked, file=path.name, voxels=voxels, problem=problem)
 
 
 def _find(folder: Path, uid: str) -> Path:
@@ -157,10 +173,14 @@ def _find(folder: Path, uid: str) -> Path:
     return found[0]
 
 
-def _find_emptiness(path: Path, labels: NDArray[np.uint8], slices: tuple[int, ...] | None) -> str:
+def _find_emptiness(path: Path, labels: NDArray[np.uint8], asked: ReturnedCase) -> str:
     """The problem of a queued unit without a label; empty if all have one."""
-    empty = unlabelled_slices(labels, slices)
-    if not empty:
+    if asked.patches is not None:
+        without, what = [str(box) for box in unlabelled_boxes(labels, asked.patches)], "patch"
+    else:
+        without, what = [str(index) for index in unlabelled_slices(labels, asked.slices)], "slice"
+    if not without:
         return ""
-    problem = "holds no label" if slices is None else f"no label on slice {', '.join(map(str, empty))}"
+    whole = asked.slices is None and asked.patches is None
+    problem = "holds no label" if whole else f"no label on {what} {', '.join(without)}"
     return f"{path}: {problem}; draw it, or pass --allow-empty if there is nothing to be drawn"

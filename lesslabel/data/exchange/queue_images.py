@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Case
+from lesslabel.data.case import Case, keep_inside
 from lesslabel.data.formats.nifti import write_image, write_label_map
 from lesslabel.data.queue import Queue, write_queue
 from lesslabel.data.store import Store
@@ -27,6 +27,8 @@ def export_queue_images(
     store: Store, queue: Queue, folder: Path, prelabels: Mapping[str, NDArray[Any]] | None = None
 ) -> Queue:
     """Write the images of the queued cases, the queue itself and a work list with one row per case.
+
+    Of a case that is queued by patch there is also a label map ``…_patches.nii.gz`` that is 1 inside the patches.
 
     Annotators need `worklist.csv` and the NIfTI files; `queue.csv` relates files to cases and can stay
     in the hospital. File names are hashes of the uid; a header holds the geometry only.
@@ -57,6 +59,11 @@ def export_queue_images(
             if uid in given:
                 labels = _to_codes(given[uid], case, tuple(store.labels))
                 write_label_map(aside / _prelabel_name(uid), labels, case.spacing_mm, case.affine, case.qform)
+            if uid in queue.patches:
+                inside = np.ones(case.shape, np.uint8)
+                keep_inside(inside, queue.patches[uid])
+                inside[inside != 1] = 0
+                write_label_map(aside / _patches_name(uid), inside, case.spacing_mm, case.affine, case.qform)
         rows = [
             replace(
                 row,
@@ -81,6 +88,10 @@ def _prelabel_name(uid: str) -> str:
     return f"{file_stem(uid)}_prelabel.nii.gz"
 
 
+def _patches_name(uid: str) -> str:
+    return f"{file_stem(uid)}_patches.nii.gz"
+
+
 def _to_codes(values: NDArray[Any], case: Case, codes: tuple[int, ...]) -> NDArray[np.uint8]:
     if values.ndim == 4:
         if len(values) != len(codes) + 1:
@@ -103,6 +114,7 @@ def _write_worklist(path: Path, store: Store, queue: Queue, prelabels: Collectio
     """One row per case, in the order of the queue, for case iterators."""
     columns = max((store.records[uid].channels for uid in queue.slices), default=1)
     header = ["ID", "image", *(f"image{index}" for index in range(1, columns)), "prelabel", "slices"]
+    header += ["patches"] if queue.patches else []
     with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
@@ -111,4 +123,5 @@ def _write_worklist(path: Path, store: Store, queue: Queue, prelabels: Collectio
             shown = "all" if slices is None else " ".join(str(index) for index in slices)
             prelabel = _prelabel_name(uid) if uid in prelabels else ""
             names = _image_names(store, uid)
-            writer.writerow([file_stem(uid), *names, *[""] * (columns - len(names)), prelabel, shown])
+            cells = [file_stem(uid), *names, *[""] * (columns - len(names)), prelabel, shown]
+            writer.writerow([*cells, *([_patches_name(uid) if uid in queue.patches else ""] if queue.patches else [])])

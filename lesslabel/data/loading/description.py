@@ -14,6 +14,12 @@ def name_annotations(entries: Sequence[VisibleAnnotation]) -> str:
     return " + ".join(dict.fromkeys(entry.annotation for entry in entries))
 
 
+def describe_parts(shown: Mapping[str, Sequence[VisibleAnnotation]]) -> dict[str, Any]:
+    """The entries on cases that are labelled in part, if any: ``labelled_slices`` and ``labelled_patches``."""
+    entries = {"labelled_slices": list_slices(shown), "labelled_patches": list_patches(shown)}
+    return {name: entry for name, entry in entries.items() if entry}
+
+
 def list_slices(shown: Mapping[str, Sequence[VisibleAnnotation]]) -> dict[str, dict[str, list[int]]]:
     """The slices that each annotation supervises, by uid and annotation, unless one supervises the whole case."""
     slices: dict[str, dict[str, list[int]]] = {}
@@ -23,6 +29,17 @@ def list_slices(shown: Mapping[str, Sequence[VisibleAnnotation]]) -> dict[str, d
                 of_case = slices.setdefault(uid, {})
                 of_case[entry.annotation] = sorted([*of_case.get(entry.annotation, []), *entry.slices])
     return slices
+
+
+def list_patches(shown: Mapping[str, Sequence[VisibleAnnotation]]) -> dict[str, dict[str, list[list[int]]]]:
+    """The parts of these slices that each annotation supervises, corner and size, unless it supervises all of them."""
+    patches: dict[str, dict[str, list[list[int]]]] = {}
+    for uid, entries in shown.items():
+        for entry in entries:
+            for box in entry.boxes or ():
+                of_case = patches.setdefault(uid, {})
+                of_case.setdefault(entry.annotation, []).append([*box.corner, *box.size])
+    return patches
 
 
 def describe_view(view: View) -> dict[str, Any]:

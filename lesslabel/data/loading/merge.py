@@ -50,7 +50,7 @@ def merge_annotations(
     annotated = np.ones((shape[0], len(mapping.names)), dtype=np.bool_)
     weight = None
     for entry in shown:
-        target = make_target(case.annotations[entry.annotation], mapping, entry.slices)
+        target = make_target(case.annotations[entry.annotation], mapping, entry.slices, entry.boxes)
         fresh = slices_on_grid(target.slices, len(target.labels), shape[0]) & (kinds == int(Kind.NONE))
         labels[fresh] = resize_labels(target.labels, shape)[fresh]
         kinds[fresh] = int(target.kind)

@@ -13,7 +13,7 @@ from lesslabel.data.loading.augment import Augmentation
 from lesslabel.data.loading.case_loader import CaseLoader, Grid
 from lesslabel.data.loading.datasets import EvaluationSet, TrainingSet
 from lesslabel.data.loading.derived import MapDerivation, derivation_of
-from lesslabel.data.loading.description import describe_overlays, describe_view, list_slices, name_annotations
+from lesslabel.data.loading.description import describe_overlays, describe_parts, describe_view, name_annotations
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.pools import divide_labelled
 from lesslabel.data.loading.residence import device_of, resident_device
@@ -198,8 +198,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             "view": describe_view(self.view),
             "unit": "mm",
         }
-        if slices := list_slices(shown):
-            described["labelled_slices"] = slices
+        described |= describe_parts(shown)
         if self.view.overlays:
             described["overlays"] = describe_overlays(self.training_store.overlays)
         return described

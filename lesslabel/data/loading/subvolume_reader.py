@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesslabel.data.case import Case, Subvolume, crop_slices
+from lesslabel.data.case import Case, Subvolume
 from lesslabel.data.loading.case_loader import CaseLoader, TrainingCase
 from lesslabel.data.loading.crop import Window
 from lesslabel.data.loading.intensity import Scaling, apply_scalings, measure_scalings
@@ -70,7 +70,7 @@ class SubvolumeReader:
         """Target and normalised image of a region."""
         loader, shown = self._loader, self._shown.get(uid, ())
         case = loader.store.read_subvolume(uid, subvolume, [entry.annotation for entry in shown])
-        here = [VisibleAnnotation(entry.annotation, crop_slices(entry.slices, subvolume)) for entry in shown]
+        here = [entry.crop(subvolume) for entry in shown]
         if uid not in self._scalings:
             self._scalings[uid] = self._measure(uid)
         image = apply_scalings(self._finite_channels(case), self._scalings[uid])

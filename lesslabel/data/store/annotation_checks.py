@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.case import IGNORE, Annotation, Box, Case, Kind
 from lesslabel.data.findings import PREPARE_AGAIN, Finding
 from lesslabel.data.mask_values import is_mask
 
@@ -65,6 +65,17 @@ def unlabelled_slices(labels: NDArray[np.uint8], asked: Sequence[int] | None) ->
     return [index for index in asked if not labelled[index]]
 
 
+def unlabelled_boxes(labels: NDArray[np.uint8], asked: Sequence[Box]) -> list[Box]:
+    """The queued parts of a case without a label.
+
+    Args:
+        labels: (z, y, x).
+        asked: the queued parts.
+    """
+    labelled = (labels != 0) & (labels != IGNORE)
+    return [box for box in asked if not labelled[box.subvolume].any()]
+
+
 def _check_labels(uid: str, name: str, annotation: Annotation, codes: Collection[int]) -> Iterator[Finding]:
     found = set(np.flatnonzero(np.bincount(annotation.labels.reshape(-1), minlength=IGNORE + 1)).tolist())
     unknown = sorted(found - {0, IGNORE, *codes})
@@ -76,7 +87,8 @@ def _check_labels(uid: str, name: str, annotation: Annotation, codes: Collection
     if not known.size:
         fix = f"annotate it, or leave the annotation out, and {PREPARE_AGAIN}"
         yield Finding.error(uid, f"every voxel of '{name}' is unknown", "an empty file was exported", fix)
-    elif annotation.kind is Kind.DENSE and is_mask(annotation.labels):
+    elif annotation.kind is Kind.DENSE and annotation.covered_slices is None and is_mask(annotation.labels):
+        # of stated slices, patches may have been asked for in which there was nothing to mark
         problem = f"'{name}' holds nothing but 0 and {IGNORE}, which is background and unknown"
         fix = f"save the mask as 0 and 1, or leave the annotation out, and {PREPARE_AGAIN}"
         yield Finding.error(uid, problem, f"a mask of 0 and {IGNORE} was taken for a label map", fix)

@@ -47,6 +47,11 @@ class CaseRecord:
         return tuple(name for name in self.annotations.split("|") if name)
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """The grid (z, y, x) in voxels."""
+        return self.depth, self.height, self.width
+
+    @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Voxel size in mm, (z, y, x)."""
         return self.spacing_z_mm, self.spacing_y_mm, self.spacing_x_mm

@@ -76,6 +76,11 @@ def read_adaptation(folder: Path, bundle: Bundle, store: Path | None = None) -> 
         raise RunError(f"{first}: records no training part or store; run the same `lesslabel adapt` again first")
     opened = Store(store)
     queue = read_queue(folder / "queue.csv", opened)
+    if queue.patches:
+        raise RunError(
+            f"{folder / 'queue.csv'}: holds patches, which the page of a choice does not show; report the runs in "
+            f"{folder} without --bundle"
+        )
     if description.get("queue") != queue.sha256:
         raise RunError(f"{folder / 'queue.csv'}: not the queue of this adaptation; restore it or adapt again")
     if absent := [uid for uid in uids if uid not in opened.records]:

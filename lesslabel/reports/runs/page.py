@@ -10,6 +10,7 @@ from lesslabel.reports.drawing.svg import label_style, method_style
 from lesslabel.reports.drawing.templates import load_template
 from lesslabel.reports.runs import words
 from lesslabel.reports.runs.budget import draw_budgets, points_of_methods
+from lesslabel.reports.runs.learning import learning_curves
 from lesslabel.reports.runs.methods import group_methods
 from lesslabel.reports.runs.panels import curve_panels, gallery, strip_panels
 from lesslabel.reports.runs.read import Run, read_runs
@@ -17,9 +18,12 @@ from lesslabel.reports.runs.results import tabulate
 from lesslabel.reports.runs.revision import REVISION_BINS, tabulate_revisions
 from lesslabel.reports.runs.run_facts import UNKNOWN, describe, run_facts
 from lesslabel.reports.runs.slice_plots import read_slice_plots
+from lesslabel.tables.planning import require_minutes
 
 
-def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Path] | None = None) -> Path:
+def write_report(
+    runs: Sequence[Path], output: Path, *, stores: Mapping[str, Path] | None = None, minutes: float = 60.0
+) -> Path:
     """Write one self-contained HTML page about tested runs that share a test set.
 
     The page loads no other file: its style is inside, its charts are SVG, its images embedded PNGs. It shows
@@ -31,14 +35,17 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
         output: the page; a temporary file is written, then renamed.
         stores: the present paths of the stores by the name of their source (``data.json``'s ``source``), if not
             those of the runs' configurations. Without its store a page has a note and no pictures of cases.
+        minutes: further minutes of annotation that the learning curve of rounds is asked for, above 0.
 
     Returns:
         `output`.
 
     Raises:
+        ConfigError: if the minutes are not above 0.
         RunError: if a run is absent, damaged or not tested, or the runs cannot be compared.
         DataError: if a pictured case or prediction is damaged, or the page cannot be written.
     """
+    require_minutes(minutes)
     all_runs = read_runs([Path(run) for run in runs])
     methods = group_methods(all_runs)
     store, store_note = _open_store(methods[0].runs[0], stores or {})
@@ -58,6 +65,7 @@ def write_report(runs: Sequence[Path], output: Path, *, stores: Mapping[str, Pat
         revisions=tabulate_revisions(methods, results),
         revision_bins=REVISION_BINS,
         budget=draw_budgets(points_of_methods(methods, results, {} if store is None else store.records)),
+        learning=learning_curves(methods, store, minutes),
         plots=gallery(methods, plots),
         scribbled=any(plot.supervision is not None for plot in plots),
         unseen=not any(plot.uid in (run.data.get("labelled") or {}) for plot in plots for run in all_runs),

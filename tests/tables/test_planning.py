@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from lesslabel.cli import main
-from lesslabel.studies.planning import plan
 from lesslabel.tables import add_results
 from lesslabel.tables.costs import RunCost, add_run_costs
+from lesslabel.tables.planning import plan
 
 MINUTES = (10.0, 20.0, 40.0, 80.0)
 

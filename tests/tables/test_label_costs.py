@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesslabel.data.case import IGNORE, Annotation, Effort, Kind
+from lesslabel.data.case import IGNORE, Annotation, Box, Effort, Kind
 from lesslabel.data.store import Store
 from lesslabel.data.view import VisibleAnnotation
 from lesslabel.studies import Costs
-from lesslabel.studies.labels import LabelCount, LabelCounter
+from lesslabel.tables.label_costs import LabelCount, LabelCounter
 
 
 def test_slices_and_patients_are_counted(store: Path) -> None:
@@ -44,6 +44,21 @@ def test_slices_that_nobody_looked_at_cost_nothing(store: Path, tmp_path: Path) 
     labels = np.zeros(copy.read("phantom001_ed").image.shape[1:], np.uint8)
     copy.add_annotation("phantom001_ed", "some", Annotation(labels, Kind.DENSE, covered_slices=(2,)))
     assert LabelCounter(Store(copy.path)).count({"phantom001_ed": (VisibleAnnotation("some"),)}).dense_slices == 1
+
+
+def test_a_slice_that_is_known_in_part_costs_its_share(store: Path, tmp_path: Path) -> None:
+    copy = Store(shutil.copytree(store, tmp_path / "store"))
+    labels = np.full(copy.read("phantom001_ed").image.shape[1:], IGNORE, np.uint8)
+    labels[:2, :16] = 1
+    drawn = Annotation(labels, Kind.DENSE, covered_slices=(0, 1), effort=Effort(active_s=120.0))
+    copy.add_annotation("phantom001_ed", "drawn", drawn)
+    counter, box = LabelCounter(Store(copy.path)), Box((0, 8, 0), (1, 16, 16))
+    assert counter.count({"phantom001_ed": (VisibleAnnotation("drawn"),)}).dense_slices == pytest.approx(1.0)
+    part = counter.count({"phantom001_ed": (VisibleAnnotation("drawn", (0,), (box,)),)})
+    assert part.dense_slices == pytest.approx(0.125)
+    assert part.timed_minutes == pytest.approx(0.25)
+    scribbled = counter.count({"phantom001_ed": (VisibleAnnotation("scribble", (0,), (box,)),)})
+    assert scribbled.scribbled_slices == pytest.approx(0.25)
 
 
 def test_minutes_follow_the_prices() -> None:
