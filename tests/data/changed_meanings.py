@@ -126,9 +126,10 @@ def change_series(folder: Path, field: str, value: str) -> None:
     for index, path in enumerate(sorted(folder.glob("*.dcm"))):
         file = pydicom.dcmread(path)
         own = values[index % len(values)]
-        setattr(file, field, own.split(",") if "," in own else own)
-        if field == "PixelRepresentation":
-            file.PixelRepresentation = int(own)
+        if field in ("PixelRepresentation", "BitsStored", "HighBit"):
+            setattr(file, field, int(own))
+        else:
+            setattr(file, field, own.split(",") if "," in own else own or None)
         file.save_as(path)
 
 
@@ -150,6 +151,8 @@ VALUES: dict[str, dict[str, tuple[str, ...]]] = {
         "pixdim 0": ("-1", "0", "1"),
         "sform_code": tuple("01234"),
         "qform_code": tuple("01234"),
+        "quatern_b": ("0", "0.5", "-1", "3"),
+        "pixdim 1": ("-1.5", "1.5"),
         "scl_slope": ("0", "1", "2", "-3", "0.5"),
         "scl_inter": ("0", "7", "-1024"),
         "intent_code": ("0", "1002", "1003", "1007"),
@@ -201,6 +204,11 @@ VALUES: dict[str, dict[str, tuple[str, ...]]] = {
         "InstanceNumber": ("1|2|3|4|5|6", "6|5|4|3|2|1", "3|1|6|2|5|4", "1", "10|20|30|40|50|60"),
         "PhotometricInterpretation": ("MONOCHROME1", "MONOCHROME2"),
         "PixelRepresentation": ("0", "1"),
+        "BitsStored": ("12", "16"),
+        "HighBit": ("11", "15"),
+        "PixelSpacing": ("", "1.5,1.25", "1,1|1,1.0001|1,1|1,1|1,1|1,1.5"),
+        "ImagePositionPatient": ("",),
+        "ImageOrientationPatient": ("", "1,0,0,0,1,0", "0,1,0,1,0,0"),
         "SliceThickness": ("1", "20"),
         "SpacingBetweenSlices": ("1", "-4"),
         "ImagerPixelSpacing": ("1,1",),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from lesslabel.data.formats.endings import has_ending
 from lesslabel.data.formats.nifti import NiftiVolume
-from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL
+from lesslabel.data.formats.tolerance import TOLERANCE_VOXEL, displacement_voxel
 from lesslabel.errors import DataError
 from lesslabel.files import require_regular
 
@@ -133,8 +134,9 @@ def _read_slice(path: Path) -> _Slice:
         if size > limit:
             raise DataError(f"{path}: header declares {size} pixels, the file holds at most {limit}; copy it again")
         _require_stated(path, reader)
+        _require_no_table(path)
         image = reader.Execute()
-        number = int(_element(image, _NUMBER) or 0)  # without numbers, places say the order
+        number = int(float(_element(image, _NUMBER) or 0))  # without numbers, places say the order
         series = image.GetMetaData(_SERIES).strip()
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[-200:]
@@ -167,6 +169,17 @@ def _require_stated(path: Path, reader: Any) -> None:
     stored, highest = _element(reader, _STORED), _element(reader, _HIGHEST)
     if stored and highest and int(highest) != int(stored) - 1:
         raise DataError(f"{path}: HighBit is {highest}, BitsStored is {stored}; export the series again")
+
+
+def _require_no_table(path: Path) -> None:
+    """Refuse values that a table changes, which GDCM passes over."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        for tag, pixels in ((b"\x28\x00\x00\x30", b"\xe0\x7f\x10\x00"), (b"\x00\x28\x30\x00", b"\x7f\xe0\x00\x10")):
+            if tag in content[: max(content.find(pixels), 0)]:
+                raise DataError(
+                    f"{path}: has a ModalityLUTSequence, which is not read; export the series with RescaleSlope and "
+                    "RescaleIntercept"
+                )
 
 
 def _require_whole(folder: Path) -> None:
@@ -207,15 +220,20 @@ def _require_single(path: Path, reader: Any) -> None:
 
 
 def _require_same_plane(first: _Slice, other: _Slice) -> None:
-    same = (
-        first.values.shape == other.values.shape
-        and np.allclose(first.spacing_mm, other.spacing_mm, rtol=1e-3)
-        and np.allclose(first.axes, other.axes, atol=1e-3)
-    )
-    if not same:
+    shape = (1, *first.values.shape)
+    same = first.values.shape == other.values.shape
+    if not same or not displacement_voxel(_in_plane(first), _in_plane(other), shape) <= TOLERANCE_VOXEL:
         raise DataError(
             f"{other.path}: another series, size or direction than {first.path.name}; keep one series in the folder"
         )
+
+
+def _in_plane(one: _Slice) -> NDArray[np.float64]:
+    """The affine (x, y, z, 1) of a slice about its first pixel; its third axis is the normal, of 1 mm."""
+    affine = np.eye(4)
+    affine[:3, :2] = one.axes * one.spacing_mm
+    affine[:3, 2] = np.cross(*one.axes.T)
+    return affine
 
 
 def _step_between(folder: Path, slices: Sequence[_Slice]) -> NDArray[np.float64]:

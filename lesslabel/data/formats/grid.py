@@ -183,7 +183,7 @@ def _other_place(image: NiftiVolume, other: NiftiVolume) -> DataError:
     away_voxel = displacement_voxel(image.affine, other.affine, image.array.shape[-3:])
     return DataError(
         f"{other.path}: affine differs from that of {image.path.name} by {away_voxel:.3g} voxels; resample it to the "
-        "image's grid or correct its header"
+        "image's grid, correct its header, or pass --same-grid if the voxels are in the image's order"
     )
 
 

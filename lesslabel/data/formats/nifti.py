@@ -107,7 +107,11 @@ def as_label_map(volume: NiftiVolume) -> NiftiVolume:
                 f"{volume.path}: {strange} label values are NaN or infinite; replace them (0 is background)"
             )
         if not meant.all():
-            raise DataError(f"{volume.path}: label values must be whole numbers; was it resampled with interpolation?")
+            first = float(values[~meant][0])
+            raise DataError(
+                f"{volume.path}: label values must be whole numbers, {first:.6g} is none; was it resampled with "
+                "interpolation?"
+            )
         values = whole.astype(np.int64)
     return replace(volume, array=values)
 

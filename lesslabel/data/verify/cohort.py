@@ -71,6 +71,7 @@ def check_cohort(
     """
     if len(cases) < 2:
         return
+    yield from check_names([case.uid for case in cases])
     yield from check_axes(cases)
     yield from check_spacings([case for case in cases if case.uid not in said])
     measured = [case for case in cases if len(case.quantiles) == len(channels)]
@@ -78,6 +79,16 @@ def check_cohort(
         shifted = {case.uid for case in measured if _order_of(case, measured) is not None}
         yield from check_channel_order(measured, channels)
         yield from check_scale([case for case in measured if case.uid not in shifted], channels)
+
+
+def check_names(uids: Sequence[str]) -> Iterator[Finding]:
+    """Are the names of cases different on every file system?"""
+    spelt: dict[str, str] = {}
+    for uid in uids:
+        if (other := spelt.setdefault(uid.casefold(), uid)) != uid:
+            problem = f"'{other}' and '{uid}' differ in capitals alone"
+            cause = "on Windows and on a Mac they are one file"
+            yield Finding.warning(uid, problem, cause, f"rename one of them and {PREPARE_AGAIN}")
 
 
 def check_axes(cases: Sequence[CaseMeasures]) -> Iterator[Finding]:

@@ -225,7 +225,7 @@ def test_a_mask_of_0_and_255_is_no_annotation(desk: Desk, allow_empty: bool) -> 
             "known nowhere but in the background (values 0 and 255; 255 = unknown); if it is a mask of 0 and 255, ",
         ),
         (fill(255.0), "known nowhere but in the background (values 255; 255 = unknown)"),
-        (fill(0.5), "label values must be whole numbers; was it resampled with interpolation?"),
+        (fill(0.5), "label values must be whole numbers, 0.5 is none; was it resampled with interpolation?"),
         (fill(0.0), "no label on slice 1, 3; draw it, or pass --allow-empty"),
         (fill(0.0, np.s_[..., 3]), "no label on slice 3; draw it"),
         (fill(255.0, np.s_[..., 1]), "no label on slice 1; draw it"),

@@ -205,3 +205,57 @@ class TestSeries:
         (tmp_path / "LICENSE").write_text("free", encoding="utf-8")
         (tmp_path / "notes").mkdir()
         np.testing.assert_array_equal(read_series(tmp_path).array, IMAGE)
+
+    @pytest.mark.parametrize("implicit", [True, False])
+    def test_values_that_a_table_changes_are_refused(self, tmp_path: Path, implicit: bool) -> None:
+        pydicom = pytest.importorskip("pydicom")
+        table = pydicom.Dataset()
+        table.LUTDescriptor, table.ModalityLUTType, table.LUTData = [2, 0, 16], "HU", b"\0\0\1\0"
+        replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
+        for path in tmp_path.glob("*.dcm"):
+            file = pydicom.dcmread(path)
+            file.ModalityLUTSequence = [table]
+            file.file_meta.TransferSyntaxUID = (
+                pydicom.uid.ImplicitVRLittleEndian if implicit else pydicom.uid.ExplicitVRLittleEndian
+            )
+            pydicom.dcmwrite(path, file, implicit_vr=implicit, little_endian=True)
+        with pytest.raises(DataError, match=r"\.dcm: has a ModalityLUTSequence, which is not read; export the series"):
+            read_series(tmp_path)
+
+    def test_a_table_among_the_pixels_is_none(self, tmp_path: Path) -> None:
+        image = np.full(IMAGE.shape, 0, np.int16)
+        image[:] = np.frombuffer(b"\x28\x00\x00\x30", np.int16)[np.arange(image.shape[2]) % 2]
+        replicas.write_series(tmp_path, image, replicas.CT_AFFINE)
+        np.testing.assert_array_equal(read_series(tmp_path).array, image)
+
+    def test_slices_of_nearly_the_same_size_go_by_the_share_of_a_voxel(self, tmp_path: Path) -> None:
+        pydicom = pytest.importorskip("pydicom")
+        replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
+        path = max(tmp_path.glob("*.dcm"))
+        file = pydicom.dcmread(path)
+        height, width = IMAGE.shape[1:]
+        first = [float(side) for side in file.PixelSpacing]
+        for share, fits in ((0.05, True), (0.2, False)):
+            file.PixelSpacing = [f"{side * (1 + share / max(height, width)):.8g}" for side in first]
+            file.save_as(path)
+            if fits:
+                np.testing.assert_array_equal(read_series(tmp_path).array, IMAGE)
+            else:
+                with pytest.raises(DataError, match="another series, size or direction"):
+                    read_series(tmp_path)
+
+    def test_a_number_with_a_point_is_a_number(self, tmp_path: Path) -> None:
+        replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
+        for path in tmp_path.glob("*.dcm"):
+            content = path.read_bytes()
+            element = b"\x20\x00\x13\x00"
+            start = content.index(element) + len(element)
+            size_at = start + (2 if content[start : start + 2] == b"IS" else 0)
+            length = int.from_bytes(content[size_at : size_at + (2 if size_at > start else 4)], "little")
+            begin = size_at + (2 if size_at > start else 4)
+            number = content[begin : begin + length].strip()
+            text = number + b".0"
+            text += b" " * (len(text) % 2)
+            size = len(text).to_bytes(begin - size_at, "little")
+            path.write_bytes(content[:size_at] + size + text + content[begin + length :])
+        np.testing.assert_array_equal(read_series(tmp_path).array, IMAGE)

@@ -92,6 +92,12 @@ def test_cases_alike_pass() -> None:
     assert problems([]) == []
 
 
+def test_names_that_differ_in_capitals_alone_are_named() -> None:
+    cases = cohort()
+    cases[1] = replace(cases[1], uid=cases[0].uid.upper())
+    assert problems(cases) == [f"{cases[1].uid}: '{cases[0].uid}' and '{cases[1].uid}' differ in capitals alone"]
+
+
 def test_another_plane_is_named() -> None:
     (said,) = problems(changed(2, affine=CORONAL))
     assert said.startswith("case2: axes (z, y, x) run to ASR (coronal slices) in 1 case (case2), to SAR (axial slices)")
