@@ -1,5 +1,6 @@
 """``lesslabel campaign``: strategies round by round as one study, and their comparison."""
 
+import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from lesslabel.errors import ConfigError
 from lesslabel.evaluation import MEAN_OVER_LABELS, compare
 from lesslabel.evaluation.statistics import holm
 from lesslabel.files import write_text
+from lesslabel.markdown import markdown_table, shown_p_value
 from lesslabel.runs.parsing import parse_run
 from lesslabel.runs.settings import settings_of
 from lesslabel.selection import STRATEGIES
@@ -159,8 +161,10 @@ def compare_strategies(folder: Path) -> pd.DataFrame:
 
 
 def write_campaign(folder: Path) -> None:
-    """Write ``campaign.csv`` and the picture ``campaign.svg``, Dice over minutes of annotation for each strategy."""
-    write_text(folder / "campaign.csv", compare_strategies(folder).to_csv(index=False, float_format="%.4g"))
+    """Write ``campaign.csv``, ``campaign.md`` for readers, and ``campaign.svg``, Dice over minutes of each strategy."""
+    compared = compare_strategies(folder)
+    write_text(folder / "campaign.csv", compared.to_csv(index=False, float_format="%.4g"))
+    write_text(folder / "campaign.md", _page(compared, _with_rounds(read_scores(folder))))
     series: dict[str, list[CurvePoint]] = {}
     for point in read_points(folder):
         match = _ROUND.match(point.series)
@@ -168,6 +172,35 @@ def write_campaign(folder: Path) -> None:
             series.setdefault(match[1], []).append(replace(point, series=match[1]))
     if any(len({point.minutes for point in points}) > 1 for points in series.values()):
         write_text(folder / "campaign.svg", draw_curves(series, "minutes") + "\n")
+
+
+def _page(compared: pd.DataFrame, scores: pd.DataFrame) -> str:
+    """The strategies, best first, with their Dice by round and the comparison with the baseline."""
+    rounds = sorted(scores["round"].unique())
+    cases = scores.groupby(["strategy", "round", "uid"])["dice"].mean()
+    by_round = cases.groupby(level=["strategy", "round"]).mean()
+    header = ["strategy", *(f"round {number:g}" for number in rounds), "mean", f"difference to {BASELINE}"]
+    header += ["p", "p, corrected", "probability of being better", "patients"]
+    rows = []
+    for row in compared.to_dict("records"):
+        own = [by_round.get((row["strategy"], number), math.nan) for number in rounds]
+        cells = [row["strategy"], *(f"{dice:.3f}" for dice in own), f"{row['dice']:.3f}"]
+        if math.isnan(row["difference"]):
+            cells += ["–"] * 5
+        else:
+            cells.append(f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]")
+            cells += [shown_p_value(row["p"]), shown_p_value(row["p_corrected"]), f"{row['probability']:.3f}"]
+            cells.append(f"{row['patients']:.0f}")
+        rows.append(cells)
+    return f"""# Strategies over all rounds
+
+Dice on the test part after each round, mean over labels, cases and random seeds. The difference is paired by patient,
+with its 95 % bootstrap interval; p is of the Wilcoxon signed-rank test, corrected after Holm for the number of
+strategies; the probability is the share of bootstrap samples of patients in which the strategy is better. All metrics
+of every round are in `table.md`.
+
+{markdown_table(header, rows)}
+"""
 
 
 def _recipe(campaign: Campaign, data: Mapping[str, Any], index: int) -> dict[str, Any]:
@@ -214,15 +247,17 @@ def _protocol(experiment: Path, campaign: Campaign, declaration: Mapping[str, An
     words = ["lesslabel", "campaign", f"experiments/{experiment.resolve().name}", "--config", campaign.config]
     words += [word for path in campaign.overlays for word in ("--overlay", path)]
     unit = AnnotationUnit.of(campaign.unit, campaign.patch_voxel)
+    configs = " and ".join([campaign.config, *campaign.overlays])
     words += ["--strategies", *campaign.strategies, "--rounds", str(campaign.rounds), "--budget", campaign.budget]
     words += unit.words() if unit.name != "slice" else []
+    words += ["--seeds", *map(str, campaign.seeds), "--checkpoint", campaign.checkpoint]
     return {
         "name": f"Campaign of {campaign.rounds} rounds by {len(campaign.strategies)} strategies",
         "data": declaration["store"],
-        "split": f"that of {campaign.config}, folds {', '.join(map(str, declaration['folds']))}",
+        "split": f"that of {configs}, folds {', '.join(map(str, declaration['folds']))}",
         "subset": f"{campaign.budget} of the training {unit.plural} a round",
         "seeds": list(campaign.seeds),
-        "iterations": f"those of {campaign.config}, in every round anew",
+        "iterations": f"those of {configs}, in every round anew",
         "checkpoint_rule": "last iteration"
         if campaign.checkpoint == "last"
         else "highest mean Dice on the validation part; never on test",

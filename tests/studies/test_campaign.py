@@ -63,7 +63,7 @@ def test_patches_are_chosen_in_every_round(supervised: Path, tmp_path: Path) -> 
         assert "--budget '30 min' --unit patch --patch-voxel 2 16 16 --split" in recipes[name]["steps"][0]
     protocol = module._protocol(tmp_path, patches, declare_campaign(patches))
     assert protocol["subset"] == "30 min of the training patches a round"
-    assert protocol["commands"][0].endswith("--unit patch --patch-voxel 2 16 16")
+    assert protocol["commands"][0].endswith("--unit patch --patch-voxel 2 16 16 --seeds 0 --checkpoint last")
     with pytest.raises(ConfigError, match="--patch-voxel Z Y X goes with --unit patch"):
         declare_campaign(Campaign(str(supervised), ["coreset"], unit="patch"))
 
@@ -144,6 +144,11 @@ def test_strategies_are_compared_over_all_rounds(folder: Path) -> None:
     assert table.loc["typiclust", "p_corrected"] == pytest.approx(2 * p)
     assert np.isnan(table.loc[BASELINE, "difference"])
     write_campaign(folder)
+    page = (folder / "campaign.md").read_text()
+    best, baseline, worst = (line for line in page.splitlines() if line.startswith(("| ty", "| fo", "| en")))
+    assert "| +0.050 [+0.050, +0.050] |" in best
+    assert "| -0.020 [-0.020, -0.020] |" in worst
+    assert baseline.endswith("| – | – | – | – | – |")
     assert (folder / "campaign.svg").read_text().count("<polyline") == 3
     assert {one.series for one in plan([folder])} == set(STRATEGY)
 
