@@ -4,6 +4,7 @@ from lesslabel.methods.adapt.adami import AdaMI
 from lesslabel.methods.adapt.cbmt import CBMT
 from lesslabel.methods.adapt.cpr import CPR
 from lesslabel.methods.adapt.dpl import DPL
+from lesslabel.methods.adapt.fsm import FSM
 from lesslabel.methods.adapt.prosfda import ProSFDA
 from lesslabel.methods.adapt.shot import SHOT
 from lesslabel.methods.adapt.tent import Tent
@@ -62,6 +63,7 @@ __all__ = [
     "DMSPS",
     "DPL",
     "DTC",
+    "FSM",
     "MMIIS",
     "SHOT",
     "URPC",

@@ -26,6 +26,7 @@ from lesslabel.methods import (
     DMSPS,
     DPL,
     DTC,
+    FSM,
     SHOT,
     URPC,
     USTM,
@@ -192,6 +193,7 @@ ROWS = [
     ),
     Row("uncertain-da", lambda shape: UncertainDA(CLASSES, network=shape), ()),
     Row("prosfda", lambda shape: ProSFDA(CLASSES, prompt_share=0.0, network=shape), ()),
+    Row("fsm", lambda shape: FSM(CLASSES, generation_steps=3, network=shape), ()),
 ]
 MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
 MIXED_SLICES = [
