@@ -1,6 +1,7 @@
 """Training methods: one file for each paper, with one base class."""
 
 from lesslabel.methods.adapt.adami import AdaMI
+from lesslabel.methods.adapt.adapt_seg import AdaptSeg
 from lesslabel.methods.adapt.cbmt import CBMT
 from lesslabel.methods.adapt.cpr import CPR
 from lesslabel.methods.adapt.dpl import DPL
@@ -69,6 +70,7 @@ __all__ = [
     "URPC",
     "USTM",
     "AdaMI",
+    "AdaptSeg",
     "AlternateTeachers",
     "BidirectionalCopyPaste",
     "ClickMaps",
