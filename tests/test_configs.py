@@ -43,6 +43,11 @@ PREPARE = {
     ),
     "drive": lambda raw: (None, ["folder", str(replicas_public.vessels(raw)), "--labels", "1=vessel"]),
     "phantom": lambda _: (None, ["phantom", "-", "--cases", "12", "--size", "32", "--depth", "3"]),
+    # three patients of each centre, the fewest of a split inside them
+    "two_hospitals": lambda _: (
+        None,
+        ["phantom", "-", "--cases", "12", "--centres", "2", "--size", "32", "--depth", "3"],
+    ),
 }
 
 

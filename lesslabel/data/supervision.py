@@ -33,8 +33,8 @@ def assign_supervision(
         Annotations by uid, best first; a case without an entry is unlabelled.
 
     Raises:
-        ConfigError: if an annotation exists in no training case, the order does not list enough of the patients, or a
-            queue holds a slice that no training case has annotated.
+        ConfigError: if an annotation exists in no training case, a centre has no training case, the order does not list
+            enough of the patients, or a queue holds a slice that no training case has annotated.
     """
     shown: dict[str, list[VisibleAnnotation]] = {}
     left = {record.uid: frozenset(range(record.depth)) for record in records}
@@ -61,7 +61,13 @@ def assign_supervision(
 
 
 def _holders(supervision: Supervision, records: Sequence[CaseRecord]) -> list[CaseRecord]:
-    """The training cases that have the annotation."""
+    """The training cases of the centres that have the annotation."""
+    centres = {record.centre for record in records}
+    for centre in sorted(set(supervision.centres or ()) - centres):
+        others = ", ".join(sorted(centres - {""})) or "none"
+        raise ConfigError(f"view.supervision: no training case is of centre '{centre}'; their centres are {others}")
+    if supervision.centres is not None:
+        records = [record for record in records if record.centre in supervision.centres]
     holders = [record for record in records if supervision.annotation in record.annotation_names]
     if not holders and supervision.patients != 0:
         known = sorted({name for record in records for name in record.annotation_names})

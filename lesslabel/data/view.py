@@ -22,12 +22,15 @@ class Supervision:
             budget, so that the choice of patients is fixed.
         queue: file of a queue (`lesslabel.data.queue`): the annotation is used only on its slices, cases and patches
             and is hidden elsewhere. Empty uses all.
+        centres: hospitals whose cases the annotation may supervise; None means all. The cases of the others, if nothing
+            else supervises them, are unlabelled.
     """
 
     annotation: str
     patients: int | None = None
     order: str = ""
     queue: str = ""
+    centres: list[str] | None = None
 
     def __post_init__(self) -> None:
         if self.patients is not None and self.patients < 0:

@@ -1,9 +1,11 @@
 """Training methods: one file for each paper, with one base class."""
 
 from lesslabel.methods.adapt.adami import AdaMI
+from lesslabel.methods.adapt.adapt_seg import AdaptSeg
 from lesslabel.methods.adapt.cbmt import CBMT
 from lesslabel.methods.adapt.cpr import CPR
 from lesslabel.methods.adapt.dpl import DPL
+from lesslabel.methods.adapt.fsm import FSM
 from lesslabel.methods.adapt.prosfda import ProSFDA
 from lesslabel.methods.adapt.shot import SHOT
 from lesslabel.methods.adapt.tent import Tent
@@ -62,11 +64,13 @@ __all__ = [
     "DMSPS",
     "DPL",
     "DTC",
+    "FSM",
     "MMIIS",
     "SHOT",
     "URPC",
     "USTM",
     "AdaMI",
+    "AdaptSeg",
     "AlternateTeachers",
     "BidirectionalCopyPaste",
     "ClickMaps",

@@ -73,6 +73,25 @@ class Teacher(nn.Module):
                 statistic.copy_(current)
 
 
+class FrozenCopy(Teacher):
+    """A network as training found it: it never learns, and predicts as in evaluation, whatever mode the method is in.
+
+    Methods that adapt a trained network keep the source's model in it.
+
+    Args:
+        network: the network that it is a copy of.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "FrozenCopy":  # noqa: ARG002  the mode of the method does not matter
+        """Stay in evaluation."""
+        super().train(False)
+        return self
+
+
 def with_copies(weights: Mapping[str, Tensor], copy: str) -> Mapping[str, Tensor]:
     """Complete the weights of a method by those of a `Teacher` that starts as a copy of its network.
 

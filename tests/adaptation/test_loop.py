@@ -116,6 +116,7 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "CPR",
         "UncertainDA",
         "ProSFDA",
+        "FSM",
     ]
     assert [rival for rival, scores in dice.items() if scores == dice["none"]] == ["none"]
 

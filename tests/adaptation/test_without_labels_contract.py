@@ -69,6 +69,7 @@ ROWS = [
     Row("cpr", ((of_two_networks, "DMPLS has other networks than CPR"),)),
     Row("uncertain-da", ((of_two_networks, "DMPLS has other networks than UncertainDA"),)),
     Row("prosfda", ((of_two_networks, "DMPLS has other networks than ProSFDA"),)),
+    Row("fsm", ((of_two_networks, "DMPLS has other networks than FSM"),)),
 ]
 
 every_adaptation = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

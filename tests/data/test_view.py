@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,19 @@ def test_budget_takes_the_first_training_patients_that_have_the_annotation(tmp_p
     order = write_order(tmp_path, "elsewhere", "p4", "p3", "p1", "p0", "p2")
     view = View([Supervision("dense", 2, order)])
     assert assign(view, records) == dict.fromkeys(["p1_a", "p1_b", "p3_a", "p3_b"], "dense")
+
+
+def test_an_entry_of_some_centres_leaves_the_cases_of_the_others_unlabelled(tmp_path: Path) -> None:
+    records = [replace(one, centre="north" if one.patient in ("p0", "p2") else "east") for one in training(4)]
+    north = ["p0_a", "p0_b", "p2_a", "p2_b"]
+    assert assign(View([Supervision("dense", centres=["north"])]), records) == dict.fromkeys(north, "dense")
+    both = View([Supervision("dense", centres=["north"]), Supervision("scribble")])
+    others = dict.fromkeys(["p1_a", "p1_b", "p3_a", "p3_b"], "scribble")
+    assert assign(both, records) == dict.fromkeys(north, "dense") | others
+    one = View([Supervision("dense", 1, write_order(tmp_path, "p1", "p2", "p0"), centres=["north"])])
+    assert assign(one, records) == dict.fromkeys(["p2_a", "p2_b"], "dense")
+    with pytest.raises(ConfigError, match="no training case is of centre 'south'; their centres are east, north"):
+        assign(View([Supervision("dense", centres=["north", "south"])]), records)
 
 
 def test_few_dense_then_scribbles_then_nothing(tmp_path: Path) -> None:

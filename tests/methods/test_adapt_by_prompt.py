@@ -1,4 +1,4 @@
-"""ProSFDA: the exchange of styles and the distance of statistics by NumPy, the order of the stages, and the prompt."""
+"""ProSFDA: the exchange of styles by NumPy, statistics by hand, the order of the stages, and the prompt."""
 
 from types import SimpleNamespace
 
@@ -11,8 +11,8 @@ from torch import nn
 from lesslabel.data.case import Kind
 from lesslabel.errors import ConfigError
 from lesslabel.methods import ProSFDA, Supervised
-from lesslabel.methods.adapt.prosfda import distances_of_statistics
 from lesslabel.methods.fourier import low_frequencies_of
+from lesslabel.methods.statistics import differences_of_statistics
 from lesslabel.networks import UNet
 
 SHAPE = UNet(channels=(4, 8))
@@ -45,18 +45,18 @@ def test_without_periods_only_the_size_of_the_mean_is_exchanged() -> None:
     torch.testing.assert_close(low_frequencies_of(image, style, 0.0), image - image.mean() + style.mean())
 
 
-def test_distances_of_statistics_by_hand() -> None:
+def test_differences_of_statistics_by_hand() -> None:
     layer = nn.BatchNorm2d(2).eval()
     assert layer.running_mean is not None
     assert layer.running_var is not None
     layer.running_mean.copy_(torch.tensor([1.0, 0.0]))
     layer.running_var.copy_(torch.tensor([4.0, 1.0]))
     given = torch.tensor([[[[0.0, 2.0]], [[1.0, 1.0]]]])  # means 1 and 1, variances 2 and 0
-    with distances_of_statistics(layer, 0.5) as distances:
+    with differences_of_statistics(layer) as differences:
         layer(given)
         layer(given)
     layer(given)
-    assert [float(one) for one in distances] == pytest.approx([(0 + 1) / 2 + 0.5 * (2 + 1) / 2] * 2)
+    assert [(mean.tolist(), variance.tolist()) for mean, variance in differences] == [([0.0, 1.0], [-2.0, -1.0])] * 2
 
 
 def test_the_prompt_learns_first_and_moves_the_images_to_the_source() -> None:

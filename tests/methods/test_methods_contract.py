@@ -26,10 +26,12 @@ from lesslabel.methods import (
     DMSPS,
     DPL,
     DTC,
+    FSM,
     SHOT,
     URPC,
     USTM,
     AdaMI,
+    AdaptSeg,
     AlternateTeachers,
     BidirectionalCopyPaste,
     CrossConsistency,
@@ -180,6 +182,7 @@ ROWS = [
         lambda shape: Omni(CLASSES, threshold=0.35, network=shape),
         ("cross_entropy", "dice", "partial_cross_entropy"),
     ),
+    Row("adapt-seg", lambda shape: AdaptSeg(CLASSES, network=shape), ("cross_entropy", "dice")),
     Row("tent", lambda shape: Tent(CLASSES, network=shape), ()),
     Row("adami", lambda shape: AdaMI(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
     Row("shot", lambda shape: SHOT(CLASSES, class_shares=[0.9, 0.07, 0.03], network=shape), ()),
@@ -192,6 +195,7 @@ ROWS = [
     ),
     Row("uncertain-da", lambda shape: UncertainDA(CLASSES, network=shape), ()),
     Row("prosfda", lambda shape: ProSFDA(CLASSES, prompt_share=0.0, network=shape), ()),
+    Row("fsm", lambda shape: FSM(CLASSES, generation_steps=3, network=shape), ()),
 ]
 MIXED = [Kind.DENSE, Kind.SCRIBBLE, Kind.NONE]
 MIXED_SLICES = [

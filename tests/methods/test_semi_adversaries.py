@@ -1,4 +1,4 @@
-"""DAN, the entropy adversary and SASSNet: what the discriminator sees, and what each side wants."""
+"""DAN, the entropy adversary, SASSNet and AdaptSeg: what the discriminator sees, and what each side wants."""
 
 import math
 
@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader
 from lesslabel.data.case import Kind
 from lesslabel.errors import ConfigError
 from lesslabel.losses import level_sets
-from lesslabel.methods import DAN, EntropyAdversary, SASSNet
+from lesslabel.methods import DAN, AdaptSeg, EntropyAdversary, SASSNet
 from lesslabel.networks import UNet
 
 MIXED = [Kind.DENSE, Kind.NONE, Kind.SCRIBBLE, Kind.NONE]
-ADVERSARIES = [DAN, EntropyAdversary, SASSNet]
+ADVERSARIES = [DAN, EntropyAdversary, SASSNet, AdaptSeg]
 every_adversary = pytest.mark.parametrize("kind", ADVERSARIES)
 
 
@@ -40,7 +40,7 @@ class Scores(nn.Module):
 @every_adversary
 @torch.no_grad()
 def test_the_network_wants_unlabelled_samples_to_be_taken_for_labelled(kind) -> None:
-    method = make(kind, adversarial_weight=2.0)
+    method = make(kind, adversarial_weight=2.0, ramp_iterations=None)
     method.discriminator = Scores(1.0, -2.0)
     # −ln sigmoid(s), the mean of two unlabelled samples
     expected = 2.0 * math.exp(-5) * np.mean([math.log(1 + math.exp(-1.0)), math.log(1 + math.exp(2.0))])
@@ -67,6 +67,16 @@ def test_dan_judges_probabilities_beside_the_image() -> None:
     seen = make(DAN).evidence(image, logits)
     assert torch.equal(seen[:, CLASSES:], image)
     torch.testing.assert_close(seen[:, :CLASSES].sum(1), torch.ones(2, 4, 4))
+
+
+@torch.no_grad()
+def test_adapt_seg_judges_probabilities_alone_and_at_once_in_full() -> None:
+    image, logits = torch.randn(2, 1, 4, 4), torch.tensor([0.5, 0.25, 0.25]).log().view(1, 3, 1, 1).expand(2, 3, 4, 4)
+    method = make(AdaptSeg)
+    torch.testing.assert_close(method.evidence(image, logits), logits.exp())
+    method.discriminator = Scores(1.0, -2.0)
+    expected = 0.001 * np.mean([math.log(1 + math.exp(-1.0)), math.log(1 + math.exp(2.0))])
+    assert float(method.losses(batch_of(MIXED))["adversarial"]) == pytest.approx(expected, rel=1e-5)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from lesslabel.adaptation.without_labels.batch_statistics import BatchStatistics
 from lesslabel.adaptation.without_labels.cbmt import CBMTAdaptation
 from lesslabel.adaptation.without_labels.cpr import CPRAdaptation
 from lesslabel.adaptation.without_labels.dpl import DPLAdaptation
+from lesslabel.adaptation.without_labels.fsm import FSMAdaptation
 from lesslabel.adaptation.without_labels.histogram_matching import HistogramMatching
 from lesslabel.adaptation.without_labels.not_adapted import NotAdapted
 from lesslabel.adaptation.without_labels.prosfda import ProSFDAAdaptation
@@ -24,6 +25,7 @@ __all__ = [
     "CBMTAdaptation",
     "CPRAdaptation",
     "DPLAdaptation",
+    "FSMAdaptation",
     "HistogramMatching",
     "NotAdapted",
     "ProSFDAAdaptation",
@@ -47,6 +49,7 @@ ADAPTATIONS: Mapping[str, type[Adaptation]] = {
         CPRAdaptation,
         UncertainDAAdaptation,
         ProSFDAAdaptation,
+        FSMAdaptation,
     )
 }
 """All adaptations without labels by their name in ``--without-labels``."""

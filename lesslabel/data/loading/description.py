@@ -66,7 +66,9 @@ def describe_overlays(overlays: Sequence[AnnotationFolder]) -> list[dict[str, An
 
 
 def _describe_supervision(entry: Supervision) -> dict[str, Any]:
-    described = {"annotation": entry.annotation, "patients": entry.patients, "order": entry.order}
+    described: dict[str, Any] = {"annotation": entry.annotation, "patients": entry.patients, "order": entry.order}
     if entry.queue:
         described |= {"queue": entry.queue, "queue_sha256": read_queue(Path(entry.queue)).sha256}
+    if entry.centres is not None:
+        described["centres"] = entry.centres
     return described

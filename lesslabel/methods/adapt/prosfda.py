@@ -1,16 +1,13 @@
 """ProSFDA: a learned addition makes new images look as the source's, then the network learns from its labels."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from lesslabel.data.batch import Batch
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.errors import ConfigError
 from lesslabel.losses import hard_label, partial_cross_entropy
 from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checkpoints import with_own_parts
@@ -18,7 +15,8 @@ from lesslabel.methods.checks import require_at_least, require_not_negative, req
 from lesslabel.methods.fourier import low_frequencies_of
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.methods.teacher import Teacher, with_copies
+from lesslabel.methods.statistics import differences_of_statistics, require_batch_normalisation
+from lesslabel.methods.teacher import FrozenCopy, with_copies
 from lesslabel.networks import Network, UNet, UShaped, encoder_maps
 from lesslabel.networks.layers import LINEAR_MODE
 
@@ -80,21 +78,14 @@ class ProSFDA(SegmentationMethod):
         require_at_least(1, prompt_side=prompt_side)
         require_not_negative(variance_weight=variance_weight, alignment_weight=alignment_weight)
         self.network = self.build_network()
-        self.source = Teacher(self.network)  # never updated
+        self.source = FrozenCopy(self.network)
         self.prompt = nn.Parameter(torch.zeros(1, in_channels, *[prompt_side] * network.dimensions))
         self.prompt_share, self.style_share = prompt_share, style_share
         self.variance_weight, self.alignment_weight = variance_weight, alignment_weight
 
-    def train(self, mode: bool = True) -> "ProSFDA":
-        """Set the mode of every layer except the source's, which predicts as in evaluation."""
-        super().train(mode)
-        self.source.eval()
-        return self
-
     def before_training(self, data: SegmentationDataModule, *, resumed: bool) -> None:  # noqa: ARG002  not read
         """Refuse a network without batch normalisation."""
-        if not any(isinstance(module, _BatchNorm) for module in self.network.encoder.modules()):
-            raise ConfigError("ProSFDA needs a network with batch normalisation in its encoder; choose another method")
+        require_batch_normalisation(self.network.encoder, "ProSFDA")
 
     def complete_weights(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Keep the network that training starts from as the source; the prompt starts as 0."""
@@ -113,8 +104,9 @@ class ProSFDA(SegmentationMethod):
         """Compute the loss of the prompt, and after its share of the run those of the network."""
         image, source = batch["image"], self.source.network
         assert isinstance(source, UShaped)
-        with distances_of_statistics(source.encoder, self.variance_weight) as distances:
+        with differences_of_statistics(source.encoder) as differences:
             answer = source(self.prompted(image, self.prompt))
+        distances = [mean.abs().mean() + self.variance_weight * variance.abs().mean() for mean, variance in differences]
         terms = {"statistics": torch.stack([0.0 * self.prompt.sum(), *distances]).sum()}
         if self.progress >= self.prompt_share:
             label, prompt = hard_label(answer), self.prompt.detach()
@@ -127,24 +119,3 @@ class ProSFDA(SegmentationMethod):
             terms["cross_entropy"] = partial_cross_entropy(logits[0], label) + partial_cross_entropy(logits[1], label)
             terms["alignment"] = self.alignment_weight * alignment.float()
         return terms
-
-
-@contextmanager
-def distances_of_statistics(module: nn.Module, variance_weight: float) -> Iterator[list[Tensor]]:
-    """Collect, while the block runs, how far each layer of batch normalisation is from its running statistics."""
-    distances: list[Tensor] = []
-
-    def compare(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-        assert isinstance(layer, _BatchNorm)
-        assert layer.running_mean is not None
-        assert layer.running_var is not None
-        variance, mean = torch.var_mean(given[0].float().transpose(0, 1).flatten(1), dim=1)
-        means, variances = (mean - layer.running_mean).abs().mean(), (variance - layer.running_var).abs().mean()
-        distances.append(means + variance_weight * variances)
-
-    hooks = [one.register_forward_pre_hook(compare) for one in module.modules() if isinstance(one, _BatchNorm)]
-    try:
-        yield distances
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -13,7 +13,7 @@ from lesslabel.methods.checks import require_at_least, require_not_negative, req
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.perturb import drop_channels
-from lesslabel.methods.teacher import Teacher, with_copies
+from lesslabel.methods.teacher import FrozenCopy, with_copies
 from lesslabel.networks import Network, UNet, UShaped, drawn_anew
 
 
@@ -80,7 +80,7 @@ class UncertainDA(SegmentationMethod):
         require_at_least(1, heads=heads)
         drop_channels([], dropout)  # checks it
         self.network = self.build_network()
-        self.source = Teacher(self.network)  # never updated
+        self.source = FrozenCopy(self.network)
         self.heads = nn.ModuleList(drawn_anew(self.network.head) for _ in range(heads))
         self.network.head.requires_grad_(False)
         self.pseudo_label_weight = pseudo_label_weight
@@ -88,12 +88,6 @@ class UncertainDA(SegmentationMethod):
         self.uncertainty_weight = uncertainty_weight
         self.label_share = label_share
         self.dropout = dropout
-
-    def train(self, mode: bool = True) -> "UncertainDA":
-        """Set the mode of every layer except the source's, which predicts as in evaluation."""
-        super().train(mode)
-        self.source.eval()
-        return self
 
     def complete_weights(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Keep the network that training starts from as the source; the further heads start at random."""
