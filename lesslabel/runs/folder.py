@@ -47,6 +47,7 @@ _DATA_OF_A_RUN = {
     "parts": "the division into training, validation and test",
     "labelled": "the labels that the run may see",
     "labelled_slices": "the slices whose labels the run may see",
+    "labelled_patches": "the patches whose labels the run may see",
     "overlays": "the annotations laid over the store",
 }
 

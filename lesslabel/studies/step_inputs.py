@@ -145,6 +145,8 @@ def _describe_shown(data: SegmentationDataModule) -> dict[str, Any]:
         return _describe(data)
     described = data.describe()
     shown: dict[str, Any] = {key: described.get(key) for key in ("labelled", "labelled_slices")}
+    if "labelled_patches" in described:
+        shown["labelled_patches"] = described["labelled_patches"]
     return {**_describe(data), **shown, "overlays": [each["sha256"] for each in described.get("overlays", [])]}
 
 

@@ -185,10 +185,21 @@ def shown_labels(data: Mapping[str, Any]) -> dict[str, list[VisibleAnnotation]]:
     for uid, names in (data.get("labelled") or {}).items():
         for name in [name for name in str(names).split(" + ") if name not in pseudo]:
             of_case = slices.get(uid, {}).get(name)
-            boxes = [Box((z, y, x), (d, h, w)) for z, y, x, d, h, w in patches.get(uid, {}).get(name, ())]
-            entry = VisibleAnnotation(name, None if of_case is None else tuple(of_case), tuple(boxes) or None)
-            shown.setdefault(str(uid), []).append(entry)
+            boxes = tuple(Box((z, y, x), (d, h, w)) for z, y, x, d, h, w in patches.get(uid, {}).get(name, ()))
+            shown.setdefault(str(uid), []).extend(_shown(name, of_case, boxes))
     return shown
+
+
+def _shown(name: str, slices: Sequence[int] | None, boxes: tuple[Box, ...]) -> Iterator[VisibleAnnotation]:
+    """An annotation of a case: the slices of which patches are shown, and those that are shown as a whole."""
+    if slices is None:
+        yield VisibleAnnotation(name, None, None)
+        return
+    in_part = {index for box in boxes for index in box.slices}
+    if boxes:
+        yield VisibleAnnotation(name, tuple(index for index in slices if index in in_part), boxes)
+    if whole := tuple(index for index in slices if index not in in_part):
+        yield VisibleAnnotation(name, whole, None)
 
 
 def _count(rounds: Sequence[Round]) -> int:

@@ -82,6 +82,20 @@ def test_every_strategy_ranks_patches_round_by_round(name: str) -> None:
     assert rank_queue(images(), data_of(), strategy, 5, unit=PATCHES, previous=everything) == everything
 
 
+def test_slices_beside_patches_of_one_annotation_are_whole() -> None:
+    from lesslabel.tables.planning import shown_labels
+
+    data = {
+        "labelled": {"a": "dense"},
+        "labelled_slices": {"a": {"dense": [0, 1, 5, 6]}},
+        "labelled_patches": {"a": {"dense": [[0, 0, 0, 2, 4, 4]]}},
+    }
+    in_part, whole = shown_labels(data)["a"]
+    assert (in_part.slices, whole.slices) == ((0, 1), (5, 6))
+    assert in_part.boxes == (Box((0, 0, 0), (2, 4, 4)),)
+    assert whole.boxes is None
+
+
 def test_a_patch_costs_its_share_of_the_slices_it_touches() -> None:
     cost = AnnotationCost(first_minutes=6.0, further_minutes=2.0)
     assert cost.minutes(["p", "p", "q"], (), [Work(4, 0.5), Work(4, 0.5), Work()]) == [6.0, 4.0, 6.0]

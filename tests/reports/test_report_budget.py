@@ -115,6 +115,16 @@ def test_the_budget_of_a_run_counts_slices_that_people_annotated(make_run, store
     assert annotated_percent(read_run(make_run("c", data={"labelled": {}})), records) == 0.0
 
 
+def test_a_slice_of_which_patches_are_annotated_counts_as_their_share(make_run, store):
+    records = Store(store).records
+    _, height, width = records["t1"].shape
+    patches = {"t1": {"dense": [[0, 0, 0, 1, height // 2, width], [0, height // 2, 0, 1, 1, width]]}}
+    share = (height // 2 + 1) / height
+    run = read_run(make_run("a", data=shown_in_part(labelled_patches=patches)))
+    assert annotated_percent(run, records) == pytest.approx(100 * (4 + share + 1) / 16)
+    assert run.patch_cost == {"dense": 2}
+
+
 def test_a_budget_that_was_not_recorded_is_unknown(make_run, store):
     records = Store(store).records
     assert annotated_percent(read_run(make_run("a", data={"parts": {}})), records) is None

@@ -70,6 +70,39 @@ def test_what_is_no_series_of_rounds_has_no_curve(report, rounds, make_run, stor
     assert not shown(report(rounds[:2], tmp_path / "report.html"))
 
 
+def test_series_of_one_name_are_told_apart(report, rounds, make_run, store, tmp_path):
+    others = []
+    for name, slices in ROUNDS.items():
+        data = {"labelled": {"t0": "dense"}, "labelled_slices": {"t0": {"dense": list(slices)}}}
+        dice = dict.fromkeys(("p1_ED", "p2_ED", "p3_ED"), (DICE[name],) * 3)
+        others.append(make_run(f"large-{name}", store=store, data=data, dice=dice, model={"lr": 0.02}))
+    page = report([*rounds, *others], tmp_path / "report.html")
+    titles = [label for label in page.attributes("aria-label") if label.startswith("Learning curve of")]
+    assert titles == ["Learning curve of pCE · first", "Learning curve of pCE · large-first"]
+
+
+def test_other_patches_of_the_same_slices_do_not_grow(report, rounds, make_run, store, tmp_path):
+    runs = []
+    for name, boxes in {"a": [[0, 0, 0, 1, 2, 2]], "b": [[0, 2, 2, 1, 2, 2], [1, 0, 0, 1, 2, 2]]}.items():
+        slices = sorted({z for z, *_ in boxes})
+        data = {
+            "labelled": {"t0": "dense"},
+            "labelled_slices": {"t0": {"dense": slices}},
+            "labelled_patches": {"t0": {"dense": boxes}},
+        }
+        dice = dict.fromkeys(("p1_ED", "p2_ED", "p3_ED"), (0.6,) * 3)
+        runs.append(make_run(name, store=store, data=data, dice=dice))
+    assert not shown(report([*runs, rounds[3]], tmp_path / "report.html"))
+
+
+def test_one_patient_has_no_curve(report, make_run, store, tmp_path):
+    runs = []
+    for name, slices in ROUNDS.items():
+        data = {"labelled": {"t0": "dense"}, "labelled_slices": {"t0": {"dense": list(slices)}}}
+        runs.append(make_run(name, store=store, data=data, dice={"p1_ED": (DICE[name],) * 3}))
+    assert not shown(report(runs, tmp_path / "report.html"))
+
+
 def test_without_the_labels_the_page_stands_without_the_curve(report, rounds, store, tmp_path):
     (store / "cases.csv").write_text((store / "cases.csv").read_text().replace("\nt0,", "\ns0,"))
     assert not shown(report(rounds, tmp_path / "report.html"))

@@ -37,7 +37,9 @@ def test_another_store_is_refused_for_testing(plain_run, phantom_store, capsys):
     assert "the content of the store changed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("key", ["data_hash", "label_names", "parts", "labelled"])
+@pytest.mark.parametrize(
+    "key", ["data_hash", "label_names", "parts", "labelled", "labelled_slices", "labelled_patches"]
+)
 def test_each_part_of_the_data_is_compared(key, plain_run):
     folder = RunFolder(plain_run)
     recorded = json.loads(folder.data.read_text())

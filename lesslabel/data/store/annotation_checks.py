@@ -76,6 +76,18 @@ def unlabelled_boxes(labels: NDArray[np.uint8], asked: Sequence[Box]) -> list[Bo
     return [box for box in asked if not labelled[box.subvolume].any()]
 
 
+def _may_be_patches(annotation: Annotation) -> bool:
+    """Whether patches of stated slices may have been asked for, with nothing to mark inside.
+
+    What is unknown around patches reaches the edges of its slice; an object in a mask of 0 and 255 seldom does.
+    """
+    if annotation.covered_slices is None:
+        return False
+    unknown = annotation.labels == IGNORE
+    at_edges = unknown[:, [0, -1]].any(axis=(1, 2)) | unknown[:, :, [0, -1]].any(axis=(1, 2))
+    return bool((at_edges | ~unknown.any(axis=(1, 2))).all())
+
+
 def _check_labels(uid: str, name: str, annotation: Annotation, codes: Collection[int]) -> Iterator[Finding]:
     found = set(np.flatnonzero(np.bincount(annotation.labels.reshape(-1), minlength=IGNORE + 1)).tolist())
     unknown = sorted(found - {0, IGNORE, *codes})
@@ -87,8 +99,7 @@ def _check_labels(uid: str, name: str, annotation: Annotation, codes: Collection
     if not known.size:
         fix = f"annotate it, or leave the annotation out, and {PREPARE_AGAIN}"
         yield Finding.error(uid, f"every voxel of '{name}' is unknown", "an empty file was exported", fix)
-    elif annotation.kind is Kind.DENSE and annotation.covered_slices is None and is_mask(annotation.labels):
-        # of stated slices, patches may have been asked for in which there was nothing to mark
+    elif annotation.kind is Kind.DENSE and is_mask(annotation.labels) and not _may_be_patches(annotation):
         problem = f"'{name}' holds nothing but 0 and {IGNORE}, which is background and unknown"
         fix = f"save the mask as 0 and 1, or leave the annotation out, and {PREPARE_AGAIN}"
         yield Finding.error(uid, problem, f"a mask of 0 and {IGNORE} was taken for a label map", fix)

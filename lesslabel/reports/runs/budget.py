@@ -9,6 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from lesslabel.data.store import CaseRecord
+from lesslabel.data.view import VisibleAnnotation
 from lesslabel.evaluation import MEAN_OVER_LABELS, summarise
 from lesslabel.reports.drawing.svg import (
     METHOD_COLOURS,
@@ -26,6 +27,7 @@ from lesslabel.reports.runs.read import Run
 from lesslabel.reports.runs.results import Estimate, Results
 from lesslabel.reports.runs.words import number, span
 from lesslabel.tables import read_scores
+from lesslabel.tables.planning import shown_labels
 
 _BUDGET = re.compile(r",?\s*(\d+(?:\.\d+)?)\s?%")
 _WIDTH, _HEIGHT = 720.0, 340.0
@@ -84,8 +86,8 @@ def annotated_percent(run: Run, records: Mapping[str, CaseRecord]) -> float | No
     uids = run.training_cases
     if not uids or "labelled" not in run.data or not uids <= records.keys():
         return None
-    pseudo = {str(overlay["annotation"]) for overlay in run.data.get("overlays") or ()}
-    annotated = sum(_annotated_slices(run, uid, records[uid].depth, pseudo) for uid in uids)
+    shown = shown_labels(run.data)
+    annotated = sum(_annotated_slices(shown.get(uid, ()), records[uid].shape) for uid in uids)
     return 100.0 * annotated / sum(records[uid].depth for uid in uids)
 
 
@@ -147,12 +149,18 @@ def draw_budgets(points: Sequence[BudgetPoint]) -> BudgetChart | None:
     return BudgetChart(chart, legend, any(point.percent is None for point in points))
 
 
-def _annotated_slices(run: Run, uid: str, depth: int, pseudo: set[str]) -> int:
-    in_part = run.labelled_slices.get(uid, {})
-    names = {name for name in run.labelled.get(uid, "").split(" + ") if name} - pseudo
-    if names - in_part.keys():
-        return depth  # a whole case
-    return len({index for name in names for index in in_part[name]})
+def _annotated_slices(entries: Sequence[VisibleAnnotation], shape: tuple[int, int, int]) -> float:
+    """The slices of a case that people annotated; one of which patches are annotated counts as their share of it."""
+    depth, height, width = shape
+    if any(entry.slices is None for entry in entries):
+        return depth
+    shares: dict[int, float] = {}
+    for entry in entries:
+        for index in entry.slices or ():
+            areas = [box.size[1] * box.size[2] for box in entry.boxes or () if index in box.slices]
+            share = 1.0 if entry.boxes is None else sum(areas) / (height * width)
+            shares[index] = max(shares.get(index, 0.0), share)
+    return sum(shares.values())
 
 
 def _dice_scale(points: Sequence[BudgetPoint]) -> Scale:

@@ -20,6 +20,8 @@ from lesslabel.tables.planning import Plan, Round, plan_series, shown_labels, wi
 
 _WIDTH, _HEIGHT = 720.0, 340.0
 _POINTS = 120
+_FEWEST_PATIENTS = 2
+"""In the test part: the interval over one has no width."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ def learning_curves(methods: Sequence[Method], store: Store | None, minutes: flo
     """Draw the learning curve of every series of rounds among the methods of a page.
 
     A series is three and more methods of one name and one model, whose labels grow: each holds the labels of the one
-    before, and at least three cost different minutes. Minutes are those of the annotator where they were counted, and
-    the default prices of `lesslabel.tables.label_costs.Costs` elsewhere.
+    before, and at least three cost different minutes. Two patients or more were tested, all in every round. Minutes are
+    those of the annotator where they were counted, and the default prices of `lesslabel.tables.label_costs.Costs`
+    elsewhere.
 
     Args:
         methods: the methods.
@@ -59,7 +62,7 @@ def learning_curves(methods: Sequence[Method], store: Store | None, minutes: flo
     if store is None:
         return []
     counter, found = LabelCounter(store), []
-    for name, members in _growing(methods, store).items():
+    for name, members in _growing(methods, store):
         try:
             rounds = [Round.of(_minutes(counter, member), member.scores) for member in members]
         except DataError:  # labels that were taken out of the store since; the rest of the page stands
@@ -89,31 +92,38 @@ def draw_plan(plan: Plan) -> Markup:
     return drawing(_WIDTH, _HEIGHT, parts, f"Learning curve of {plan.series}")
 
 
-def _growing(methods: Sequence[Method], store: Store) -> dict[str, list[Method]]:
-    """Methods of one name and model whose labels grow from each to the next, by name."""
+def _growing(methods: Sequence[Method], store: Store) -> list[tuple[str, list[Method]]]:
+    """Methods of one name and model whose labels grow from each to the next, with a name that no other series has."""
     series: dict[tuple[str, str], list[Method]] = {}
     for method in methods:
         run = method.runs[0]
         name = without_round(split_budget(run.method)[0])
         model = json.dumps(run.config.get("model"), sort_keys=True, default=str)
         series.setdefault((name, model), []).append(method)
-    found: dict[str, list[Method]] = {}
+    found = []
     for (name, _), members in series.items():
-        sets = sorted((_labelled_slices(member, store) for member in members), key=len)
+        sets = sorted((_labelled_parts(member, store) for member in members), key=len)
         if len(members) >= FEWEST_ROUNDS and all(less <= more for less, more in pairwise(sets)):
-            found[name] = members
-    return found
+            found.append((name, members))
+    names = [name for name, _ in found]
+    return [
+        (name if names.count(name) == 1 else f"{name} · {members[0].runs[0].name}", members) for name, members in found
+    ]
 
 
-def _labelled_slices(method: Method, store: Store) -> frozenset[tuple[str, int]]:
-    """Case and z index of every slice that people labelled."""
-    return frozenset(
-        (uid, index)
-        for uid, entries in shown_labels(method.runs[0].data).items()
-        if uid in store.records
-        for entry in entries
-        for index in (range(store.records[uid].depth) if entry.slices is None else entry.slices)
-    )
+def _labelled_parts(method: Method, store: Store) -> frozenset[tuple[str, int | str]]:
+    """Case and z index of every slice that people labelled, and corner and size of every patch."""
+    parts: set[tuple[str, int | str]] = set()
+    for uid, entries in shown_labels(method.runs[0].data).items():
+        if uid not in store.records:
+            continue
+        for entry in entries:
+            if entry.boxes is not None:
+                parts |= {(uid, str(box)) for box in entry.boxes}
+            else:
+                slices = range(store.records[uid].depth) if entry.slices is None else entry.slices
+                parts |= {(uid, index) for index in slices}
+    return frozenset(parts)
 
 
 def _minutes(counter: LabelCounter, method: Method) -> float:
@@ -122,7 +132,7 @@ def _minutes(counter: LabelCounter, method: Method) -> float:
 
 def _same_patients(rounds: Sequence[Round]) -> bool:
     """Whether all rounds have a Dice of the same patients; a case without any object has none."""
-    return len({frozenset(one.dice.index) for one in rounds}) == 1 and len(rounds[0].dice) > 0
+    return len({frozenset(one.dice.index) for one in rounds}) == 1 and len(rounds[0].dice) >= _FEWEST_PATIENTS
 
 
 def _describe(plan: Plan) -> Learning:

@@ -81,7 +81,7 @@ def _settings(run: Run) -> tuple[str, ...]:
     trainer = run.config.get("trainer") or {}
     limits = [trainer.get(key) for key in ("max_steps", "max_epochs")] if isinstance(trainer, dict) else []
     return run.method, json.dumps(
-        [run.label_cost, run.slice_cost, run.config.get("model"), limits], sort_keys=True, default=str
+        [run.label_cost, run.slice_cost, run.patch_cost, run.config.get("model"), limits], sort_keys=True, default=str
     )
 
 

@@ -76,6 +76,19 @@ class Run:
         return dict(sorted(counts.items()))
 
     @property
+    def patch_cost(self) -> dict[str, int]:
+        """The number of patches with each annotation in these slices, ``{"dense": 4}``; of other slices all counts."""
+        counts: Counter[str] = Counter()
+        for of_case in self.labelled_patches.values():
+            counts.update({name: len(patches) for name, patches in of_case.items()})
+        return dict(sorted(counts.items()))
+
+    @property
+    def labelled_patches(self) -> Mapping[str, Mapping[str, Sequence[Sequence[int]]]]:
+        """The patches with each annotation, corner and size, by uid and annotation."""
+        return self.data.get("labelled_patches") or {}
+
+    @property
     def labelled_slices(self) -> Mapping[str, Mapping[str, Sequence[int]]]:
         """The slices with each annotation, by uid and annotation; empty for cases that are annotated completely."""
         return self.data.get("labelled_slices") or {}

@@ -115,7 +115,12 @@ def label_cost(method: Method) -> str:
         parts.append(f"{name} on {_counted(count, 'case')}{of_patients}")
     if run.training_cases and (unlabelled := len(run.training_cases) - len(run.labelled)):
         parts.append(f"{_counted(unlabelled, 'case')} without labels")
-    by_slice = ", ".join(f"{_counted(count, 'slice')} {name}" for name, count in run.slice_cost.items())
+    patches = run.patch_cost
+    by_slice = ", ".join(
+        f"{_counted(count, 'slice')} {name}"
+        + (f" ({_counted(patches[name], 'patch', 'es')})" if name in patches else "")
+        for name, count in run.slice_cost.items()
+    )
     return (", ".join(parts) or "none") + (f"; of these in part: {by_slice}" if by_slice else "")
 
 
@@ -143,5 +148,5 @@ def _compare(method: Method, other: Method, metric: str) -> Comparison:
     return Comparison(method.name, metric, difference, float(row["wilcoxon_p"]))
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _counted(count: int, noun: str, plural: str = "s") -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}{plural}"
