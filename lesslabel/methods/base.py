@@ -194,9 +194,9 @@ class SegmentationMethod(pl.LightningModule):
         return not self.players()
 
     def on_train_start(self) -> None:
-        """Let the method read the training data."""
-        data = getattr(self.trainer, "datamodule", None)
-        if data is not None:
+        """Set the mode, which Lightning leaves as it is, and let the method read the training data."""
+        self.train()
+        if (data := getattr(self.trainer, "datamodule", None)) is not None:
             self.before_training(data, resumed=self.global_step > 0)
 
     def optimizer_step(

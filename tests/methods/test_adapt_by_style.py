@@ -100,6 +100,13 @@ def test_the_source_stays_as_it_is_and_alone_gives_the_labels() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in method.source.state_dict().items())
 
 
+def test_the_source_predicts_as_in_evaluation_whoever_sets_the_mode() -> None:
+    method = FSM(CLASSES, network=SHAPE)  # a run leaves the modes as they were made
+    for made in (method, method.train(), method.eval().train()):
+        assert made.network.training
+        assert not any(module.training for module in made.source.modules())
+
+
 def test_without_steps_the_images_keep_their_style() -> None:
     image = batch_of([Kind.NONE])["image"]
     method = FSM(CLASSES, generation_steps=0, network=SHAPE).train()
