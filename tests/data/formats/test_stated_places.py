@@ -206,6 +206,35 @@ class TestSeries:
         (tmp_path / "notes").mkdir()
         np.testing.assert_array_equal(read_series(tmp_path).array, IMAGE)
 
+    @pytest.mark.parametrize("name", ["seg/seg.dcm", "RTSTRUCT", "dicomdir", "scout/1.dcm", "other.ima"])
+    def test_other_dicom_files_are_no_slices(self, tmp_path: Path, name: str, capfd: pytest.CaptureFixture) -> None:
+        pydicom = pytest.importorskip("pydicom")
+        replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
+        file = pydicom.dcmread(tmp_path / "1-001.dcm")
+        file.SeriesInstanceUID = "1.2.4"
+        if name == "seg/seg.dcm":
+            file.SOPClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
+        if name == "RTSTRUCT":
+            file.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
+            del file.PixelData, file.Rows, file.Columns
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        file.save_as(tmp_path / name)
+        capfd.readouterr()
+        for by_name in (False, True):
+            np.testing.assert_array_equal(read_series(tmp_path, by_name=by_name).array, IMAGE)
+        assert capfd.readouterr().err == ""
+
+    def test_a_left_out_slice_of_an_archive_that_gave_each_its_series_is_named(self, tmp_path: Path) -> None:
+        pydicom = pytest.importorskip("pydicom")
+        replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
+        for number, path in enumerate(sorted(tmp_path.glob("*.dcm"))):
+            file = pydicom.dcmread(path)
+            file.SeriesInstanceUID = f"1.2.{number + 5}"
+            file.save_as(path)
+        path.rename(tmp_path / "last.ima")
+        with pytest.raises(DataError, match=r"last\.ima: would be left out of the series"):
+            read_series(tmp_path, by_name=True)
+
     @pytest.mark.parametrize("implicit", [True, False])
     def test_values_that_a_table_changes_are_refused(self, tmp_path: Path, implicit: bool) -> None:
         pydicom = pytest.importorskip("pydicom")
