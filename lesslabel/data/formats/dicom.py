@@ -80,10 +80,11 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
             f"{folder}: {len(slices)} slices; expected a series of *.dcm, a slice a file"
             + (f"; rename the others of its {len(files)} files if they are slices" if len(files) > len(slices) else "")
         )
+    apart_mm = _distance_between(slices)
     for one in slices[1:]:
         if not by_name and slices[0].series != one.series:
             raise DataError(f"{one.path}: of another series than {slices[0].path.name}; keep one series in the folder")
-        _require_same_plane(slices[0], one)
+        _require_same_plane(slices[0], one, apart_mm)
     _require_whole(folder, slices)
     if not by_name:
         slices = _in_order(folder, slices)
@@ -235,20 +236,28 @@ def _require_single(path: Path, reader: Any) -> None:
         )
 
 
-def _require_same_plane(first: _Slice, other: _Slice) -> None:
+def _require_same_plane(first: _Slice, other: _Slice, apart_mm: float) -> None:
     shape = (1, *first.values.shape)
     same = first.values.shape == other.values.shape
-    if not same or not displacement_voxel(_in_plane(first), _in_plane(other), shape) <= TOLERANCE_VOXEL:
+    planes = _in_plane(first, apart_mm), _in_plane(other, apart_mm)
+    if not same or not displacement_voxel(*planes, shape) <= TOLERANCE_VOXEL:
         raise DataError(
             f"{other.path}: another series, size or direction than {first.path.name}; keep one series in the folder"
         )
 
 
-def _in_plane(one: _Slice) -> NDArray[np.float64]:
-    """The affine (x, y, z, 1) of a slice about its first pixel; its third axis is the normal, of 1 mm."""
+def _distance_between(slices: Sequence[_Slice]) -> float:
+    """The median distance of neighbouring places along the normal in mm; 1 if there is none."""
+    normal = np.cross(*slices[0].axes.T)
+    apart_mm = float(np.median(np.diff(np.sort([one.origin_mm @ normal for one in slices]))))
+    return apart_mm if 0.0 < apart_mm < np.inf else 1.0
+
+
+def _in_plane(one: _Slice, apart_mm: float) -> NDArray[np.float64]:
+    """The affine (x, y, z, 1) of a slice about its first pixel; the third axis is a step along the normal."""
     affine = np.eye(4)
     affine[:3, :2] = one.axes * one.spacing_mm
-    affine[:3, 2] = np.cross(*one.axes.T)
+    affine[:3, 2] = np.cross(*one.axes.T) * apart_mm
     return affine
 
 

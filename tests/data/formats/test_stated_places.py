@@ -273,6 +273,24 @@ class TestSeries:
                 with pytest.raises(DataError, match="another series, size or direction"):
                     read_series(tmp_path)
 
+    @pytest.mark.parametrize(("apart_mm", "fits"), [(2.0, True), (0.5, False)])
+    def test_slices_out_of_the_plane_go_by_the_distance_of_slices(
+        self, tmp_path: Path, apart_mm: float, fits: bool
+    ) -> None:
+        """The end of a row lies 0.12 mm out of the plane."""
+        pydicom = pytest.importorskip("pydicom")
+        replicas.write_series(tmp_path, IMAGE, np.diag([0.6, 0.65, apart_mm, 1.0]))
+        path = max(tmp_path.glob("*.dcm"))
+        file = pydicom.dcmread(path)
+        angle = 0.12 / (0.6 * IMAGE.shape[2])
+        file.ImageOrientationPatient = [f"{side:.8f}" for side in (-np.cos(angle), 0, np.sin(angle), 0, -1, 0)]
+        file.save_as(path)
+        if fits:
+            np.testing.assert_array_equal(read_series(tmp_path).array, IMAGE)
+        else:
+            with pytest.raises(DataError, match="another series, size or direction"):
+                read_series(tmp_path)
+
     def test_a_number_with_a_point_is_a_number(self, tmp_path: Path) -> None:
         replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
         for path in tmp_path.glob("*.dcm"):
