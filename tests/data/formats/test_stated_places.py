@@ -138,6 +138,8 @@ class TestMetaImageAndNrrd:
         [
             ("BinaryDataByteOrderMSB = False\nElementByteOrderMSB = True\n", "'BinaryDataByteOrderMSB' and 'ElementB"),
             ("Offset = 0 0 1\nPosition = 0 0 2\n", "'Offset' and 'Position' disagree; remove one"),
+            ("Offset = 0 0 1\nPosition = 0 0\n", "'Offset' and 'Position' disagree"),
+            ("Offset = 0 0 1.001\nOrigin = 0 0 1\n", "'Offset' and 'Origin' disagree"),
             ("TransformMatrix = 1 0 0 0 1 0 0 0 1\nRotation = 0 1 0 1 0 0 0 0 1\n", "'TransformMatrix' and 'Rotation'"),
         ],
     )
@@ -148,6 +150,17 @@ class TestMetaImageAndNrrd:
     def test_two_names_that_agree_are_read(self, tmp_path: Path) -> None:
         path = self.mha(tmp_path, "Offset = 0 0 1\nPosition = 0 0 1.0\nElementSize = 3 3 3\n")
         assert read_image(path).affine[2, 3] == 1.0
+
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            "Offset = 1.5 2.25 3.1000000000000001\nPosition = 1.50 2.25 3.10\n",
+            "Offset = 0 1e3 -0\nOrigin = 6.1e-17 1000 0\n",
+            "BinaryDataByteOrderMSB = False\nElementByteOrderMSB = false\n",
+        ],
+    )
+    def test_two_spellings_of_a_value_agree(self, tmp_path: Path, lines: str) -> None:
+        np.testing.assert_array_equal(read_image(self.mha(tmp_path, lines)).array[0], IMAGE)
 
     @pytest.mark.parametrize("spelling", ["LOCAL", "Local", "local"])
     def test_voxels_in_the_same_file_in_every_spelling(self, tmp_path: Path, spelling: str) -> None:
