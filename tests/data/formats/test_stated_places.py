@@ -58,6 +58,18 @@ class TestNifti:
         with pytest.raises(DataError, match=r"a\.nii: quatern_b, c, d \(3, 4, 5\) are no rotation; set qform_code"):
             read_image(path)
 
+    @pytest.mark.parametrize("codes", [(0, 1), (1, 1)])
+    @pytest.mark.parametrize("parts", [(0.70712, 0.70712, 0.0), (0.0, 0.6, 0.80003), (0.5774, 0.5773, 0.57737)])
+    def test_a_rotation_that_is_rounded_is_read(
+        self, codes: tuple[int, int], parts: tuple[float, float, float], tmp_path: Path
+    ) -> None:
+        path = edit(write(tmp_path / "a.nii", IMAGE, codes), QUATERNION, "<fff", *parts)
+        volume = read_image(path)
+        b, c, d = np.array(parts) / np.linalg.norm(parts)  # half a turn about this axis
+        turned = (2 * np.outer([b, c, d], [b, c, d]) - np.eye(3)) * SIDES
+        placed = volume.affine if codes == (0, 1) else volume.qform.affine
+        np.testing.assert_allclose(placed[:3, :3], turned, atol=1e-3)
+
     @pytest.mark.parametrize("codes", [(1, 0)])
     def test_a_rotation_that_is_not_used_does_no_harm(self, codes: tuple[int, int], tmp_path: Path) -> None:
         path = edit(write(tmp_path / "a.nii", IMAGE, codes), QUATERNION, "<fff", 3.0, 4.0, 5.0)
