@@ -69,7 +69,7 @@ def read_json(path: Path, what: str) -> Any:
         raise DataError(f"{path}: not readable as {what} ({error})") from error
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """The content of JSON, in which no key is there twice: the first value would be lost.
 
     Raises:
