@@ -69,7 +69,7 @@ def read_json(path: Path, what: str) -> Any:
         raise DataError(f"{path}: not readable as {what} ({error})") from error
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """The content of JSON, in which no key is there twice: the first value would be lost.
 
     Raises:
@@ -99,17 +99,36 @@ def parse_yaml(text: str) -> Any:
 class _SingleKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """The safe loader, which refuses a key that is there twice; the one in C is ten times as fast."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping; of two equal keys the safe loader takes the last without a word."""
-        seen: set[tuple[str, str]] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in seen and key.tag != _MERGE:
-                    problem = f"key '{key.value[:40]}' is there twice; keep one"
-                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-                seen.add((key.tag, key.value))
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
+    def get_single_node(self) -> yaml.Node | None:
+        """The composed tree; of two equal keys the constructor would take the last without a word.
+
+        They are looked for before anything is constructed: that writes merged keys into the tree.
+        """
+        root: yaml.Node | None = super().get_single_node()
+        seen: set[int] = set()
+        waiting = [] if root is None else [root]
+        while waiting:
+            node = waiting.pop()
+            if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+                continue
+            seen.add(id(node))  # an alias is its anchor's node, which may be an ancestor
+            if isinstance(node, yaml.MappingNode):
+                _require_single_keys(node)
+                waiting += [part for pair in node.value for part in pair]
+            else:
+                waiting += node.value
+        return root
+
+
+def _require_single_keys(node: yaml.MappingNode) -> None:
+    seen: set[tuple[str, str]] = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+            continue
+        if (key.tag, key.value) in seen:
+            problem = f"key '{key.value[:40]}' is there twice; keep one"
+            raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+        seen.add((key.tag, key.value))
 
 
 def require_regular(path: Path) -> None:

@@ -153,6 +153,22 @@ class TestKeysThatAreThereTwice:
     def test_of_others_yaml_is_as_ever(self, text: str) -> None:
         assert parse_yaml(text) == yaml.safe_load(text)
 
+    @pytest.mark.parametrize(
+        "top", ["top:\n  <<: *m\n  y: 3\n", "top: [*m, {<<: [*m, *b]}]\n", "top: {a: {<<: *m, z: 1}}\n"]
+    )
+    def test_merged_keys_are_none(self, top: str) -> None:
+        """The constructor writes what is merged into the tree, beside the keys that come before it."""
+        text = f"base: &b {{x: 1, z: 1}}\ndeep:\n  mid: &m\n    <<: *b\n    x: 2\n{top}"
+        assert parse_yaml(text) == yaml.safe_load(text)
+
+    @pytest.mark.parametrize("text", ["&a [*a]", "&a {b: *a}", "", "? {a: 1, a: 2}\n: 3\n", "x: [{y: {a: 1, a: 1}}]"])
+    def test_every_node_is_visited_once(self, text: str) -> None:
+        if "a: 1" in text:
+            with pytest.raises(yaml.YAMLError, match="key 'a' is there twice; keep one"):
+                parse_yaml(text)
+        else:
+            parse_yaml(text)
+
     def test_of_json(self) -> None:
         with pytest.raises(ValueError, match="key 'a' is there twice; keep one"):
             parse_json('{"b": {"a": 1, "a": 2}}')

@@ -1,7 +1,6 @@
 """Write the files of a bundle, and read and check untrusted ones. No code in them is run."""
 
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from lesslabel.bundle.manifest import FORMAT, BundleManifest
 from lesslabel.bundle.statistics import QUANTILE_COUNT
 from lesslabel.errors import DataError
 from lesslabel.features import FEATURE_LENGTH
-from lesslabel.files import hash_file
+from lesslabel.files import hash_file, parse_json
 
 MANIFEST, CARD, CHECKSUMS = "bundle.json", "CARD.md", "SHA256SUMS"
 REFERENCES, QUANTILES, WEIGHTS = "references.npy", "quantiles.npy", "weights.safetensors"
@@ -124,7 +123,7 @@ def read_weights(folder: Path, manifest: BundleManifest) -> dict[str, Tensor]:
     content = path.read_bytes()
     try:
         weights = safetensors.torch.load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (SafetensorError, ValueError, KeyError) as error:
         raise DataError(f"{path}: not a safetensors file ({error}); fetch the bundle again") from error
     if extra := sorted(header.keys() - weights.keys()):
@@ -150,7 +149,7 @@ def _check_format(folder: Path) -> None:
     with (folder / MANIFEST).open("rb") as file:
         text = file.read(_LARGEST_TEXT_BYTES)
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except (ValueError, RecursionError):
         return
     found = content.get("format") if isinstance(content, dict) else None

@@ -13,6 +13,7 @@ from lesslabel.data.loading.resize import Interpolation
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.expectation.calibration import LEAST_PATIENTS, Calibration
 from lesslabel.features import FEATURE_GRIDS, Mask, Scale
+from lesslabel.files import parse_json
 from lesslabel.methods import SegmentationMethod
 
 FORMAT: Final = 1
@@ -249,7 +250,7 @@ class BundleManifest:
             DataError: if it is not a manifest, or is formatted in another way than by `to_json`.
         """
         try:
-            content = json.loads(text)
+            content = parse_json(text)
             written_alike = to_json(content) == text
         except (ValueError, RecursionError) as error:
             raise DataError(f"not readable as JSON ({error})") from error

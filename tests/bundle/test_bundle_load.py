@@ -202,6 +202,22 @@ def test_json_that_lesslabel_does_not_write_is_refused_though_sealed(copy: Path,
     refused(copy)
 
 
+def test_a_key_that_is_there_twice_is_named(copy: Path) -> None:
+    path = copy / "bundle.json"
+    path.write_text(path.read_text().replace('"seed": 3', '"seed": 4, "seed": 3'))
+    seal(copy)
+    assert "key 'seed' is there twice; keep one" in refused(copy)
+
+
+def with_a_key_twice(weights: dict[str, torch.Tensor]) -> bytes:
+    content = safetensors.torch.save(weights)
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    name, entry = next(iter(header.items()))
+    text = f"{{{json.dumps(name)}: {json.dumps(entry)}, {json.dumps(header)[1:]}".encode()
+    return len(text).to_bytes(8, "little") + text + content[start:]
+
+
 class _Payload:
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -296,6 +312,7 @@ def first_changed(weights: dict[str, torch.Tensor], change: Callable[[torch.Tens
         ("not a safetensors file", lambda w: safetensors.torch.save(w)[:-1]),
         ("not a safetensors file", lambda w: safetensors.torch.save(w) + b"Jane"),
         ("not a safetensors file", lambda _: b"Jane"),
+        ("not a safetensors file", with_a_key_twice),
     ],
 )
 def test_other_weights_are_refused_though_sealed(

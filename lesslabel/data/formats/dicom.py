@@ -1,6 +1,6 @@
 """Read a CT series in DICOM, with axes in the order (z, y, x) and its geometry."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import prod
 from mmap import ACCESS_READ, mmap
@@ -24,7 +24,8 @@ _ENHANCED = tuple(
     f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("2.1", "2.2", "4.1", "4.3", "4.4", "128.1", "130", "3.1", "6.2")
 )
 """Classes of files of several frames: CT, MR, PET and ultrasound."""
-_PLACE = {"0020|0032": "ImagePositionPatient", "0020|0037": "ImageOrientationPatient", "0028|0030": "PixelSpacing"}
+_POSITION = "0020|0032"
+_PLACE = {_POSITION: "ImagePositionPatient", "0020|0037": "ImageOrientationPatient", "0028|0030": "PixelSpacing"}
 _SERIES, _NUMBER, _PHOTOMETRIC = "0020|000e", "0020|0013", "0028|0004"
 _SLOPE, _STORED, _HIGHEST = "0028|1053", "0028|0101", "0028|0102"
 _MAGIC = slice(128, 132)
@@ -79,11 +80,12 @@ def read_series(folder: Path, by_name: bool = False) -> NiftiVolume:
             f"{folder}: {len(slices)} slices; expected a series of *.dcm, a slice a file"
             + (f"; rename the others of its {len(files)} files if they are slices" if len(files) > len(slices) else "")
         )
+    apart_mm = _distance_between(slices)
     for one in slices[1:]:
         if not by_name and slices[0].series != one.series:
             raise DataError(f"{one.path}: of another series than {slices[0].path.name}; keep one series in the folder")
-        _require_same_plane(slices[0], one)
-    _require_whole(folder)
+        _require_same_plane(slices[0], one, apart_mm)
+    _require_whole(folder, slices)
     if not by_name:
         slices = _in_order(folder, slices)
     first = slices[0]
@@ -182,21 +184,36 @@ def _require_no_table(path: Path) -> None:
                 )
 
 
-def _require_whole(folder: Path) -> None:
-    """Refuse slices beside a series that would be left out: without their ending, or in a folder of their own.
+def _require_whole(folder: Path, slices: Sequence[_Slice]) -> None:
+    """Refuse slices of a series that would be left out: without their ending, or in a folder of their own.
 
     Raises:
         DataError: names the first.
     """
+    series = {one.series for one in slices}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name == "DICOMDIR" or has_ending(path, ".dcm"):
+        if path.name.startswith(".") or path.name.upper() == "DICOMDIR" or has_ending(path, ".dcm"):
             continue
-        inside = [file for file in path.iterdir() if has_ending(file, ".dcm")] if path.is_dir() else []
-        if inside or _is_dicom(path):
-            raise DataError(
-                f"{min(inside, default=path)}: would be left out of the series; move it beside the others as *.dcm, or"
-                " out of the folder"
-            )
+        inside = sorted(file for file in path.iterdir() if has_ending(file, ".dcm")) if path.is_dir() else [path]
+        for file in inside:
+            if (_is_dicom(file) or (path.is_dir() and file.is_file())) and _is_of(series, file):
+                raise DataError(
+                    f"{file}: would be left out of the series; move it beside the others as *.dcm, or out of the folder"
+                )
+
+
+def _is_of(series: Collection[str], path: Path) -> bool:
+    """Whether a DICOM file is a slice of a series; where every slice has a UID of its own, all with a place are."""
+    import SimpleITK
+
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetImageIO("GDCMImageIO")
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:  # no image: outlines, or a list of files
+        return False
+    return _element(reader, _SERIES) in series or (len(series) > 1 and bool(_element(reader, _POSITION)))
 
 
 def _is_dicom(path: Path) -> bool:
@@ -219,20 +236,28 @@ def _require_single(path: Path, reader: Any) -> None:
         )
 
 
-def _require_same_plane(first: _Slice, other: _Slice) -> None:
+def _require_same_plane(first: _Slice, other: _Slice, apart_mm: float) -> None:
     shape = (1, *first.values.shape)
     same = first.values.shape == other.values.shape
-    if not same or not displacement_voxel(_in_plane(first), _in_plane(other), shape) <= TOLERANCE_VOXEL:
+    planes = _in_plane(first, apart_mm), _in_plane(other, apart_mm)
+    if not same or not displacement_voxel(*planes, shape) <= TOLERANCE_VOXEL:
         raise DataError(
             f"{other.path}: another series, size or direction than {first.path.name}; keep one series in the folder"
         )
 
 
-def _in_plane(one: _Slice) -> NDArray[np.float64]:
-    """The affine (x, y, z, 1) of a slice about its first pixel; its third axis is the normal, of 1 mm."""
+def _distance_between(slices: Sequence[_Slice]) -> float:
+    """The median distance of neighbouring places along the normal in mm; 1 if there is none."""
+    normal = np.cross(*slices[0].axes.T)
+    apart_mm = float(np.median(np.diff(np.sort([one.origin_mm @ normal for one in slices]))))
+    return apart_mm if 0.0 < apart_mm < np.inf else 1.0
+
+
+def _in_plane(one: _Slice, apart_mm: float) -> NDArray[np.float64]:
+    """The affine (x, y, z, 1) of a slice about its first pixel; the third axis is a step along the normal."""
     affine = np.eye(4)
     affine[:3, :2] = one.axes * one.spacing_mm
-    affine[:3, 2] = np.cross(*one.axes.T)
+    affine[:3, 2] = np.cross(*one.axes.T) * apart_mm
     return affine
 
 

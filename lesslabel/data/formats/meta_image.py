@@ -43,6 +43,9 @@ _READ_BY_SMALL = {name.lower(): name for name in _READ}
 _LIKE = 0.9
 """Of the letters of a field that is misspelt; the format's own names differ by more."""
 
+_ALIKE = 1e-6
+"""Two numbers that differ by no more, or by this share, are one number written in two ways."""
+
 
 def read_meta_image(path: Path) -> NiftiVolume:
     """Read a volume of 2 or 3 dimensions and any number of channels; a 2D image becomes z = 1, 1 mm thick.
@@ -141,12 +144,17 @@ def _require_one_of_each(path: Path, fields: Mapping[str, str]) -> None:
     for names in (_DIRECTION, _ORIGIN, _ORDER):
         first, *others = [name for name in names if name in fields] or [""]
         for other in others:
-            if _plain_values(fields[first]) != _plain_values(fields[other]):
+            if not _is_alike(fields[first], fields[other]):
                 raise DataError(f"{path}: fields '{first}' and '{other}' disagree; remove one")
 
 
-def _plain_values(text: str) -> list[str]:
-    return [part.removesuffix(".0") for part in text.lower().split()]
+def _is_alike(text: str, other: str) -> bool:
+    """Whether two values are the same numbers, however they are written, or the same words."""
+    try:
+        values, others = ([float(part) for part in value.split()] for value in (text, other))
+    except ValueError:
+        return text.lower().split() == other.lower().split()
+    return len(values) == len(others) and np.allclose(values, others, rtol=_ALIKE, atol=_ALIKE)
 
 
 def _require_spelt(path: Path, fields: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from lesslabel.errors import DataError
 
 Spacing = tuple[float, float, float]
 
+_QUATERNION = ("quatern_b", "quatern_c", "quatern_d")
 _UNIT_BITS = 0x07
 _UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """Not stated, metres, millimetres, micrometres."""
@@ -36,10 +37,10 @@ def unit_of(path: Path, header: Any) -> float:
 
 
 def affine_of(path: Path, header: Any, unit_mm: float) -> NDArray[np.float64]:
-    """The affine in mm, by the sform, the qform or the voxel size.
+    """The affine in mm, by the sform, the qform or the voxel size; completes the header in memory.
 
     Raises:
-        DataError: if the qform is used and is no rotation.
+        DataError: if qform_code is above 0 and the qform is no rotation, beside an sform too.
     """
     if not header["pixdim"][0]:
         header["pixdim"][0] = 1.0  # as the standard has it
@@ -93,11 +94,15 @@ def _to_mm(affine: NDArray[Any], unit_mm: float) -> NDArray[np.float64]:
 
 
 def _require_rotation(path: Path, header: Any) -> None:
-    """Refuse a quaternion longer than 1, which other programs make different rotations of."""
-    parts = [float(header[name]) for name in ("quatern_b", "quatern_c", "quatern_d")]
-    if sum(part**2 for part in parts) > 1.0 + FLOAT_ROUNDING:
+    """Refuse a quaternion longer than 1, which programs make different rotations of; a rounded one is shortened."""
+    parts = [float(header[name]) for name in _QUATERNION]
+    length = math.hypot(*parts)
+    if length**2 > 1.0 + FLOAT_ROUNDING:
         shown = ", ".join(f"{part:.4g}" for part in parts)
         raise DataError(f"{path}: quatern_b, c, d ({shown}) are no rotation; set qform_code to 0 or correct them")
+    if length > 1.0:
+        for name, part in zip(_QUATERNION, parts, strict=True):
+            header[name] = part / length
 
 
 def rounding_of(header: Any) -> float:

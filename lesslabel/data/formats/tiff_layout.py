@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lesslabel.data.formats.units import unit_mm
 from lesslabel.errors import DataError
+from lesslabel.files import parse_json
 
 _WIDTH, _HEIGHT, _DESCRIPTION, _SAMPLES = 256, 257, 270, 277
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
@@ -142,7 +143,7 @@ def _of_ome(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffL
 def _of_tifffile(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> TiffLayout | None:
     """The shape in tifffile's description; None if the description is of another program or does not fit the image."""
     try:
-        described = json.loads(text)
+        described = _parse_description(path, text)
         shape = [int(side) for side in described["shape"]]
         axes = str(described.get("axes", "")) if isinstance(described, dict) else ""
     except (ValueError, RecursionError, KeyError, TypeError):
@@ -167,6 +168,16 @@ def _of_tifffile(path: Path, tags: Mapping[int, Any], pages: int, text: str) -> 
     count = math.prod(slices)
     first = bool(channels) and wide[0][0] == "C"
     return TiffLayout(count, math.prod(channels), first, _by_resolution(path, tags, count))
+
+
+def _parse_description(path: Path, text: str) -> Any:
+    """The JSON of a description; of text that is none the error of its reader."""
+    try:
+        return parse_json(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise DataError(f"{path}: its description is damaged ({error}); save it again") from error
 
 
 def _by_resolution(path: Path, tags: Mapping[int, Any], slices: int) -> tuple[float, float, float] | None:

@@ -4,7 +4,6 @@ Bernard et al., "Deep learning techniques for automatic MRI cardiac multi-struct
 problem solved?", IEEE TMI 2018. Scribbles: Valvano et al., IEEE TMI 2021.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from lesslabel.data.formats.nifti import read_image, read_label_map
 from lesslabel.data.sources.base import RawCase, Source
 from lesslabel.data.sources.checks import sorted_unique, to_codes
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.files import require_regular
+from lesslabel.files import parse_json, require_regular
 
 UNKNOWN = 4
 """The value of an unknown voxel in the scribble files."""
@@ -201,7 +200,7 @@ class ACDC(Source):
 def _read_spacing_table(path: Path) -> dict[str, Any]:
     require_regular(path)
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a readable JSON table of spacings ({error})") from error
     if not isinstance(table, dict):

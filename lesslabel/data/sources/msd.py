@@ -3,7 +3,6 @@
 Antonelli et al., "The Medical Segmentation Decathlon", Nature Communications 2022.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from lesslabel.data.sources.checks import is_code, is_name, sorted_unique, to_co
 from lesslabel.data.sources.folder import parse_labels
 from lesslabel.data.sources.nifti_case import find_nifti, nifti_in, without_ending
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.files import require_regular
+from lesslabel.files import parse_json, require_regular
 
 DESCRIPTION = "dataset.json"
 
@@ -176,7 +175,7 @@ def _read_description(path: Path) -> dict[str, Any]:
         return {}
     require_regular(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable as JSON ({error}); copy it again or remove it") from error
     if not isinstance(content, dict):

@@ -106,9 +106,8 @@ def locate_case(cells: Mapping[str, str], folder: Path, where: str) -> RawCase:
     for column, cell in cells.items():
         if not is_one_line(cell) or len(cell) > _LONGEST_CELL:
             raise DataError(f"{where}: '{column}' is '{visible(cell[:60])}'; use one short line of text")
-    for column in ("patient", "centre", "case"):
-        if (cell := cells.get(column, "")).lower() in _NO_VALUE:
-            raise DataError(f"{where}: '{column}' is '{cell}', which stands for no value; leave it empty")
+    if (patient := cells.get("patient", "")).lower() in _NO_VALUE:  # many cases would be of one patient
+        raise DataError(f"{where}: 'patient' is '{patient}', which stands for no value; leave it empty")
     images = _list_images(cells, where)
     files = {"image" if index == 0 else f"image {index + 1}": folder / name for index, name in enumerate(images)}
     for column, cell in cells.items():
@@ -164,10 +163,11 @@ def _read_rows(table: Path, required: Sequence[str]) -> list[_Row]:
 
 
 def _require_no_parts(table: Path, content: CsvTable, aside: Sequence[str]) -> None:
-    """Refuse a column that is not read and holds the parts of cases."""
+    """Refuse a column that is not read and holds the parts of cases, two of them at least."""
     for column in aside:
         cells = {cell for row in content.rows if (cell := row.cells.get(column, "").strip())}
-        if cells and all(cell.lower() in GROUP_PARTS for cell in cells):
+        parts = {GROUP_PARTS.get(cell.lower()) for cell in cells}
+        if len(parts) > 1 and None not in parts:
             held = ", ".join(sorted(cells))
             raise DataError(
                 f"{table}, row 1: column '{column}' holds parts ({held}) and is not read; rename it to 'split' or "

@@ -126,6 +126,17 @@ class TestFrames:
         tifffile.imwrite(tmp_path / "a.tif", CHANNELS[0], imagej=True, metadata={"axes": "CYX", "mode": "composite"})
         assert read_image(tmp_path / "a.tif").array.shape == (3, 1, 12, 10)
 
+    def test_a_shape_that_is_there_twice_is_refused(self, tmp_path: Path) -> None:
+        text = f'{{"shape": {list(STACK.shape)}, "shape": {list(STACK.shape)}}}'
+        tifffile.imwrite(tmp_path / "a.tif", STACK, metadata=None, description=text)
+        with pytest.raises(DataError, match=r"a\.tif: its description is damaged \(key 'shape' is there twice"):
+            read_image(tmp_path / "a.tif")
+
+    @pytest.mark.parametrize("text", ["{not JSON}", "{" + "[" * 30_000, '{"a": 1}', '{"shape": 3}', '{"shape": ["a"]}'])
+    def test_a_description_of_another_program_is_ignored(self, tmp_path: Path, text: str) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", STACK, metadata=None, description=text)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif").array[0], STACK)
+
     @pytest.mark.parametrize("kind", ["imagej", "ome", "shaped"])
     def test_frames_in_time_are_refused(self, tmp_path: Path, kind: str) -> None:
         path = tmp_path / ("a.ome.tif" if kind == "ome" else "a.tif")

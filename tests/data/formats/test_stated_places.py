@@ -58,6 +58,18 @@ class TestNifti:
         with pytest.raises(DataError, match=r"a\.nii: quatern_b, c, d \(3, 4, 5\) are no rotation; set qform_code"):
             read_image(path)
 
+    @pytest.mark.parametrize("codes", [(0, 1), (1, 1)])
+    @pytest.mark.parametrize("parts", [(0.70712, 0.70712, 0.0), (0.0, 0.6, 0.80003), (0.5774, 0.5773, 0.57737)])
+    def test_a_rotation_that_is_rounded_is_read(
+        self, codes: tuple[int, int], parts: tuple[float, float, float], tmp_path: Path
+    ) -> None:
+        path = edit(write(tmp_path / "a.nii", IMAGE, codes), QUATERNION, "<fff", *parts)
+        volume = read_image(path)
+        b, c, d = np.array(parts) / np.linalg.norm(parts)  # half a turn about this axis
+        turned = (2 * np.outer([b, c, d], [b, c, d]) - np.eye(3)) * SIDES
+        placed = volume.affine if codes == (0, 1) else volume.qform.affine
+        np.testing.assert_allclose(placed[:3, :3], turned, atol=1e-3)
+
     @pytest.mark.parametrize("codes", [(1, 0)])
     def test_a_rotation_that_is_not_used_does_no_harm(self, codes: tuple[int, int], tmp_path: Path) -> None:
         path = edit(write(tmp_path / "a.nii", IMAGE, codes), QUATERNION, "<fff", 3.0, 4.0, 5.0)
@@ -138,6 +150,8 @@ class TestMetaImageAndNrrd:
         [
             ("BinaryDataByteOrderMSB = False\nElementByteOrderMSB = True\n", "'BinaryDataByteOrderMSB' and 'ElementB"),
             ("Offset = 0 0 1\nPosition = 0 0 2\n", "'Offset' and 'Position' disagree; remove one"),
+            ("Offset = 0 0 1\nPosition = 0 0\n", "'Offset' and 'Position' disagree"),
+            ("Offset = 0 0 1.001\nOrigin = 0 0 1\n", "'Offset' and 'Origin' disagree"),
             ("TransformMatrix = 1 0 0 0 1 0 0 0 1\nRotation = 0 1 0 1 0 0 0 0 1\n", "'TransformMatrix' and 'Rotation'"),
         ],
     )
@@ -148,6 +162,17 @@ class TestMetaImageAndNrrd:
     def test_two_names_that_agree_are_read(self, tmp_path: Path) -> None:
         path = self.mha(tmp_path, "Offset = 0 0 1\nPosition = 0 0 1.0\nElementSize = 3 3 3\n")
         assert read_image(path).affine[2, 3] == 1.0
+
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            "Offset = 1.5 2.25 3.1000000000000001\nPosition = 1.50 2.25 3.10\n",
+            "Offset = 0 1e3 -0\nOrigin = 6.1e-17 1000 0\n",
+            "BinaryDataByteOrderMSB = False\nElementByteOrderMSB = false\n",
+        ],
+    )
+    def test_two_spellings_of_a_value_agree(self, tmp_path: Path, lines: str) -> None:
+        np.testing.assert_array_equal(read_image(self.mha(tmp_path, lines)).array[0], IMAGE)
 
     @pytest.mark.parametrize("spelling", ["LOCAL", "Local", "local"])
     def test_voxels_in_the_same_file_in_every_spelling(self, tmp_path: Path, spelling: str) -> None:
@@ -206,6 +231,35 @@ class TestSeries:
         (tmp_path / "notes").mkdir()
         np.testing.assert_array_equal(read_series(tmp_path).array, IMAGE)
 
+    @pytest.mark.parametrize("name", ["seg/seg.dcm", "RTSTRUCT", "dicomdir", "scout/1.dcm", "other.ima"])
+    def test_other_dicom_files_are_no_slices(self, tmp_path: Path, name: str, capfd: pytest.CaptureFixture) -> None:
+        pydicom = pytest.importorskip("pydicom")
+        replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
+        file = pydicom.dcmread(tmp_path / "1-001.dcm")
+        file.SeriesInstanceUID = "1.2.4"
+        if name == "seg/seg.dcm":
+            file.SOPClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
+        if name == "RTSTRUCT":
+            file.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
+            del file.PixelData, file.Rows, file.Columns
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        file.save_as(tmp_path / name)
+        capfd.readouterr()
+        for by_name in (False, True):
+            np.testing.assert_array_equal(read_series(tmp_path, by_name=by_name).array, IMAGE)
+        assert capfd.readouterr().err == ""
+
+    def test_a_left_out_slice_of_an_archive_that_gave_each_its_series_is_named(self, tmp_path: Path) -> None:
+        pydicom = pytest.importorskip("pydicom")
+        replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
+        for number, path in enumerate(sorted(tmp_path.glob("*.dcm"))):
+            file = pydicom.dcmread(path)
+            file.SeriesInstanceUID = f"1.2.{number + 5}"
+            file.save_as(path)
+        path.rename(tmp_path / "last.ima")
+        with pytest.raises(DataError, match=r"last\.ima: would be left out of the series"):
+            read_series(tmp_path, by_name=True)
+
     @pytest.mark.parametrize("implicit", [True, False])
     def test_values_that_a_table_changes_are_refused(self, tmp_path: Path, implicit: bool) -> None:
         pydicom = pytest.importorskip("pydicom")
@@ -243,6 +297,24 @@ class TestSeries:
             else:
                 with pytest.raises(DataError, match="another series, size or direction"):
                     read_series(tmp_path)
+
+    @pytest.mark.parametrize(("apart_mm", "fits"), [(2.0, True), (0.5, False)])
+    def test_slices_out_of_the_plane_go_by_the_distance_of_slices(
+        self, tmp_path: Path, apart_mm: float, fits: bool
+    ) -> None:
+        """The end of a row lies 0.12 mm out of the plane."""
+        pydicom = pytest.importorskip("pydicom")
+        replicas.write_series(tmp_path, IMAGE, np.diag([0.6, 0.65, apart_mm, 1.0]))
+        path = max(tmp_path.glob("*.dcm"))
+        file = pydicom.dcmread(path)
+        angle = 0.12 / (0.6 * IMAGE.shape[2])
+        file.ImageOrientationPatient = [f"{side:.8f}" for side in (-np.cos(angle), 0, np.sin(angle), 0, -1, 0)]
+        file.save_as(path)
+        if fits:
+            np.testing.assert_array_equal(read_series(tmp_path).array, IMAGE)
+        else:
+            with pytest.raises(DataError, match="another series, size or direction"):
+                read_series(tmp_path)
 
     def test_a_number_with_a_point_is_a_number(self, tmp_path: Path) -> None:
         replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)

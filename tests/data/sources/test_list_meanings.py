@@ -53,11 +53,15 @@ class TestPatients:
         source = table(files, "patient", ["001", "001", "010", "10a"])
         assert [case.patient for case in source.list_cases()] == ["001", "001", "010", "10a"]
 
-    @pytest.mark.parametrize("column", ["patient", "centre", "case"])
     @pytest.mark.parametrize("cell", ["nan", "NaN", "NA", "N/A", "None", "null", "<NA>"])
-    def test_a_word_for_no_value_is_no_name(self, files: Path, column: str, cell: str) -> None:
-        with pytest.raises(DataError, match=rf"row 3: '{column}' is '{cell}', which stands for no value; leave it"):
-            table(files, column, ["x", cell, "y", "z"])
+    def test_a_word_for_no_value_is_no_patient(self, files: Path, cell: str) -> None:
+        with pytest.raises(DataError, match=rf"row 3: 'patient' is '{cell}', which stands for no value; leave it"):
+            table(files, "patient", ["x", cell, "y", "z"])
+
+    @pytest.mark.parametrize(("column", "name"), [("centre", "NA"), ("centre", "None"), ("case", "na")])
+    def test_a_word_for_no_value_may_name_a_centre_or_a_case(self, files: Path, column: str, name: str) -> None:
+        case = table(files, column, ["x", name, "y", "z"]).list_cases()[1]
+        assert name in (case.centre, case.uid)
 
 
 class TestParts:
@@ -71,6 +75,10 @@ class TestParts:
     def test_a_column_that_says_a_part_by_its_name(self, files: Path, column: str) -> None:
         with pytest.raises(DataError, match=rf"column '{column}' is not read; rename it to 'split' or remove it"):
             table(files, column, ["0", "1", "0", "0"])
+
+    @pytest.mark.parametrize("cells", [["test", "", "", ""], ["Train", "training", "train", ""]])
+    def test_a_column_of_one_part_parts_nothing(self, files: Path, cells: list[str]) -> None:
+        assert len(table(files, "stage", cells).list_cases()) == 4
 
     def test_other_columns_are_ignored_still(self, files: Path) -> None:
         assert len(table(files, "phase", ["arterial", "venous", "arterial", ""]).list_cases()) == 4

@@ -116,7 +116,7 @@ class TestAcdcH5:
         (h5 / "acdc_spacing.json").write_text(json.dumps({"patient001_frame01": spacing}))
         refuse(ACDC(h5), "acdc_spacing.json: spacing of patient001_frame01 is")
 
-    @pytest.mark.parametrize("text", ["{", "[1, 2]"])
+    @pytest.mark.parametrize("text", ["{", "[1, 2]", '{"a": [9, 1, 1], "a": [10, 1, 1]}'])
     def test_spacing_table_that_is_no_table(self, h5: Path, text: str) -> None:
         (h5 / "acdc_spacing.json").write_text(text)
         refuse(ACDC(h5), "acdc_spacing.json: (not a readable JSON table|expected a table)")

@@ -82,6 +82,7 @@ def test_the_fourth_dimension_becomes_channels(tmp_path: Path) -> None:
     ("content", "match"),
     [
         ("{", "dataset.json: not readable as JSON"),
+        ('{"labels": {"1": "a", "1": "b"}}', r"dataset.json: not readable as JSON \(key '1' is there twice"),
         ([1], "dataset.json: expected an object with 'labels' and 'modality'"),
         ({"labels": {"background": 0, "a": 1}}, "dataset.json: labels must be"),
         ({"labels": {"1": ["a"]}}, "dataset.json: labels must be"),
