@@ -16,6 +16,7 @@ from lesslabel.annotating.models import PageModel
 from lesslabel.annotating.turns import Plane
 from lesslabel.annotating.wire import Runs
 from lesslabel.data.case import Case
+from lesslabel.data.store.finite import count_not_finite
 from lesslabel.errors import DataError
 from lesslabel.interaction.model import History, ImageModel, ObjectModel, Segmentation, require_kinds
 from lesslabel.interaction.prompts import Prompt
@@ -168,7 +169,13 @@ class Assistant:
 
     @cached_property
     def _image(self) -> NDArray[np.float32]:
-        return self._model.image_of(self._case)
+        image = self._model.image_of(self._case)
+        if strange := count_not_finite(image):
+            raise DataError(
+                f"the image has {strange} voxels that are NaN or infinite, which no model takes; draw without it, or "
+                "replace them in the raw data and prepare the store again"
+            )
+        return image
 
     def _part(self, plane: Plane | None) -> tuple[NDArray[np.float32], tuple[float, ...]]:
         if plane is None:

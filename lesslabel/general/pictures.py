@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.store.finite import require_finite
 from lesslabel.data.store.store import Store
 from lesslabel.errors import DataError
 
@@ -51,9 +52,9 @@ def read_pictures(store: Store) -> list[Picture]:
     """Read the pictures and slices of a store that have dense labels.
 
     Raises:
-        DataError: if there are none.
+        DataError: if there are none, or an image has voxels that are NaN or infinite.
     """
-    found = [picture for uid in store.records for picture in _of_case(store.read(uid))]
+    found = [picture for uid in store.records for picture in _of_case(store, uid)]
     if not found:
         raise DataError(f"{store.path}: no case with dense labels; name another store")
     return found
@@ -79,9 +80,11 @@ def read_label_maps(folder: Path) -> list[NDArray[np.uint8]]:
     return found
 
 
-def _of_case(case: Case) -> Iterator[Picture]:
+def _of_case(store: Store, uid: str) -> Iterator[Picture]:
+    case = store.read(uid)
     dense = next((each for each in case.annotations.values() if each.kind is Kind.DENSE), None)
     if dense is not None:
+        require_finite(case.image, f"{store.case_path(uid)}: image", store.path)
         yield from pictures_of(case, dense)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from desks import SHAPE, Page, click_turn, make_desk, seen_all, truth
+from desks import SHAPE, Page, click_turn, make_case, make_desk, make_store, seen_all, truth
 
 from lesslabel.annotating.desk import Desk
 from lesslabel.annotating.levels import LARGEST_BYTES, levels_to_json
@@ -308,6 +308,23 @@ def test_uncertainty_comes_for_the_slice_on_screen(store: Store, page: Page) -> 
     again = Page(make_desk(store), tab="tab1")  # the answer is not in the journal: the model is asked again
     again.open(page.key)
     assert again.client.get(url, params=where).json()["uncertainty"] == levels
+
+
+def test_a_model_is_not_shown_voxels_that_are_no_numbers(tmp_path: Path) -> None:
+    case = make_case(0)
+    case.image[0, 2, 3, 4] = np.nan
+    page = Page(make_desk(make_store(tmp_path / "store", [case])))
+    page.open()
+    click = {"type": "click", "version": 1, "position": [12, 10], "side": "foreground"}
+    turn = {"type": "prompts", "label": 1, "plane": {"axis": 0, "index": 2}, "prompts": [click]}
+    answer = page.post("turns", turn=turn)
+    assert (answer.status_code, answer.json()["error"].partition(",")[0]) == (
+        422,
+        "the image has 1 voxels that are NaN or infinite",
+    )
+    mask = np.zeros(SHAPE, np.bool_)
+    mask[2, 3:5, 3:5] = True
+    page.paint(mask, 1)  # a person may still draw
 
 
 def test_levels_of_noise_stay_small() -> None:

@@ -160,3 +160,17 @@ def test_prepare_warns_of_a_case_that_no_network_takes(tmp_path: Path) -> None:
     prepare(SickPhantom(("phantom002_es",)), tmp_path / "sick", warn=warned.append)
     assert len(warned) == 1
     assert "case 'phantom002_es': 1 voxels of the image are NaN or infinite" in warned[0]
+
+
+@pytest.mark.parametrize("command", [["spread", "--annotation", "dense"], ["clicker", "--out", "clicker"]])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_what_reads_images_besides_names_the_case(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store, _ = prepare(SickPhantom(("phantom002_ed",)), tmp_path / "sick")
+    capsys.readouterr()
+    assert "phantom002_ed" in store.records
+    assert main([command[0], "sick", *command[1:]]) == 1
+    assert "phantom002_ed.h5: image has 1 voxels that are NaN or infinite" in one_line(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["sick"]

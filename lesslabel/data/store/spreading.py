@@ -6,6 +6,7 @@ import numpy as np
 
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
 from lesslabel.data.store import Store
+from lesslabel.data.store.finite import require_finite
 from lesslabel.data.weak_labels.random_walker import spread_scribbles
 from lesslabel.errors import ConfigError, DataError
 
@@ -41,7 +42,8 @@ def spread_annotation(
 
     Raises:
         ConfigError: if beta or the confidence is out of range.
-        DataError: if no case has `source`, or a case has an annotation of the new name already.
+        DataError: if no case has `source`, a case has an annotation of the new name already, or its image has voxels
+            that are NaN or infinite.
     """
     if not beta > 0 or not 0 <= confidence <= 1:
         raise ConfigError(f"spread: beta {beta} must be positive, confidence {confidence} in [0, 1]")
@@ -56,7 +58,9 @@ def spread_annotation(
 
     def spread() -> Iterator[tuple[str, Annotation]]:
         for done, uid in enumerate(uids, start=1):
-            yield uid, _spread_case(store.read(uid), source, beta, confidence, author, time)
+            case = store.read(uid)
+            require_finite(case.image[0], f"{store.case_path(uid)}: image", store.path)
+            yield uid, _spread_case(case, source, beta, confidence, author, time)
             if progress is not None:
                 progress(done, len(uids))
 

@@ -36,6 +36,8 @@ def spread_scribbles(
     codes = np.setdiff1d(np.unique(scribbles), [IGNORE])
     if len(codes) < 2:
         return np.full_like(scribbles, codes[0] if len(codes) else IGNORE)
+    if not (scribbles == IGNORE).any():
+        return scribbles.copy()
     markers = np.zeros(scribbles.shape, dtype=np.int32)
     for index, code in enumerate(codes):
         markers[scribbles == code] = index + _BACKGROUND_FIRST

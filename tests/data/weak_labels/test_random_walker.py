@@ -98,3 +98,9 @@ def test_bad_requests_are_refused(store) -> None:
         spread_annotation(store, "scribble", "dense")
     with pytest.raises(ConfigError, match="beta -1"):
         spread_annotation(store, "scribble", "walked", beta=-1)
+
+
+def test_a_slice_without_an_unknown_pixel_stays_as_it_is() -> None:
+    image, _ = two_halves()
+    drawn = np.where(np.arange(12) >= 6, np.uint8(3), np.uint8(0))[None].repeat(10, axis=0)
+    np.testing.assert_array_equal(spread_scribbles(image, drawn), drawn)
