@@ -262,6 +262,7 @@ def _protocol(experiment: Path, campaign: Campaign, declaration: Mapping[str, An
         if campaign.checkpoint == "last"
         else "highest mean Dice on the validation part; never on test",
         "metrics": "3D, native resolution, mm; HD95 of pooled distances; an empty prediction scores the image diagonal",
+        "baseline": {f"{BASELINE}, round {index}": [f"*, round {index}"] for index in range(1, campaign.rounds + 1)},
         "hardware": "see the table of costs",
         "commands": [shlex.join(words)],
     }
