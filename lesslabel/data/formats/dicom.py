@@ -29,6 +29,16 @@ _PLACE = {_POSITION: "ImagePositionPatient", "0020|0037": "ImageOrientationPatie
 _SERIES, _NUMBER, _PHOTOMETRIC = "0020|000e", "0020|0013", "0028|0004"
 _SLOPE, _STORED, _HIGHEST = "0028|1053", "0028|0101", "0028|0102"
 _MAGIC = slice(128, 132)
+_HEADER_BYTES, _CLASS_OF_FILE, _CLASS_ROOT = 1024, b"\x02\x00\x02\x00UI", b"1.2.840.10008.5.1.4.1.1."
+_OTHER_KINDS = {
+    b"481.3": "an RT structure set",
+    b"481.5": "an RT plan",
+    b"66.4": "a segmentation",
+    b"66.7": "a segmentation",
+    b"88.": "a report",
+    b"11.": "a presentation state",
+}
+"""By MediaStorageSOPClassUID, which the first bytes of a file state."""
 _LARGEST_RATIO = 5000
 """Pixels per byte of a file: more than DICOM's compressions reach on an empty slice."""
 
@@ -126,6 +136,7 @@ def _read_slice(path: Path) -> _Slice:
     import SimpleITK  # slow to import, needed for these files only
 
     require_regular(path)
+    _require_image(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("GDCMImageIO")
@@ -171,6 +182,16 @@ def _require_stated(path: Path, reader: Any) -> None:
     stored, highest = _element(reader, _STORED), _element(reader, _HIGHEST)
     if stored and highest and int(highest) != int(stored) - 1:
         raise DataError(f"{path}: HighBit is {highest}, BitsStored is {stored}; export the series again")
+
+
+def _require_image(path: Path) -> None:
+    """Refuse what lies beside a series and is no slice, by its kind."""
+    with path.open("rb") as file:
+        start = file.read(_HEADER_BYTES)
+    stated = start.partition(_CLASS_OF_FILE)[2][2:]  # after its length
+    for number, kind in _OTHER_KINDS.items():
+        if stated.startswith(_CLASS_ROOT + number):
+            raise DataError(f"{path}: is {kind}, no slice; move it out of the folder of the series")
 
 
 def _require_no_table(path: Path) -> None:

@@ -331,3 +331,22 @@ class TestSeries:
             size = len(text).to_bytes(begin - size_at, "little")
             path.write_bytes(content[:size_at] + size + text + content[begin + length :])
         np.testing.assert_array_equal(read_series(tmp_path).array, IMAGE)
+
+    @pytest.mark.parametrize(
+        ("number", "kind"),
+        [
+            ("481.3", "an RT structure set"),
+            ("66.4", "a segmentation"),
+            ("88.33", "a report"),
+            ("11.1", "a presentation"),
+        ],
+    )
+    def test_what_is_no_slice_is_refused_by_its_kind(self, tmp_path: Path, number: str, kind: str) -> None:
+        pydicom = pytest.importorskip("pydicom")
+        replicas.write_series(tmp_path, IMAGE, replicas.CT_AFFINE)
+        file = pydicom.dcmread(min(tmp_path.glob("*.dcm")))
+        del file.PixelData
+        file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = f"1.2.840.10008.5.1.4.1.1.{number}"
+        file.save_as(tmp_path / "beside.dcm")
+        with pytest.raises(DataError, match=rf"beside\.dcm: is {kind}.*, no slice; move it out of the folder"):
+            read_series(tmp_path)
