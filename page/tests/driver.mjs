@@ -58,7 +58,11 @@ const commands = {
     pages.delete(tab);
     return null;
   },
-  heard: async () => ({ problems: problems.splice(0), origins: [...requests] }),
+  async heard() {
+    const origins = [...requests];
+    requests.clear();
+    return { problems: problems.splice(0), origins };
+  },
 };
 
 console.log(JSON.stringify({ answer: "ready" }));

@@ -26,6 +26,7 @@ def browser() -> Iterator[Browser]:
 def test_a_case_is_clicked_painted_undone_and_finished(browser: Browser, tmp_path: Path) -> None:
     make_store(tmp_path / "store")
     with Served(tmp_path / "store") as served:
+        browser.do("heard")  # what the tests before asked for
         browser.open(served.links["ann"])
         browser.do("press", key="ArrowUp")
         for z in (3, 4):
