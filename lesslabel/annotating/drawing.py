@@ -91,7 +91,7 @@ class Drawing:
         if said is None or said.kept is None:
             return None
         prompts = [prompt for given in said.turns for prompt in given]
-        voxel = most_uncertain_voxel(said.kept.whole().uncertainty, prompts, said.kept.window)
+        voxel = most_uncertain_voxel(said.kept.uncertainty, prompts, said.kept.window)
         if voxel is None:
             return None
         z, y, x = voxel if turn.plane is None else _in_volume(voxel, turn.plane)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lesslabel.annotating.on_grid import ResampledSegmentation
 from lesslabel.interaction.model import Segmentation
 from lesslabel.interaction.prompts.seeds import Mask, Shape
+from lesslabel.interaction.robots.shapes import bounding_window
 
 Window = tuple[slice, ...]
 
@@ -51,11 +52,16 @@ class KeptAnswer:
         own = sum(values.nbytes for values in maps if values is not None)
         return own + (0 if self.on_grid is None else self.on_grid.size_bytes)
 
+    @property
+    def uncertainty(self) -> NDArray[np.float32]:
+        """How uncertain the model was, on the whole slice or volume."""
+        return self._around(self.part.uncertainty)
+
     def whole(self) -> Segmentation:
         """The answer as it was, but for its choice and phases."""
         mask = np.zeros(self.shape, np.bool_)
         mask[self.window] = self.part.mask
-        probability, uncertainty = self._around(self.part.probability), self._around(self.part.uncertainty)
+        probability, uncertainty = self._around(self.part.probability), self.uncertainty
         memory = None if self.part.memory is None else self._around(self.part.memory)
         if self.on_grid is None:
             return Segmentation(mask, probability, uncertainty, memory)
@@ -76,8 +82,4 @@ def _smallest_window(mask: Mask, maps: Sequence[NDArray[np.float32]]) -> Window:
     says = mask.copy()
     for values in maps:
         says |= values != 0
-    window = []
-    for axis in range(says.ndim):
-        places = np.flatnonzero(says.any(axis=tuple(other for other in range(says.ndim) if other != axis)))
-        window.append(slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0))
-    return tuple(window)
+    return bounding_window(says) if says.any() else (slice(0, 0),) * says.ndim

@@ -14,7 +14,7 @@ from lesslabel.methods.checks import require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.players import Player
-from lesslabel.methods.targets import unlabelled_samples
+from lesslabel.methods.targets import supervised_terms, unlabelled_samples
 from lesslabel.networks import Discriminator, Network, UNet
 
 DISCRIMINATOR = Optimiser(name="adam", learning_rate=1e-4, weight_decay=0.0, decay="none")
@@ -60,6 +60,11 @@ class AdversarialMethod(SegmentationMethod):
         self.discriminator_optimiser = discriminator
         self.adversarial_weight = adversarial_weight
         self.ramp_iterations = ramp_iterations
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute the supervised terms of the labelled samples and the adversarial one of the others."""
+        logits = self.network(batch["image"])
+        return {**supervised_terms(logits, batch), **self.adversarial_term(batch, logits)}
 
     @abstractmethod
     def evidence(self, image: Tensor, output: Any) -> Tensor:

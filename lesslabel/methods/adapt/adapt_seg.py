@@ -1,14 +1,10 @@
 """AdaptSeg: predictions of another hospital's images shall look like those of the labelled ones."""
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
-from lesslabel.data.batch import Batch
 from lesslabel.methods.adversary import DISCRIMINATOR, AdversarialMethod
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.methods.targets import supervised_terms
 from lesslabel.networks import Network, UNet
 
 
@@ -60,11 +56,6 @@ class AdaptSeg(AdversarialMethod):
             inference=inference,
         )
         self.network = self.build_network()
-
-    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Compute the supervised terms of the source and the adversarial one of the target."""
-        logits = self.network(batch["image"])
-        return {**supervised_terms(logits, batch), **self.adversarial_term(batch, logits)}
 
     def evidence(self, image: Tensor, output: Tensor) -> Tensor:  # noqa: ARG002  the image is not judged
         """Take the probabilities."""

@@ -1,15 +1,11 @@
 """DAN: a network that tells segmentations of labelled and unlabelled images apart."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
-from lesslabel.data.batch import Batch
 from lesslabel.methods.adversary import DISCRIMINATOR, AdversarialMethod
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.methods.targets import supervised_terms
 from lesslabel.networks import Network, UNet
 
 
@@ -57,11 +53,6 @@ class DAN(AdversarialMethod):
             inference=inference,
         )
         self.network = self.build_network()
-
-    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Compute the supervised terms and the adversarial one."""
-        logits = self.network(batch["image"])
-        return {**supervised_terms(logits, batch), **self.adversarial_term(batch, logits)}
 
     def evidence(self, image: Tensor, output: Tensor) -> Tensor:
         """Join probabilities and image."""

@@ -1,16 +1,13 @@
 """Adversarial entropy minimisation: the uncertainty of unlabelled samples shall look like that of labelled ones."""
 
 import math
-from collections.abc import Mapping
 
 from torch import Tensor
 
-from lesslabel.data.batch import Batch
 from lesslabel.losses.entropy import self_information
 from lesslabel.methods.adversary import DISCRIMINATOR, AdversarialMethod
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.methods.targets import supervised_terms
 from lesslabel.networks import Network, UNet
 
 
@@ -57,11 +54,6 @@ class EntropyAdversary(AdversarialMethod):
             inference=inference,
         )
         self.network = self.build_network()
-
-    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Compute the supervised terms and the adversarial one."""
-        logits = self.network(batch["image"])
-        return {**supervised_terms(logits, batch), **self.adversarial_term(batch, logits)}
 
     def evidence(self, image: Tensor, output: Tensor) -> Tensor:  # noqa: ARG002  the image is not judged
         """Compute the weighted self-information of each class, in [0, 1 / (e·ln C)]."""
