@@ -50,7 +50,7 @@ class AnnotationUnit:
     @property
     def plural(self) -> str:
         """The word for several of them."""
-        return "patches" if self.name == "patch" else f"{self.name}s"
+        return _plural(self.name)
 
     @property
     def is_image(self) -> bool:
@@ -66,7 +66,7 @@ class AnnotationUnit:
         """The unit of each image."""
         if not self.is_image:
             return [(uid, WHOLE_CASE, None) for uid in features.uid.tolist()]
-        boxes = [None] * len(features) if features.patch is None else [box_of(row) for row in features.patch.tolist()]
+        boxes = [None] * len(features) if features.patch is None else list(map(Box.of, features.patch.tolist()))
         return list(zip(features.uid.tolist(), features.slice.tolist(), boxes, strict=True))
 
     def work(self, unit: UnitKey, records: Mapping[str, CaseRecord]) -> Work:
@@ -101,8 +101,7 @@ class AnnotationUnit:
         """
         for row in previous.rows:
             if row.unit != self.name:
-                other = "patches" if row.unit == "patch" else f"{row.unit}s"
-                raise ConfigError(f"unit: the previous queue holds {other}; go on with --unit {row.unit}")
+                raise ConfigError(f"unit: the previous queue holds {_plural(row.unit)}; go on with --unit {row.unit}")
             if (
                 row.patch is not None
                 and self.patch_voxel is not None
@@ -114,10 +113,8 @@ class AnnotationUnit:
                 )
 
 
-def box_of(numbers: Sequence[int]) -> Box:
-    """The patch of a row of `ImageFeatures.patch`."""
-    z, y, x, depth, height, width = numbers
-    return Box((z, y, x), (depth, height, width))
+def _plural(name: UnitName) -> str:
+    return "patches" if name == "patch" else f"{name}s"
 
 
 def _on_grid(box: Box, size_voxel: Sequence[int], shape: Sequence[int]) -> bool:

@@ -37,9 +37,19 @@ class Box:
         Raises:
             ValueError: if it is not six whole numbers, the corner 0 or more, the size 1 or more.
         """
-        z, y, x, depth, height, width = (int(word) for word in text.split())
-        if min(z, y, x) < 0 or min(depth, height, width) < 1:
+        box = cls.of([int(word) for word in text.split()])
+        if min(box.corner) < 0 or min(box.size) < 1:
             raise ValueError(f"'{text}' is no part of a volume")
+        return box
+
+    @classmethod
+    def of(cls, numbers: Sequence[int]) -> "Box":
+        """Make it of its corner and size in one row, as files and features keep them.
+
+        Raises:
+            ValueError: if it is not six numbers.
+        """
+        z, y, x, depth, height, width = numbers
         return cls((z, y, x), (depth, height, width))
 
     def __str__(self) -> str:

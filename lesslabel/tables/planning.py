@@ -185,7 +185,7 @@ def shown_labels(data: Mapping[str, Any]) -> dict[str, list[VisibleAnnotation]]:
     for uid, names in (data.get("labelled") or {}).items():
         for name in [name for name in str(names).split(" + ") if name not in pseudo]:
             of_case = slices.get(uid, {}).get(name)
-            boxes = tuple(Box((z, y, x), (d, h, w)) for z, y, x, d, h, w in patches.get(uid, {}).get(name, ()))
+            boxes = tuple(map(Box.of, patches.get(uid, {}).get(name, ())))
             shown.setdefault(str(uid), []).extend(_shown(name, of_case, boxes))
     return shown
 
