@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.evaluation.metrics import METRICS
@@ -155,6 +154,8 @@ def _paired_tests(differences: NDArray[np.float64]) -> tuple[float, float]:
         return math.nan, math.nan
     if not differences.any():
         return 1.0, 1.0
+    from scipy import stats  # slow to import
+
     wilcoxon_p = float(stats.wilcoxon(differences).pvalue)
     t_p = float(stats.ttest_1samp(differences, 0.0).pvalue) if np.isfinite(differences).all() else math.nan
     return wilcoxon_p, t_p

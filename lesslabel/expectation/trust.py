@@ -2,10 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lesslabel.expectation.calibration import Calibration, average, both_measures, expected_dice
 from lesslabel.expectation.measuring import Evidence
@@ -69,6 +69,8 @@ def expect_case(case: Evidence, calibration: Calibration, names: tuple[str, ...]
 
 def half_width(calibration: Calibration) -> float:
     """Half the width of the interval of a new case."""
+    from scipy import stats  # slow to import
+
     patients = calibration.patients
     factor = float(stats.t.ppf((1.0 + INTERVAL) / 2.0, patients - 1))
     return factor * calibration.error * math.sqrt(1.0 + 1.0 / patients)
@@ -76,7 +78,7 @@ def half_width(calibration: Calibration) -> float:
 
 def least_usual(calibration: Calibration) -> float:
     """The Dice that 95 % of the source's cases would exceed, if it were normally distributed over them."""
-    return calibration.dice + float(stats.norm.ppf(_LOWEST_TAIL)) * calibration.deviation
+    return calibration.dice + NormalDist().inv_cdf(_LOWEST_TAIL) * calibration.deviation
 
 
 def _doubts(case: Evidence, dice: float, calibration: Calibration, names: tuple[str, ...]) -> tuple[str, ...]:

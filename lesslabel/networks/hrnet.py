@@ -6,7 +6,6 @@ from functools import reduce
 from typing import Final, cast
 
 import torch
-from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
 from torch import Tensor, nn
 
 from lesslabel.errors import ConfigError
@@ -14,7 +13,7 @@ from lesslabel.networks.description import Dimensions, Network, check_common
 from lesslabel.networks.layers import CONVOLUTION, Normalisation, convolved, enlarge, normalise
 from lesslabel.networks.object_context import ObjectContextDecoder
 from lesslabel.networks.pretrained import check_pretrained, load_pretrained
-from lesslabel.networks.resnet import MONAI_NORMALISATION, initialise_residual, residual_stage
+from lesslabel.networks.resnet import MONAI_NORMALISATION, initialise_residual, residual_block, residual_stage
 from lesslabel.networks.u_shaped import Encoder, UShaped
 
 _STEM: Final = 64
@@ -97,7 +96,7 @@ class HRNetEncoder(Encoder):
         self.conv2 = _halving(dimensions, _STEM, _STEM)
         self.bn2 = normalise(dimensions, _STEM, normalisation)
         self.relu = nn.ReLU()
-        self.layer1 = residual_stage(ResNetBottleneck, 4, dimensions, _STEM, 64, _BLOCKS, 1, normalisation)
+        self.layer1 = residual_stage("bottleneck", dimensions, _STEM, 64, _BLOCKS, 1, normalisation)
         coming: tuple[int, ...] = (256,)
         for index, modules in enumerate(_MODULES):
             widths = _WIDTHS[: index + 2]
@@ -128,10 +127,9 @@ class _Exchange(nn.Module):
 
     def __init__(self, dimensions: Dimensions, widths: Sequence[int], normalisation: Normalisation) -> None:
         super().__init__()
-        norm = MONAI_NORMALISATION[normalisation]
+        block, norm = residual_block("plain"), MONAI_NORMALISATION[normalisation]
         self.branches = nn.ModuleList(
-            nn.Sequential(*(ResNetBlock(width, width, dimensions, norm=norm) for _ in range(_BLOCKS)))
-            for width in widths
+            nn.Sequential(*(block(width, width, dimensions, norm=norm) for _ in range(_BLOCKS))) for width in widths
         )
         self.fuse_layers = nn.ModuleList(
             nn.ModuleList(_path(dimensions, widths, source, target, normalisation) for source in range(len(widths)))

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
 from torch import Tensor, nn
 
 from lesslabel.networks.description import Dimensions, check_choices, check_common
@@ -13,22 +12,23 @@ from lesslabel.networks.u_shaped import Encoder
 
 Depth = Literal[10, 18, 34, 50, 101]
 OutputStride = Literal[8, 16, 32]
+BlockKind = Literal["plain", "bottleneck"]
 
 
 @dataclass(frozen=True)
 class _Plan:
-    block: Callable[..., nn.Module]
-    expansion: int
+    block: BlockKind
     blocks: tuple[int, int, int, int]
 
 
 _PLANS: Final[Mapping[Depth, _Plan]] = {
-    10: _Plan(ResNetBlock, 1, (1, 1, 1, 1)),
-    18: _Plan(ResNetBlock, 1, (2, 2, 2, 2)),
-    34: _Plan(ResNetBlock, 1, (3, 4, 6, 3)),
-    50: _Plan(ResNetBottleneck, 4, (3, 4, 6, 3)),
-    101: _Plan(ResNetBottleneck, 4, (3, 4, 23, 3)),
+    10: _Plan("plain", (1, 1, 1, 1)),
+    18: _Plan("plain", (2, 2, 2, 2)),
+    34: _Plan("plain", (3, 4, 6, 3)),
+    50: _Plan("bottleneck", (3, 4, 6, 3)),
+    101: _Plan("bottleneck", (3, 4, 23, 3)),
 }
+_EXPANSION: Final[Mapping[BlockKind, int]] = {"plain": 1, "bottleneck": 4}
 _WIDTHS: Final = (64, 128, 256, 512)
 MONAI_NORMALISATION: Final[Mapping[Normalisation, Any]] = {
     "batch": "batch",
@@ -67,22 +67,21 @@ class ResNetEncoder(Encoder):
         normalisation: Normalisation = "batch",
     ) -> None:
         plan = _PLANS[depth]
+        expansion = _EXPANSION[plan.block]
         strides = tuple(min(stride, output_stride) for stride in (4, 8, 16, 32))
-        super().__init__((in_channels, _WIDTHS[0], *(width * plan.expansion for width in _WIDTHS)), (1, 2, *strides))
+        super().__init__((in_channels, _WIDTHS[0], *(width * expansion for width in _WIDTHS)), (1, 2, *strides))
         self.conv1 = CONVOLUTION[dimensions](in_channels, _WIDTHS[0], kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = normalise(dimensions, _WIDTHS[0], normalisation)
         self.relu = nn.ReLU()
         self.maxpool = MAX_POOLING[dimensions](kernel_size=3, stride=2, padding=1)
         coming, dilation = _WIDTHS[0], 1
         for index, (width, blocks) in enumerate(zip(_WIDTHS, plan.blocks, strict=True)):
-            stage = residual_stage(
-                plan.block, plan.expansion, dimensions, coming, width, blocks, 2 if index else 1, normalisation
-            )
+            stage = residual_stage(plan.block, dimensions, coming, width, blocks, 2 if index else 1, normalisation)
             if 4 * 2**index > output_stride:
                 _dilate(stage, dilation, 2 * dilation)
                 dilation *= 2
             setattr(self, f"layer{index + 1}", stage)
-            coming = width * plan.expansion
+            coming = width * expansion
         initialise_residual(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -114,9 +113,15 @@ def initialise_residual(module: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
+def residual_block(kind: BlockKind) -> Callable[..., nn.Module]:
+    """Find MONAI's residual block of a kind: two convolutions of size 3, or a bottleneck that widens fourfold."""
+    from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck  # slow to import
+
+    return ResNetBlock if kind == "plain" else ResNetBottleneck
+
+
 def residual_stage(
-    block: Callable[..., nn.Module],
-    expansion: int,
+    kind: BlockKind,
     dimensions: Dimensions,
     coming: int,
     width: int,
@@ -127,8 +132,7 @@ def residual_stage(
     """Build a stage of residual blocks; the shortcut of the first adapts size and width.
 
     Args:
-        block: MONAI's, plain or with a bottleneck.
-        expansion: ratio of the width of the output of a block to `width`.
+        kind: of its blocks; a bottleneck's output is four times as wide as `width`.
         dimensions: 2 or 3.
         coming: channels of the input.
         width: of the convolutions of size 3.
@@ -136,7 +140,7 @@ def residual_stage(
         stride: of the first block.
         normalisation: of every layer.
     """
-    going, norm = width * expansion, MONAI_NORMALISATION[normalisation]
+    block, going, norm = residual_block(kind), width * _EXPANSION[kind], MONAI_NORMALISATION[normalisation]
     shortcut = None
     if stride != 1 or coming != going:
         shortcut = nn.Sequential(

@@ -110,6 +110,7 @@ class FitJobs:
                     folder=JobFolder(find_folder(self.output, name, fold, seed, key)),
                     inputs=inputs,
                     sources=names,
+                    content=self.sources.content,
                 )
 
     def _hash_inputs(self, method: StudyMethod, run: RunCLI) -> dict[str, str]:

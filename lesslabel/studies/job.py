@@ -65,6 +65,7 @@ class Job:
         folder: its folder.
         inputs: hashes by path of the files in the key; a job does not start if a file changed.
         sources: modules, classes and committed lists whose hash, imports included, is in `parts`.
+        content: hash of the whole package as it was; where it is still so, the sources need not be parsed.
         recipe: name of the recipe, if a method has several jobs.
         steps: commands in order.
         needs: keys of the jobs that must be done first.
@@ -87,6 +88,7 @@ class Job:
     folder: JobFolder
     inputs: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    content: str = ""
     recipe: str = ""
     steps: tuple[Step, ...] = ()
     needs: tuple[str, ...] = ()

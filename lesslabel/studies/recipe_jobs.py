@@ -92,6 +92,7 @@ class RecipeJobs:
                 folder=JobFolder(folder),
                 inputs=self._hash_files(steps, values, inputs),
                 sources=names,
+                content=self.sources.content,
                 recipe=part,
                 steps=tuple(fill(step, everything) for step in steps),
                 needs=tuple(need.key for need in needs.values()),

@@ -55,6 +55,15 @@ class Sources:
         files = (path for path in sorted(folder.rglob("*")) if path.is_file())
         return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
 
+    @cached_property
+    def content(self) -> str:
+        """The sha256 of every module and list as it is on disk: where it is equal, every `hash` is."""
+        digest = hashlib.sha256()
+        for name, path in sorted({**self.modules, **self.lists}.items()):
+            content = path.read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        return digest.hexdigest()
+
     def named_in(self, texts: Iterable[str]) -> list[str]:
         """The class paths and committed lists that occur in texts, sorted."""
         joined = " ".join(texts)

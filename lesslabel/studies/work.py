@@ -90,7 +90,8 @@ def work(folder: JobFolder, attempt: str, node: int = 0) -> None:
         LesslabelError: if the job fails.
     """
     job = read_json(folder.declaration, "a job of a study")
-    if job["parts"]["sources"] != Sources().hash(job.get("sources", ())):
+    sources = Sources()
+    if job.get("content") != sources.content and job["parts"]["sources"] != sources.hash(job.get("sources", ())):
         raise RunError("the sources of lesslabel changed after the study was started; start it again")
     for path, content in job["inputs"].items():
         if hash_content(Path(path)) != content:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from processes import jobs_of, start, wait_until, worker_of
+from processes import jobs_of, made_once, start, wait_until, worker_of
 
 from lesslabel.cli import main
 
@@ -77,9 +77,7 @@ def results(place: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = workplace(tmp_path_factory.mktemp("recipes"))
-    reproduce(place)
-    return place
+    return made_once(tmp_path_factory, "recipes", lambda place: reproduce(workplace(place)))
 
 
 def test_a_recipe_makes_its_table_and_counts_what_the_queue_shows(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from processes import jobs_of, start, wait_until, worker_of
+from processes import jobs_of, made_once, start, wait_until, worker_of
 
 from lesslabel.cli import main
 from lesslabel.studies.zoo import read_zoo
@@ -52,9 +52,22 @@ def results(place: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study as the local launcher makes it."""
-    place = workplace(tmp_path_factory.mktemp("local"))
-    reproduce(place)
+    return made_once(tmp_path_factory, "smoke", lambda place: reproduce(workplace(place)))
+
+
+def begun(undisturbed: Path, folder: Path, *, left: int) -> Path:
+    """The same study before its last jobs: no results, and `left` of the four jobs were never started."""
+    place = workplace(folder)
+    for name in ("stores", "runs"):
+        shutil.copytree(undisturbed / name, place / name)
+    for job in jobs_of(place, STUDY)[-left:]:
+        shutil.rmtree(job.path)
     return place
+
+
+def whole(undisturbed: Path, folder: Path) -> Path:
+    """A copy of the finished study."""
+    return shutil.copytree(undisturbed, folder / "whole")
 
 
 def test_the_study_makes_its_table_and_figures(undisturbed: Path) -> None:
@@ -72,26 +85,27 @@ def test_the_study_makes_its_table_and_figures(undisturbed: Path) -> None:
     assert (undisturbed / STUDY / "curve-minutes.svg").is_file()
 
 
-def test_what_is_done_is_skipped(undisturbed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = results(undisturbed)
-    logs = [job.log.stat().st_mtime_ns for job in jobs_of(undisturbed, STUDY)]
-    reproduce(undisturbed, "--dry-run")
+def test_what_is_done_is_skipped(undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = whole(undisturbed, tmp_path)
+    before = results(place)
+    logs = [job.log.stat().st_mtime_ns for job in jobs_of(place, STUDY)]
+    reproduce(place, "--dry-run")
     assert capsys.readouterr().out.count("done") == 4
-    reproduce(undisturbed)
+    reproduce(place)
     assert capsys.readouterr().err.count("done before") == 4
-    assert [job.log.stat().st_mtime_ns for job in jobs_of(undisturbed, STUDY)] == logs
-    assert results(undisturbed) == before
+    assert [job.log.stat().st_mtime_ns for job in jobs_of(place, STUDY)] == logs
+    assert results(place) == before
 
 
 def test_submitit_gives_equal_results(undisturbed: Path, tmp_path: Path) -> None:
     pytest.importorskip("submitit")
-    place = workplace(tmp_path)
+    place = begun(undisturbed, tmp_path, left=1)
     reproduce(place, "--launcher", "submitit-local")
     assert results(place) == results(undisturbed)
 
 
 def test_kill_nine_of_launcher_and_job_then_again(undisturbed: Path, tmp_path: Path) -> None:
-    place = workplace(tmp_path)
+    place = begun(undisturbed, tmp_path, left=2)
     process = start(place, STUDY)
 
     def some_is_training() -> bool:
@@ -112,22 +126,23 @@ def test_kill_nine_of_launcher_and_job_then_again(undisturbed: Path, tmp_path: P
     assert not list(place.rglob("*.part"))
 
 
-def test_the_zoo_holds_each_method_once_and_says_how_it_was_made(undisturbed: Path) -> None:
-    reproduce(undisturbed, "--table", "--zoo", "zoo")
-    zoo = read_zoo(undisturbed / "zoo")
-    assert sorted(entry["method"] for entry in zoo.values()) == sorted(set(methods_of(undisturbed)))
+def test_the_zoo_holds_each_method_once_and_says_how_it_was_made(undisturbed: Path, tmp_path: Path) -> None:
+    place = whole(undisturbed, tmp_path)
+    reproduce(place, "--table", "--zoo", "zoo")
+    zoo = read_zoo(place / "zoo")
+    assert sorted(entry["method"] for entry in zoo.values()) == sorted(set(methods_of(place)))
     for name, entry in zoo.items():
-        weights = undisturbed / "zoo" / entry["weights"]
+        weights = place / "zoo" / entry["weights"]
         assert hashlib.sha256(weights.read_bytes()).hexdigest() == entry["sha256"]
-        assert (undisturbed / "zoo" / entry["card"]).is_file()
+        assert (place / "zoo" / entry["card"]).is_file()
         only = entry["method"].partition(",")[0]
         words = ["--only", only, "--folds", "0", "--seeds", "0", "--zoo", "zoo"]
         assert shlex.split(entry["command"]) == ["lesslabel", "reproduce", "experiments/phantom-smoke", *words]
         assert name.endswith(entry["key"][:12])
-        assert main(["bundle", "verify", str(weights.parent), "--zoo", str(undisturbed / "zoo")]) == 0
-    before = (undisturbed / "zoo" / "zoo.yaml").read_text()
-    reproduce(undisturbed, "--table", "--zoo", "zoo")
-    assert (undisturbed / "zoo" / "zoo.yaml").read_text() == before
+        assert main(["bundle", "verify", str(weights.parent), "--zoo", str(place / "zoo")]) == 0
+    before = (place / "zoo" / "zoo.yaml").read_text()
+    reproduce(place, "--table", "--zoo", "zoo")
+    assert (place / "zoo" / "zoo.yaml").read_text() == before
 
 
 def methods_of(place: Path) -> list[str]:
