@@ -10,7 +10,7 @@ from lesslabel.data.patient_lists import GROUP_PARTS, PARTS, load_case_counts, l
 from lesslabel.data.store import CaseRecord
 from lesslabel.errors import DataError
 
-_MADE_FROM_THE_TABLE = ("groups", "random", "random_by_centre")
+_MADE_FROM_THE_TABLE = ("groups", "all", "random", "random_by_centre")
 _RANDOM_SHARES = (0.7, 0.1, 0.2)
 
 
@@ -37,8 +37,8 @@ def partition(records: Sequence[CaseRecord], split: str, *, fold: int = 0, allow
     Args:
         records: rows of the store's table of cases.
         split: a committed list (``"acdc/five_fold"``), a YAML file, ``"groups"`` for the official parts of the
-            source, ``"random"`` for a seeded 70/10/20 split, or ``"random_by_centre"`` for such a split inside every
-            centre, which does not depend on the other centres.
+            source, ``"all"`` to train on every patient and score none, ``"random"`` for a seeded 70/10/20 split, or
+            ``"random_by_centre"`` for such a split inside every centre, which does not depend on the other centres.
         fold: the fold of the list; for a random split the random seed.
         allow_missing: drop patients that the store does not have instead of refusing.
 
@@ -73,6 +73,8 @@ def divide_patients(records: Sequence[CaseRecord], split: str, fold: int = 0) ->
     """
     if split == "groups":
         return _by_group(records)
+    if split == "all":
+        return {"train": tuple(dict.fromkeys(record.patient for record in records)), "validation": (), "test": ()}
     if split == "random":
         return _by_chance(list(dict.fromkeys(record.patient for record in records)), fold, "the store")
     if split == "random_by_centre":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from lesslabel.data.sources import SOURCES
 from lesslabel.data.sources.base import Source, source_options
+from lesslabel.errors import ConfigError
 from lesslabel.files import write_json
 from lesslabel.printing import show_progress
 from lesslabel.terminal import make_console, print_warning
@@ -47,6 +48,7 @@ def verify(given: list[str]) -> int:
     parser.add_argument("--json", type=Path, default=None, help="also write cases and findings here")
     parser.add_argument("--fix", action="store_true", help="first make the repairs that hashes confirm")
     parser.add_argument("--propose", type=Path, default=None, help="write a configuration to begin with here")
+    parser.add_argument("--annotation", default=None, help="of --propose: learn from this one")
     options = parser.parse_args(given)
     return _verify_store(options)
 
@@ -152,6 +154,8 @@ def _verify_store(options: argparse.Namespace) -> int:
     from lesslabel.data.verify.report import describe_store, render_cases
     from lesslabel.data.verify.store_check import render_findings, verify_store
 
+    if options.annotation is not None and options.propose is None:
+        raise ConfigError("--annotation NAME is for --propose FILE; verify checks all annotations")
     changes = _fix(options.store) if options.fix else []
     findings = verify_store(options.store, split=options.split, fold=options.fold, workers=options.workers)
     store = Store(options.store)
@@ -166,7 +170,7 @@ def _verify_store(options: argparse.Namespace) -> int:
     if options.propose is not None:
         from lesslabel.data.verify.propose import propose_config
 
-        print(propose_config(store, options.propose), end="")
+        print(propose_config(store, options.propose, options.annotation), end="")
         print(f"next: edit {options.propose}, then lesslabel fit --config {options.propose} --run DIR")
     return 1 if errors else 0
 

@@ -27,8 +27,16 @@ def fit(given: list[str]) -> int:
 
     folder = train(read_settings(_full_help(given)))
     if is_main_process():
-        print(f"trained: {folder.path}\nnext: lesslabel test --run {folder.path}")
+        print(f"trained: {folder.path}\nnext: lesslabel {_next_step(folder.path)}")
     return 0
+
+
+def _next_step(run: Path) -> str:
+    from lesslabel.runs.reading import RunFiles
+
+    if RunFiles(run).data["parts"]["test"]:
+        return f"test --run {run}"
+    return f"predict --run {run} --part all --output DIR (the split has no test part)"
 
 
 def validate(given: list[str]) -> int:

@@ -235,6 +235,13 @@ def test_random_split_needs_three_patients() -> None:
         partition(make_records(["a", "b"]), "random")
 
 
+def test_all_train_and_none_is_scored() -> None:
+    records = make_records(["a", "b"], frames=2)
+    divided = partition(records, "all")
+    assert divided.cases == {"train": ("a_0", "a_1", "b_0", "b_1"), "validation": (), "test": ()}
+    assert divided.missing_patients == ()
+
+
 def test_groups_follow_the_source() -> None:
     groups = {"a": "training", "b": "TestSet", "c": "Val", "d": "train"}
     records = [record for patient, group in groups.items() for record in make_records([patient], group, frames=1)]

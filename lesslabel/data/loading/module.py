@@ -37,7 +37,7 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     Args:
         store: folder made by `lesslabel prepare`.
-        split: committed list, YAML file, ``groups``, ``random`` or ``random_by_centre``; see
+        split: committed list, YAML file, ``groups``, ``all``, ``random`` or ``random_by_centre``; see
             `lesslabel.data.splits.partition`.
         fold: fold of the split.
         allow_missing: drop patients of the split that the store does not have; the tables of the run report it.

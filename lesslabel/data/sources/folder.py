@@ -1,8 +1,9 @@
-"""A user's own cases, listed in a CSV."""
+"""A user's own cases, listed in a CSV, or the images of a folder."""
 
 from pathlib import Path
 
 from lesslabel.data.case import IGNORE
+from lesslabel.data.sources.images import list_images
 from lesslabel.data.sources.listed import Listed, parse_labels
 from lesslabel.data.sources.table import list_table, name_channels
 
@@ -27,8 +28,10 @@ class Folder(Listed):
     its channels, as does the fourth dimension of an image. Columns ``image_<channel>``, in place of ``image``, name the
     channels too. Files have any format of `lesslabel.data.formats.reading`; formats can be mixed.
 
+    A folder without a CSV is read too: every image in it is a case and a patient, without any label.
+
     Args:
-        raw: the CSV, UTF-8, comma separated.
+        raw: the CSV, UTF-8, comma separated; or the folder of the images.
         labels: codes and names, ``"1=RV,2=Myo"``. By default every value of the label maps becomes a label
             (``"label 1"``), or every name where files name their segments; they are all read once to find them.
         unknown: the value of an unannotated voxel in the scribbles, 255 by default.
@@ -42,5 +45,9 @@ class Folder(Listed):
     dense_unknown = IGNORE
 
     def __init__(self, raw: Path, labels: str | None = None, unknown: int | None = None) -> None:
-        cases = list_table(self._require_raw(raw), parts=True)
-        super().__init__(raw, cases, name_channels(Path(raw)), labels=labels, unknown=unknown)
+        if self._require_raw(raw).is_dir():
+            super().__init__(raw, list_images(Path(raw)), labels=labels, unknown=unknown)
+        else:
+            super().__init__(
+                raw, list_table(Path(raw), parts=True), name_channels(Path(raw)), labels=labels, unknown=unknown
+            )

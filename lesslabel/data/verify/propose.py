@@ -7,7 +7,6 @@ voxels. The budgets are ours.
 
 import json
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.geometry import scanner_axes, usual_axis_codes
-from lesslabel.data.splits import Partition, partition
 from lesslabel.data.store import CaseRecord, Store
-from lesslabel.errors import ConfigError, DataError
+from lesslabel.data.verify.propose_labels import choose_labels
+from lesslabel.errors import ConfigError
 from lesslabel.files import write_text
 
 _THICK = 3.0
@@ -49,28 +48,30 @@ class _Shape:
     data: tuple[str, ...]
 
 
-def propose_config(store: Store, path: Path) -> str:
+def propose_config(store: Store, path: Path, annotation: str | None = None) -> str:
     """Write a configuration that `lesslabel fit` can run unchanged.
 
     Args:
         store: the store.
         path: the YAML file; it must not exist.
+        annotation: what to learn from, such as what was drawn in the page; by default ``dense`` or what most have.
 
     Returns:
         What was written.
 
     Raises:
-        ConfigError: if the file exists, or there is no supervision or no reference.
+        ConfigError: if the file exists, or there is no supervision or no reference; of a named annotation, if no
+            case has it.
     """
     if path.exists():
         raise ConfigError(f"{path}: exists already; choose another name")
     records = list(store.records.values())
-    split, divided = _choose_split(store, records)
-    annotation, kind = _choose_annotation(store, divided)
-    training = [store.records[uid] for uid in divided.cases["train"]]
+    labels = choose_labels(store, annotation)
+    training = [store.records[uid] for uid in labels.divided.cases["train"]]
     _require_one_plane(store, training)
-    shape = _propose_shape(training)
-    method = "Supervised" if kind is Kind.DENSE else "PartialCrossEntropy"
+    shape = _propose_shape(training, lone_slices=labels.lone_slices)
+    method = "Supervised" if labels.kind is Kind.DENSE else "PartialCrossEntropy"
+    reference = "" if labels.reference == "dense" else f", reference: {json.dumps(labels.reference)}"
     lines = [
         f"# Proposed from {len(records)} cases of {len({record.patient for record in records})} patients; edit it.",
         f"name: {method}",
@@ -84,10 +85,10 @@ def propose_config(store: Store, path: Path) -> str:
         "  class_path: lesslabel.data.SegmentationDataModule",
         "  init_args:",
         f"    store: {json.dumps(str(store.path))}",
-        f"    split: {split}",
-        f"    view: {{supervision: [{{annotation: {json.dumps(annotation)}}}]}}",
+        f"    split: {labels.split}",
+        f"    view: {{supervision: [{{annotation: {json.dumps(labels.annotation)}}}]{reference}}}",
         *shape.data,
-        _propose_intensity(store, training, annotation),
+        _propose_intensity(store, training, labels.annotation),
         *_propose_augmentation(store),
         "    steps_per_epoch: 250",
         "trainer:",
@@ -96,33 +97,6 @@ def propose_config(store: Store, path: Path) -> str:
     text = "\n".join([*lines, ""])
     write_text(path, text)
     return text
-
-
-def _choose_split(store: Store, records: Sequence[CaseRecord]) -> tuple[str, Partition]:
-    """The source's own parts if they have references; else a random split, within centres if there are several."""
-    centres = {record.centre for record in records}
-    reasons = []
-    for split in ("groups", *(["random_by_centre"] if len(centres) > 1 else []), "random"):
-        try:
-            divided = partition(records, split)
-        except DataError as error:
-            reasons.append(str(error))
-            continue
-        scored = [uid for part in ("validation", "test") for uid in divided.cases[part]]
-        if any("dense" in store.records[uid].annotation_names for uid in scored):
-            return split, divided
-        reasons.append(f"split '{split}': no validation or test case has an annotation 'dense' to score against")
-    raise ConfigError(f"{store.path}: no split to propose ({reasons[-1]})")
-
-
-def _choose_annotation(store: Store, divided: Partition) -> tuple[str, Kind]:
-    """The annotation of most training cases, dense ones first."""
-    count = Counter(name for uid in divided.cases["train"] for name in store.records[uid].annotation_names)
-    if not count:
-        raise ConfigError(f"{store.path}: no training case is annotated; import annotations first")
-    name = "dense" if count["dense"] else min(count, key=lambda name: (-count[name], name))
-    uid = next(uid for uid in divided.cases["train"] if name in store.records[uid].annotation_names)
-    return name, store.read(uid).annotations[name].kind
 
 
 def _require_one_plane(store: Store, records: Sequence[CaseRecord]) -> None:
@@ -139,12 +113,14 @@ def _require_one_plane(store: Store, records: Sequence[CaseRecord]) -> None:
         )
 
 
-def _propose_shape(records: Sequence[CaseRecord]) -> _Shape:
+def _propose_shape(records: Sequence[CaseRecord], *, lone_slices: bool = False) -> _Shape:
     spacings_mm = np.array([record.spacing_mm for record in records])
     shapes = np.array([(record.depth, record.height, record.width) for record in records])
     spacing_mm = np.median(spacings_mm, axis=0)
     thick = spacing_mm[0] / spacing_mm[1:].min()
     depth = float(np.median(shapes[:, 0]))
+    if lone_slices:
+        return _propose_slices(np.median(shapes[:, 1:], axis=0), "most slices of a volume are not annotated")
     if thick >= _THICK or depth < _FEWEST_SLICES:
         reason = f"{depth:g} slices {thick:.1f} times as thick as a pixel is wide"
         return _propose_slices(np.median(shapes[:, 1:], axis=0), reason)

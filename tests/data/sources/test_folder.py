@@ -130,6 +130,26 @@ class TestFormats:
         np.testing.assert_array_equal(scribble.labels, np.array([IGNORE, 0, 1])[LABELS])
 
 
+class TestImagesAlone:
+    def test_every_image_of_a_folder_is_a_case_and_a_patient(self, tmp_path: Path) -> None:
+        scans = tmp_path / "scans"
+        (scans / "deeper").mkdir(parents=True)
+        for name in ("b.nii.gz", "a.nii.gz", ".hidden.nii.gz", "deeper/c.nii.gz"):
+            replicas.write_nifti(scans / name, IMAGE)
+        (scans / "notes.txt").touch()
+        assert main(["prepare", "folder", str(scans), str(tmp_path / "store"), "--labels", "1=RV"]) == 0
+        store = Store(tmp_path / "store")
+        assert {uid: record.patient for uid, record in store.records.items()} == {"a": "a", "b": "b"}
+        assert store.labels == {1: "RV"}
+        case = store.read("a")
+        np.testing.assert_array_equal(case.image[0], IMAGE)
+        assert not case.annotations
+
+    def test_a_folder_of_slices_in_it_is_one_case(self, tmp_path: Path) -> None:
+        replicas.write_series(tmp_path / "scans" / "one", IMAGE)
+        assert [case.uid for case in Folder(tmp_path / "scans", labels="1=RV").list_cases()] == ["one"]
+
+
 class TestSplit:
     def rows(self, *parts: tuple[str, str]) -> list[dict[str, str]]:
         return [{"image": "a.nii.gz", "case": f"c{n}", "patient": p, "split": s} for n, (p, s) in enumerate(parts)]

@@ -256,8 +256,25 @@ class TestFolder:
             Folder(self.write(table, *lines), labels="1=RV")
 
     def test_a_folder_in_place_of_the_table(self, table: Path) -> None:
-        with pytest.raises(DataError, match=f"{table.parent}: a folder; name the table in it"):
+        with pytest.raises(DataError, match=f"{table.parent}: a folder; name the table in it, such as {table}"):
             Folder(table.parent)
+
+    @pytest.mark.parametrize(
+        ("name", "match"),
+        [
+            ("notes.txt", "no images in it; convert them to .nii.gz, or name a table"),
+            ("slice.dcm", "one DICOM series; name the folder above"),
+            ("patient1_seg.nii.gz", "patient1_seg.nii.gz: named as a label map is; write a table"),
+            ("patient1.seg.nrrd", "patient1.seg.nrrd: named as a label map is; write a table"),
+            ("brain_0001.nii.gz", "brain_0001.nii.gz: a second channel by its name; write a table"),
+            ("Mask-1.png", "Mask-1.png: named as a label map is; write a table"),
+        ],
+    )
+    def test_a_folder_that_is_not_of_images(self, tmp_path: Path, name: str, match: str) -> None:
+        (tmp_path / "scans").mkdir()
+        (tmp_path / "scans" / name).touch()
+        with pytest.raises(DataError, match=match):
+            Folder(tmp_path / "scans", labels="1=RV")
 
     def test_a_code_without_a_name_says_that_it_may_be_given_one(self, table: Path) -> None:
         match = "label value 2, 3 is not known; expected 0, 1 and 255 = unknown; correct the file, or name"

@@ -122,6 +122,44 @@ def test_labels_that_a_flip_would_swap_are_not_flipped(tmp_path: Path, second: s
     assert augmentation == (None if flips else {"turn_flip_probability": 0.0})
 
 
+def drawn(number: int, known: slice, patients: int = 99) -> Case:
+    """A volume of thin slices of which some were annotated in the page, in the first patients."""
+    case = volume(number, (20, 24, 24), (1.0, 1.0, 1.0))
+    labels = np.full(case.annotations["dense"].labels.shape, IGNORE, np.uint8)
+    labels[known] = case.annotations["dense"].labels[known]
+    return replace(case, annotations={"mine": Annotation(labels, Kind.DENSE)} if number < patients else {})
+
+
+def test_few_drawn_slices_all_train_a_2d_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = make_store(tmp_path / "store", [drawn(n, slice(5, 8), patients=3) for n in range(6)])
+    with pytest.raises(ConfigError, match="--annotation NAME learns from what there is"):
+        propose_config(store, tmp_path / "none.yaml")
+    config = str(tmp_path / "config.yaml")
+    assert main(["verify", str(store.path), "--propose", config, "--annotation", "mine"]) == 0
+    data = yaml.safe_load(Path(config).read_text())["data"]["init_args"]
+    assert (data["split"], data["dimensions"]) == ("all", 2)
+    assert data["view"] == {"supervision": [{"annotation": "mine"}]}
+    assert "all   # 3 patients have 'mine'" in Path(config).read_text()
+    assert main(["fit", "--config", config, "--run", str(tmp_path / "run"), *SHORT]) == 0
+    assert f"next: lesslabel predict --run {tmp_path / 'run'} --part all" in capsys.readouterr().out
+
+
+def test_many_drawn_volumes_are_scored_against_themselves(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [drawn(n, slice(None)) for n in range(20)])
+    propose_config(store, tmp_path / "config.yaml", "mine")
+    data = yaml.safe_load((tmp_path / "config.yaml").read_text())["data"]["init_args"]
+    assert (data["split"], data["dimensions"]) == ("random", 3)
+    assert data["view"] == {"supervision": [{"annotation": "mine"}], "reference": "mine"}
+
+
+def test_an_annotation_that_no_case_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = make_store(tmp_path / "store", [drawn(n, slice(None)) for n in range(3)])
+    with pytest.raises(ConfigError, match="no case has an annotation 'yours'; there are mine"):
+        propose_config(store, tmp_path / "config.yaml", "yours")
+    assert main(["verify", str(store.path), "--annotation", "mine"]) == 1
+    assert "--annotation NAME is for --propose FILE" in capsys.readouterr().err
+
+
 def test_what_cannot_be_proposed(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store", [make_case(2 * number) for number in range(10)])
     (tmp_path / "taken.yaml").touch()

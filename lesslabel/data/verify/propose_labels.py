@@ -1,0 +1,99 @@
+"""Which annotation a proposed configuration learns from, and what it is scored against."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lesslabel.data.case import IGNORE, Kind
+from lesslabel.data.splits import Partition, partition
+from lesslabel.data.store import CaseRecord, Store
+from lesslabel.errors import ConfigError, DataError
+
+_FEW_PATIENTS = 20
+"""Annotated patients below which none is spared for validation and test."""
+_MOST = 0.5
+"""Share of annotated slices below which a volume is learnt slice by slice."""
+
+
+@dataclass(frozen=True)
+class ProposedLabels:
+    """What supervises and what scores.
+
+    Attributes:
+        annotation: its name.
+        kind: of the annotation.
+        split: the split, and the reason for it.
+        divided: the cases by part.
+        reference: what validation and test score against.
+        lone_slices: whether most slices of an annotated volume are unknown.
+    """
+
+    annotation: str
+    kind: Kind
+    split: str
+    divided: Partition
+    reference: str = "dense"
+    lone_slices: bool = False
+
+
+def choose_labels(store: Store, annotation: str | None = None) -> ProposedLabels:
+    """Choose what to learn from: the dense labels, what most cases have, or a named annotation.
+
+    Args:
+        store: the store.
+        annotation: its name; by default ``dense`` where training cases have it.
+
+    Raises:
+        ConfigError: if there is no supervision or no reference; of a named annotation, if no case has it.
+    """
+    records = list(store.records.values())
+    if annotation is not None:
+        return _named(store, records, annotation)
+    split, divided = _choose_split(store, records)
+    name, kind = _choose_annotation(store, divided)
+    return ProposedLabels(name, kind, split, divided)
+
+
+def _named(store: Store, records: Sequence[CaseRecord], name: str) -> ProposedLabels:
+    """A named annotation, which scores too if it is dense and of enough patients; otherwise all of them train."""
+    annotated = [record for record in records if name in record.annotation_names]
+    if not annotated:
+        known = ", ".join(sorted({each for record in records for each in record.annotation_names})) or "none"
+        raise ConfigError(f"{store.path}: no case has an annotation '{name}'; there are {known}")
+    first = store.read(annotated[0].uid).annotations[name]
+    known_slices = (first.labels != IGNORE).any(axis=(1, 2))
+    lone_slices = len(known_slices) > 1 and bool(known_slices.mean() < _MOST)
+    patients = len({record.patient for record in annotated})
+    if patients < _FEW_PATIENTS or first.kind is not Kind.DENSE:
+        split = f"all   # {patients} patients have '{name}'; none is spared, so nothing is scored"
+        return ProposedLabels(name, first.kind, split, partition(records, "all"), lone_slices=lone_slices)
+    split = "random_by_centre" if len({record.centre for record in records}) > 1 else "random"
+    return ProposedLabels(name, first.kind, split, partition(records, split), reference=name, lone_slices=lone_slices)
+
+
+def _choose_split(store: Store, records: Sequence[CaseRecord]) -> tuple[str, Partition]:
+    """The source's own parts if they have references; else a random split, within centres if there are several."""
+    centres = {record.centre for record in records}
+    reasons = []
+    for split in ("groups", *(["random_by_centre"] if len(centres) > 1 else []), "random"):
+        try:
+            divided = partition(records, split)
+        except DataError as error:
+            reasons.append(str(error))
+            continue
+        scored = [uid for part in ("validation", "test") for uid in divided.cases[part]]
+        if any("dense" in store.records[uid].annotation_names for uid in scored):
+            return split, divided
+        missing = "no validation or test case has an annotation 'dense' to score against"
+        reasons.append(f"split '{split}': {missing}; --annotation NAME learns from what there is")
+    raise ConfigError(f"{store.path}: no split to propose ({reasons[-1]})")
+
+
+def _choose_annotation(store: Store, divided: Partition) -> tuple[str, Kind]:
+    """The annotation of most training cases, dense ones first."""
+    count = Counter(name for uid in divided.cases["train"] for name in store.records[uid].annotation_names)
+    if not count:
+        raise ConfigError(f"{store.path}: no training case is annotated; import annotations first")
+    name = "dense" if count["dense"] else min(count, key=lambda name: (-count[name], name))
+    uid = next(uid for uid in divided.cases["train"] if name in store.records[uid].annotation_names)
+    return name, store.read(uid).annotations[name].kind
