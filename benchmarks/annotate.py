@@ -13,6 +13,8 @@ the turns, and the mean of the bytes of an answer. Drawing on the screen is not 
 import argparse
 import http.client
 import json
+import multiprocessing
+import socket
 import statistics
 import tempfile
 import threading
@@ -20,6 +22,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -144,19 +147,26 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = prepare(OneCT(), Path(folder) / "store")[0]
-        model = model_named(arguments.model, store)
-        desk = Desk(store, Task("drawn"), model)
-        guard = Guard(make_app(desk), {author: author for author in AUTHORS})
-        server = uvicorn.Server(
-            uvicorn.Config(guard, port=0, log_level="warning", lifespan="off", timeout_keep_alive=600)
-        )
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            time.sleep(0.05)
-        measure(server.servers[0].sockets[0].getsockname()[1], model, arguments.turns)
-        server.should_exit = True
-        thread.join()
+        spawned = multiprocessing.get_context("spawn")
+        told, telling = spawned.Pipe(duplex=False)
+        server = spawned.Process(target=serve, args=(store.path, arguments.model, telling), daemon=True)
+        server.start()
+        try:
+            measure(told.recv(), model_named(arguments.model, store), arguments.turns)
+        finally:
+            server.terminate()
+            server.join()
+
+
+def serve(path: Path, model: str, telling: Connection) -> None:
+    """The server in a process of its own, as annotators have it; it tells its port."""
+    store = Store(path)
+    desk = Desk(store, Task("drawn"), model_named(model, store))
+    guard = Guard(make_app(desk), {author: author for author in AUTHORS})
+    listening = socket.create_server(("127.0.0.1", 0))
+    telling.send(listening.getsockname()[1])
+    config = uvicorn.Config(guard, log_level="warning", lifespan="off", timeout_keep_alive=600)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 def model_named(name: str, store: Store) -> PageModel:
