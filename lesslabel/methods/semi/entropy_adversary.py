@@ -22,7 +22,7 @@ class EntropyAdversary(AdversarialMethod):
     Args:
         num_classes: classes, background included.
         in_channels: channels of the image.
-        adversarial_weight: λ, the value at the end of the ramp; published 0.001 for summed losses of whole images.
+        adversarial_weight: λ, the value at the end of the ramp; 0.001 in the paper.
         ramp_iterations: T, after which λ(t) = λ·exp(−5·(1 − t/T)²) stays; None is the length of the run.
         discriminator: optimiser of the discriminator.
         network: description of the segmentation network.
