@@ -10,7 +10,7 @@ import yaml
 from lesslabel.data.patient_lists import load_split
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.files import parse_json, parse_yaml, read_json, write_json, write_text, written_aside
-from lesslabel.runs.folder import read_yaml
+from lesslabel.runs.config_files import read_yaml
 from lesslabel.studies.declaration import read_study
 
 FULL_DISK = """

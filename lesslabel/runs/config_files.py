@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lesslabel.errors import ConfigError
-from lesslabel.files import is_file
-from lesslabel.runs.folder import read_yaml
+from lesslabel.files import is_file, parse_yaml
 from lesslabel.runs.settings import CONFIG, Settings
 
 _GROUPS = {"model": "class_path and init_args", "data": "class_path and init_args", "trainer": "of the trainer"}
@@ -20,6 +21,30 @@ def config_files(settings: Settings) -> list[Path]:
     """The configuration files that settings name."""
     files = [setting for setting in settings.given if setting.name == CONFIG and setting.content() is None]
     return [Path(setting.value) for setting in files if setting.value is not None]
+
+
+def read_yaml(path: Path, keys: str = "model, data and trainer") -> dict[str, Any]:
+    """Read a configuration file.
+
+    Args:
+        path: the file.
+        keys: which it should have, for the error.
+
+    Raises:
+        ConfigError: if it is absent or no YAML mapping.
+    """
+    try:
+        content = parse_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a configuration file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ConfigError(f"{path}: not a YAML file ({place}{reason}); correct it") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: a configuration holds the keys {keys}, and this file does not")
+    return content
 
 
 def read_config(config: Path) -> dict[str, Any]:

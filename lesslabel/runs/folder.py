@@ -14,12 +14,13 @@ import torch
 import yaml
 
 from lesslabel import __version__
-from lesslabel.errors import ConfigError, RunError
-from lesslabel.files import parse_yaml, written_aside
+from lesslabel.errors import RunError
+from lesslabel.files import written_aside
 from lesslabel.moved import same_class
 from lesslabel.networks.pretrained import pretrained_of
 from lesslabel.networks.shape import same_networks, with_current_network
 from lesslabel.privacy import command_without_folders
+from lesslabel.runs.config_files import read_yaml
 from lesslabel.runs.defaults import with_later_settings
 from lesslabel.runs.reading import CONFIG, DATA, ENVIRONMENT, RunFiles
 from lesslabel.runs.settings import Settings
@@ -172,30 +173,6 @@ class RunFolder:
 def may_change(key: str) -> bool:
     """Whether a setting (dotted name) cannot change a result: names, logs, number of loading processes."""
     return any(key == free or key.startswith(f"{free}.") for free in _FREE_KEYS)
-
-
-def read_yaml(path: Path, keys: str = "model, data and trainer") -> dict[str, Any]:
-    """Read a configuration file.
-
-    Args:
-        path: the file.
-        keys: which it should have, for the error.
-
-    Raises:
-        ConfigError: if it is absent or no YAML mapping.
-    """
-    try:
-        content = parse_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a configuration file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        reason = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise ConfigError(f"{path}: not a YAML file ({place}{reason}); correct it") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a configuration holds the keys {keys}, and this file does not")
-    return content
 
 
 def read_data(folder: RunFolder) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lesslabel.command_words import read_settings
 from lesslabel.errors import ConfigError
+from lesslabel.runs.config_files import config_files, read_config
 from lesslabel.runs.settings import Settings
 
 _RUN_SETTINGS = """
@@ -22,10 +23,13 @@ def fit(given: list[str]) -> int:
     if _wants_short_help(given):
         print("usage: lesslabel fit --config FILE.yaml --run DIR [settings]\n\nTrain a method.\n" + _RUN_SETTINGS)
         return 0
+    settings = read_settings(_full_help(given))
+    for config in config_files(settings):
+        read_config(config)  # a misspelt name is an error before PyTorch is imported
     from lesslabel.runs.fitting import fit as train
     from lesslabel.runs.fitting import is_main_process
 
-    folder = train(read_settings(_full_help(given)))
+    folder = train(settings)
     if is_main_process():
         print(f"trained: {folder.path}\nnext: lesslabel {_next_step(folder.path)}")
     return 0
