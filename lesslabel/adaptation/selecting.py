@@ -33,6 +33,7 @@ class QueueSummary:
         without_foreground: the number of them without predicted foreground.
         left_out: the number of damaged cases that were skipped.
         minutes: what the units of this round cost, by the given prices.
+        held_out: the number of cases that are in no training part.
     """
 
     strategy: str
@@ -40,6 +41,7 @@ class QueueSummary:
     without_foreground: int
     left_out: int
     minutes: float = 0.0
+    held_out: int = 0
 
 
 def select(
@@ -139,7 +141,8 @@ def select(
     if describe is not None:
         empty, before = int((~features.has_feature).sum()), 0 if earlier is None else len(earlier.rows)
         minutes = sum(price_queue(queue.rows, asked, data.store.records, prices)[before:])
-        describe(QueueSummary(name_strategy(ranking), len(features), empty, len(left_out), minutes))
+        held_out = len(data.records("all")) - len(uids) - len(left_out)
+        describe(QueueSummary(name_strategy(ranking), len(features), empty, len(left_out), minutes, held_out))
     return queue
 
 

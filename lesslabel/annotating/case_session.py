@@ -208,7 +208,8 @@ class CaseSession:
 
     def finish(self, annotation: str, note: Note) -> None:
         """Keep that the annotation is in the store."""
-        self._write("finish", {"annotation": annotation}, note)
+        asked = None if self.item.slices is None else list(self.item.slices)
+        self._write("finish", {"annotation": annotation, "slices": asked}, note)
 
     def _begin(self, base: Callable[[], NDArray[np.uint8]]) -> dict[str, Any]:
         """The first event, written now if there is none."""

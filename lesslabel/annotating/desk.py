@@ -1,6 +1,6 @@
 """Everything the server knows: the queue, who has which case, the cases that are open, and the way into the store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lesslabel.annotating.assistant import Assistant
 from lesslabel.annotating.case_session import CaseSession, Note
 from lesslabel.annotating.effort import effort_of
-from lesslabel.annotating.events import status_of
+from lesslabel.annotating.events import slices_asked, status_of
 from lesslabel.annotating.finishing import add_to_store, finished_annotation
 from lesslabel.annotating.items import Item, list_items, read_prelabel
 from lesslabel.annotating.journal import Journal
@@ -181,8 +181,9 @@ class Desk:
         name = self.task.name_for(author)
         with self.at_work(author, tab, key) as session:
             session.look(note)
-            annotation = finished_annotation(session, self.task.kind, author, allow_empty=allow_empty)
             present = name in self._names_of(session.item.uid)
+            before = self._covered_before(session.item, name, self._journal(author, key).events) if present else ()
+            annotation = finished_annotation(session, self.task.kind, author, allow_empty=allow_empty, before=before)
             if present and not session.was_finished:
                 raise LeasedError(f"the store has an annotation '{name}' of this case already; it was not replaced")
             add_to_store(self.store, session.item.uid, name, annotation, replace=present)
@@ -207,6 +208,14 @@ class Desk:
         """Give a case back; what was drawn stays in its journal."""
         self._leases.release(self._lease_key(author, self._item(key).key), author, tab)
 
+    def count_items(self) -> int:
+        """How many cases the queue has."""
+        return len(self._items)
+
+    def count_finished(self, author: str) -> int:
+        """How many cases of the queue are in the store under the name of an author's annotation."""
+        return sum(state == "finished" for state in self._states(author).values())
+
     def end(self) -> None:
         """End what learns; all else is on the disk."""
         if self._learner is not None:
@@ -218,10 +227,25 @@ class Desk:
         name = self.task.name_for(author)
         states = {}
         for key, item in self._items.items():
-            status = status_of(self._journal(author, key).events)
-            finished = name in records[item.uid].annotation_names
-            states[key] = "finished" if finished and status != "begun" else status
+            events = self._journal(author, key).events
+            status = status_of(events)
+            if name in records[item.uid].annotation_names and status != "begun":
+                status = "finished" if self._covers(item, name, events) else "begun"
+            states[key] = status
         return states
+
+    def _covers(self, item: Item, name: str, events: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether an annotation covers what is asked for now; one that was made elsewhere is not asked for again."""
+        asked = set(item.slices or ())
+        if asked <= slices_asked(events) or not any(event["event"] == "finish" for event in events):
+            return True
+        before = self._covered_before(item, name, events)
+        return before is None or asked <= before
+
+    def _covered_before(self, item: Item, name: str, events: Sequence[Mapping[str, Any]]) -> set[int] | None:
+        """The z indices of a finished annotation; None for the whole case."""
+        covered = self.store.covered_slices(item.uid, name)
+        return None if covered is None else {*covered, *slices_asked(events)}
 
     def _names_of(self, uid: str) -> tuple[str, ...]:
         return next(record.annotation_names for record in self.store.list_records() if record.uid == uid)

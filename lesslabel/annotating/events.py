@@ -22,6 +22,11 @@ def status_of(events: Sequence[Mapping[str, Any]]) -> str:
     return {"finish": "finished", "skip": "skipped"}.get(said[-1], "begun")
 
 
+def slices_asked(events: Sequence[Mapping[str, Any]]) -> set[int]:
+    """The z indices that were asked for whenever a case was finished; empty where the whole case was."""
+    return {int(index) for event in events if event["event"] == "finish" for index in event.get("slices") or ()}
+
+
 def model_named(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The model that answered last, as it was described; empty for none."""
     named: Any = next((event["model"] for event in reversed(events) if event["event"] in ("begin", "model")), {})

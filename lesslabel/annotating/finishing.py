@@ -1,6 +1,7 @@
 """What was drawn becomes an annotation of the store, by the same checks as an import, wholly or not at all."""
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,18 +23,21 @@ class EmptyError(LesslabelError):
     """Slices that were asked for hold no label, and nobody said that there is nothing to mark."""
 
 
-def finished_annotation(session: CaseSession, kind: Kind, author: str, *, allow_empty: bool) -> Annotation:
+def finished_annotation(
+    session: CaseSession, kind: Kind, author: str, *, allow_empty: bool, before: Collection[int] | None = ()
+) -> Annotation:
     """Make the annotation of a case.
 
     A dense annotation knows the voxels of every slice that was looked at, along any axis, and those that were marked:
     an organ that is not marked there is background. What nobody looked at, and the slices of a case that the queue did
-    not ask for, are unknown. Of scribbles only what was drawn is known.
+    not ask for, now or before, are unknown. Of scribbles only what was drawn is known.
 
     Args:
         session: the case.
         kind: dense or scribble.
         author: who drew it.
         allow_empty: whether slices without any label were meant.
+        before: the z indices that it covered when it was finished before; None for all.
 
     Raises:
         EmptyError: if a slice that was asked for, or the whole case, has no label, and that was not meant.
@@ -43,8 +47,8 @@ def finished_annotation(session: CaseSession, kind: Kind, author: str, *, allow_
     if kind is Kind.DENSE:
         labels[~_looked_at(session) & (labels == 0)] = IGNORE
     asked = session.item.slices
-    if asked is not None:
-        labels[np.setdiff1d(np.arange(len(labels)), asked)] = IGNORE
+    if asked is not None and before is not None:
+        labels[np.setdiff1d(np.arange(len(labels)), [*asked, *before])] = IGNORE
     known = labels != IGNORE
     if not known.any():
         raise DataError("nothing was marked or looked at; draw, or skip the case")

@@ -1,6 +1,7 @@
 """Start the server, and say in the terminal how to get to it."""
 
 import getpass
+import shlex
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,6 +47,21 @@ def serve(desk: Desk, authors: Sequence[str], *, host: str = LOOPBACK, port: int
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         desk.end()
+        print("\n".join(_what_now(desk, authors)), flush=True)
+
+
+def _what_now(desk: Desk, authors: Sequence[str]) -> list[str]:
+    """What is printed at the end: what is in the store, and the next command."""
+    store, lines = desk.store.path, []
+    for name in dict.fromkeys(desk.task.name_for(author) for author in authors):
+        author = next(author for author in authors if desk.task.name_for(author) == name)
+        lines.append(f"{desk.count_finished(author)} of {desk.count_items()} cases are finished as '{name}' in {store}")
+    if not any(desk.count_finished(author) for author in authors):
+        return [*lines, "next: the same command again; what was begun is kept"]
+    if desk.task.second_reading:
+        return [*lines, f"next: lesslabel raters {store}"]
+    where, name = shlex.quote(str(store)), shlex.quote(desk.task.annotation)
+    return [*lines, f"next: lesslabel verify {where} --propose FILE.yaml --annotation {name}"]
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,5 +1,6 @@
 """Callbacks of a run: seeds for each step, safe checkpoints, one line of output per epoch."""
 
+import math
 import pickle
 import sys
 import time
@@ -9,13 +10,15 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from lesslabel.errors import RunError
 from lesslabel.files import written_aside
 from lesslabel.runs.curves import CurveLogger
 
+_FIRST_LINE_S, _NEXT_LINES_S = 15.0, 60.0
+"""Seconds until a training without a progress bar tells its pace, and between two such lines."""
 _GOLDEN = 0x9E3779B97F4A7C15
 _PATHS = ("best_model_path", "last_model_path", "kth_best_model_path")
 
@@ -160,14 +163,33 @@ class OpeningLine(Callback):
 
 
 class EpochLine(Callback):
-    """Prints one line per epoch, for logs and terminals without a progress bar."""
+    """Prints one line per epoch, and of a long one how long it will take, where there is no progress bar."""
 
     def __init__(self) -> None:
         self._since: float | None = None
+        self._begun: tuple[float, int] | None = None
+        self._next = math.inf
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self._since = time.monotonic()
+        if self._begun is None:
+            self._begun, self._next = (self._since, trainer.global_step), self._since + _FIRST_LINE_S
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Tell the pace, soon after the start and then every minute."""
+        now = time.monotonic()
+        if not trainer.is_global_zero or self._begun is None or now < self._next:
+            return
+        self._next = now + _NEXT_LINES_S
+        since, first = self._begun
+        if done := trainer.global_step - first:
+            pace_s = (now - since) / done
+            left_min = pace_s * (trainer.max_steps - trainer.global_step) / 60
+            where = f"iteration {trainer.global_step}/{trainer.max_steps}"
+            print(f"{where} · {pace_s:.2g} s each, {left_min:.0f} min to go", file=sys.stderr, flush=True)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the line."""
@@ -179,3 +201,11 @@ class EpochLine(Callback):
         parts += [f"{name} {float(metrics[name]):.4f}" for name in ("train/loss", "validation/dice") if name in metrics]
         print(" · ".join([*parts, f"{time.monotonic() - self._since:.0f} s"]), file=sys.stderr, flush=True)
         self._since = None
+
+
+class EpochBar(RichProgressBar):
+    """A progress bar that names the last epoch; Lightning shows -2 for it where iterations are given."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        last = math.ceil(self.trainer.max_steps / max(1, int(self.trainer.num_training_batches)))
+        return f"Epoch {current_epoch + 1} of {last}"

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, RichProgressBar
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 
 from lesslabel.data.loading.residence import describe_residence
 from lesslabel.errors import ConfigError
 from lesslabel.runs.callbacks import (
+    EpochBar,
     EpochLine,
     ForgetUnsaved,
     OpeningLine,
@@ -110,7 +111,7 @@ def _trainer(settings: dict[str, Any], callbacks: list[Callback], loggers: list[
     _quieten()
     progress_bar = sys.stderr.isatty() and settings.get("enable_progress_bar") is not False
     ours = {
-        "callbacks": [*callbacks, RichProgressBar()] if progress_bar else callbacks,
+        "callbacks": [*callbacks, EpochBar()] if progress_bar else callbacks,
         "logger": loggers or False,
         "plugins": [*(settings.get("plugins") or []), SafeCheckpointIO()],
         "num_sanity_val_steps": 0,
@@ -136,6 +137,7 @@ def _quieten() -> None:
         ".*could not find the monitored key.*",  # a run shorter than an epoch is not validated
         ".*sync_dist=True.*",  # validation gathers the cases itself
         ".*GPU available but not used.*",
+        ".*number of training batches.*smaller than the logging interval.*",
         ".*Total length of `DataLoader` across ranks is zero.*",  # a split may have no validation part
     ):
         warnings.filterwarnings("ignore", message)

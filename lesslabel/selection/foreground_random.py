@@ -27,7 +27,7 @@ class ForegroundAwareRandom(Strategy):
         has_foreground = pool.any_in_unit(pool.has_foreground)
         order = drawn[np.argsort(~has_foreground[drawn], kind="stable")][:count]
         total = int(has_foreground.sum())
-        wanted = f"drawn by chance among {total} with predicted foreground (seed {self.seed})"
+        wanted = f"drawn by chance among {total} with foreground (seed {self.seed})"
         rest = f"no predicted foreground: drawn by chance after all {total} that have some (seed {self.seed})"
         reasons = tuple(wanted if has_foreground[unit] else rest for unit in order)
         return Ranking(order, np.full(count, np.nan), reasons)

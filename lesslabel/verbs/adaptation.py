@@ -68,13 +68,22 @@ def select(given: list[str]) -> int:
     (seen,) = summaries
     print(f"{options.out}: {len(queue.rows)} {unit.plural} of {len(queue.slices)} cases, chosen by {seen.strategy}")
     skipped = f"; {seen.left_out} cases left out" if seen.left_out else ""
-    print(f"{seen.images} images ranked, {seen.without_foreground} without predicted foreground{skipped}")
-    print(f"this round costs {seen.minutes:.4g} minutes by the given prices")
-    print(
-        f"next: annotate, then lesslabel import {options.store} --queue {options.out} --from FOLDER --annotation NAME "
-        "--author WHO"
-    )
+    ranked = "slices" if unit.name == "case" else unit.plural
+    print(f"{seen.images} {ranked} ranked, {seen.without_foreground} without foreground{skipped}")
+    if seen.held_out:
+        print(f"{seen.held_out} cases outside the training part of the split are not ranked; --split all takes them")
+    first, further = f"{options.first_minutes:g} (--first-minutes)", f"{options.further_minutes:g} (--further-minutes)"
+    print(f"this round costs {seen.minutes:.4g} minutes, at {first} for a patient's first {unit.name}, then {further}")
+    print(f"next: {_next_of_queue(options.store, options.out, unit.name)}")
     return 0
+
+
+def _next_of_queue(store: Path, queue: Path, unit: str) -> str:
+    elsewhere = f"lesslabel import {store} --queue {queue} --from FOLDER --annotation NAME --author WHO"
+    if unit == "patch":
+        return f"annotate, then {elsewhere}"
+    in_the_page = f"lesslabel annotate {store} --queue {queue} --annotation NAME --author WHO"
+    return f"{in_the_page}; drawn elsewhere: {elsewhere}"
 
 
 def _select_options(given: list[str]) -> argparse.Namespace:

@@ -65,7 +65,7 @@ def test_two_hospitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert main(["select", *given, *SPLIT, *options, "--images", str(tmp_path / unit)]) == 0
     printed = capsys.readouterr().out
     assert f"{tmp_path / 'slice.csv'}: 6 slices of " in printed
-    assert "cases, chosen by stdr\n30 images ranked, " in printed
+    assert "cases, chosen by stdr\n30 slices ranked, " in printed
     assert (
         f"lesslabel import {path} --queue {tmp_path / 'case.csv'} --from FOLDER --annotation NAME --author WHO"
         in printed

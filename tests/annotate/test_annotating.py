@@ -9,6 +9,7 @@ from desks import SHAPE, Page, click_turn, make_case, make_desk, make_store, see
 
 from lesslabel.annotating.desk import Desk
 from lesslabel.annotating.levels import LARGEST_BYTES, levels_to_json
+from lesslabel.annotating.serving import _what_now
 from lesslabel.annotating.wire import Runs
 from lesslabel.data.case import IGNORE, Kind
 from lesslabel.data.formats.nifti import write_label_map
@@ -262,6 +263,55 @@ def test_the_queue_gives_order_reason_slices_and_a_start(store: Store, tmp_path:
     before, after = truth()[4] == 1, page.labels[4] == 1  # the other label is as it was
     dice = 2 * (before & after).sum() / (before.sum() + after.sum())
     assert drawn.effort.prelabel_dice == pytest.approx((1 + dice) / 2, abs=1e-4)
+
+
+def test_a_later_queue_asks_for_more_slices_of_a_finished_case(store: Store, tmp_path: Path) -> None:
+    def page_of(name: str, *slices: int) -> Page:
+        write_queue(tmp_path / name, Queue(tuple(QueueRow("case2", slice=z, rank=z) for z in slices)))
+        return Page(make_desk(store, queue=tmp_path / name))
+
+    def state(page: Page) -> str:
+        return str(page.client.get("/api/desk").json()["items"][0]["state"])
+
+    first = page_of("first.csv", 2)
+    first.open()
+    first.click(2, (12, 10), 1)
+    first.done("finish", seen=seen_all())
+    assert state(first) == "finished"
+    assert state(page_of("same.csv", 2)) == "finished"
+    drawn = Store(store.path).read("case2").annotations["drawn"].labels
+    second = page_of("second.csv", 4)  # not that of the first round again
+    assert state(second) == "begun"
+    second.open()
+    second.click(4, (28, 20), 2)
+    second.done("finish", seen=seen_all())
+    assert state(second) == "finished"
+    both = Store(store.path).read("case2").annotations["drawn"]
+    assert both.covered_slices == (2, 4)
+    assert np.array_equal(both.labels[2], drawn[2])
+    assert (both.labels[4] == 2).any()
+
+
+def test_a_case_that_was_annotated_elsewhere_is_finished_for_any_queue(store: Store, tmp_path: Path) -> None:
+    store.add_annotation("case2", "drawn", store.read("case2").annotations["dense"])
+    write_queue(tmp_path / "queue.csv", Queue((QueueRow("case2", slice=4, rank=0),)))
+    assert make_desk(store, queue=tmp_path / "queue.csv").overview("ann")["items"][0]["state"] == "finished"
+
+
+def test_the_end_tells_what_is_in_the_store_and_the_next_command(store: Store) -> None:
+    page = Page(make_desk(store))
+    desk = make_desk(store)
+    assert _what_now(desk, ["ann"]) == [
+        f"0 of 3 cases are finished as 'drawn' in {store.path}",
+        "next: the same command again; what was begun is kept",
+    ]
+    page.open()
+    page.click(2, (12, 10), 1)
+    page.done("finish", seen=seen_all())
+    assert _what_now(desk, ["ann", "ben"]) == [
+        f"1 of 3 cases are finished as 'drawn' in {store.path}",
+        f"next: lesslabel verify {store.path} --propose FILE.yaml --annotation drawn",
+    ]
 
 
 def outline(mask: np.ndarray, label: int = 1, z: int = 2) -> dict[str, object]:

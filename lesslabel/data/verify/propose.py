@@ -26,7 +26,8 @@ _THICK = 3.0
 _FEWEST_SLICES = 16
 _LARGEST_SLICE = 512
 _PATCH_VOXELS = 96**3
-_SLICE_VOXELS = 24 * 256**2
+_SMALL_BATCH, _LARGE_BATCH = 8, 24
+_SLICE_VOXELS = _LARGE_BATCH * 256**2
 """Pixels per batch."""
 _WIDTHS = (16, 32, 64, 128, 256)
 _COARSEST = 4
@@ -69,7 +70,7 @@ def propose_config(store: Store, path: Path, annotation: str | None = None) -> s
     labels = choose_labels(store, annotation)
     training = [store.records[uid] for uid in labels.divided.cases["train"]]
     _require_one_plane(store, training)
-    shape = _propose_shape(training, lone_slices=labels.lone_slices)
+    shape = _propose_shape(training, lone_slices=labels.lone_slices, few=labels.few)
     method = "Supervised" if labels.kind is Kind.DENSE else "PartialCrossEntropy"
     reference = "" if labels.reference == "dense" else f", reference: {json.dumps(labels.reference)}"
     lines = [
@@ -90,9 +91,7 @@ def propose_config(store: Store, path: Path, annotation: str | None = None) -> s
         *shape.data,
         _propose_intensity(store, training, labels.annotation),
         *_propose_augmentation(store),
-        "    steps_per_epoch: 250",
-        "trainer:",
-        "  max_steps: 10000",
+        *_propose_length(few=labels.few),
     ]
     text = "\n".join([*lines, ""])
     write_text(path, text)
@@ -113,31 +112,42 @@ def _require_one_plane(store: Store, records: Sequence[CaseRecord]) -> None:
         )
 
 
-def _propose_shape(records: Sequence[CaseRecord], *, lone_slices: bool = False) -> _Shape:
+def _propose_length(*, few: bool) -> tuple[str, ...]:
+    """A first model from few labels is a matter of minutes; more steps would only learn them by heart."""
+    epoch, steps, why = (50, 400, "few labels are learnt in minutes") if few else (250, 10000, "hours without a GPU")
+    return (
+        f"    steps_per_epoch: {epoch}   # iterations between two checkpoints",
+        "trainer:",
+        f"  max_steps: {steps}   # iterations: {why}",
+    )
+
+
+def _propose_shape(records: Sequence[CaseRecord], *, lone_slices: bool = False, few: bool = False) -> _Shape:
     spacings_mm = np.array([record.spacing_mm for record in records])
     shapes = np.array([(record.depth, record.height, record.width) for record in records])
     spacing_mm = np.median(spacings_mm, axis=0)
     thick = spacing_mm[0] / spacing_mm[1:].min()
     depth = float(np.median(shapes[:, 0]))
     if lone_slices:
-        return _propose_slices(np.median(shapes[:, 1:], axis=0), "most slices of a volume are not annotated")
+        return _propose_slices(np.median(shapes[:, 1:], axis=0), "most slices of a volume are not annotated", few=few)
     if thick >= _THICK or depth < _FEWEST_SLICES:
         reason = f"{depth:g} slices {thick:.1f} times as thick as a pixel is wide"
-        return _propose_slices(np.median(shapes[:, 1:], axis=0), reason)
+        return _propose_slices(np.median(shapes[:, 1:], axis=0), reason, few=few)
     at_spacing = np.median(shapes * spacings_mm / spacing_mm, axis=0)
     varies = float((np.ptp(spacings_mm, axis=0) / spacing_mm).max()) > _SPREAD
     return _propose_volumes(at_spacing, spacing_mm if varies else None)
 
 
-def _propose_slices(size: NDArray[np.float64], reason: str) -> _Shape:
+def _propose_slices(size: NDArray[np.float64], reason: str, *, few: bool) -> _Shape:
     shrunk = size * min(1.0, _LARGEST_SLICE / size.max())
     height, width = (max(32 * round(side / 32), 32) for side in shrunk)
+    batch = max(2, min(_SMALL_BATCH if few else _LARGE_BATCH, _SLICE_VOXELS // (height * width)))
     return _Shape(
         model=_network(2, _count_levels((height, width))),
         data=(
             f"    dimensions: 2   # {reason}",
             f"    size_voxel: [{height}, {width}]   # the median, to multiples of 32, at most {_LARGEST_SLICE}",
-            f"    batch_size: {max(2, min(24, _SLICE_VOXELS // (height * width)))}",
+            f"    batch_size: {batch}   # {'the annotated slices are few' if few else 'at most 24 slices of 256×256'}",
         ),
     )
 
@@ -163,7 +173,7 @@ def _propose_volumes(shape: NDArray[np.float64], spacing_mm: NDArray[np.float64]
             "    dimensions: 3",
             *resampled,
             f"    patch_voxel: {patch.tolist()}   # z, y, x: at most {_PATCH_VOXELS} voxels, as the images are shaped",
-            "    batch_size: 2",
+            "    batch_size: 2   # patches are large",
         ),
     )
 

@@ -26,6 +26,7 @@ class ProposedLabels:
         divided: the cases by part.
         reference: what validation and test score against.
         lone_slices: whether most slices of an annotated volume are unknown.
+        few: whether so few patients have it that none is spared.
     """
 
     annotation: str
@@ -34,6 +35,7 @@ class ProposedLabels:
     divided: Partition
     reference: str = "dense"
     lone_slices: bool = False
+    few: bool = False
 
 
 def choose_labels(store: Store, annotation: str | None = None) -> ProposedLabels:
@@ -66,7 +68,7 @@ def _named(store: Store, records: Sequence[CaseRecord], name: str) -> ProposedLa
     patients = len({record.patient for record in annotated})
     if patients < _FEW_PATIENTS or first.kind is not Kind.DENSE:
         split = f"all   # {patients} patients have '{name}'; none is spared, so nothing is scored"
-        return ProposedLabels(name, first.kind, split, partition(records, "all"), lone_slices=lone_slices)
+        return ProposedLabels(name, first.kind, split, partition(records, "all"), lone_slices=lone_slices, few=True)
     split = "random_by_centre" if len({record.centre for record in records}) > 1 else "random"
     return ProposedLabels(name, first.kind, split, partition(records, split), reference=name, lone_slices=lone_slices)
 

@@ -138,6 +138,7 @@ def test_few_drawn_slices_all_train_a_2d_network(tmp_path: Path, capsys: pytest.
     assert main(["verify", str(store.path), "--propose", config, "--annotation", "mine"]) == 0
     data = yaml.safe_load(Path(config).read_text())["data"]["init_args"]
     assert (data["split"], data["dimensions"]) == ("all", 2)
+    assert (data["batch_size"], data["steps_per_epoch"]) == (8, 50)
     assert data["view"] == {"supervision": [{"annotation": "mine"}]}
     assert "all   # 3 patients have 'mine'" in Path(config).read_text()
     assert main(["fit", "--config", config, "--run", str(tmp_path / "run"), *SHORT]) == 0
