@@ -82,8 +82,8 @@ class Edit:
     Attributes:
         what: one of `EDITS`.
         label: its code.
-        plane: for ``fill-between`` any slice of those between which is filled; for ``threshold`` the slice on which the
-            model answered; None for the volume.
+        plane: for ``largest-component`` the slice in which it is kept; for ``fill-between`` any slice of those between
+            which is filled; for ``threshold`` the slice on which the model answered; None for the volume.
         value: of ``threshold``, the probability from which on a voxel belongs to the label; else None.
     """
 

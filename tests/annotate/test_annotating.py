@@ -218,6 +218,26 @@ def test_the_largest_part_is_kept(page: Page) -> None:
     assert np.array_equal(page.labels, before)
 
 
+def test_the_largest_part_of_one_slice_is_kept(store: Store, page: Page) -> None:
+    page.open()
+    page.click(2, (12, 10), 1)
+    page.click(3, (12, 10), 1)
+    before = page.labels.copy()
+    crumbs = np.zeros(SHAPE, bool)
+    crumbs[2, 0, :3] = crumbs[0, 39, 31] = True
+    page.paint(crumbs, 1)
+    page.done("turns", turn=edit("largest-component", plane={"axis": 0, "index": 2}))
+    assert np.array_equal(page.labels[1:], before[1:])
+    assert page.labels[0, 39, 31] == 1
+    kept = page.labels.copy()
+    again = Page(make_desk(store), tab="tab1")
+    again.open(page.key)
+    assert np.array_equal(again.labels, kept)
+    again.done("remove", number=4)
+    again.done("restore", number=4)
+    assert np.array_equal(again.labels, kept)
+
+
 def test_a_threshold_changes_the_last_answer_and_the_model_goes_on(store: Store, page: Page) -> None:
     page.open()
     answer = page.click(2, (12, 10), 1)
