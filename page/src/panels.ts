@@ -135,6 +135,7 @@ export class Panels {
     if (plane) {
       slider.max = String(content.shape[plane.axis] - 1);
       slider.value = String(plane.index);
+      element("slice").textContent = `slice ${plane.index} of 0–${slider.max}`;
     }
   }
 
