@@ -207,6 +207,17 @@ def test_slices_between_marked_ones_are_filled(page: Page) -> None:
     assert not (page.labels[:4] == 1).any()
 
 
+def test_a_painted_turn_is_shown_with_its_slice(store: Store, page: Page) -> None:
+    page.open()
+    one, front, several = (np.zeros(SHAPE, bool) for _ in range(3))
+    one[2, 5:8, 5:8] = front[1:3, 7, 5:8] = several[1:3, 5:8, 5:8] = True
+    shown = [page.paint(mask, 1)["turn"] for mask in (one, front, several)]
+    assert [turn["plane"] for turn in shown] == [{"axis": 0, "index": 2}, {"axis": 1, "index": 7}, None]
+    assert set(shown[0]) == {"type", "tool", "value", "plane"}  # no list of voxels
+    again = Page(make_desk(store), tab="tab1").open(page.key)
+    assert [entry["turn"] for entry in again["turns"]] == shown
+
+
 def test_the_largest_part_is_kept(page: Page) -> None:
     page.open()
     page.click(2, (12, 10), 1)
@@ -304,7 +315,7 @@ def test_an_outline_is_what_the_label_is_on_its_slice_and_nothing_else(store: St
     again = Page(make_desk(store), tab="tab1")
     content = again.open(page.key)
     assert np.array_equal(again.labels, page.labels)
-    assert content["turns"][-1]["turn"] == {"type": "outline", "label": 1}
+    assert content["turns"][-1]["turn"] == {"type": "outline", "label": 1, "plane": {"axis": 0, "index": 2}}
     page.done("remove", number=4)
     assert np.array_equal(page.labels, before)
     assert "other slices" in page.post("turns", turn=outline(moved, z=3)).json()["error"]
