@@ -38,8 +38,9 @@ export class Casework {
     this.timer = window.setInterval(() => void this.send("look", () => ({})), LOOK_MS);
   }
 
-  /** Stops telling the server of it. */
+  /** Stops telling the server of it, and counting. */
   end(): void {
+    this.clock.stop();
     window.clearInterval(this.timer);
   }
 

@@ -103,7 +103,7 @@ class Page {
     else {
       this.close();
       this.panels.queue(this.desk, null);
-      this.panels.say("All cases of the queue are done. Thank you.");
+      this.panels.sayDone(this.desk);
       document.body.dataset.state = "done";
     }
   }
@@ -163,6 +163,7 @@ class Page {
       await this.openNext();
     } catch (error) {
       document.body.dataset.state = "ready";
+      this.panels.say("");
       if (error instanceof Refused && error.status === 428) {
         if ((await ask(error.message, "there is nothing to mark")) !== null) await this.finish(true);
         return;
@@ -506,18 +507,34 @@ class Page {
       if (this.work) this.server.leave(this.work.content.key, this.work.note());
     });
     window.setInterval(() => this.panels.clock(this.clock.total_s, this.desk), 1000);
-    window.setInterval(() => void this.watchLearning(), 5000);
+    window.setInterval(() => void this.watch(), WATCH_MS);
+  }
+
+  private async watch(): Promise<void> {
+    if (this.watching) return;
+    this.watching = true;
+    try {
+      await this.watchLearning();
+      await this.watchServer();
+    } catch {
+      // the connection has a line of its own
+    } finally {
+      this.watching = false;
+    }
   }
 
   /** Asks again while the model learns, so that the line of it does not go stale. */
   private async watchLearning(): Promise<void> {
     if (!this.desk.learning?.at_work) return;
-    try {
-      this.desk = await this.server.desk();
-      this.panels.learning(this.desk);
-    } catch {
-      // the connection has a line of its own
-    }
+    this.desk = await this.server.desk();
+    this.panels.learning(this.desk);
+  }
+
+  /** Notices a server that ended when all is done; an open case speaks to it anyway. */
+  private async watchServer(): Promise<void> {
+    if (document.body.dataset.state !== "done") return;
+    await this.server.knock();
+    if (document.body.dataset.state === "done") this.panels.sayDone(this.desk);
   }
 
   private wheel(event: WheelEvent, [left, top]: [number, number]): void {

@@ -106,8 +106,8 @@ export class Panels {
     );
     const done = desk.items.filter((item) => item.state === "finished").length;
     document.body.dataset.finished = String(done);
-    const left = desk.items.filter((item) => item.state === "new" || item.state === "begun").length;
-    const minutes = desk.median_s === null ? "" : `, about ${Math.max(1, Math.round((left * desk.median_s) / 60))} min left`;
+    const left = countLeft(desk);
+    const minutes = desk.median_s === null || !left ? "" : `, about ${Math.max(1, Math.round((left * desk.median_s) / 60))} min left`;
     element("progress").textContent = `${done} of ${desk.items.length} finished${minutes}`;
     this.learning(desk);
   }
