@@ -218,7 +218,7 @@ def test_a_painted_turn_is_shown_with_its_slice(store: Store, page: Page) -> Non
     assert [entry["turn"] for entry in again["turns"]] == shown
 
 
-def test_the_largest_part_is_kept(page: Page) -> None:
+def test_the_largest_part_is_kept(store: Store, page: Page) -> None:
     page.open()
     page.click(2, (12, 10), 1)
     before = page.labels.copy()
@@ -227,6 +227,12 @@ def test_the_largest_part_is_kept(page: Page) -> None:
     page.paint(crumbs, 1)
     page.done("turns", turn=edit("largest-component"))
     assert np.array_equal(page.labels, before)
+    again = Page(make_desk(store), tab="tab1")
+    again.open(page.key)
+    again.done("remove", number=3)
+    assert again.labels[4, 39, 31] == 1
+    again.done("restore", number=3)
+    assert np.array_equal(again.labels, before)
 
 
 def test_the_largest_part_of_one_slice_is_kept(store: Store, page: Page) -> None:
