@@ -145,7 +145,7 @@ class CaseSession:
             "rest": self._erased,
             "labels": to_json(whole_map(self.drawing.labels, self._erased)),
             "turns": [
-                {"number": number, "turn": shown(turn), "stands": self.drawing.stands(number)}
+                {"number": number, "turn": shown(turn, self.case.shape), "stands": self.drawing.stands(number)}
                 for number, turn in self._turns.items()
             ],
             "seen": sorted(self.seen),
@@ -175,7 +175,13 @@ class CaseSession:
         self._write("turn", event, note, undo=lambda: self.drawing.remove(number))
         self._turns[number] = turn
         suggested = self.drawing.suggestion(turn) if isinstance(turn, Prompted | Edit) else None
-        return {"number": number, "revision": self.revision, "changes": event["changes"], "suggested": suggested}
+        return {
+            "number": number,
+            "turn": shown(turn, self.case.shape),
+            "revision": self.revision,
+            "changes": event["changes"],
+            "suggested": suggested,
+        }
 
     def remove(self, number: int, note: Note) -> dict[str, Any]:
         """Take a turn back, whichever.

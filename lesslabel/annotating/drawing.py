@@ -180,9 +180,12 @@ class Drawing:
         return Taken(number, turn, voxels, self._flat[voxels], after)
 
     def _edited(self, number: int, turn: Edit) -> Taken:
-        mask = self.labels == turn.label
-        edited = largest_component(mask) if turn.plane is None else filled_between(mask, turn.plane.axis)
-        return self._changed(number, replace(turn, plane=None), edited, None, turn)
+        if turn.what == "largest-component":
+            kept = largest_component(self.labels[_cut(turn)] == turn.label)
+            return self._changed(number, turn, kept, None, turn)
+        assert turn.plane is not None
+        filled = filled_between(self.labels == turn.label, turn.plane.axis)
+        return self._changed(number, replace(turn, plane=None), filled, None, turn)
 
     def _outlined(self, number: int, turn: Outlined) -> Taken:
         mask = np.zeros(self.shape, np.bool_)

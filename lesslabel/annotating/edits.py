@@ -1,4 +1,4 @@
-"""What is done to a label as a whole: its largest part kept, slices between marked ones filled."""
+"""What is done to a label, in a slice or as a whole: its largest part kept, slices between marked ones filled."""
 
 from itertools import pairwise
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lesslabel.annotating.turns import Edit, Outlined, Paint, Turn
+from lesslabel.annotating.turns import Edit, Outlined, Paint, Plane, Turn, plane_to_json
 from lesslabel.data.case import Case
 
 DRAWING = ("turn", "remove", "restore")
@@ -50,13 +50,21 @@ def counts(turn: Turn) -> dict[str, int]:
     return {"clicks": sum(prompt.clicks for prompt in turn.prompts if not prompt.drawn), "strokes": drawn}
 
 
-def shown(turn: Turn) -> dict[str, Any]:
-    """What a page shows of a turn: of painted voxels it needs no list."""
+def shown(turn: Turn, shape: tuple[int, int, int]) -> dict[str, Any]:
+    """What a page shows of a turn on a case of that shape: of painted voxels it needs the slice, not the list."""
     if isinstance(turn, Paint):
-        return {"type": "paint", "tool": turn.tool, "value": turn.value}
-    if isinstance(turn, Outlined):
-        return {"type": "outline", "label": turn.label}
-    return turn.to_json()
+        return {"type": "paint", "tool": turn.tool, "value": turn.value, "plane": plane_to_json(_slice_of(turn, shape))}
+    content = turn.to_json()
+    content.pop("runs", None)
+    return content
+
+
+def _slice_of(turn: Paint, shape: tuple[int, int, int]) -> Plane | None:
+    """The slice that holds all voxels of a turn, the first of several; None if there is none."""
+    for axis, index in enumerate(np.unravel_index(turn.runs.voxels, shape)):
+        if (index == index[0]).all():
+            return Plane(axis, int(index[0]))
+    return None
 
 
 def now() -> str:

@@ -72,7 +72,7 @@ class Prompted:
     def to_json(self) -> dict[str, Any]:
         """Write it as a JSON object."""
         prompts = [prompt.to_json() for prompt in self.prompts]
-        return {"type": "prompts", "label": self.label, "plane": _json(self.plane), "prompts": prompts}
+        return {"type": "prompts", "label": self.label, "plane": plane_to_json(self.plane), "prompts": prompts}
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Edit:
     Attributes:
         what: one of `EDITS`.
         label: its code.
-        plane: for ``fill-between`` any slice of those between which is filled; for ``threshold`` the slice on which the
-            model answered; None for the volume.
+        plane: for ``largest-component`` the slice in which it is kept; for ``fill-between`` any slice of those between
+            which is filled; for ``threshold`` the slice on which the model answered; None for the volume.
         value: of ``threshold``, the probability from which on a voxel belongs to the label; else None.
     """
 
@@ -94,7 +94,13 @@ class Edit:
 
     def to_json(self) -> dict[str, Any]:
         """Write it as a JSON object."""
-        return {"type": "edit", "what": self.what, "label": self.label, "plane": _json(self.plane), "value": self.value}
+        return {
+            "type": "edit",
+            "what": self.what,
+            "label": self.label,
+            "plane": plane_to_json(self.plane),
+            "value": self.value,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +119,7 @@ class Outlined:
 
     def to_json(self) -> dict[str, Any]:
         """Write it as a JSON object."""
-        return {"type": "outline", "label": self.label, "plane": _json(self.plane), "runs": self.runs.encode()}
+        return {"type": "outline", "label": self.label, "plane": plane_to_json(self.plane), "runs": self.runs.encode()}
 
 
 Turn = Paint | Prompted | Edit | Outlined
@@ -195,7 +201,8 @@ def _edit(content: dict[str, Any], shape: tuple[int, int, int], values: tuple[in
     return Edit(what, _known_value(content["label"], values), plane, None if value is None else float(value))
 
 
-def _json(plane: Plane | None) -> dict[str, int] | None:
+def plane_to_json(plane: Plane | None) -> dict[str, int] | None:
+    """Write a slice as a JSON object; null for none."""
     return None if plane is None else {"axis": plane.axis, "index": plane.index}
 
 

@@ -26,6 +26,7 @@ export class Casework {
     private readonly clock: Clock,
     private readonly onChange: () => void,
     private readonly onRefused: (error: unknown) => void,
+    private readonly whileWorking: (answer: Promise<void>) => Promise<void>,
   ) {
     const [depth, rows, columns] = content.shape;
     this.labels = new Uint8Array(depth * rows * columns).fill(content.rest);
@@ -37,8 +38,9 @@ export class Casework {
     this.timer = window.setInterval(() => void this.send("look", () => ({})), LOOK_MS);
   }
 
-  /** Stops telling the server of it. */
+  /** Stops telling the server of it, and counting. */
   end(): void {
+    this.clock.stop();
     window.clearInterval(this.timer);
   }
 
@@ -76,33 +78,25 @@ export class Casework {
     const mark = Symbol(tool);
     this.pending.set(mark, { voxels, value });
     this.preview(voxels, value);
-    const turn = { type: "paint" as const, tool, value, runs: encodeRuns(voxels) };
-    const answer = await this.send("turns", () => ({ turn }), () => this.pending.delete(mark));
-    if (answer) this.given(answer, { type: "paint", tool, value });
+    await this.give({ type: "paint", tool, value, runs: encodeRuns(voxels) }, () => this.pending.delete(mark));
   }
 
   /** The voxels that a label has on a slice from now on. */
   async outline(label: number, plane: Plane, voxels: Set<number>): Promise<void> {
     this.look(this.viewer.planes);
-    const turn = { type: "outline" as const, label, plane, runs: encodeRuns(voxels) };
-    const answer = await this.send("turns", () => ({ turn }));
-    if (answer) this.given(answer, { type: "outline", label });
+    await this.give({ type: "outline", label, plane, runs: encodeRuns(voxels) });
   }
 
   /** Prompts that the model answers. */
   async prompt(label: number, plane: Plane | null, prompts: Prompt[]): Promise<void> {
     this.look(this.viewer.planes);
-    const turn = { type: "prompts" as const, label, plane, prompts };
-    const answer = await this.send("turns", () => ({ turn }));
-    if (answer) this.given(answer, turn);
+    await this.whileWorking(this.give({ type: "prompts", label, plane, prompts }));
   }
 
   /** Something that is done to a label as a whole. */
   async edit(what: string, label: number, plane: Plane | null, value: number | null = null): Promise<void> {
     this.look(this.viewer.planes);
-    const turn = { type: "edit" as const, what, label, plane, value };
-    const answer = await this.send("turns", () => ({ turn }));
-    if (answer) this.given(answer, turn);
+    await this.give({ type: "edit", what, label, plane, value });
   }
 
   /** Takes back the last turn that stands. */
@@ -140,8 +134,11 @@ export class Casework {
     return this.takenBack.length > 0;
   }
 
-  private given(answer: Answer, turn: TurnEntry["turn"]): void {
-    if (answer.number !== undefined) this.turns.push({ number: answer.number, turn, stands: true });
+  private async give(turn: Record<string, unknown>, after?: () => void): Promise<void> {
+    const answer = await this.send("turns", () => ({ turn }), after);
+    if (!answer) return;
+    const { number, turn: shown } = answer;
+    if (number !== undefined && shown) this.turns.push({ number, turn: shown, stands: true });
     this.takenBack.length = 0;
     this.suggested = answer.suggested ?? null;
     this.onChange();

@@ -7,6 +7,7 @@ export class Clock {
   total_s = 0;
   private unsent_s = 0;
   private last = performance.now();
+  private running = false;
 
   constructor() {
     for (const event of ["pointerdown", "pointermove", "wheel", "keydown"]) {
@@ -19,6 +20,12 @@ export class Clock {
     this.total_s = total_s;
     this.unsent_s = 0;
     this.last = performance.now();
+    this.running = true;
+  }
+
+  /** Stands still until the next case. */
+  stop(): void {
+    this.running = false;
   }
 
   /** The seconds since they were last asked for. */
@@ -32,7 +39,7 @@ export class Clock {
     const now = performance.now();
     const passed = now - this.last;
     this.last = now;
-    if (passed > IDLE_MS || document.hidden) return;
+    if (!this.running || passed > IDLE_MS || document.hidden) return;
     this.unsent_s += passed / 1000;
     this.total_s += passed / 1000;
   }

@@ -7,26 +7,29 @@ import { Marks } from "./marks";
 import { Panels, ask, element } from "./panels";
 import { Refused, Server } from "./server";
 import { Hand, type Settings, type ToolName } from "./tools";
-import type { Desk, Voxel } from "./types";
+import type { Desk, Plane, Voxel } from "./types";
 import { Uncertainty } from "./uncertainty";
 import { Viewer, type Layout } from "./viewer";
+import { EDITS } from "./words";
 
 const LOOK_AFTER_MS = 300;
+const WORKING_AFTER_MS = 300;
+const WATCH_MS = 5000;
 const UNANSWERED = "the model has not answered on this slice; give a prompt first";
-const TOOLS: Record<ToolName, { text: string; key: string }> = {
-  scribble: { text: "scribble", key: "s" },
-  brush: { text: "brush", key: "b" },
-  eraser: { text: "eraser", key: "e" },
-  "polygon-fill": { text: "outline", key: "o" },
-  vertices: { text: "vertices", key: "v" },
-  click: { text: "click", key: "c" },
-  "prompt-scribble": { text: "stroke", key: "d" },
-  box: { text: "box", key: "r" },
-  polygon: { text: "polygon", key: "p" },
-  "cut-line": { text: "cut line", key: "k" },
-  points: { text: "points", key: "i" },
-  window: { text: "window", key: "w" },
-  pan: { text: "pan", key: "g" },
+const TOOLS: Record<ToolName, { text: string; key: string; use: string }> = {
+  scribble: { text: "scribble", key: "s", use: "mark by hand; all else stays unknown" },
+  brush: { text: "brush", key: "b", use: "paint by hand" },
+  eraser: { text: "eraser", key: "e", use: "erase by hand" },
+  "polygon-fill": { text: "outline", key: "o", use: "paint by hand: click the vertices, enter fills them" },
+  vertices: { text: "vertices", key: "v", use: "move the outline of a drawn part by hand" },
+  click: { text: "click", key: "c", use: "prompt: the model answers" },
+  "prompt-scribble": { text: "stroke", key: "d", use: "prompt: draw a line, the model answers" },
+  box: { text: "box", key: "r", use: "prompt: drag a box, the model answers" },
+  polygon: { text: "polygon", key: "p", use: "prompt: click the vertices, enter, the model answers" },
+  "cut-line": { text: "cut line", key: "k", use: "prompt: drag a line, the model answers" },
+  points: { text: "points", key: "i", use: "prompt: click the points, enter, the model answers" },
+  window: { text: "window", key: "w", use: "drag for contrast and brightness" },
+  pan: { text: "pan", key: "g", use: "drag to move the image" },
 };
 /** Of the tools, those that ask the model, by the kind of prompt that it must take. */
 const PROMPT_OF: Partial<Record<ToolName, string>> = {
@@ -52,6 +55,9 @@ class Page {
   private work: Casework | null = null;
   private layout: Layout = "axial";
   private lookTimer = 0;
+  /** Turns that the model has not answered yet. */
+  private unanswered = 0;
+  private watching = false;
   private opacity = 0.5;
   private hinting = false;
   private readonly hidden = new Set<number>();
@@ -97,7 +103,7 @@ class Page {
     else {
       this.close();
       this.panels.queue(this.desk, null);
-      this.panels.say("All cases of the queue are done. Thank you.");
+      this.panels.sayDone(this.desk);
       document.body.dataset.state = "done";
     }
   }
@@ -112,7 +118,15 @@ class Page {
       this.viewer.lay(this.lay(content.shape));
       this.viewer.colour(this.desk.labels, this.opacity, this.hidden);
       const refused = (error: unknown) => void this.refused(error);
-      this.work = new Casework(content, this.server, this.viewer, this.clock, () => this.changed(), refused);
+      this.work = new Casework(
+        content,
+        this.server,
+        this.viewer,
+        this.clock,
+        () => this.changed(),
+        refused,
+        (answer) => this.whileWorking(answer),
+      );
       if (content.slices?.length) this.goTo(0, content.slices[0]);
       this.panels.case(content, this.desk, this.viewer);
       this.desk = await this.server.desk();
@@ -149,6 +163,7 @@ class Page {
       await this.openNext();
     } catch (error) {
       document.body.dataset.state = "ready";
+      this.panels.say("");
       if (error instanceof Refused && error.status === 428) {
         if ((await ask(error.message, "there is nothing to mark")) !== null) await this.finish(true);
         return;
@@ -183,6 +198,19 @@ class Page {
     } else if (status === 409) {
       this.close();
       document.body.dataset.state = "lost";
+    }
+  }
+
+  /** Says that the model works if its answer takes longer than a moment. */
+  private async whileWorking(answer: Promise<void>): Promise<void> {
+    this.unanswered++;
+    const timer = window.setTimeout(() => this.panels.sayWorking(), WORKING_AFTER_MS);
+    try {
+      await answer;
+    } finally {
+      window.clearTimeout(timer);
+      this.unanswered--;
+      if (!this.unanswered) this.panels.unsayWorking();
     }
   }
 
@@ -290,7 +318,7 @@ class Page {
     const { kind, labels } = this.desk;
     const tools = this.toolsOf().map((tool) => ({
       name: tool,
-      text: `tool: ${TOOLS[tool].text}`,
+      text: `tool: ${TOOLS[tool].text} (${TOOLS[tool].use})`,
       key: TOOLS[tool].key,
       run: () => this.chooseTool(tool),
     }));
@@ -319,18 +347,30 @@ class Page {
     ];
   }
 
-  /** What is done to the chosen label as a whole. */
+  /** What is done to the chosen label, in a slice or as a whole. */
   private edits(): Action[] {
-    const edit = (what: string, across: boolean) => {
-      const plane = this.viewer.planes[0];
-      void this.work?.edit(what, this.settings.label, across ? plane : null);
-    };
+    const edit = (what: string, plane: Plane | null) => void this.work?.edit(what, this.settings.label, plane);
+    const within = () => (this.work?.content.slices ? "of the slice on screen" : "of all slices");
     return [
-      { name: "largest", text: "keep the largest part", key: "l", run: () => edit("largest-component", false) },
-      { name: "fill", text: "fill between marked slices", key: "m", run: () => edit("fill-between", true) },
+      {
+        name: "largest",
+        get text() {
+          return `${EDITS["largest-component"]} ${within()}`;
+        },
+        key: "l",
+        run: () => edit("largest-component", this.keptWithin()),
+      },
+      { name: "fill", text: EDITS["fill-between"], key: "m", run: () => edit("fill-between", this.viewer.planes[0]) },
       { name: "uncertainty", text: "show how uncertain the model is", key: "u", run: () => void this.toggleUncertainty() },
       { name: "hint", text: "show where a click would help", key: "h", run: () => this.hint() },
     ];
+  }
+
+  /** Of a queue of slices the one on screen, so that the others stay as they are; else the volume. */
+  private keptWithin(): Plane | null {
+    if (!this.work?.content.slices) return null;
+    const { planes } = this.viewer;
+    return planes.find(({ axis }) => axis === 0) ?? planes[0];
   }
 
   private async toggleUncertainty(): Promise<void> {
@@ -395,6 +435,7 @@ class Page {
       const action = actions.find((each) => each.name === tool)!;
       button.dataset.tool = tool;
       button.textContent = TOOLS[tool].text;
+      button.title = TOOLS[tool].use;
       const key = document.createElement("kbd");
       key.textContent = shown(this.keys.keyOf(action));
       button.append(key);
@@ -466,18 +507,34 @@ class Page {
       if (this.work) this.server.leave(this.work.content.key, this.work.note());
     });
     window.setInterval(() => this.panels.clock(this.clock.total_s, this.desk), 1000);
-    window.setInterval(() => void this.watchLearning(), 5000);
+    window.setInterval(() => void this.watch(), WATCH_MS);
+  }
+
+  private async watch(): Promise<void> {
+    if (this.watching) return;
+    this.watching = true;
+    try {
+      await this.watchLearning();
+      await this.watchServer();
+    } catch {
+      // the connection has a line of its own
+    } finally {
+      this.watching = false;
+    }
   }
 
   /** Asks again while the model learns, so that the line of it does not go stale. */
   private async watchLearning(): Promise<void> {
     if (!this.desk.learning?.at_work) return;
-    try {
-      this.desk = await this.server.desk();
-      this.panels.learning(this.desk);
-    } catch {
-      // the connection has a line of its own
-    }
+    this.desk = await this.server.desk();
+    this.panels.learning(this.desk);
+  }
+
+  /** Notices a server that ended when all is done; an open case speaks to it anyway. */
+  private async watchServer(): Promise<void> {
+    if (document.body.dataset.state !== "done") return;
+    await this.server.knock();
+    if (document.body.dataset.state === "done") this.panels.sayDone(this.desk);
   }
 
   private wheel(event: WheelEvent, [left, top]: [number, number]): void {

@@ -1,8 +1,9 @@
 // What stands around the image: labels, turns, queue, and what is said below.
 
 import type { Casework } from "./casework";
-import type { Case, Desk, Plane, TurnEntry, Voxel } from "./types";
+import type { Case, Desk, Plane, Voxel } from "./types";
 import type { Viewer } from "./viewer";
+import { turnName } from "./words";
 
 /** Window presets of CT in Hounsfield units, as [low, high]. */
 const CT: Record<string, [number, number]> = {
@@ -12,6 +13,9 @@ const CT: Record<string, [number, number]> = {
   bone: [-450, 1050],
   brain: [0, 80],
 };
+
+const WORKING = "the model is working …";
+const NO_CONNECTION = "no connection";
 
 export function element<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
   return document.getElementById(id) as Kind;
@@ -69,21 +73,12 @@ export class Panels {
   }
 
   turns(work: Casework, desk: Desk): void {
-    const name = (entry: TurnEntry): string => {
-      const { turn } = entry;
-      const code = turn.type === "paint" ? turn.value : turn.label;
-      const label = desk.labels.find((each) => each.code === code)?.name ?? "background";
-      const given = turn.type === "prompts" ? turn.prompts.map((prompt) => prompt.type).join(", ") : "";
-      const outlined = turn.type === "outline" ? "outline" : given;
-      const what = turn.type === "paint" ? turn.tool : turn.type === "edit" ? turn.what : outlined;
-      return turn.type === "paint" && turn.tool === "eraser" ? "eraser" : `${what}: ${label}`;
-    };
     element("turns").replaceChildren(
       ...[...work.turns].reverse().map((entry) => {
         const row = document.createElement("li");
         row.classList.toggle("back", !entry.stands);
         row.dataset.number = String(entry.number);
-        const text = span("name", `${entry.number}  ${name(entry)}`);
+        const text = span("name", `${entry.number}  ${turnName(entry.turn, desk.labels)}`);
         const button = document.createElement("button");
         button.textContent = entry.stands ? "✕" : "↺";
         button.title = entry.stands ? "take back" : "give again";
@@ -111,8 +106,8 @@ export class Panels {
     );
     const done = desk.items.filter((item) => item.state === "finished").length;
     document.body.dataset.finished = String(done);
-    const left = desk.items.filter((item) => item.state === "new" || item.state === "begun").length;
-    const minutes = desk.median_s === null ? "" : `, about ${Math.max(1, Math.round((left * desk.median_s) / 60))} min left`;
+    const left = countLeft(desk);
+    const minutes = desk.median_s === null || !left ? "" : `, about ${Math.max(1, Math.round((left * desk.median_s) / 60))} min left`;
     element("progress").textContent = `${done} of ${desk.items.length} finished${minutes}`;
     this.learning(desk);
   }
@@ -135,6 +130,7 @@ export class Panels {
     if (plane) {
       slider.max = String(content.shape[plane.axis] - 1);
       slider.value = String(plane.index);
+      element("slice").textContent = `slice ${plane.index} of 0–${slider.max}`;
     }
   }
 
@@ -152,8 +148,26 @@ export class Panels {
   }
 
   connection(connected: boolean, unsent: number): void {
-    if (!connected) this.say(`no connection to the server; ${unsent} waiting, trying again …`, true);
-    else this.unsay("no connection");
+    const waiting = unsent ? ` ${unsent} waiting,` : "";
+    if (!connected) this.say(`${NO_CONNECTION} to the server;${waiting} trying again …`, true);
+    else this.unsay(NO_CONNECTION);
+  }
+
+  /** That the model works, unless it cannot be reached. */
+  sayWorking(): void {
+    if (!element("status").textContent?.startsWith(NO_CONNECTION)) this.say(WORKING);
+  }
+
+  unsayWorking(): void {
+    this.unsay(WORKING);
+  }
+
+  /** What there is to do when no case waits for this author. */
+  sayDone(desk: Desk): void {
+    const left = countLeft(desk);
+    const kept = `What you finished is in the store as annotation ${desk.annotation}.`;
+    if (left) this.say(`No case waits for you; others have ${left} open. ${kept}`);
+    else this.say(`All cases of the queue are done. Thank you. ${kept} Ctrl-C in the terminal ends the server.`);
   }
 
   /** Takes back what was said, if it still stands there. */
@@ -163,7 +177,7 @@ export class Panels {
 
   say(text: string, bad = false): void {
     const status = element("status");
-    status.textContent = text;
+    if (status.textContent !== text) status.textContent = text;
     status.classList.toggle("bad", bad);
   }
 
@@ -184,6 +198,11 @@ export class Panels {
     row.addEventListener("click", () => this.handlers.label(label.code));
     return row;
   }
+}
+
+/** Cases that wait for someone. */
+function countLeft(desk: Desk): number {
+  return desk.items.filter((item) => item.state === "new" || item.state === "begun").length;
 }
 
 function span(kind: string, text: string): HTMLSpanElement {

@@ -29,6 +29,11 @@ export class Server {
     return this.get("/api/desk").then((answer) => answer.json() as Promise<Desk>);
   }
 
+  /** Asks whether it is there, by what costs it least. */
+  async knock(): Promise<void> {
+    await this.get("/favicon.ico");
+  }
+
   async next(): Promise<string | null> {
     return ((await (await this.get("/api/next")).json()) as { key: string | null }).key;
   }

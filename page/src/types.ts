@@ -59,8 +59,8 @@ export interface Desk {
 export type Prompt = { type: string; version: 1 } & Record<string, unknown>;
 
 export type Turn =
-  | { type: "paint"; tool: string; value: number; runs?: string }
-  | { type: "outline"; label: number; plane?: Plane; runs?: string }
+  | { type: "paint"; tool: string; value: number; plane: Plane | null }
+  | { type: "outline"; label: number; plane: Plane }
   | { type: "prompts"; label: number; plane: Plane | null; prompts: Prompt[] }
   | { type: "edit"; what: string; label: number; plane: Plane | null; value: number | null };
 
@@ -89,6 +89,8 @@ export interface Case {
 
 export interface Answer extends Partial<Case> {
   number?: number;
+  /** As it is shown. */
+  turn?: Turn;
   revision: number;
   changes?: Change[];
   again?: boolean;

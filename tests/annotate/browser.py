@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -129,6 +130,18 @@ class Browser:
     def turns(self, count: int) -> None:
         """Wait until so many turns stand."""
         self.do("until", selector="#turns li:not(.back)", count=count)
+
+    def turn_names(self) -> list[str]:
+        """What the list of turns shows, in the order in which they were given."""
+        script = "[...document.querySelectorAll('#turns .name')].map((name) => name.textContent).reverse()"
+        return list(self.do("evaluate", script=script))
+
+    def until_said(self, text: str) -> None:
+        """Wait until the page says this below the image."""
+        ends = time.monotonic() + 30
+        while (said := self.do("text", selector="#status")) != text:
+            assert time.monotonic() < ends, said
+            time.sleep(0.1)
 
     def show_slices_across(self, axis: int) -> None:
         for layout in ("axial", "coronal", "sagittal"):

@@ -208,7 +208,18 @@ def test_slices_between_marked_ones_are_filled(page: Page) -> None:
     assert not (page.labels[:4] == 1).any()
 
 
-def test_the_largest_part_is_kept(page: Page) -> None:
+def test_a_painted_turn_is_shown_with_its_slice(store: Store, page: Page) -> None:
+    page.open()
+    one, front, several = (np.zeros(SHAPE, bool) for _ in range(3))
+    one[2, 5:8, 5:8] = front[1:3, 7, 5:8] = several[1:3, 5:8, 5:8] = True
+    shown = [page.paint(mask, 1)["turn"] for mask in (one, front, several)]
+    assert [turn["plane"] for turn in shown] == [{"axis": 0, "index": 2}, {"axis": 1, "index": 7}, None]
+    assert set(shown[0]) == {"type", "tool", "value", "plane"}  # no list of voxels
+    again = Page(make_desk(store), tab="tab1").open(page.key)
+    assert [entry["turn"] for entry in again["turns"]] == shown
+
+
+def test_the_largest_part_is_kept(store: Store, page: Page) -> None:
     page.open()
     page.click(2, (12, 10), 1)
     before = page.labels.copy()
@@ -217,6 +228,32 @@ def test_the_largest_part_is_kept(page: Page) -> None:
     page.paint(crumbs, 1)
     page.done("turns", turn=edit("largest-component"))
     assert np.array_equal(page.labels, before)
+    again = Page(make_desk(store), tab="tab1")
+    again.open(page.key)
+    again.done("remove", number=3)
+    assert again.labels[4, 39, 31] == 1
+    again.done("restore", number=3)
+    assert np.array_equal(again.labels, before)
+
+
+def test_the_largest_part_of_one_slice_is_kept(store: Store, page: Page) -> None:
+    page.open()
+    page.click(2, (12, 10), 1)
+    page.click(3, (12, 10), 1)
+    before = page.labels.copy()
+    crumbs = np.zeros(SHAPE, bool)
+    crumbs[2, 0, :3] = crumbs[0, 39, 31] = True
+    page.paint(crumbs, 1)
+    page.done("turns", turn=edit("largest-component", plane={"axis": 0, "index": 2}))
+    assert np.array_equal(page.labels[1:], before[1:])
+    assert page.labels[0, 39, 31] == 1
+    kept = page.labels.copy()
+    again = Page(make_desk(store), tab="tab1")
+    again.open(page.key)
+    assert np.array_equal(again.labels, kept)
+    again.done("remove", number=4)
+    again.done("restore", number=4)
+    assert np.array_equal(again.labels, kept)
 
 
 def test_a_threshold_changes_the_last_answer_and_the_model_goes_on(store: Store, page: Page) -> None:
@@ -334,7 +371,7 @@ def test_an_outline_is_what_the_label_is_on_its_slice_and_nothing_else(store: St
     again = Page(make_desk(store), tab="tab1")
     content = again.open(page.key)
     assert np.array_equal(again.labels, page.labels)
-    assert content["turns"][-1]["turn"] == {"type": "outline", "label": 1}
+    assert content["turns"][-1]["turn"] == {"type": "outline", "label": 1, "plane": {"axis": 0, "index": 2}}
     page.done("remove", number=4)
     assert np.array_equal(page.labels, before)
     assert "other slices" in page.post("turns", turn=outline(moved, z=3)).json()["error"]

@@ -11,10 +11,19 @@ from browser import Browser, Served, require_browser
 from desks import SHAPE, make_case, make_store, truth
 
 from lesslabel.data.case import Annotation, Kind
+from lesslabel.data.queue import Queue, QueueRow, write_queue
 from lesslabel.data.store import Store
 
 pytestmark = pytest.mark.slow
 VOXELS = [(3, 5), (36, 29), (20, 1)]
+TOP_OF_QUEUE = "document.querySelector('#queue').getBoundingClientRect().top"
+HOLD_TURNS = """
+const send = window.fetch;
+const held = new Promise((letGo) => { window.letGo = letGo; });
+window.fetch = (path, init) => (path.endsWith("/turns") ? held.then(() => send(path, init)) : send(path, init));
+0;
+"""
+"""A slow model, for the page: turns reach the server only after `letGo()`."""
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +159,106 @@ def test_an_outline_is_moved_where_the_model_is_uncertain(browser: Browser, tmp_
     assert before + 5 <= np.count_nonzero(label) < before + 60  # a spike of the one vertex
     assert drawn.effort is not None
     assert dict(drawn.effort.prompts) == {"click": 1, "outline": 2}
+
+
+def test_of_asked_slices_the_largest_part_is_kept_on_the_one_on_screen(browser: Browser, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0)])
+    rows = [QueueRow("case0", slice=z, rank=z, reason="asked") for z in (2, 3)]
+    write_queue(tmp_path / "queue.csv", Queue(tuple(rows)))
+    with Served(store.path, "--queue", str(tmp_path / "queue.csv"), "--model", "none") as served:
+        browser.open(served.links["ann"])
+        assert browser.do("text", selector="#slice") == "slice 2 of 0–4"
+        browser.drag([(2, 12, 6), (2, 12, 20)])
+        browser.drag([(2, 32, 20), (2, 32, 22)])
+        browser.do("press", key="n")
+        assert browser.do("text", selector="#slice") == "slice 3 of 0–4"
+        browser.drag([(3, 32, 20), (3, 32, 22)])
+        browser.do("press", key="n")
+        browser.do("press", key="l")
+        browser.turns(4)
+        assert browser.turn_names() == [
+            "1  brush: left, slice 2",
+            "2  brush: left, slice 2",
+            "3  brush: left, slice 3",
+            "4  keep the largest part: left, slice 2",
+        ]
+        browser.do("press", key="?")
+        assert "keep the largest part of the slice on screen" in browser.do("text", selector="#keys")
+        browser.do("push", selector="#help button[value=close]")
+        browser.finish()
+    labels = Store(store.path).read("case0").annotations["drawn"].labels
+    assert labels[2, 12, 10] == labels[3, 32, 21] == 1
+    assert labels[2, 32, 21] == 0
+
+
+def test_turns_and_tools_tell_what_they_are(browser: Browser, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0)])
+    with Served(store.path, "--model", "training-free") as served:
+        browser.open(served.links["ann"])
+        top = browser.do("evaluate", script=TOP_OF_QUEUE)
+        browser.do("press", key="ArrowUp")
+        browser.click((3, 12, 10))
+        browser.turns(1)
+        browser.click((3, 12, 30), "right")
+        browser.turns(2)
+        browser.do("press", key="d")
+        browser.drag([(3, 12, 6), (3, 12, 14)])
+        browser.turns(3)
+        browser.do("press", key="l")
+        browser.turns(4)
+        names = [
+            "1  click: left, slice 3",
+            "2  background click: left, slice 3",
+            "3  stroke: left, slice 3",
+            "4  keep the largest part: left, all slices",
+        ]
+        assert browser.turn_names() == names
+        assert browser.do("evaluate", script=TOP_OF_QUEUE) == top
+        browser.do("press", key="?")
+        assert "keep the largest part of all slices" in browser.do("text", selector="#keys")
+        browser.open(served.links["ann"])
+        assert browser.turn_names() == names
+        for tool, use in (("brush", "by hand"), ("polygon-fill", "by hand"), ("prompt-scribble", "the model answers")):
+            assert browser.do("count", selector=f"#tools button[data-tool={tool}][title*='{use}']") == 1
+
+
+def test_the_end_is_told_and_a_dead_server_is_noticed(browser: Browser, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0)])
+    with Served(store.path, "--model", "none") as served:
+        browser.open(served.links["ann"])
+        browser.drag([(2, 12, 6), (2, 12, 20)])
+        browser.turns(1)
+        browser.do("press", key="Control+z")
+        browser.turns(0)
+        browser.do("press", key="f")
+        browser.do("until", selector="#ask[open]", count=1)
+        assert browser.do("text", selector="#status") == ""
+        browser.do("push", selector="#ask button[value=no]")
+        browser.do("state", **{"is": "ready"})
+        assert browser.do("text", selector="#status") == ""
+        browser.finish()
+        browser.do("state", **{"is": "done"})
+        assert browser.do("text", selector="#progress") == "1 of 1 finished"
+        told = browser.do("text", selector="#status")
+        assert "in the store as annotation drawn." in told
+        assert "Ctrl-C in the terminal ends the server" in told
+        time.sleep(1.2)  # the clock is shown once a second
+        stopped = browser.do("text", selector="#clock")
+        for place in range(12):
+            browser.do("drag", line=[[300 + place, 300], [320 + place, 300]])
+            time.sleep(0.2)
+        assert browser.do("text", selector="#clock") == stopped
+    browser.until_said("no connection to the server; trying again …")
+
+
+def test_the_page_says_that_the_model_works(browser: Browser, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0)])
+    with Served(store.path, "--model", "training-free") as served:
+        browser.open(served.links["ann"])
+        browser.do("evaluate", script=HOLD_TURNS)
+        browser.do("press", key="ArrowUp")
+        browser.click((3, 12, 10))
+        browser.until_said("the model is working …")
+        browser.do("evaluate", script="letGo(); 0")
+        browser.turns(1)
+        browser.until_said("")
