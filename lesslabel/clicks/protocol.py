@@ -25,9 +25,8 @@ from lesslabel.interaction.robots import Robot
 from lesslabel.interaction.wrappers import wrapped
 from lesslabel.methods import SegmentationMethod
 from lesslabel.privacy import argument_without_folders
-from lesslabel.runs.folder import RunFolder
 from lesslabel.runs.parsing import RunCLI
-from lesslabel.runs.reopening import load_run
+from lesslabel.runs.reopening import reopen_with_weights
 from lesslabel.runs.settings import Overrides, settings_of
 from lesslabel.runs.trainer import evaluation_trainer
 from lesslabel.terminal import print_warning
@@ -72,7 +71,8 @@ def run_clicks(
         RunError: if there is no finished run, or its data changed.
     """
     settings = settings_of(overrides=overrides)
-    opened = load_run(run, settings)
+    finished = reopen_with_weights(run, settings)
+    opened = finished.parsed
     model, pointing = _interactive(opened)
     data = opened.datamodule if store is None else data_of(store, opened.datamodule, model.in_channels)
     opened.model.to(evaluation_trainer(opened, []).strategy.root_device)
@@ -82,7 +82,7 @@ def run_clicks(
         "method": str(opened.config["name"] or type(opened.model).__name__),
         "run": run.resolve().name,
         "settings": [argument_without_folders(setting) for setting in settings.words()],
-        "checkpoint": RunFolder(run).checkpoint("auto").stem,
+        "checkpoint": finished.checkpoint.stem,
         "unseen_store": store is not None,
         "device": opened.model.device.type,
         **({"wrappers": list(wrappers)} if wrappers else {}),

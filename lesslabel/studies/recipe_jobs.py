@@ -173,11 +173,12 @@ class RecipeJobs:
         return method.name, "" if method.recipes == (recipe.name,) else recipe.name
 
     def _complete(self, step: Step) -> Step:
-        """Add the checkpoint and the conventions of the study to a test."""
-        if step[0] != "test":
+        """Add the checkpoint of the study to a test or click protocol of a run, and its conventions to a test."""
+        if step[0] != "test" and not (step[0] == "clicks" and option(step, "--run")):
             return step
         decided = {"--ckpt_path": self.study.checkpoint}
-        decided |= {f"--{name}": getattr(self.study.scoring, name) for name in ("unit", "hd95", "empty")}
+        if step[0] == "test":
+            decided |= {f"--{name}": getattr(self.study.scoring, name) for name in ("unit", "hd95", "empty")}
         return (
             *step,
             *(word for name, value in decided.items() if option(step, name) is None for word in (name, value)),

@@ -30,7 +30,7 @@ def check_step(step: Step, checkpoint: str, scoring: Mapping[str, str]) -> None:
             for value in options(step, name):
                 if value != declared[name]:
                     raise ConfigError(f"{name} {value}, but the study declares {declared[name]}; leave it out")
-    elif options(step, "--ckpt_path"):
+    elif set(options(step, "--ckpt_path")) - ({checkpoint} if step[0] == "clicks" else set()):
         raise ConfigError("--ckpt_path is the study's to choose; leave it out")
     if step[0] == "clicks" and option(step, "--store") is None and set(options(step, "--part")) - {"test"}:
         raise ConfigError(

@@ -1,6 +1,7 @@
 """Click protocols of a run: its own data and other stores, robots and people, and what lies in the folder then."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -126,6 +127,15 @@ def test_the_summary_says_how_it_was_made(finished: ClickFolder, store: Path) ->
     text = (finished.path / "summary.json").read_text()
     assert "NaN" not in text
     assert str(store.parent) not in text
+
+
+def test_the_checkpoint_that_was_asked_for_plays_and_is_named(run: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(run, tmp_path / "run")
+    shutil.copy(copied / "checkpoints" / "last.ckpt", copied / "checkpoints" / "best.ckpt")
+    for given, played in ((None, "best"), ({"ckpt_path": "last"}, "last")):
+        out = tmp_path / played
+        run_clicks(copied, SHORT, out, overrides=given)
+        assert ClickFolder(out).summary["checkpoint"] == played
 
 
 def test_the_worst_objects_are_kept_as_pictures(finished: ClickFolder, store: Path) -> None:

@@ -56,6 +56,22 @@ def test_what_nothing_sets_apart_is_one_job_before_those_that_need_it(
     assert not any(job.folder.path.exists() for job in jobs)
 
 
+def test_a_click_protocol_of_a_run_takes_the_checkpoint_of_the_study(config: Path, store: Path, tmp_path: Path) -> None:
+    recipes = {
+        "clicked": {
+            "steps": [
+                f"fit --config {config} --data.store {{store}} --seed {{seed}} --run {{job}}/run",
+                "clicks --run {job}/run --seed {seed} --out {job}/own",
+                "clicks --model training-free --store {store} --seed {seed} --out {job}/free",
+            ],
+            "clicks": [{"folder": "{job}/own", "set": "own"}, {"folder": "{job}/free", "set": "free"}],
+        }
+    }
+    (job,) = jobs_of(tmp_path, config, store, recipes=recipes, methods=[{"name": "a", "recipes": ["clicked"]}])
+    assert job.steps[1][-2:] == ("--ckpt_path", "last")
+    assert "--ckpt_path" not in job.steps[2]
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -107,7 +107,7 @@ def test_a_test_takes_what_the_study_selects(option: str, said: str, tmp_path: P
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        ("clicks --run {job}/run --out {job}/c --ckpt_path last", "--ckpt_path is the study's to choose"),
+        ("clicks --run {job}/run --out {job}/c --ckpt_path best", "--ckpt_path is the study's to choose"),
         ("clicks --run {job}/run --out {job}/c --part train", "--part train: objects that the run was trained"),
         ("clicks --run {job}/run --out {job}/../c", r"\{job\}/\.\./c may lie outside the job's folder"),
         (
