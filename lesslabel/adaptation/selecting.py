@@ -33,7 +33,7 @@ class QueueSummary:
         without_foreground: the number of them without predicted foreground.
         left_out: the number of damaged cases that were skipped.
         minutes: what the units of this round cost, by the given prices.
-        held_out: the number of cases that are in no training part.
+        held_out: the number of cases that are in no training part; not counted where centres are chosen.
     """
 
     strategy: str
@@ -141,7 +141,7 @@ def select(
     if describe is not None:
         empty, before = int((~features.has_feature).sum()), 0 if earlier is None else len(earlier.rows)
         minutes = sum(price_queue(queue.rows, asked, data.store.records, prices)[before:])
-        held_out = len(data.records("all")) - len(uids) - len(left_out)
+        held_out = 0 if centres else len(data.records("all")) - len(uids) - len(left_out)
         describe(QueueSummary(name_strategy(ranking), len(features), empty, len(left_out), minutes, held_out))
     return queue
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lesslabel.annotating.assistant import Assistant
 from lesslabel.annotating.case_session import CaseSession, Note
 from lesslabel.annotating.effort import effort_of
-from lesslabel.annotating.events import slices_asked, status_of
+from lesslabel.annotating.events import finishes, status_of
 from lesslabel.annotating.finishing import add_to_store, finished_annotation
 from lesslabel.annotating.items import Item, list_items, read_prelabel
 from lesslabel.annotating.journal import Journal
@@ -27,7 +27,7 @@ from lesslabel.annotating.turns import plane_from_json
 from lesslabel.data.case import Case, Kind
 from lesslabel.data.exchange.base import colour_of
 from lesslabel.data.store import Store
-from lesslabel.errors import LesslabelError
+from lesslabel.errors import DataError, LesslabelError
 from lesslabel.interaction.session_start import require_plain
 
 
@@ -228,24 +228,34 @@ class Desk:
         states = {}
         for key, item in self._items.items():
             events = self._journal(author, key).events
-            status = status_of(events)
-            if name in records[item.uid].annotation_names and status != "begun":
-                status = "finished" if self._covers(item, name, events) else "begun"
-            states[key] = status
+            states[key] = status_of(events)
+            if name in records[item.uid].annotation_names:
+                if not finishes(events):  # by another author, or elsewhere: it is not replaced
+                    states[key] = "finished"
+                elif states[key] == "finished" and not self._covers(item, name, events):
+                    states[key] = "begun"
         return states
 
     def _covers(self, item: Item, name: str, events: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether an annotation covers what is asked for now; one that was made elsewhere is not asked for again."""
-        asked = set(item.slices or ())
-        if asked <= slices_asked(events) or not any(event["event"] == "finish" for event in events):
-            return True
-        before = self._covered_before(item, name, events)
-        return before is None or asked <= before
+        """Whether what was finished covers what is asked for now; a case that cannot be read says so when opened."""
+        if item.slices is None:
+            return any(event.get("slices") is None for event in finishes(events))
+        try:
+            before = self._covered_before(item, name, events)
+        except DataError:
+            return False
+        return before is None or before.issuperset(item.slices)
 
     def _covered_before(self, item: Item, name: str, events: Sequence[Mapping[str, Any]]) -> set[int] | None:
-        """The z indices of a finished annotation; None for the whole case."""
+        """The z indices that were asked for whenever the case was finished; None for the whole of it."""
+        asked = [event["slices"] for event in finishes(events) if "slices" in event]
+        if None in asked:
+            return None
+        known = {int(index) for slices in asked for index in slices}
+        if len(asked) == len(finishes(events)):
+            return known
         covered = self.store.covered_slices(item.uid, name)
-        return None if covered is None else {*covered, *slices_asked(events)}
+        return None if covered is None else {*covered, *known}
 
     def _names_of(self, uid: str) -> tuple[str, ...]:
         return next(record.annotation_names for record in self.store.list_records() if record.uid == uid)

@@ -22,9 +22,12 @@ def status_of(events: Sequence[Mapping[str, Any]]) -> str:
     return {"finish": "finished", "skip": "skipped"}.get(said[-1], "begun")
 
 
-def slices_asked(events: Sequence[Mapping[str, Any]]) -> set[int]:
-    """The z indices that were asked for whenever a case was finished; empty where the whole case was."""
-    return {int(index) for event in events if event["event"] == "finish" for index in event.get("slices") or ()}
+def finishes(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The events that brought the case into the store; ``slices`` holds the z indices that were asked for then.
+
+    It is None where the whole case was asked for; journals of before have no such entry.
+    """
+    return [event for event in events if event["event"] == "finish"]
 
 
 def model_named(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

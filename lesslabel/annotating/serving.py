@@ -58,9 +58,9 @@ def _what_now(desk: Desk, authors: Sequence[str]) -> list[str]:
         lines.append(f"{desk.count_finished(author)} of {desk.count_items()} cases are finished as '{name}' in {store}")
     if not any(desk.count_finished(author) for author in authors):
         return [*lines, "next: the same command again; what was begun is kept"]
-    if desk.task.second_reading:
-        return [*lines, f"next: lesslabel raters {store}"]
     where, name = shlex.quote(str(store)), shlex.quote(desk.task.annotation)
+    if desk.task.second_reading:
+        return [*lines, f"next: lesslabel raters {where}"]
     return [*lines, f"next: lesslabel verify {where} --propose FILE.yaml --annotation {name}"]
 
 

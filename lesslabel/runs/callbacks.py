@@ -207,5 +207,7 @@ class EpochBar(RichProgressBar):
     """A progress bar that names the last epoch; Lightning shows -2 for it where iterations are given."""
 
     def _get_train_description(self, current_epoch: int) -> str:
-        last = math.ceil(self.trainer.max_steps / max(1, int(self.trainer.num_training_batches)))
-        return f"Epoch {current_epoch + 1} of {last}"
+        steps = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        last = math.ceil(self.trainer.max_steps / max(1, steps))
+        limit = self.trainer.max_epochs
+        return f"Epoch {current_epoch + 1} of {last if limit in (None, -1) else min(last, limit)}"

@@ -45,6 +45,7 @@ class FitJobs:
 
     def __init__(self, study: Study, output: Path, store: Path, sources: Sources, machines: Machines) -> None:
         self.study, self.output, self.store, self.sources, self.machines = study, output, store, sources, machines
+        self._content = sources.content  # before any source is hashed, so that a change in between is noticed
         self._counters: dict[tuple[str, ...], LabelCounter] = {}
 
     def add(self, method: StudyMethod) -> list[Job]:
@@ -110,7 +111,7 @@ class FitJobs:
                     folder=JobFolder(find_folder(self.output, name, fold, seed, key)),
                     inputs=inputs,
                     sources=names,
-                    content=self.sources.content,
+                    content=self._content,
                 )
 
     def _hash_inputs(self, method: StudyMethod, run: RunCLI) -> dict[str, str]:

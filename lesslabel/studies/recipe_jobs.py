@@ -35,6 +35,7 @@ class RecipeJobs:
 
     def __init__(self, study: Study, output: Path, store: Path, sources: Sources) -> None:
         self.study, self.output, self.sources = study, output, sources
+        self._content = sources.content  # before any source is hashed, so that a change in between is noticed
         self.stores: dict[str, Value] = {
             "store": str(store),
             **{name: str(path) for name, path in study.stores.items()},
@@ -92,7 +93,7 @@ class RecipeJobs:
                 folder=JobFolder(folder),
                 inputs=self._hash_files(steps, values, inputs),
                 sources=names,
-                content=self.sources.content,
+                content=self._content,
                 recipe=part,
                 steps=tuple(fill(step, everything) for step in steps),
                 needs=tuple(need.key for need in needs.values()),

@@ -1,6 +1,7 @@
 """``bundle``, ``select``, ``expect`` and ``adapt``: use a model at another hospital."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from lesslabel.command_words import read_settings
@@ -79,10 +80,11 @@ def select(given: list[str]) -> int:
 
 
 def _next_of_queue(store: Path, queue: Path, unit: str) -> str:
-    elsewhere = f"lesslabel import {store} --queue {queue} --from FOLDER --annotation NAME --author WHO"
+    of_queue = f"{shlex.quote(str(store))} --queue {shlex.quote(str(queue))}"
+    elsewhere = f"lesslabel import {of_queue} --from FOLDER --annotation NAME --author WHO"
     if unit == "patch":
         return f"annotate, then {elsewhere}"
-    in_the_page = f"lesslabel annotate {store} --queue {queue} --annotation NAME --author WHO"
+    in_the_page = f"lesslabel annotate {of_queue} --annotation NAME --author WHO"
     return f"{in_the_page}; drawn elsewhere: {elsewhere}"
 
 

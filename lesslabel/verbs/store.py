@@ -1,6 +1,7 @@
 """``prepare``, ``verify``, ``scribble`` and ``spread``: a store, from raw data to weak and pseudo-labels."""
 
 import argparse
+import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,7 +172,8 @@ def _verify_store(options: argparse.Namespace) -> int:
         from lesslabel.data.verify.propose import propose_config
 
         print(propose_config(store, options.propose, options.annotation), end="")
-        print(f"next: edit {options.propose}, then lesslabel fit --config {options.propose} --run DIR")
+        config = shlex.quote(str(options.propose))
+        print(f"next: edit {config}, then lesslabel fit --config {config} --run DIR")
     return 1 if errors else 0
 
 

@@ -1,6 +1,7 @@
 """``fit``, ``validate``, ``test``, ``predict`` and ``pseudo``: commands of a run."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from lesslabel.command_words import read_settings
@@ -39,8 +40,8 @@ def _next_step(run: Path) -> str:
     from lesslabel.runs.reading import RunFiles
 
     if RunFiles(run).data["parts"]["test"]:
-        return f"test --run {run}"
-    return f"predict --run {run} --part all --output DIR (the split has no test part)"
+        return f"test --run {shlex.quote(str(run))}"
+    return f"predict --run {shlex.quote(str(run))} --part all --output DIR (the split has no test part)"
 
 
 def validate(given: list[str]) -> int:

@@ -4,7 +4,7 @@ import { Casework } from "./casework";
 import { Clock } from "./clock";
 import { Keys, shown, type Action } from "./keys";
 import { Marks } from "./marks";
-import { Panels, ask, element } from "./panels";
+import { Panels, ask, element, countLeft } from "./panels";
 import { Refused, Server } from "./server";
 import { Hand, type Settings, type ToolName } from "./tools";
 import type { Desk, Plane, Voxel } from "./types";
@@ -533,7 +533,8 @@ class Page {
   /** Notices a server that ended when all is done; an open case speaks to it anyway. */
   private async watchServer(): Promise<void> {
     if (document.body.dataset.state !== "done") return;
-    await this.server.knock();
+    if (countLeft(this.desk)) this.desk = await this.server.desk();
+    else await this.server.knock();
     if (document.body.dataset.state === "done") this.panels.sayDone(this.desk);
   }
 

@@ -155,7 +155,9 @@ export class Panels {
 
   /** That the model works, unless it cannot be reached. */
   sayWorking(): void {
-    if (!element("status").textContent?.startsWith(NO_CONNECTION)) this.say(WORKING);
+    const status = element("status");
+    const refused = status.classList.contains("bad") || status.textContent?.startsWith(NO_CONNECTION);
+    if (!refused) this.say(WORKING);
   }
 
   unsayWorking(): void {
@@ -201,7 +203,7 @@ export class Panels {
 }
 
 /** Cases that wait for someone. */
-function countLeft(desk: Desk): number {
+export function countLeft(desk: Desk): number {
   return desk.items.filter((item) => item.state === "new" || item.state === "begun").length;
 }
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from desks import SHAPE, Page, click_turn, make_case, make_desk, make_store, seen_all, truth
+from desks import CENTRES, SHAPE, Page, click_turn, make_case, make_desk, make_store, seen_all, truth
 
 from lesslabel.annotating.desk import Desk
 from lesslabel.annotating.levels import LARGEST_BYTES, levels_to_json
 from lesslabel.annotating.serving import _what_now
 from lesslabel.annotating.wire import Runs
-from lesslabel.data.case import IGNORE, Kind
+from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.formats.nifti import write_label_map
 from lesslabel.data.queue import Queue, QueueRow, write_queue
 from lesslabel.data.store import Store
@@ -327,6 +327,69 @@ def test_a_later_queue_asks_for_more_slices_of_a_finished_case(store: Store, tmp
     assert both.covered_slices == (2, 4)
     assert np.array_equal(both.labels[2], drawn[2])
     assert (both.labels[4] == 2).any()
+
+
+def queue_of(folder: Path, name: str, *slices: int) -> Path:
+    write_queue(folder / name, Queue(tuple(QueueRow("case2", slice=z, rank=z) for z in slices)))
+    return folder / name
+
+
+def state_in(page: Page) -> str:
+    return str(page.client.get("/api/desk").json()["items"][0]["state"])
+
+
+def finish_slice(page: Page, z: int) -> None:
+    page.open()
+    page.click(z, CENTRES[1], 1)
+    page.done("finish", seen=seen_all())
+
+
+def test_a_case_that_is_skipped_in_a_later_round_does_not_come_back(store: Store, tmp_path: Path) -> None:
+    finish_slice(Page(make_desk(store, queue=queue_of(tmp_path, "first.csv", 2))), 2)
+    second = Page(make_desk(store, queue=queue_of(tmp_path, "second.csv", 4)))
+    second.open()
+    second.done("skip", reason="not readable")
+    assert state_in(second) == "skipped"
+    assert second.client.get("/api/next").json()["key"] is None
+
+
+def test_slices_that_were_added_elsewhere_are_not_known_to_the_page(store: Store, tmp_path: Path) -> None:
+    finish_slice(Page(make_desk(store, queue=queue_of(tmp_path, "first.csv", 2))), 2)
+    revised = truth()
+    revised[[0, 1, 3]] = IGNORE
+    elsewhere = Annotation(revised, Kind.DENSE, covered_slices=(2, 4))
+    store.add_annotation("case2", "drawn", elsewhere, replace=True)
+    second = Page(make_desk(store, queue=queue_of(tmp_path, "second.csv", 3)))
+    assert state_in(second) == "begun"
+    finish_slice(second, 3)
+    drawn = Store(store.path).read("case2").annotations["drawn"]
+    assert drawn.covered_slices == (2, 3)
+    assert (drawn.labels[4] == IGNORE).all()
+
+
+def test_a_whole_case_is_asked_for_after_its_slices(store: Store, tmp_path: Path) -> None:
+    finish_slice(Page(make_desk(store, queue=queue_of(tmp_path, "first.csv", 2))), 2)
+    states = {item["uid"]: item["state"] for item in make_desk(store).overview("ann")["items"]}
+    assert states["case2"] == "begun"
+
+
+def test_a_case_that_someone_else_finished_is_not_offered_again(store: Store) -> None:
+    desk = make_desk(store, lease_s=0.0)
+    ann, ben = Page(desk), Page(desk, token="token-of-ben", tab="tab2")
+    ann.open()
+    ann.click(2, CENTRES[1], 1)
+    ben.open(ann.key)
+    ben.click(2, CENTRES[1], 1)
+    ben.done("finish", seen=seen_all())
+    assert ann.client.get("/api/next").json()["key"] != ann.key
+
+
+def test_a_damaged_case_does_not_stop_the_desk(store: Store, tmp_path: Path) -> None:
+    finish_slice(Page(make_desk(store, queue=queue_of(tmp_path, "first.csv", 2))), 2)
+    journal = next(path for path in store.path.rglob("*.jsonl"))
+    journal.write_text(journal.read_text().replace(', "slices": [2]', "").replace('"slices":[2],', ""))  # of before
+    store.case_path("case2").write_bytes(b"damaged")
+    assert state_in(Page(make_desk(store, queue=queue_of(tmp_path, "second.csv", 4)))) == "begun"
 
 
 def test_a_case_that_was_annotated_elsewhere_is_finished_for_any_queue(store: Store, tmp_path: Path) -> None:

@@ -43,8 +43,14 @@ def test_a_long_epoch_tells_its_pace_and_what_is_left(
     assert capsys.readouterr().err == "iteration 80/400 · 2 s each, 11 min to go\n"
 
 
-@pytest.mark.parametrize(("batches", "last"), [(10, 30), (7, 43), (400, 1)])
-def test_the_bar_names_the_last_epoch(batches: int, last: int) -> None:
+@pytest.mark.parametrize(
+    ("batches", "accumulated", "epochs", "last"),
+    [(10, 1, -1, 30), (7, 1, None, 43), (400, 1, -1, 1), (10, 4, -1, 100), (10, 1, 5, 5)],
+)
+def test_the_bar_names_the_last_epoch(batches: int, accumulated: int, epochs: int | None, last: int) -> None:
     bar = EpochBar()
-    bar._trainer = cast(pl.Trainer, SimpleNamespace(max_steps=300, num_training_batches=batches))
+    trainer = SimpleNamespace(
+        max_steps=300, num_training_batches=batches, accumulate_grad_batches=accumulated, max_epochs=epochs
+    )
+    bar._trainer = cast(pl.Trainer, trainer)
     assert bar._get_train_description(0) == f"Epoch 1 of {last}"

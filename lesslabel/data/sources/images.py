@@ -14,7 +14,7 @@ _LABEL_WORDS = frozenset(
     {"seg", "segmentation", "label", "labels", "mask", "gt", "groundtruth", "annotation", "scribble"}
 )
 
-_SECOND_CHANNEL = "_0001"
+_FIRST, _SECOND = "_0000", "_0001"
 """As nnU-Net numbers the channels of a case."""
 
 
@@ -30,18 +30,23 @@ def list_images(folder: Path) -> list[RawCase]:
     """
     paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     if tables := [path for path in paths if path.suffix.lower() == ".csv"]:
-        raise DataError(f"{folder}: a folder; name the table in it, such as {tables[0]}")
+        raise DataError(f"{folder}: holds a table; name {tables[0]}, or move it away to read the images alone")
     if any(has_ending(path, DICOM) for path in paths):
         raise DataError(f"{folder}: one DICOM series; name the folder above, with a folder for every series")
     images = [path for path in paths if _is_image(path)]
     if not images:
         raise DataError(f"{folder}: no images in it; convert them to .nii.gz, or name a table of their paths")
+    names = {without_ending(path.name) for path in images}
     for path in images:
         name = without_ending(path.name)
         if has_ending(path, SEGMENTATION) or _LABEL_WORDS & set(re.split(r"[\W_]+", name.lower())):
             raise DataError(f"{path}: named as a label map is; write a table of images and labels (docs/own_data.md)")
-        if name.endswith(_SECOND_CHANNEL):
-            raise DataError(f"{path}: a second channel by its name; write a table with a column for every channel")
+        if name.endswith(_SECOND) and name.removesuffix(_SECOND) + _FIRST in names:
+            first = name.removesuffix(_SECOND) + _FIRST
+            raise DataError(
+                f"{path}: by its name a second channel of {first}; write a table with a column for every channel, or "
+                "number the images from 1"
+            )
     return [locate_case({"image": path.name}, folder, str(path)) for path in images]
 
 

@@ -1,7 +1,8 @@
 """Which annotation a proposed configuration learns from, and what it is scored against."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lesslabel.data.case import IGNORE, Kind
@@ -66,11 +67,32 @@ def _named(store: Store, records: Sequence[CaseRecord], name: str) -> ProposedLa
     known_slices = (first.labels != IGNORE).any(axis=(1, 2))
     lone_slices = len(known_slices) > 1 and bool(known_slices.mean() < _MOST)
     patients = len({record.patient for record in annotated})
-    if patients < _FEW_PATIENTS or first.kind is not Kind.DENSE:
-        split = f"all   # {patients} patients have '{name}'; none is spared, so nothing is scored"
-        return ProposedLabels(name, first.kind, split, partition(records, "all"), lone_slices=lone_slices, few=True)
-    split = "random_by_centre" if len({record.centre for record in records}) > 1 else "random"
-    return ProposedLabels(name, first.kind, split, partition(records, split), reference=name, lone_slices=lone_slices)
+    few = patients < _FEW_PATIENTS
+    scored = _scored_split(records, name) if first.kind is Kind.DENSE and not few else None
+    if scored is not None:
+        return ProposedLabels(name, first.kind, *scored, reference=name, lone_slices=lone_slices)
+    why = f"{patients} patients have '{name}'; all train and nothing is scored, whatever parts the source has"
+    return ProposedLabels(
+        name, first.kind, f"all   # {why}", partition(records, "all"), lone_slices=lone_slices, few=few
+    )
+
+
+def _scored_split(records: Sequence[CaseRecord], name: str) -> tuple[str, Partition] | None:
+    """A split of which every validation and test case has the annotation; None if there is none."""
+    names_of = {record.uid: record.annotation_names for record in records}
+    for split, divided in _splits(records):
+        scored = [*divided.cases["validation"], *divided.cases["test"]]
+        if scored and all(name in names_of[uid] for uid in scored):
+            return split, divided
+    return None
+
+
+def _splits(records: Sequence[CaseRecord]) -> Iterator[tuple[str, Partition]]:
+    """The source's own parts, a random split within centres if there are several, and a random one, if possible."""
+    centres = {record.centre for record in records}
+    for split in ("groups", *(["random_by_centre"] if len(centres) > 1 else []), "random"):
+        with suppress(DataError):
+            yield split, partition(records, split)
 
 
 def _choose_split(store: Store, records: Sequence[CaseRecord]) -> tuple[str, Partition]:

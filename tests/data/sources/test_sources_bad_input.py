@@ -10,6 +10,7 @@ import pytest
 import replicas
 
 from lesslabel.data.sources import ACDC, MSCMR, Folder, Phantom, RawCase, Source
+from lesslabel.data.sources.images import list_images
 from lesslabel.errors import ConfigError, DataError
 
 
@@ -256,7 +257,7 @@ class TestFolder:
             Folder(self.write(table, *lines), labels="1=RV")
 
     def test_a_folder_in_place_of_the_table(self, table: Path) -> None:
-        with pytest.raises(DataError, match=f"{table.parent}: a folder; name the table in it, such as {table}"):
+        with pytest.raises(DataError, match=f"{table.parent}: holds a table; name {table}, or move it away"):
             Folder(table.parent)
 
     @pytest.mark.parametrize(
@@ -266,7 +267,6 @@ class TestFolder:
             ("slice.dcm", "one DICOM series; name the folder above"),
             ("patient1_seg.nii.gz", "patient1_seg.nii.gz: named as a label map is; write a table"),
             ("patient1.seg.nrrd", "patient1.seg.nrrd: named as a label map is; write a table"),
-            ("brain_0001.nii.gz", "brain_0001.nii.gz: a second channel by its name; write a table"),
             ("Mask-1.png", "Mask-1.png: named as a label map is; write a table"),
         ],
     )
@@ -275,6 +275,16 @@ class TestFolder:
         (tmp_path / "scans" / name).touch()
         with pytest.raises(DataError, match=match):
             Folder(tmp_path / "scans", labels="1=RV")
+
+    def test_channels_that_are_numbered_are_refused_and_cases_are_not(self, tmp_path: Path) -> None:
+        scans = tmp_path / "scans"
+        scans.mkdir()
+        for name in ("patient_0001.nii.gz", "patient_0002.nii.gz"):
+            (scans / name).touch()
+        assert [case.uid for case in list_images(scans)] == ["patient_0001", "patient_0002"]
+        (scans / "patient_0000.nii.gz").touch()
+        with pytest.raises(DataError, match=r"patient_0001\.nii\.gz: by its name a second channel of patient_0000"):
+            Folder(scans, labels="1=RV")
 
     def test_a_code_without_a_name_says_that_it_may_be_given_one(self, table: Path) -> None:
         match = "label value 2, 3 is not known; expected 0, 1 and 255 = unknown; correct the file, or name"

@@ -153,6 +153,28 @@ def test_many_drawn_volumes_are_scored_against_themselves(tmp_path: Path) -> Non
     assert data["view"] == {"supervision": [{"annotation": "mine"}], "reference": "mine"}
 
 
+def test_a_small_centre_is_no_obstacle(tmp_path: Path) -> None:
+    cases = [replace(drawn(n, slice(None)), centre="A" if n < 23 else "B") for n in range(25)]
+    propose_config(make_store(tmp_path / "store", cases), tmp_path / "config.yaml", "mine")
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["data"]["init_args"]["split"] == "random"
+
+
+def test_what_could_not_be_scored_is_not_spared(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [drawn(n, slice(None), patients=20) for n in range(60)])
+    propose_config(store, tmp_path / "config.yaml", "mine")
+    text = (tmp_path / "config.yaml").read_text()
+    assert "split: all   # 20 patients have 'mine'" in text
+    assert "max_steps: 10000" in text
+
+
+def test_the_parts_of_the_source_are_kept_where_they_can_be_scored(tmp_path: Path) -> None:
+    parts = ("train", "train", "train", "val", "test")
+    cases = [replace(drawn(n, slice(None)), group=parts[n % 5]) for n in range(25)]
+    propose_config(make_store(tmp_path / "store", cases), tmp_path / "config.yaml", "mine")
+    data = yaml.safe_load((tmp_path / "config.yaml").read_text())["data"]["init_args"]
+    assert (data["split"], data["view"]["reference"]) == ("groups", "mine")
+
+
 def test_an_annotation_that_no_case_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = make_store(tmp_path / "store", [drawn(n, slice(None)) for n in range(3)])
     with pytest.raises(ConfigError, match="no case has an annotation 'yours'; there are mine"):
