@@ -14,7 +14,6 @@ import argparse
 import http.client
 import json
 import multiprocessing
-import socket
 import statistics
 import tempfile
 import threading
@@ -34,6 +33,7 @@ from lesslabel.annotating.app import make_app
 from lesslabel.annotating.desk import Desk
 from lesslabel.annotating.models import PageModel, open_model
 from lesslabel.annotating.security import Guard
+from lesslabel.annotating.serving import LOOPBACK, listen
 from lesslabel.annotating.task import Task
 from lesslabel.annotating.wire import Runs
 from lesslabel.data.case import Annotation, Case, Kind
@@ -163,7 +163,7 @@ def serve(path: Path, model: str, telling: Connection) -> None:
     store = Store(path)
     desk = Desk(store, Task("drawn"), model_named(model, store))
     guard = Guard(make_app(desk), {author: author for author in AUTHORS})
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = listen(LOOPBACK, 0)
     telling.send(listening.getsockname()[1])
     config = uvicorn.Config(guard, log_level="warning", lifespan="off", timeout_keep_alive=600)
     uvicorn.Server(config).run(sockets=[listening])

@@ -114,7 +114,7 @@ class Assistant:
         start = said.start_mask(shape)
         begun = self._object_of(plane, said)
         turns = (*said.turns, prompts)
-        return self._ask(begun, _history(start, turns, self._last(begun, start, said), self._meant(said)))
+        return begun.answer(_history(start, turns, self._last(begun, start, said), self._meant(said)))
 
     def last_answer(self, plane: Plane | None, said: Conversation) -> Segmentation:
         """The answer to the last turn, asked for again if it was let go.
@@ -136,12 +136,8 @@ class Assistant:
         previous = None if said.kept is None else said.kept.whole()
         if previous is None:
             for count in range(1, len(said.turns) + 1):
-                previous = self._ask(begun, _history(start, said.turns[:count], previous, self._meant(said)))
+                previous = begun.answer(_history(start, said.turns[:count], previous, self._meant(said)))
         return previous
-
-    def _ask(self, begun: ObjectModel, history: History) -> Segmentation:
-        with self._model.in_turn:
-            return begun.answer(history)
 
     def _shape(self, plane: Plane | None) -> Shape:
         return tuple(side for axis, side in enumerate(self._case.shape) if plane is None or axis != plane.axis)
@@ -164,8 +160,7 @@ class Assistant:
                 self._looked_at.move_to_end(plane)
                 return self._looked_at[plane]
         image, spacing_mm = self._part(plane)
-        with self._model.in_turn:
-            looked = self._model.prepare_image(image, spacing_mm, plane)
+        looked = self._model.prepare_image(image, spacing_mm, plane)
         with self._lock:
             self._looked_at[plane] = looked
             while len(self._looked_at) > KEPT_IMAGES:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.annotating.fair_lock import FairLock
 from lesslabel.annotating.on_grid import ImageOnGrid, resized
 from lesslabel.annotating.turns import Plane
 from lesslabel.data.case import Case
@@ -39,7 +38,6 @@ class PageModel:
         grid: on which it sees them.
         classes: the model's class of a label code of the store, for those that it was trained on; empty for models of
             any object.
-        in_turn: held while it works; several annotators wait in the order in which they asked.
     """
 
     model: InteractiveModel
@@ -49,7 +47,6 @@ class PageModel:
     intensity: Intensity | None = None
     grid: Grid = Grid()
     classes: Mapping[int, int] = field(default_factory=dict)
-    in_turn: FairLock = field(default_factory=FairLock, compare=False, repr=False)
 
     @property
     def prompts(self) -> tuple[str, ...]:

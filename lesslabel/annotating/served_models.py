@@ -4,7 +4,6 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +81,14 @@ class ServedModels:
         for known in (self._newest, self._first):
             if known is not None and known.described.get("weights") == digest:
                 return known
-        if not isinstance(digest, str) or self._first is None:
+        if not isinstance(digest, str):
             return None
         with self._lock:
             if digest not in self._loaded:
                 path = self._weights.path_of(digest)
                 if path is None:
                     return None
-                learned = general_model(self._store, path)
-                self._loaded[path.stem] = replace(learned, in_turn=self._first.in_turn)
+                self._loaded[path.stem] = general_model(self._store, path)
             found = self._loaded[digest]
             self._loaded.move_to_end(digest)
             while len(self._loaded) > KEPT_MODELS:

@@ -36,7 +36,7 @@ def serve(desk: Desk, authors: Sequence[str], *, host: str = LOOPBACK, port: int
     for author in authors:
         require_plain("author", author)
     tokens = {new_token(): author for author in authors}
-    listening = _listen(host, port)
+    listening = listen(host, port)
     port = int(listening.getsockname()[1])
     guard = Guard(make_app(desk, static), tokens, () if host == LOOPBACK else (host, socket.gethostname()))
     config = uvicorn.Config(
@@ -64,9 +64,19 @@ def _what_now(desk: Desk, authors: Sequence[str]) -> list[str]:
     return [*lines, f"next: lesslabel verify {where} --propose FILE.yaml --annotation {name}"]
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket of the server; its answers are sent at once.
+
+    Args:
+        host: address to listen at.
+        port: 0 takes a free one.
+
+    Raises:
+        ConfigError: if the address is taken.
+    """
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms
     try:
         listening.bind((host, port))
         listening.listen()  # so that the link works as soon as it is printed
