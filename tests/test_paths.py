@@ -66,6 +66,7 @@ READS = {
 READ_BY_SOURCES = {"raw", "spacing", "scribbles", "train_list", "test_list", "splits", "within", "base"}
 WORDS_OF_SOURCES = {"same-grid", "labels", "spacing_mm", "label_order", "sequence"}
 WORDS = {
+    "verify": {"--annotation"},
     "scribble": {"--annotation", "--name"},
     "spread": {"--annotation", "--name"},
     "pseudo": {"--name"},
