@@ -52,11 +52,10 @@ def serve(desk: Desk, authors: Sequence[str], *, host: str = LOOPBACK, port: int
 
 def _what_now(desk: Desk, authors: Sequence[str]) -> list[str]:
     """What is printed at the end: what is in the store, and the next command."""
-    store, lines = desk.store.path, []
-    for name in dict.fromkeys(desk.task.name_for(author) for author in authors):
-        author = next(author for author in authors if desk.task.name_for(author) == name)
-        lines.append(f"{desk.count_finished(author)} of {desk.count_items()} cases are finished as '{name}' in {store}")
-    if not any(desk.count_finished(author) for author in authors):
+    store, cases = desk.store.path, desk.count_items()
+    finished = {desk.task.name_for(author): desk.count_finished(author) for author in authors}
+    lines = [f"{count} of {cases} cases are finished as '{name}' in {store}" for name, count in finished.items()]
+    if not any(finished.values()):
         return [*lines, "next: the same command again; what was begun is kept"]
     where, name = shlex.quote(str(store)), shlex.quote(desk.task.annotation)
     if desk.task.second_reading:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lesslabel.command_words import read_settings
 from lesslabel.verbs.arguments import add_unit_arguments
+from lesslabel.verbs.next_step import after_training
 
 
 def bundle(given: list[str]) -> int:
@@ -225,7 +226,7 @@ def adapt(given: list[str]) -> int:
         name=options.name,
         overrides=read_settings(settings),
     )
-    print(f"adapted: {run.path}\nnext: lesslabel test --run {run.path}")
+    print(f"adapted: {run.path}\nnext: {after_training(run.path)}")
     return 0
 
 

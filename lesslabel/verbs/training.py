@@ -1,13 +1,13 @@
 """``fit``, ``validate``, ``test``, ``predict`` and ``pseudo``: commands of a run."""
 
 import argparse
-import shlex
 from pathlib import Path
 
 from lesslabel.command_words import read_settings
 from lesslabel.errors import ConfigError
 from lesslabel.runs.config_files import config_files, read_config
 from lesslabel.runs.settings import Settings
+from lesslabel.verbs.next_step import after_training
 
 _RUN_SETTINGS = """
 settings, from --config FILE.yaml or one by one (the command line wins):
@@ -32,16 +32,8 @@ def fit(given: list[str]) -> int:
 
     folder = train(settings)
     if is_main_process():
-        print(f"trained: {folder.path}\nnext: lesslabel {_next_step(folder.path)}")
+        print(f"trained: {folder.path}\nnext: {after_training(folder.path)}")
     return 0
-
-
-def _next_step(run: Path) -> str:
-    from lesslabel.runs.reading import RunFiles
-
-    if RunFiles(run).data["parts"]["test"]:
-        return f"test --run {shlex.quote(str(run))}"
-    return f"predict --run {shlex.quote(str(run))} --part all --output DIR (the split has no test part)"
 
 
 def validate(given: list[str]) -> int:

@@ -1,8 +1,7 @@
 """Which annotation a proposed configuration learns from, and what it is scored against."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lesslabel.data.case import IGNORE, Kind
@@ -79,38 +78,44 @@ def _named(store: Store, records: Sequence[CaseRecord], name: str) -> ProposedLa
 
 def _scored_split(records: Sequence[CaseRecord], name: str) -> tuple[str, Partition] | None:
     """A split of which every validation and test case has the annotation; None if there is none."""
-    names_of = {record.uid: record.annotation_names for record in records}
-    for split, divided in _splits(records):
-        scored = [*divided.cases["validation"], *divided.cases["test"]]
-        if scored and all(name in names_of[uid] for uid in scored):
+    for split, divided in _splits(records)[0].items():
+        scored = _scored(records, divided)
+        if scored and all(name in record.annotation_names for record in scored):
             return split, divided
     return None
 
 
-def _splits(records: Sequence[CaseRecord]) -> Iterator[tuple[str, Partition]]:
-    """The source's own parts, a random split within centres if there are several, and a random one, if possible."""
-    centres = {record.centre for record in records}
-    for split in ("groups", *(["random_by_centre"] if len(centres) > 1 else []), "random"):
-        with suppress(DataError):
-            yield split, partition(records, split)
-
-
 def _choose_split(store: Store, records: Sequence[CaseRecord]) -> tuple[str, Partition]:
-    """The source's own parts if they have references; else a random split, within centres if there are several."""
-    centres = {record.centre for record in records}
-    reasons = []
-    for split in ("groups", *(["random_by_centre"] if len(centres) > 1 else []), "random"):
-        try:
-            divided = partition(records, split)
-        except DataError as error:
-            reasons.append(str(error))
-            continue
-        scored = [uid for part in ("validation", "test") for uid in divided.cases[part]]
-        if any("dense" in store.records[uid].annotation_names for uid in scored):
+    """The first split with a dense reference."""
+    splits, refused = _splits(records)
+    for split, divided in splits.items():
+        if any("dense" in record.annotation_names for record in _scored(records, divided)):
             return split, divided
-        missing = "no validation or test case has an annotation 'dense' to score against"
-        reasons.append(f"split '{split}': {missing}; --annotation NAME learns from what there is")
-    raise ConfigError(f"{store.path}: no split to propose ({reasons[-1]})")
+    missing = "no validation or test case has an annotation 'dense' to score against"
+    reason = (
+        f"split 'random': {missing}; --annotation NAME learns from what there is" if "random" in splits else refused
+    )
+    raise ConfigError(f"{store.path}: no split to propose ({reason})")
+
+
+def _splits(records: Sequence[CaseRecord]) -> tuple[dict[str, Partition], str]:
+    """The source's own parts, a random split within centres if there are several, and a random one, where possible.
+
+    The second value is the reason why the last of those that are not possible is not.
+    """
+    several = len({record.centre for record in records}) > 1
+    found, reason = {}, ""
+    for split in ("groups", *(["random_by_centre"] if several else []), "random"):
+        try:
+            found[split] = partition(records, split)
+        except DataError as error:
+            reason = str(error)
+    return found, reason
+
+
+def _scored(records: Sequence[CaseRecord], divided: Partition) -> list[CaseRecord]:
+    uids = {*divided.cases["validation"], *divided.cases["test"]}
+    return [record for record in records if record.uid in uids]
 
 
 def _choose_annotation(store: Store, divided: Partition) -> tuple[str, Kind]:
