@@ -27,6 +27,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import torch
 import uvicorn
 
 from lesslabel.annotating.app import make_app
@@ -161,6 +162,7 @@ def main() -> None:
 def serve(path: Path, model: str, telling: Connection) -> None:
     """The server in a process of its own, as annotators have it; it tells its port."""
     store = Store(path)
+    torch.manual_seed(0)  # of the fresh weights
     desk = Desk(store, Task("drawn"), model_named(model, store))
     guard = Guard(make_app(desk), {author: author for author in AUTHORS})
     listening = listen(LOOPBACK, 0)
@@ -188,28 +190,36 @@ def measure(port: int, model: PageModel, turns: int) -> None:
     print(f"opening, state and image: {clients[0].open():.2f} s; again: {clients[0].open():.2f} s")
     clicks(clients[0], rng, 1)  # kernels are compiled or loaded once
     print("| turn | median, ms | p95, ms | kB |\n| --- | --- | --- | --- |")
-    first, corrections = clicks(clients[0], rng, turns)
-    if first:
-        print(row("first points", first))
-    print(row("click, one annotator", corrections))
+    print_clicks(*clicks(clients[0], rng, turns), "one annotator")
     brushed = [clients[0].brush(rng) for _ in range(turns)]
     print(row("brush", brushed))
     clients[0].last = json.loads(brushed[-1][0])["number"]
     print(row("undo", [clients[0].undo() for _ in range(turns)]))
     for client in clients[1:]:
         client.open()
-    together: list[tuple[bytes, float]] = []
+    first: list[Answered] = []
+    corrections: list[Answered] = []
 
     def work(client: Client, seed: int) -> None:
         own = np.random.default_rng(seed)
-        together.extend(clicks(client, own, turns // 4)[1])
+        for known, new in zip((first, corrections), clicks(client, own, turns // 4), strict=True):
+            known.extend(new)
 
     threads = [threading.Thread(target=work, args=(client, seed)) for seed, client in enumerate(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    print(row("click, four annotators", together))
+    print_clicks(first, corrections, "four annotators")
+
+
+def print_clicks(first: list[Answered], corrections: list[Answered], who: str) -> None:
+    """Rows of first points, clicks, and both as they come, if there are first points."""
+    if first:
+        print(row(f"first points, {who}", first))
+    print(row(f"click, {who}", corrections))
+    if first:
+        print(row(f"points and clicks, {who}", first + corrections))
 
 
 def clicks(client: Client, rng: np.random.Generator, count: int) -> tuple[list[Answered], list[Answered]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lesslabel.annotating.kept_answer import KeptAnswer
 from lesslabel.annotating.models import PageModel
+from lesslabel.annotating.processors import Processors
 from lesslabel.annotating.turns import Plane
 from lesslabel.annotating.wire import Runs
 from lesslabel.data.case import Case
@@ -76,11 +77,13 @@ class Assistant:
     Args:
         model: what segments.
         case: the case.
+        processors: shared with the other cases of the page; None for those of this one alone.
     """
 
-    def __init__(self, model: PageModel, case: Case) -> None:
+    def __init__(self, model: PageModel, case: Case, processors: Processors | None = None) -> None:
         self._model = model
         self._case = case
+        self._processors = processors or Processors()
         self._looked_at: OrderedDict[Plane | None, ImageModel] = OrderedDict()
         self._begun: OrderedDict[tuple[Plane | None, int | None], tuple[Runs, ObjectModel]] = OrderedDict()
         self._lock = threading.Lock()
@@ -112,9 +115,10 @@ class Assistant:
         for prompt in prompts:
             prompt.validate(shape)
         start = said.start_mask(shape)
-        begun = self._object_of(plane, said)
         turns = (*said.turns, prompts)
-        return begun.answer(_history(start, turns, self._last(begun, start, said), self._meant(said)))
+        with self._processors.share():
+            begun = self._object_of(plane, said)
+            return begun.answer(_history(start, turns, self._last(begun, start, said), self._meant(said)))
 
     def last_answer(self, plane: Plane | None, said: Conversation) -> Segmentation:
         """The answer to the last turn, asked for again if it was let go.
@@ -123,7 +127,8 @@ class Assistant:
             DataError: if nothing was said.
         """
         start = said.start_mask(self._shape(plane))
-        answer = self._last(self._object_of(plane, said), start, said)
+        with self._processors.share():
+            answer = self._last(self._object_of(plane, said), start, said)
         if answer is None:
             raise DataError("threshold: the model has not answered here since the last stroke; give a prompt first")
         return answer

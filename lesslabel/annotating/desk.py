@@ -17,10 +17,11 @@ from lesslabel.annotating.finishing import add_to_store, finished_annotation
 from lesslabel.annotating.items import Item, list_items, read_prelabel
 from lesslabel.annotating.journal import Journal
 from lesslabel.annotating.learner import Learner
-from lesslabel.annotating.leases import Lease, LeasedError, Leases
+from lesslabel.annotating.leases import LeasedError, Leases, other_holder
 from lesslabel.annotating.levels import levels_to_json
 from lesslabel.annotating.models import PageModel
 from lesslabel.annotating.open_cases import OpenCases
+from lesslabel.annotating.processors import Processors
 from lesslabel.annotating.served_models import ServedModels
 from lesslabel.annotating.task import Task, work_folder
 from lesslabel.annotating.turns import plane_from_json
@@ -56,6 +57,7 @@ class Desk:
         self._folder = work_folder(store.path, task.annotation)
         self._leases = Leases(self._folder / "leases.json", task.lease_s)
         self._open = OpenCases(self._make_session)
+        self._processors = Processors()
         self._models = ServedModels(model, store, self._folder)
         self._learner = Learner.of(self._models, store.path, task) if task.learn else None
 
@@ -96,7 +98,7 @@ class Desk:
                     "slices": item.slices,
                     "reason": item.reason,
                     "state": states[item.key],
-                    "leased_by": _held_by_other(leases.get(self._lease_key(author, item.key)), author),
+                    "leased_by": other_holder(leases.get(self._lease_key(author, item.key)), author),
                 }
                 for item in self._items.values()
             ],
@@ -107,7 +109,7 @@ class Desk:
         """The first case in the order of the queue that waits for this author; None if nothing is left."""
         leases = self._leases.current()
         for key, state in self._states(author).items():
-            free = not _held_by_other(leases.get(self._lease_key(author, key)), author)
+            free = not other_holder(leases.get(self._lease_key(author, key)), author)
             if state in ("new", "begun") and free:
                 return key
         return None
@@ -269,7 +271,9 @@ class Desk:
         case = self.store.read(item.uid)
         journal = self._journal(author, item.key)
         model = self._models.model_for(journal.events)
-        assistant = None if model is None or self.task.kind is not Kind.DENSE else Assistant(model, case)
+        assistant = None
+        if model is not None and self.task.kind is Kind.DENSE:
+            assistant = Assistant(model, case, self._processors)
 
         def base() -> NDArray[np.uint8]:
             if item.prelabel is not None and self.task.kind is Kind.DENSE:
@@ -291,7 +295,3 @@ class Desk:
     def _lease_key(self, author: str, key: str) -> str:
         """In a second reading several authors have a case in front of them, each for themselves."""
         return f"{key}/{author}" if self.task.second_reading else key
-
-
-def _held_by_other(lease: Lease | None, author: str) -> str:
-    return "" if lease is None or lease.author == author else lease.author

@@ -125,3 +125,8 @@ def _lives(process: int) -> bool:
     except PermissionError:
         pass  # it is there, and another person's
     return True
+
+
+def other_holder(lease: Lease | None, author: str) -> str:
+    """The name of who has the case; empty if nobody or this author has it."""
+    return "" if lease is None or lease.author == author else lease.author

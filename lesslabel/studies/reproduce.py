@@ -11,12 +11,12 @@ from typing import Literal
 from lesslabel.data.sources.phantom import Phantom
 from lesslabel.data.store.prepare import prepare
 from lesslabel.errors import ConfigError, DataError
+from lesslabel.processes import usable_cores
 from lesslabel.runs.config_rules import leads_outside
 from lesslabel.studies.declaration import Study, read_study
 from lesslabel.studies.job import Machines
 from lesslabel.studies.jobs import make_jobs
 from lesslabel.studies.launchers import Launcher, LocalLauncher
-from lesslabel.studies.launchers.local import count_cores
 from lesslabel.studies.progress import print_jobs, watching
 from lesslabel.studies.results import write_results
 from lesslabel.studies.scheduler import Progress, run_jobs
@@ -162,7 +162,7 @@ def _make_launcher(launching: Launching, output: Path) -> Launcher:
 
     settings = read_settings(list(launching.slurm))
     here = launching.launcher == "submitit-local"
-    threads = max(1, count_cores() // max(1, launching.jobs)) if here else int(settings.pop("cpus_per_task", 1))
+    threads = max(1, usable_cores() // max(1, launching.jobs)) if here else int(settings.pop("cpus_per_task", 1))
     cluster: Literal["slurm", "local"] = "local" if here else "slurm"
     return SlurmLauncher(output / "submitit", slots=launching.jobs, threads=threads, cluster=cluster, settings=settings)
 

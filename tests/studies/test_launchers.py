@@ -13,7 +13,7 @@ from lesslabel.studies.work import JobFolder
 
 
 def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "count_cores", lambda: 16)
+    monkeypatch.setattr(local, "usable_cores", lambda: 16)
     assert [LocalLauncher(slots).threads for slots in (1, 3, 16, 40)] == [16, 5, 1, 1]
     with pytest.raises(ConfigError, match="--jobs is 0"):
         LocalLauncher(0)

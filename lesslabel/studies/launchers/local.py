@@ -7,6 +7,7 @@ import subprocess
 import uuid
 
 from lesslabel.errors import ConfigError
+from lesslabel.processes import usable_cores
 from lesslabel.studies.launchers.base import start_worker
 from lesslabel.studies.work import JobFolder
 
@@ -29,7 +30,7 @@ class LocalLauncher:
             raise ConfigError(f"--jobs is {slots}; use 1 or more")
         self.slots = slots
         self.accelerators = accelerators
-        self.threads = max(1, count_cores() // slots)
+        self.threads = max(1, usable_cores() // slots)
 
     def start(self, folder: JobFolder, slot: int, *, devices: int, nodes: int) -> "LocalHandle":
         """Start a job; see `Launcher.start`.
@@ -73,8 +74,3 @@ class LocalHandle:
                     os.killpg(self.process.pid, sent)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(_PATIENCE_SECONDS)
-
-
-def count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
