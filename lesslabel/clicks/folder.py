@@ -20,6 +20,8 @@ from lesslabel.interaction.prompts.seeds import Mask
 
 FORMAT = 1
 CLICKS, PROMPTS, SUMMARY, WORST = "clicks.csv", "prompts.jsonl", "summary.json", "worst.h5"
+MASKS = "predictions"
+"""Folder of the label maps that the protocol ended with, where they are kept."""
 ObjectKey = tuple[str, int, str]
 """uid, slice (-1 for a whole case) and label."""
 WHOLE_COLUMNS = ("slice", "turn", "clicks")

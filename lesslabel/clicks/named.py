@@ -31,6 +31,7 @@ def model_clicks(
     labels: Sequence[str] = (),
     wrappers: Sequence[str] = (),
     predictions: Path | None = None,
+    keep_masks: bool = False,
     skip_damaged: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def model_clicks(
         labels: names of the classes; none takes all.
         wrappers: names of `WRAPPERS` around the model.
         predictions: folder of predictions that objects start from, see `run_clicks`.
+        keep_masks: whether to write what every object ended with, see `KeptMasks`.
         skip_damaged: skip and list the cases in which `lesslabel verify` finds an error.
         progress: called with the cases that are done and their number.
 
@@ -78,6 +80,7 @@ def model_clicks(
         part=part,
         labels=labels,
         predictions=predictions,
+        keep_masks=keep_masks,
         skip_damaged=skip_damaged,
         progress=progress,
     )

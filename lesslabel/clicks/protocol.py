@@ -10,7 +10,8 @@ from typing import Any, cast
 import pandas as pd
 
 from lesslabel.clicks.chosen_data import OtherStore, data_of, describe_data, labels_of, require_fit, uids_of
-from lesslabel.clicks.folder import CLICKS, FORMAT, PROMPTS, SUMMARY, WORST, write_worst
+from lesslabel.clicks.folder import CLICKS, FORMAT, MASKS, PROMPTS, SUMMARY, WORST, write_worst
+from lesslabel.clicks.kept_masks import KeptMasks
 from lesslabel.clicks.measures import revision, summarise_clicks
 from lesslabel.clicks.objects import iterate_objects
 from lesslabel.clicks.seconds import seconds_per_phase, seconds_per_turn
@@ -43,6 +44,7 @@ def run_clicks(
     wrappers: Sequence[str] = (),
     overrides: Overrides | None = None,
     predictions: Path | None = None,
+    keep_masks: bool = False,
     skip_damaged: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Any]:
@@ -59,6 +61,7 @@ def run_clicks(
         overrides: values of settings; they override the configuration of the run.
         predictions: folder of predictions that objects start from if `protocol` says so, see `iterate_objects`; objects
             that are not in them start from nothing, with first prompts.
+        keep_masks: whether to write what every object ended with, see `KeptMasks`.
         skip_damaged: skip and list the cases in which `lesslabel verify` finds an error.
         progress: called with the cases that are done and their number.
 
@@ -95,6 +98,7 @@ def run_clicks(
         part=part,
         labels=labels,
         predictions=predictions,
+        keep_masks=keep_masks,
         skip_damaged=skip_damaged,
         progress=progress,
     )
@@ -109,6 +113,7 @@ def play_protocol(
     part: str,
     labels: Sequence[str],
     predictions: Path | None,
+    keep_masks: bool,
     skip_damaged: bool,
     progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
@@ -122,6 +127,7 @@ def play_protocol(
         part: see `run_clicks`, also for the others.
         labels: names of the classes.
         predictions: folder of predictions that objects start from.
+        keep_masks: whether to write what every object ended with.
         skip_damaged: whether damaged cases are left out.
         progress: called with the cases that are done and their number.
 
@@ -144,7 +150,8 @@ def play_protocol(
     )
     with written_aside(out) as aside:
         aside.mkdir()
-        _simulate(simulator, data, uids, names, predictions, aside / PROMPTS, progress)
+        kept = KeptMasks(aside / MASKS, data) if keep_masks else None
+        _simulate(simulator, data, uids, names, predictions, aside / PROMPTS, kept, progress)
         if not simulator.rows:
             raise DataError(
                 f"{data.store_path}: no object of {', '.join(names)} in the {part} part"
@@ -176,6 +183,7 @@ def _simulate(
     labels: Sequence[str],
     predictions: Path | None,
     prompts: Path,
+    kept: KeptMasks | None,
     progress: Callable[[int, int], None],
 ) -> None:
     """Simulate every object of every case, and write the prompts of each object when it is finished."""
@@ -193,7 +201,13 @@ def _simulate(
                 start_annotation=protocol.start_annotation,
                 predictions=predictions,
             )
-            file.writelines(map(simulator.simulate, objects))
+            for entry in objects:
+                line = simulator.simulate(entry)
+                file.write(line)
+                if line and kept is not None and simulator.mask is not None:
+                    kept.add(entry, simulator.mask)
+            if kept is not None:
+                kept.write(uid)
     progress(len(uids), len(uids))
 
 

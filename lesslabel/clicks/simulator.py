@@ -119,6 +119,7 @@ class ClickSimulator:
         columns: of the rows: `CLICK_COLUMNS`, `BOUNDARY_COLUMN`, `PHASE_COLUMNS`, and `THIN_COLUMNS` if the protocol
             measures thin parts.
         rows: of the objects so far.
+        mask: after the last turn of the last object.
         worst: the objects with the lowest Dice after their last turn, at most `PICTURED`, the worst first.
         without_prompts: the number of objects without a stroke.
         without_start: the number of objects that have no start mask: those without a prediction start from nothing,
@@ -137,6 +138,7 @@ class ClickSimulator:
         self.correcting = protocol.correcting_robot(pointing)
         self.columns = (*CLICK_COLUMNS, BOUNDARY_COLUMN, *PHASE_COLUMNS, *(THIN_COLUMNS if protocol.thin else ()))
         self.rows: list[tuple[Any, ...]] = []
+        self.mask: Mask | None = None
         self.worst: list[WorstObject] = []
         self.without_prompts = self.without_start = 0
         self._worst_dice: list[float] = []
@@ -188,6 +190,7 @@ class ClickSimulator:
             prompts.append(turn.prompts)
             first, last = turn.mask if number == 1 else first, turn.mask
         self._keep(entry, first, last, dice)
+        self.mask = last
         return prompts_line((entry.uid, entry.slice, entry.label), prompts)
 
     def _turns(self, entry: ClickObject, start: Mask | None, turns: int | None) -> Iterator[SimulatedTurn]:

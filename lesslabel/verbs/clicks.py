@@ -46,6 +46,7 @@ def clicks(given: list[str]) -> int:
     parser.add_argument("--min-voxels", type=int, default=20, help="smaller objects are left out (default 20)")
     parser.add_argument("--slices", type=int, default=None, help="of a case and class at most, evenly spaced")
     parser.add_argument("--seed", type=int, default=0, help="of the robots")
+    parser.add_argument("--keep-masks", action="store_true", help="write the last masks, for --start of another model")
     parser.add_argument("--skip-damaged", action="store_true", help="leave cases with errors of verify out, list them")
     other = parser.add_argument_group("another store than the run's")
     other.add_argument("--store", type=Path, default=None, help="its organs may be unseen")
@@ -99,6 +100,7 @@ def _play(options: argparse.Namespace, overrides: Settings) -> int:
         "labels": options.labels,
         "wrappers": options.wrap,
         "predictions": predictions,
+        "keep_masks": options.keep_masks,
         "skip_damaged": options.skip_damaged,
     }
     with show_progress("clicking") as progress:

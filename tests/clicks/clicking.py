@@ -24,7 +24,7 @@ class GreyValue(SegmentationMethod):
 
     def __init__(self, in_channels: int = 1, network: Network = UNet()) -> None:
         super().__init__(2, in_channels=in_channels, network=network)
-        self.network = nn.Conv2d(in_channels, 2, 1)
+        self.network = (nn.Conv2d if network.dimensions == 2 else nn.Conv3d)(in_channels, 2, 1)
         self.first_robot = InteriorMarginRobot(extra=0, jitter_voxel=0.0)
 
     @property
@@ -70,7 +70,7 @@ def fit_grey_value(store: Path, run: Path, dimensions: int = 2) -> Path:
         },
         "data": {
             "class_path": "lesslabel.data.PhantomDataModule",
-            "init_args": {"store": str(store), "batch_size": 1, "steps_per_epoch": 1},
+            "init_args": {"store": str(store), "dimensions": dimensions, "batch_size": 1, "steps_per_epoch": 1},
         },
         "trainer": {"accelerator": "cpu", "max_steps": 1, "log_every_n_steps": 1, "limit_val_batches": 0},
     }

@@ -13,7 +13,7 @@ from lesslabel.clicks.folder import ClickFolder
 from lesslabel.clicks.measures import OBJECT, revision
 from lesslabel.clicks.protocol import run_clicks
 from lesslabel.clicks.simulator import PREDICTIONS, ClickProtocol
-from lesslabel.data.formats.nifti import write_label_map
+from lesslabel.data.formats.nifti import read_label_map, write_label_map
 from lesslabel.data.store import Store
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.interaction import CentreEdgePoints, Click
@@ -86,6 +86,32 @@ def test_predictions_that_do_not_fit_are_refused(
     assert main(["clicks", "--run", str(run), "--start", str(empty), "--out", str(tmp_path / "out")]) == 1
     assert "--start wants a prediction of every case" in one_line(capsys)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_the_last_masks_are_kept_for_another_protocol(store: Path, tmp_path: Path, dimensions: int) -> None:
+    run = fit_grey_value(store, tmp_path / "grey", dimensions)
+    common = ["clicks", "--run", str(run), "--min-voxels", "10", "--cap", "9"]
+    assert main([*common, "--turns", "1", "--keep-masks", "--out", str(tmp_path / "first")]) == 0
+    start = tmp_path / "first" / "predictions"
+    assert main([*common, "--turns", "1", "--start", str(start), "--out", str(tmp_path / "second")]) == 0
+    ended = ClickFolder(tmp_path / "first").frame.query("turn == 1").set_index(OBJECT)["dice"]
+    begun = ClickFolder(tmp_path / "second").frame.query("turn == 0").set_index(OBJECT)["dice"]
+    last = begun.index.get_level_values("label") == "LV"  # no later class lies over it
+    assert begun[last].to_list() == ended[begun.index][last].to_list()
+    assert last.any()
+    assert {path.name.removesuffix(".nii.gz") for path in start.iterdir()} == set(ended.index.get_level_values("uid"))
+
+
+def test_kept_masks_are_on_the_grid_of_the_case(run: Path, store: Path, tmp_path: Path) -> None:
+    arguments = ["--run", str(run), "--min-voxels", "4", "--cap", "9", "--data.size_voxel", "[16, 16]", "--keep-masks"]
+    assert main(["clicks", *arguments, "--out", str(tmp_path / "small")]) == 0
+    for path in (tmp_path / "small" / "predictions").iterdir():
+        case = Store(store).read(path.name.removesuffix(".nii.gz"))
+        kept = read_label_map(path)
+        assert kept.array.shape == case.shape
+        np.testing.assert_allclose(kept.affine, case.affine)
+        assert kept.array.any()
 
 
 def test_another_robot_may_point_first(run: Path, tmp_path: Path) -> None:
