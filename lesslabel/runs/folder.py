@@ -51,6 +51,8 @@ _DATA_OF_A_RUN = {
     "labelled_patches": "the patches whose labels the run may see",
     "overlays": "the annotations laid over the store",
 }
+_RESULTS = tuple(f":(top,exclude,glob)experiments/**/*.{kind}" for kind in ("csv", "json", "md", "svg"))
+"""What studies of this repository write, for git."""
 
 
 class RunFolder:
@@ -205,10 +207,14 @@ def describe_environment(seed: int, settings: Settings = Settings()) -> dict[str
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Commit of the code and whether files differ from it; both None outside a git checkout."""
+    """Commit of the code and whether files differ from it; both None outside a git checkout.
+
+    What studies write is no code: their next job is of the same commit as their first.
+    """
     try:
         commit = _git(folder, "rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ":(top)", *_RESULTS)
+        return {"commit": commit, "dirty": bool(changed)}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
 

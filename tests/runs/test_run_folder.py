@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from running import checkpoint, fit
 from lesslabel.errors import RunError
 from lesslabel.runs.callbacks import step_seed
 from lesslabel.runs.curves import CurveLogger
-from lesslabel.runs.folder import RunFolder, flatten
+from lesslabel.runs.folder import RunFolder, flatten, git_state
 
 
 def test_the_folder_holds_what_the_documentation_says(plain_run: Path, store: Path) -> None:
@@ -116,3 +117,26 @@ def test_wandb_offline_writes_a_local_run(config: Path, tmp_path: Path) -> None:
     assert fit(config, run, "--wandb", "offline", "--trainer.max_steps", "4") == 0
     assert list((run / "logs" / "wandb").glob("offline-run-*/run-*.wandb"))
     wandb.teardown()
+
+
+def test_what_a_study_writes_is_no_change_of_the_code(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a", *arguments], check=True)
+
+    study = tmp_path / "experiments" / "clicks"
+    package = tmp_path / "lesslabel"
+    for path in (study / "results.csv", study / "costs.json", study / "study.yaml", package / "cli.py"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("before")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "before")
+    assert git_state(package)["dirty"] is False
+    (study / "results.csv").write_text("after")
+    (study / "costs.json").write_text("after")
+    assert git_state(package)["dirty"] is False
+    for path in (study / "study.yaml", package / "cli.py"):
+        path.write_text("after")
+        assert git_state(package)["dirty"] is True
+        path.write_text("before")
+    assert git_state(package)["dirty"] is False
