@@ -93,6 +93,11 @@ class CaseSession:
         return self._described
 
     @property
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """Its journal."""
+        return self._journal.events
+
+    @property
     def revision(self) -> int:
         """How many times the label map was changed."""
         return sum(event["event"] in DRAWING for event in self._journal.events)
@@ -100,7 +105,7 @@ class CaseSession:
     @property
     def status(self) -> str:
         """``new``, ``begun``, ``finished`` or ``skipped``."""
-        return status_of(self._journal.events)
+        return status_of(self.events, self.item.slices)
 
     @property
     def was_finished(self) -> bool:
@@ -210,12 +215,15 @@ class CaseSession:
 
     def skip(self, reason: str, note: Note) -> None:
         """Leave the case out, with a reason."""
-        self._write("skip", {"reason": reason}, note)
+        self._write("skip", {"reason": reason, "slices": self._asked()}, note)
 
     def finish(self, annotation: str, note: Note) -> None:
         """Keep that the annotation is in the store."""
-        asked = None if self.item.slices is None else list(self.item.slices)
-        self._write("finish", {"annotation": annotation, "slices": asked}, note)
+        self._write("finish", {"annotation": annotation, "slices": self._asked()}, note)
+
+    def _asked(self) -> list[int] | None:
+        """The slices that the queue asks for; None for the whole case."""
+        return None if self.item.slices is None else list(self.item.slices)
 
     def _begin(self, base: Callable[[], NDArray[np.uint8]]) -> dict[str, Any]:
         """The first event, written now if there is none."""

@@ -13,7 +13,7 @@ from lesslabel.annotating.assistant import Assistant
 from lesslabel.annotating.case_session import CaseSession, Note
 from lesslabel.annotating.effort import effort_of
 from lesslabel.annotating.events import finishes, status_of
-from lesslabel.annotating.finishing import add_to_store, finished_annotation
+from lesslabel.annotating.finishing import add_to_store, covered_before, finished_annotation
 from lesslabel.annotating.items import Item, list_items, read_prelabel
 from lesslabel.annotating.journal import Journal
 from lesslabel.annotating.learner import Learner
@@ -180,16 +180,12 @@ class Desk:
             EmptyError: see `finished_annotation`.
             DataError: if the store refuses it; nothing was changed.
         """
-        name = self.task.name_for(author)
+        name, finished = self.task.name_for(author), Note(f"{note.id}-finished")
         with self.at_work(author, tab, key) as session:
-            session.look(note)
-            present = name in self._names_of(session.item.uid)
-            before = self._covered_before(session.item, name, self._journal(author, key).events) if present else ()
-            annotation = finished_annotation(session, self.task.kind, author, allow_empty=allow_empty, before=before)
-            if present and not session.was_finished:
-                raise LeasedError(f"the store has an annotation '{name}' of this case already; it was not replaced")
-            add_to_store(self.store, session.item.uid, name, annotation, replace=present)
-            session.finish(name, Note(f"{note.id}-finished"))
+            if not session.done_already(finished):  # else the answer was lost on its way
+                session.look(note)
+                self._bring_in(session, name, author, allow_empty=allow_empty)
+                session.finish(name, finished)
         self._leases.release(self._lease_key(author, key), author, tab)
         if self._learner is not None:
             self._learner.start()
@@ -230,7 +226,7 @@ class Desk:
         states = {}
         for key, item in self._items.items():
             events = self._journal(author, key).events
-            states[key] = status_of(events)
+            states[key] = status_of(events, item.slices)
             if name in records[item.uid].annotation_names:
                 if not finishes(events):  # by another author, or elsewhere: it is not replaced
                     states[key] = "finished"
@@ -243,21 +239,19 @@ class Desk:
         if item.slices is None:
             return any(event.get("slices") is None for event in finishes(events))
         try:
-            before = self._covered_before(item, name, events)
+            before = covered_before(self.store, item.uid, name, events)
         except DataError:
             return False
         return before is None or before.issuperset(item.slices)
 
-    def _covered_before(self, item: Item, name: str, events: Sequence[Mapping[str, Any]]) -> set[int] | None:
-        """The z indices that were asked for whenever the case was finished; None for the whole of it."""
-        asked = [event["slices"] for event in finishes(events) if "slices" in event]
-        if None in asked:
-            return None
-        known = {int(index) for slices in asked for index in slices}
-        if len(asked) == len(finishes(events)):
-            return known
-        covered = self.store.covered_slices(item.uid, name)
-        return None if covered is None else {*covered, *known}
+    def _bring_in(self, session: CaseSession, name: str, author: str, *, allow_empty: bool) -> None:
+        uid = session.item.uid
+        present = name in self._names_of(uid)
+        before = covered_before(self.store, uid, name, session.events) if present else ()
+        annotation = finished_annotation(session, self.task.kind, author, allow_empty=allow_empty, before=before)
+        if present and not session.was_finished:
+            raise LeasedError(f"the store has an annotation '{name}' of this case already; it was not replaced")
+        add_to_store(self.store, uid, name, annotation, replace=present)
 
     def _names_of(self, uid: str) -> tuple[str, ...]:
         return next(record.annotation_names for record in self.store.list_records() if record.uid == uid)

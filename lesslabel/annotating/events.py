@@ -1,7 +1,7 @@
 """What the events of a journal say, and what goes into them."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +14,25 @@ DRAWING = ("turn", "remove", "restore")
 """Events that change the label map."""
 
 
-def status_of(events: Sequence[Mapping[str, Any]]) -> str:
-    """``new``, ``begun``, ``finished`` or ``skipped``, from a journal."""
-    said = [event["event"] for event in events if event["event"] not in ("begin", "look", "model")]
+def status_of(events: Sequence[Mapping[str, Any]], asked: Collection[int] | None) -> str:
+    """``new``, ``begun``, ``finished`` or ``skipped``, from a journal.
+
+    Args:
+        events: of the journal.
+        asked: the z indices that are asked for now; None for the whole case. A case that was skipped when others were
+            asked for is begun.
+    """
+    said = [event for event in events if event["event"] not in ("begin", "look", "model")]
     if not said:
         return "new"
-    return {"finish": "finished", "skip": "skipped"}.get(said[-1], "begun")
+    if said[-1]["event"] == "skip":
+        return "skipped" if _holds(said[-1].get("slices"), asked) else "begun"
+    return "finished" if said[-1]["event"] == "finish" else "begun"
+
+
+def _holds(known: Collection[int] | None, asked: Collection[int] | None) -> bool:
+    """Whether z indices, None for the whole case, hold those that are asked for."""
+    return known is None or (asked is not None and set(asked) <= set(known))
 
 
 def finishes(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

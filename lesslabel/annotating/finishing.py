@@ -1,14 +1,16 @@
 """What was drawn becomes an annotation of the store, by the same checks as an import, wholly or not at all."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotating.case_session import CaseSession
+from lesslabel.annotating.events import finishes
 from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.store import Store
 from lesslabel.data.store.annotation_checks import unlabelled_slices
@@ -65,6 +67,29 @@ def finished_annotation(
         covered_slices=None if len(covered) == len(labels) else tuple(covered),
         effort=replace(session.effort, prelabel_dice=_prelabel_dice(session, labels)),
     )
+
+
+def covered_before(store: Store, uid: str, name: str, events: Sequence[Mapping[str, Any]]) -> set[int] | None:
+    """The z indices that were asked for whenever a case was finished; None for the whole of it.
+
+    Args:
+        store: holds what was finished.
+        uid: the case.
+        name: of the annotation.
+        events: of the case's journal.
+
+    Raises:
+        DataError: if the case cannot be read.
+    """
+    finished = finishes(events)
+    asked = [event["slices"] for event in finished if "slices" in event]
+    if None in asked:
+        return None
+    known = {int(index) for slices in asked for index in slices}
+    if len(asked) == len(finished):
+        return known
+    covered = store.covered_slices(uid, name)
+    return None if covered is None else {*covered, *known}
 
 
 def add_to_store(store: Store, uid: str, name: str, annotation: Annotation, *, replace: bool) -> None:

@@ -191,6 +191,32 @@ def test_finished_again_the_old_one_is_kept(store: Store, page: Page) -> None:
     assert {"drawn", "drawn@1"} <= set(Store(store.path).read("case0").annotations)
 
 
+def test_a_finish_that_is_sent_again_makes_no_second_annotation(store: Store) -> None:
+    desk = make_desk(store)
+    page, ben = Page(desk), Page(desk, token="token-of-ben", tab="tab2")
+    page.open()
+    page.click(2, (12, 10), 1)
+    body = page.body(seen=seen_all())
+    url = f"/api/cases/{page.key}/finish"
+    answers = [page.client.post(url, json=body).json() for _ in range(2)]
+    assert answers == [{"annotation": "drawn"}] * 2
+    assert ben.client.get("/api/desk").json()["items"][0]["leased_by"] == "", "it was given back"
+    assert "drawn@1" not in Store(store.path).read("case0").annotations
+
+
+def test_a_case_that_was_skipped_for_one_slice_comes_back_for_another(store: Store, tmp_path: Path) -> None:
+    first = Page(make_desk(store, queue=queue_of(tmp_path, "first.csv", 2, 3)))
+    first.open()
+    first.done("skip", reason="not readable")
+    states = {
+        slices: state_in(Page(make_desk(store, queue=queue_of(tmp_path, "next.csv", *slices))))
+        for slices in ((2,), (3, 2), (3, 4))
+    }
+    assert states == {(2,): "skipped", (3, 2): "skipped", (3, 4): "begun"}
+    whole = {item["uid"]: item["state"] for item in make_desk(store).overview("ann")["items"]}
+    assert whole["case2"] == "begun"
+
+
 def test_a_skipped_case_is_not_asked_for_again(page: Page) -> None:
     first = page.open()["key"]
     page.done("skip", reason="motion artefacts")
