@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
 from torch.utils.data import DataLoader
 
@@ -196,6 +197,11 @@ class BlocksByHand(Callback):
             next(self.load)
         self.loading.append(self._now() - begin)
 
+    def ratios(self) -> NDArray[np.float64]:
+        """Each block of Lightning by the mean of those by hand before and after it, so that a drift cancels."""
+        bare = np.array(self.bare)
+        return np.array(self.lightning[1:]) / ((bare[:-1] + bare[1:]) / 2)
+
     def _step(self, batch: Batch) -> None:
         batch = {name: value if name == "uid" else value.to(self.device) for name, value in batch.items()}
         self.optimiser.zero_grad()
@@ -214,9 +220,6 @@ def report(arguments: argparse.Namespace, batch: Batch, blocks: BlocksByHand, se
     lightning, bare, loading = (
         1000 * np.array(seconds[1:]) / arguments.steps for seconds in (blocks.lightning, blocks.bare, blocks.loading)
     )
-    # each block of Lightning beside the mean of the blocks by hand before and after it, so that a drift cancels
-    every_bare = 1000 * np.array(blocks.bare) / arguments.steps
-    ratios = lightning / ((every_bare[:-1] + every_bare[1:]) / 2)
     shares = loading / bare
     shape = "×".join(map(str, batch["image"].shape))
     print(
@@ -227,7 +230,7 @@ def report(arguments: argparse.Namespace, batch: Batch, blocks: BlocksByHand, se
     for name, values, form in (
         ("step through Lightning (ms)", lightning, ".1f"),
         ("bare step (ms)", bare, ".1f"),
-        ("Lightning / bare", ratios, ".3f"),
+        ("Lightning / bare", blocks.ratios(), ".3f"),
         ("loading a batch (ms)", loading, ".1f"),
         ("loading / bare step", shares, ".3f"),
     ):
