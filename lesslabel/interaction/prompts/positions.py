@@ -5,7 +5,6 @@ axis of n voxels reaches from −½ to n − ½.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -154,11 +153,12 @@ def line_voxels(points: NDArray[np.float64], shape: Shape) -> NDArray[np.int64]:
     Returns:
         (M, axes), a voxel may occur more than once.
     """
-    pieces = [points[:1]]
-    for start, end in pairwise(points):
-        steps = max(int(np.ceil(np.abs(end - start).max())), 1)
-        pieces.append(start + (end - start) * (np.arange(1, steps + 1) / steps)[:, None])
-    return _without_gaps(nearest_voxels(np.concatenate(pieces), shape))
+    ways = np.diff(points, axis=0)
+    steps = np.maximum(np.ceil(np.abs(ways).max(axis=1, initial=0)).astype(np.int64), 1)
+    piece = np.repeat(np.arange(len(ways)), steps)
+    step = 1 + np.arange(len(piece)) - (np.cumsum(steps) - steps)[piece]
+    between = points[piece] + ways[piece] * (step / steps[piece])[:, None]
+    return _without_gaps(nearest_voxels(np.concatenate([points[:1], between]), shape))
 
 
 def _without_gaps(line: NDArray[np.int64]) -> NDArray[np.int64]:
