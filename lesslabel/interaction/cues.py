@@ -45,6 +45,26 @@ def euclidean_cue(
     return _falling(_euclidean_distance(seeds, spacing), truncation)
 
 
+def linear_cue(
+    image: NDArray[Any], seeds: NDArray[np.bool_], spacing: Spacing, *, reach_voxel: float = 100.0
+) -> NDArray[np.float32]:
+    """Decrease linearly with the Euclidean distance to the nearest seed, from 1 to 0 at a reach that no image changes.
+
+    Args:
+        image: ([C,] [D,] H, W); only its grid matters.
+        seeds: ([D,] H, W) bool.
+        spacing: voxel size in mm.
+        reach_voxel: where the cue reaches 0, in voxels of the finest axis.
+
+    Returns:
+        ([D,] H, W) float32 in [0, 1].
+    """
+    check_seeds(image, seeds, spacing)
+    check_positive("reach_voxel", reach_voxel)
+    distance = _euclidean_distance(seeds, _in_finest_voxels(spacing))
+    return np.maximum(1 - distance / reach_voxel, 0).astype(np.float32)
+
+
 def gaussian_cue(
     image: NDArray[Any], seeds: NDArray[np.bool_], spacing: Spacing, *, sigma_voxel: float = 9.0
 ) -> NDArray[np.float32]:
@@ -200,6 +220,7 @@ def gaussian_geodesic_cue(
 
 CUES: dict[str, Cue] = {
     "euclidean": euclidean_cue,
+    "linear": linear_cue,
     "gaussian": gaussian_cue,
     "local_gaussian": local_gaussian_cue,
     "disk": disk_cue,

@@ -21,7 +21,7 @@ from lesslabel.interaction.prompts import KINDS, Box, Prompt, Side
 from lesslabel.interaction.prompts.seeds import Mask, Shape
 from lesslabel.interaction.stable_region import region_map
 
-_InSpace = Literal["euclidean", "gaussian", "local_gaussian", "disk"]
+_InSpace = Literal["euclidean", "linear", "gaussian", "local_gaussian", "disk"]
 _Falling = Literal[_InSpace, "geodesic", "exponential_geodesic", "gaussian_geodesic"]
 CueName = Literal["none", _Falling]
 Form = Literal[_Falling, "mask", "signed"]
@@ -32,6 +32,7 @@ Field = Literal["object", "image"]
 
 _SCALES = {
     "euclidean": "truncation",
+    "linear": "reach_voxel",
     "gaussian": "sigma_voxel",
     "local_gaussian": "radius_voxel",
     "disk": "radius_voxel",
@@ -56,7 +57,7 @@ class CueMap:
         form: one of `CUES`, ``mask`` for the marked voxels, or ``signed`` for 1 inside, −1 outside and 0 without the
             enclosure, which all three of its roles have; for ``previous`` and ``stable_region`` always the
             probability.
-        scale: radius, sigma, truncation or intensity weight of the cue, in its unit; None is the published value.
+        scale: radius, reach, sigma, truncation or intensity weight of the cue; None is the published value.
 
     Raises:
         ConfigError: if a value is not allowed.
@@ -155,14 +156,14 @@ class Encoding:
     def kinds(self) -> tuple[str, ...]:
         """The kinds of prompts (`Prompt.kind`) that it does not ignore.
 
-        Every prompt that marks object or background is used. Cut lines and clicks and strokes on the edge need a map of
-        their role; extreme points need one too, or a crop around them.
+        Prompts that mark object or background are used. Cut lines and clicks and strokes on the edge need a map of
+        their role; extreme points need one too, or a crop around them, and enclosures one that tells sides.
         """
-        unused = set()
-        if not {"line", "marked"} & self._roles():
-            unused.add("cut-line")
+        unused = set() if {"line", "marked"} & self._roles() else {"cut-line"}
         if "boundary" not in self._roles():
             unused |= {"boundary-click", "boundary-scribble", *(["extreme-points"] if self.field == "image" else [])}
+        if self.field == "image" and {"marked"} <= self._roles() <= {"marked", "previous"}:
+            unused |= set(_ENCLOSURES)
         return tuple(kind for kind in KINDS if kind not in unused)
 
     def channel(self, role: Role) -> int:

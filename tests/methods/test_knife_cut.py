@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from lesslabel.data.batch import EvaluationBatch, collate
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError, DataError
-from lesslabel.interaction import Click, CutLine, InteractiveSession, Scribble, SessionLog, replay
+from lesslabel.interaction import Box, Click, CutLine, InteractiveSession, Polygon, Scribble, SessionLog, replay
+from lesslabel.interaction.crop import Crop
+from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.robots import ThinParts, expanded_parts
 from lesslabel.interaction.thin_objects import start_with_errors
 from lesslabel.methods import KnifeCut
@@ -167,6 +169,32 @@ def test_marks_of_other_prompts_serve_as_lines() -> None:
     assert np.isfinite(started(model).add(Click((24.0, 44.0))).probability).all()
 
 
+def test_the_distance_map_of_a_patch_is_that_of_the_whole_image() -> None:
+    encoding = method(reach_voxel=20.0).encoding
+
+    def distance_in(shape: tuple[int, int]) -> NDArray[np.float32]:
+        encoded = encoding.encode(
+            torch.zeros(1, *shape),
+            (1.0, 1.0),
+            Guidance(shape, (CutLine((20.0, 10.0), (28.0, 10.0)),)),
+            Crop.whole(shape),
+        )
+        return encoded.cues[1].numpy()
+
+    patch, whole = distance_in((48, 40)), distance_in((400, 500))
+    np.testing.assert_array_equal(patch, whole[:48, :40])
+    np.testing.assert_allclose(patch[24, 10:32], np.maximum(1 - np.arange(22) / 20, 0), atol=1e-6)
+
+
+def test_enclosures_are_no_lines() -> None:
+    session = started(method())
+    before = session.segmentation()
+    for enclosure in (Box((4.0, 4.0), (40.0, 60.0)), Polygon(((4.0, 4.0), (40.0, 4.0), (40.0, 60.0)))):
+        with pytest.raises(DataError, match=r"this model cannot use it; give click, .*cut-line$"):
+            session.add(enclosure)
+        assert session.segmentation() is before
+
+
 # Training
 
 
@@ -264,6 +292,7 @@ def test_a_case_is_tested_from_the_object_without_its_thin_parts() -> None:
     [
         ({"serve": "both"}, "serve"),
         ({"prompt": "box"}, "prompt"),
+        ({"reach_voxel": 0.0}, "reach_voxel"),
         ({"stride": 0}, "stride"),
         ({"depth": 1}, "depth"),
         ({"wide_share": 2.0}, "wide_share"),

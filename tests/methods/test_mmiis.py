@@ -216,6 +216,12 @@ def test_bad_prompts_are_refused_in_one_line_and_change_nothing(make: object, me
     assert session.objects == ("1",)
 
 
+def test_the_published_radii_are_the_defaults() -> None:
+    """Chapter 6: 80 pixels of the crop for the region, 10 for the boundary."""
+    scales = {(cue.role, cue.scale) for cue in MMIIS().encoding.cues if cue.scale is not None}
+    assert scales == {("foreground", 80.0), ("background", 80.0), ("boundary", 80.0), ("boundary", 10.0)}
+
+
 def test_a_session_of_every_mode_replays() -> None:
     method = model()
     session = InteractiveSession(method).set_image(image())

@@ -17,7 +17,13 @@ from lesslabel.interaction.prompts.seeds import Mask
 from lesslabel.interaction.robots import CutLineRobot, ErrorCentreRobot, ThinParts
 from lesslabel.interaction.thin_objects import ThinObjects
 from lesslabel.losses import repair_loss, repaired, weighted_binary_cross_entropy
-from lesslabel.methods.checks import require_at_least, require_choice, require_not_negative, require_share
+from lesslabel.methods.checks import (
+    require_at_least,
+    require_choice,
+    require_not_negative,
+    require_positive,
+    require_share,
+)
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
 from lesslabel.methods.interactive.turn_input import TurnInput
@@ -42,12 +48,13 @@ class KnifeCut(InteractiveMethod):
     + γ L_global`` (eq. 5.12–5.17).
 
     It starts from any mask (`InteractiveSession.start_from`); without one P′ is empty. A turn uses its own lines only,
-    and the answer before it as P′. Other prompts serve as lines of the voxels that they mark.
+    and the answer before it as P′. Clicks and scribbles serve as lines of the voxels that they mark.
 
-    Choices where the text is not specific: M has no gradient in the weights of R (`repair_loss`); the distance map is
-    scaled to fall from 1 at the line to 0 at the farthest voxel; the features are the network's penultimate map, means
-    of `stride` voxels; what is thin (`ThinParts`) and the masks to train on (`start_with_errors`). The published
-    augmentation that joins two images is not here.
+    Choices where the text is not specific: M has no gradient in the weights of R (`repair_loss`); the distance map
+    falls from 1 at the line to 0 at `reach_voxel`, in a patch as in a whole image; the features are the network's
+    penultimate map, means of `stride` voxels; what is thin (`ThinParts`) and the masks to train on
+    (`start_with_errors`). The published augmentation that joins two images is not here. What is thin is relative to
+    the object, so that in a patch it is relative to the part of the object that is in it.
 
     Args:
         in_channels: channels of the image.
@@ -58,6 +65,8 @@ class KnifeCut(InteractiveMethod):
         normalisation: of the module.
         similarity: whether to use the similarity map.
         distance: whether the local branch uses the distance to the line.
+        reach_voxel: distance from the line at which its map D (eq. 5.10) has fallen from 1 to 0, in voxels of the grid;
+            the published map is the distance itself.
         prompt: what training and the first robot give: lines, or a click at the centre of the largest error in the
             place of a line, as in the ablation.
         serve: the branch that answers unless the other one is chosen.
@@ -89,6 +98,7 @@ class KnifeCut(InteractiveMethod):
         normalisation: Normalisation = "batch",
         similarity: bool = True,
         distance: bool = True,
+        reach_voxel: float = 100.0,
         prompt: CutPrompt = "line",
         serve: Branch = "local",
         thin: ThinParts = ThinParts(),
@@ -104,10 +114,11 @@ class KnifeCut(InteractiveMethod):
         require_choice(Branch, serve=serve)
         require_choice(CutPrompt, prompt=prompt)
         require_at_least(1, stride=stride, width=width)
+        require_positive(reach_voxel=reach_voxel)
         require_at_least(2, depth=depth)
         require_share(wide_share=wide_share)
         require_not_negative(line_weight=line_weight, local_weight=local_weight, global_weight=global_weight)
-        maps = (CueMap("marked", "mask"), CueMap("marked", "euclidean", 1.0), CueMap("previous"))
+        maps = (CueMap("marked", "mask"), CueMap("marked", "linear", reach_voxel), CueMap("previous"))
         encoding = Encoding(None if size_voxel is None else tuple(size_voxel), maps, field="image")
         robot = CutLineRobot(thin=thin) if prompt == "line" else ErrorCentreRobot()
         super().__init__(
