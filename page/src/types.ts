@@ -56,6 +56,9 @@ export interface Desk {
   median_s: number | null;
 }
 
+/** Where the voxels of a prompt lie: in the object, outside it, or on its edge. */
+export type Side = "foreground" | "background" | "boundary";
+
 export type Prompt = { type: string; version: 1 } & Record<string, unknown>;
 
 export type Turn =

@@ -10,7 +10,8 @@ export const EDITS: Record<string, string> = {
 };
 /** Of what paints and of prompts, those whose tool has another name than on the wire. */
 const PAINTING: Record<string, string> = { polygon: "outline" };
-const PROMPTS: Record<string, string> = { scribble: "stroke" };
+const PROMPTS: Record<string, string> = { scribble: "stroke", "enclosing-scribble": "lasso" };
+const SIDES: Record<string, string> = { background: "background ", boundary: "edge " };
 
 /** A turn in words, such as `background click: left, slice 7`. */
 export function turnName(turn: Turn, labels: readonly Label[]): string {
@@ -28,8 +29,7 @@ function whatOf(turn: Turn): string {
 }
 
 function promptName({ type, side }: Prompt): string {
-  const name = PROMPTS[type] ?? type.replaceAll("-", " ");
-  return side === "background" ? `background ${name}` : name;
+  return `${SIDES[String(side)] ?? ""}${PROMPTS[type] ?? type.replaceAll("-", " ")}`;
 }
 
 function where(turn: Turn): string {
