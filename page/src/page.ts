@@ -57,6 +57,7 @@ class Page {
       hide: (code) => this.toggleLabel(code),
       remove: (number) => void this.work?.remove(number),
       restore: (number) => void this.work?.restore(number),
+      choose: (name) => void this.work?.choose(name),
       openCase: (key) => void this.open(key),
     });
     this.buildTools(actions);
@@ -331,6 +332,7 @@ class Page {
         run: () => edit("largest-component", this.keptWithin()),
       },
       { name: "fill", text: EDITS["fill-between"], key: "m", run: () => edit("fill-between", this.viewer.planes[0]) },
+      { name: "choose", text: "take another answer of the model, if it gives several", key: "t", run: () => this.choose() },
       { name: "uncertainty", text: "show how uncertain the model is", key: "u", run: () => void this.toggleUncertainty() },
       { name: "hint", text: "show where a click would help", key: "h", run: () => this.hint() },
     ];
@@ -376,6 +378,11 @@ class Page {
   private threshold(value: number): void {
     const plane = this.settings.dimensions === 2 ? this.viewer.planes[0] : null;
     void this.work?.edit("threshold", this.settings.label, plane, value);
+  }
+
+  private choose(): void {
+    const name = this.work?.choice?.other_answers[0];
+    if (name !== undefined) void this.work?.choose(name);
   }
 
   private async complete(): Promise<void> {
