@@ -11,10 +11,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from lesslabel import __version__
-from lesslabel.annotating.case_session import CaseSession, Note
+from lesslabel.annotating.case_session import CaseSession
 from lesslabel.annotating.desk import Desk, UnknownCaseError
 from lesslabel.annotating.finishing import EmptyError
 from lesslabel.annotating.leases import LeasedError
+from lesslabel.annotating.note import Note
 from lesslabel.annotating.requests import Body, FinishBody, NumberBody, OpenBody, SkipBody, TurnBody
 from lesslabel.annotating.wire import image_bytes
 from lesslabel.errors import LesslabelError

@@ -3,8 +3,8 @@
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -39,6 +39,8 @@ class Conversation:
         drawn: the label's voxels after the last turn, as they stand on the map.
         kept: the model's last answer; None before the first, or where it was let go, to be computed again.
         label: its code; None for an object without one.
+        choices: by the number of a turn, counted from 1, the name of the answer that was chosen of those to it.
+        others: names of the answers that may be taken in the place of the last one.
     """
 
     start: Runs
@@ -46,6 +48,8 @@ class Conversation:
     drawn: Runs
     kept: KeptAnswer | None
     label: int | None = None
+    choices: Mapping[int, str] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
     @classmethod
     def of_drawn(cls, drawn: Runs, label: int | None = None) -> Self:
@@ -55,7 +59,12 @@ class Conversation:
     def with_turn(self, prompts: tuple[Prompt, ...], drawn: Runs, answer: Segmentation | None) -> Self:
         """The same after one more turn."""
         kept = None if answer is None else KeptAnswer.of(answer)
-        return replace(self, turns=(*self.turns, prompts), drawn=drawn, kept=kept)
+        return replace(self, turns=(*self.turns, prompts), drawn=drawn, kept=kept, others=_others(kept))
+
+    def retaken(self, value: float | str | None, drawn: Runs, kept: KeptAnswer | None) -> Self:
+        """The same after its last answer was taken otherwise, see `Edit.value`."""
+        choices = {**self.choices, len(self.turns): value} if isinstance(value, str) else self.choices
+        return replace(self, drawn=drawn, kept=kept, choices=choices, others=_others(kept))
 
     @property
     def size_bytes(self) -> int:
@@ -120,18 +129,25 @@ class Assistant:
             begun = self._object_of(plane, said)
             return begun.answer(_history(start, turns, self._last(begun, start, said), self._meant(said)))
 
-    def last_answer(self, plane: Plane | None, said: Conversation) -> Segmentation:
+    def last_answer(self, plane: Plane | None, said: Conversation, wanted: str = "threshold") -> KeptAnswer:
         """The answer to the last turn, asked for again if it was let go.
+
+        Args:
+            plane: the slice; None for the volume.
+            said: what was said.
+            wanted: for what, in the words of an error.
 
         Raises:
             DataError: if nothing was said.
         """
+        if said.kept is not None:
+            return said.kept
         start = said.start_mask(self._shape(plane))
         with self._processors.share():
             answer = self._last(self._object_of(plane, said), start, said)
         if answer is None:
-            raise DataError("threshold: the model has not answered here since the last stroke; give a prompt first")
-        return answer
+            raise DataError(f"{wanted}: the model has not answered here since the last stroke; give a prompt first")
+        return KeptAnswer.of(answer)
 
     def _meant(self, said: Conversation) -> int | None:
         """The model's class of the label, if it has one."""
@@ -141,7 +157,9 @@ class Assistant:
         previous = None if said.kept is None else said.kept.whole()
         if previous is None:
             for count in range(1, len(said.turns) + 1):
-                previous = begun.answer(_history(start, said.turns[:count], previous, self._meant(said)))
+                answer = begun.answer(_history(start, said.turns[:count], previous, self._meant(said)))
+                name = said.choices.get(count)  # another model, by which the case was opened again, may not offer it
+                previous = answer.chosen(name) if name in answer.alternatives else answer
         return previous
 
     def _shape(self, plane: Plane | None) -> Shape:
@@ -187,6 +205,10 @@ class Assistant:
             return self._image, self._case.spacing_mm
         image = np.ascontiguousarray(self._image[(slice(None), *plane.cut)])
         return image, tuple(side for axis, side in enumerate(self._case.spacing_mm) if axis != plane.axis)
+
+
+def _others(kept: KeptAnswer | None) -> tuple[str, ...]:
+    return () if kept is None else kept.others
 
 
 def _history(

@@ -1,7 +1,6 @@
 """One case in front of one annotator: its drawing, its journal, and what of it was looked at."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,29 +9,15 @@ from numpy.typing import NDArray
 from lesslabel.annotating.assistant import Assistant
 from lesslabel.annotating.drawing import Drawing
 from lesslabel.annotating.effort import effort_of
-from lesslabel.annotating.events import DRAWING, counts, image_digest, model_named, now, shown, status_of
+from lesslabel.annotating.events import DRAWING, counts, image_digest, model_named, now, other_answers, shown, status_of
 from lesslabel.annotating.items import Item
 from lesslabel.annotating.journal import VERSION, Journal
+from lesslabel.annotating.note import Note
 from lesslabel.annotating.taken import Redrawn
 from lesslabel.annotating.turns import Edit, Prompted, Turn, turn_from_json
 from lesslabel.annotating.wire import Change, to_json, whole_map
 from lesslabel.data.case import Case, Effort
 from lesslabel.errors import DataError
-
-
-@dataclass(frozen=True)
-class Note:
-    """What the page tells with everything that it sends.
-
-    Attributes:
-        id: of the message, chosen by the page, so that what is sent again is not done again.
-        seen: slices that were looked at since the last message, as (axis, index).
-        active_s: seconds of work since the last message.
-    """
-
-    id: str
-    seen: tuple[tuple[int, int], ...] = ()
-    active_s: float = 0.0
 
 
 class CaseSession:
@@ -137,6 +122,7 @@ class CaseSession:
     def whole(self) -> dict[str, Any]:
         """All that a page needs to show the case, but for its image."""
         depth, height, width = self.case.shape
+        others = other_answers(self.events)
         return {
             "key": self.item.key,
             "shape": [depth, height, width],
@@ -150,7 +136,12 @@ class CaseSession:
             "rest": self._erased,
             "labels": to_json(whole_map(self.drawing.labels, self._erased)),
             "turns": [
-                {"number": number, "turn": shown(turn, self.case.shape), "stands": self.drawing.stands(number)}
+                {
+                    "number": number,
+                    "turn": shown(turn, self.case.shape),
+                    "stands": self.drawing.stands(number),
+                    "other_answers": others.get(number, []),
+                }
                 for number, turn in self._turns.items()
             ],
             "seen": sorted(self.seen),
@@ -176,7 +167,9 @@ class CaseSession:
         turn = turn_from_json(content, self.case.shape, self._values)
         number = max(self._turns, default=0) + 1
         taken = self.drawing.apply(number, turn)
+        others = list(self.drawing.other_answers(turn))
         event = {"number": number, "turn": turn.to_json(), "changes": to_json(taken.changes), **counts(turn)}
+        event |= {"other_answers": others} if others else {}
         self._write("turn", event, note, undo=lambda: self.drawing.remove(number))
         self._turns[number] = turn
         suggested = self.drawing.suggestion(turn) if isinstance(turn, Prompted | Edit) else None
@@ -186,6 +179,7 @@ class CaseSession:
             "revision": self.revision,
             "changes": event["changes"],
             "suggested": suggested,
+            "other_answers": others,
         }
 
     def remove(self, number: int, note: Note) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotating.assistant import Assistant
-from lesslabel.annotating.case_session import CaseSession, Note
+from lesslabel.annotating.case_session import CaseSession
 from lesslabel.annotating.effort import effort_of
 from lesslabel.annotating.events import finishes, status_of
 from lesslabel.annotating.finishing import add_to_store, covered_before, finished_annotation
@@ -20,6 +20,7 @@ from lesslabel.annotating.learner import Learner
 from lesslabel.annotating.leases import LeasedError, Leases, other_holder
 from lesslabel.annotating.levels import levels_to_json
 from lesslabel.annotating.models import PageModel
+from lesslabel.annotating.note import Note
 from lesslabel.annotating.open_cases import OpenCases
 from lesslabel.annotating.processors import Processors
 from lesslabel.annotating.served_models import ServedModels

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from lesslabel.annotating.assistant import Assistant, Conversation
 from lesslabel.annotating.edits import filled_between, largest_component
-from lesslabel.annotating.kept_answer import KeptAnswer
 from lesslabel.annotating.taken import Redrawn, Taken, before_any, union
-from lesslabel.annotating.turns import Edit, Outlined, Paint, Plane, Prompted, Turn
+from lesslabel.annotating.turns import OF_THE_ANSWER, Edit, Outlined, Paint, Plane, Prompted, Turn
 from lesslabel.annotating.wire import Change, Runs, changes_of
 from lesslabel.errors import DataError
 from lesslabel.interaction.prompts.seeds import Mask
@@ -66,8 +65,8 @@ class Drawing:
             return self._take(self._outlined(number, turn), None)
         if isinstance(turn, Prompted):
             return self._take(*self._answered(number, turn))
-        if turn.what == "threshold":
-            return self._take(*self._thresholded(number, turn))
+        if turn.what in OF_THE_ANSWER:
+            return self._take(*self._retaken(number, turn))
         return self._take(self._edited(number, turn), None)
 
     def apply_known(self, number: int, turn: Turn, changes: Sequence[Change]) -> Taken:
@@ -77,13 +76,15 @@ class Drawing:
         after = np.concatenate([np.zeros(0, np.uint8), *values])
         order = np.argsort(voxels, kind="stable")
         voxels, after = voxels[order], after[order]
-        if isinstance(turn, Paint | Outlined) or (isinstance(turn, Edit) and turn.what != "threshold"):
+        if isinstance(turn, Paint | Outlined) or (isinstance(turn, Edit) and turn.what not in OF_THE_ANSWER):
             return self._take(Taken(number, turn, voxels, self._flat[voxels], after), None)
         said = self._said_of(turn)
         taken = Taken(number, turn, voxels, self._flat[voxels], after, said)
         drawn = self._drawn_after(taken, turn)
-        known = replace(said, drawn=drawn) if isinstance(turn, Edit) else said.with_turn(turn.prompts, drawn, None)
-        return self._take(taken, known)
+        if isinstance(turn, Prompted):
+            return self._take(taken, said.with_turn(turn.prompts, drawn, None))
+        kept = None if isinstance(turn.value, str) else said.kept
+        return self._take(taken, said.retaken(turn.value, drawn, kept))
 
     def suggestion(self, turn: Prompted | Edit) -> Voxel | None:
         """Where a click on the label of a turn would teach the model most, (z, y, x); None if it does not know."""
@@ -96,6 +97,13 @@ class Drawing:
             return None
         z, y, x = voxel if turn.plane is None else _in_volume(voxel, turn.plane)
         return z, y, x
+
+    def other_answers(self, turn: Turn) -> tuple[str, ...]:
+        """The names of the answers that may be taken in the place of the model's last one, if the turn was about it."""
+        if isinstance(turn, Paint | Outlined) or (isinstance(turn, Edit) and turn.what not in OF_THE_ANSWER):
+            return ()
+        said = self._said.get(_key(turn))
+        return () if said is None else said.others
 
     def uncertainty(self, label: int, plane: Plane) -> NDArray[np.float32] | None:
         """How uncertain the model's last answer on a label was on a slice, (y, x); None if it did not answer there."""
@@ -192,15 +200,17 @@ class Drawing:
         mask.reshape(-1)[turn.runs.voxels] = True
         return self._changed(number, turn, mask[_cut(turn)], None, turn)
 
-    def _thresholded(self, number: int, turn: Edit) -> tuple[Taken, Conversation]:
-        assert turn.value is not None
+    def _retaken(self, number: int, turn: Edit) -> tuple[Taken, Conversation]:
         if self._assistant is None:
-            raise DataError("threshold: there is no model")
+            raise DataError(f"{turn.what}: there is no model")
         self._assistant.require_plane(turn.plane)
         said = self._said_of(turn)
-        answer = self._assistant.last_answer(turn.plane, said)
-        taken = self._changed(number, turn, answer.probability >= turn.value, said, turn)
-        return taken, replace(said, drawn=self._drawn_after(taken, turn), kept=KeptAnswer.of(answer))
+        answer = self._assistant.last_answer(turn.plane, said, turn.what)
+        if isinstance(turn.value, str):
+            answer = answer.chosen(turn.value)
+        mask = answer.probability >= turn.value if isinstance(turn.value, float) else answer.mask
+        taken = self._changed(number, turn, mask, said, turn)
+        return taken, said.retaken(turn.value, self._drawn_after(taken, turn), answer)
 
     def _answered(self, number: int, turn: Prompted) -> tuple[Taken, Conversation]:
         if self._assistant is None:

@@ -49,6 +49,12 @@ def model_named(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return dict(named) if isinstance(named, dict) else {}
 
 
+def other_answers(events: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
+    """By the number of a turn, the names of the answers that the model offered beside the one that was taken."""
+    turns = (event for event in events if event["event"] == "turn")
+    return {int(turn["number"]): list(turn.get("other_answers", ())) for turn in turns}
+
+
 def image_digest(case: Case) -> str:
     """Hash of the image and its voxel size, by which a journal knows its image again."""
     digest = hashlib.sha256(f"{case.image.shape} {case.spacing_mm}".encode())

@@ -1,13 +1,14 @@
 """Answers of the model between two turns, without the part of the volume of which they say nothing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotating.on_grid import ResampledSegmentation
+from lesslabel.errors import DataError
 from lesslabel.interaction.model import Segmentation
 from lesslabel.interaction.prompts.seeds import Mask, Shape
 from lesslabel.interaction.robots.shapes import bounding_window
@@ -24,16 +25,25 @@ class KeptAnswer:
         window: the part that is kept; outside of it the mask is False and all maps are 0.
         part: mask, probability, uncertainty and memory on that part.
         on_grid: of a model that sees another grid, its answer there.
+        offered: the answers that a person may choose from, by name, this one among them; empty if there is no choice.
     """
 
     shape: Shape
     window: Window
     part: Segmentation
     on_grid: "KeptAnswer | None" = None
+    offered: "Mapping[str, KeptAnswer]" = field(default_factory=dict)
 
     @classmethod
     def of(cls, answer: Segmentation) -> Self:
-        """Keep an answer; the choice that it offers is let go."""
+        """Keep an answer, and those that it offers in its place."""
+        own = cls._alone(answer)
+        offered = {name: cls._alone(other) for name, other in answer.alternatives.items()}
+        same = next((other for other in offered.values() if other._says_as(own)), own)
+        return replace(same, offered=offered)
+
+    @classmethod
+    def _alone(cls, answer: Segmentation) -> Self:
         maps = (answer.probability, answer.uncertainty, answer.memory)
         window = answer.window
         if window is None:
@@ -43,14 +53,42 @@ class KeptAnswer:
         assert uncertainty is not None
         part = Segmentation(answer.mask[window].copy(), probability, uncertainty, memory)
         inner = answer.inner if isinstance(answer, ResampledSegmentation) else None
-        return cls(answer.mask.shape, window, part, None if inner is None else cls.of(inner))
+        return cls(answer.mask.shape, window, part, None if inner is None else cls._alone(inner))
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The names of the answers that may be taken in the place of this one."""
+        return tuple(name for name, other in self.offered.items() if other.part is not self.part)
+
+    def chosen(self, name: str) -> Self:
+        """The answer of that name, which offers the same choice.
+
+        Raises:
+            DataError: if there is no such answer.
+        """
+        if name not in self.offered:
+            offered = ", ".join(self.offered) or "one answer alone"
+            raise DataError(f"no answer {name!r} to choose; this model offers {offered}")
+        other = self.offered[name]
+        return replace(self, window=other.window, part=other.part, on_grid=other.on_grid)
 
     @property
     def size_bytes(self) -> int:
-        """In memory."""
-        maps = (self.part.mask, self.part.probability, self.part.uncertainty, self.part.memory)
-        own = sum(values.nbytes for values in maps if values is not None)
-        return own + (0 if self.on_grid is None else self.on_grid.size_bytes)
+        """In memory, with the answers that it offers."""
+        held = {id(each.part): each for each in (self, *self.offered.values())}
+        return sum(each._own_bytes for each in held.values())
+
+    @property
+    def mask(self) -> Mask:
+        """The mask of the whole slice or volume."""
+        mask = np.zeros(self.shape, np.bool_)
+        mask[self.window] = self.part.mask
+        return mask
+
+    @property
+    def probability(self) -> NDArray[np.float32]:
+        """The probability, on the whole slice or volume."""
+        return self._around(self.part.probability)
 
     @property
     def uncertainty(self) -> NDArray[np.float32]:
@@ -59,13 +97,24 @@ class KeptAnswer:
 
     def whole(self) -> Segmentation:
         """The answer as it was, but for its choice and phases."""
-        mask = np.zeros(self.shape, np.bool_)
-        mask[self.window] = self.part.mask
-        probability, uncertainty = self._around(self.part.probability), self.uncertainty
+        mask, probability, uncertainty = self.mask, self.probability, self.uncertainty
         memory = None if self.part.memory is None else self._around(self.part.memory)
         if self.on_grid is None:
             return Segmentation(mask, probability, uncertainty, memory)
         return ResampledSegmentation(mask, probability, uncertainty, memory, inner=self.on_grid.whole())
+
+    def _says_as(self, other: "KeptAnswer") -> bool:
+        return self.window == other.window and all(map(np.array_equal, self._maps, other._maps))
+
+    @property
+    def _maps(self) -> list[NDArray[Any]]:
+        maps = (self.part.mask, self.part.probability, self.part.uncertainty, self.part.memory)
+        return [values for values in maps if values is not None]
+
+    @property
+    def _own_bytes(self) -> int:
+        own = sum(values.nbytes for values in self._maps)
+        return own + (0 if self.on_grid is None else self.on_grid._own_bytes)
 
     def _around(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         whole = np.zeros(self.shape, np.float32)

@@ -57,6 +57,10 @@ class ObjectOnGrid:
         start = None if history.start is None else _resized_mask(history.start, self._grid)
         previous = history.previous.inner if isinstance(history.previous, ResampledSegmentation) else None
         inner = self._inner.answer(History(turns, start, previous, history.meant))
+        offered = {name: self._brought_back(other) for name, other in inner.alternatives.items()}
+        return replace(self._brought_back(inner), alternatives=offered)
+
+    def _brought_back(self, inner: Segmentation) -> ResampledSegmentation:
         probability, uncertainty, share = (
             resized(values, self._native) for values in (inner.probability, inner.uncertainty, inner.mask)
         )

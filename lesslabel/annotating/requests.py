@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lesslabel.annotating.case_session import Note
+from lesslabel.annotating.note import Note
 
 _LONGEST_ID = 64
 _MOST_SLICES = 20_000

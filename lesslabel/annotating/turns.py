@@ -14,8 +14,11 @@ LARGEST_POINTS = 2000
 """Positions of one turn, at most: a stroke of a hand has a few hundred."""
 TOOLS = ("brush", "eraser", "scribble", "fill", "polygon", "component")
 """What paints; each is counted as one stroke."""
-EDITS = ("largest-component", "fill-between", "threshold")
+EDITS = ("largest-component", "fill-between", "threshold", "choose")
 """What is done to a label as a whole."""
+OF_THE_ANSWER = ("threshold", "choose")
+"""Of these, what takes the model's last answer otherwise, so that its next one builds on that."""
+_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -83,14 +86,15 @@ class Edit:
         what: one of `EDITS`.
         label: its code.
         plane: for ``largest-component`` the slice in which it is kept; for ``fill-between`` any slice of those between
-            which is filled; for ``threshold`` the slice on which the model answered; None for the volume.
-        value: of ``threshold``, the probability from which on a voxel belongs to the label; else None.
+            which is filled; for ``threshold`` and ``choose`` the slice that the model answered on; None for the volume.
+        value: of ``threshold``, the probability from which on a voxel belongs to the label; of ``choose``, the name of
+            the answer that is taken in the place of the last one; else None.
     """
 
     what: str
     label: int
     plane: Plane | None
-    value: float | None = None
+    value: float | str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Write it as a JSON object."""
@@ -195,10 +199,20 @@ def _edit(content: dict[str, Any], shape: tuple[int, int, int], values: tuple[in
     plane = None if content["plane"] is None else plane_from_json(content["plane"], shape)
     if what == "fill-between" and plane is None:
         raise DataError("edit: fill-between needs the plane across which the slices lie")
-    is_share = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1
-    if (what == "threshold") != is_share or (value is not None and not is_share):
-        raise DataError(f"edit: value {value!r}; a threshold has a number between 0 and 1, other edits have none")
-    return Edit(what, _known_value(content["label"], values), plane, None if value is None else float(value))
+    return Edit(what, _known_value(content["label"], values), plane, _edit_value(what, value))
+
+
+def _edit_value(what: str, value: Any) -> float | str | None:
+    if what == "threshold" and isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1:
+        return float(value)
+    if what == "choose" and isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME:
+        return value
+    if what in OF_THE_ANSWER or value is not None:
+        raise DataError(
+            f"edit: value {value!r:.80}; a threshold has a number between 0 and 1, a choice the name of an answer, "
+            "other edits none"
+        )
+    return None
 
 
 def plane_to_json(plane: Plane | None) -> dict[str, int] | None:

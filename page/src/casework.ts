@@ -94,9 +94,22 @@ export class Casework {
   }
 
   /** Something that is done to a label as a whole. */
-  async edit(what: string, label: number, plane: Plane | null, value: number | null = null): Promise<void> {
+  async edit(what: string, label: number, plane: Plane | null, value: number | string | null = null): Promise<void> {
     this.look(this.viewer.planes);
     await this.give({ type: "edit", what, label, plane, value });
+  }
+
+  /** The turn after which another answer of the model may be taken: the last one that stands, if there are several. */
+  get choice(): TurnEntry | null {
+    const last = this.turns.filter((entry) => entry.stands).sort((one, other) => one.number - other.number).pop();
+    return last?.other_answers.length ? last : null;
+  }
+
+  /** Takes another answer of the model in the place of its last one. */
+  async choose(name: string): Promise<void> {
+    const turn = this.choice?.turn;
+    if (turn?.type !== "prompts" && turn?.type !== "edit") return;
+    await this.whileWorking(this.edit("choose", turn.label, turn.plane, name));
   }
 
   /** Takes back the last turn that stands. */
@@ -137,8 +150,8 @@ export class Casework {
   private async give(turn: Record<string, unknown>, after?: () => void): Promise<void> {
     const answer = await this.send("turns", () => ({ turn }), after);
     if (!answer) return;
-    const { number, turn: shown } = answer;
-    if (number !== undefined && shown) this.turns.push({ number, turn: shown, stands: true });
+    const { number, turn: shown, other_answers = [] } = answer;
+    if (number !== undefined && shown) this.turns.push({ number, turn: shown, stands: true, other_answers });
     this.takenBack.length = 0;
     this.suggested = answer.suggested ?? null;
     this.onChange();

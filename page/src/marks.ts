@@ -2,13 +2,15 @@
 
 import { inVolume } from "./geometry";
 import type { Sketch } from "./tools";
-import type { Plane, Prompt, TurnEntry, Voxel } from "./types";
+import type { Plane, Prompt, Side, TurnEntry, Voxel } from "./types";
 import type { Viewer } from "./viewer";
 
 const FOREGROUND = "#4ade80";
 const BACKGROUND = "#f87171";
 const SUGGESTED = "#e879f9";
 const REGION = "#facc15";
+const BOUNDARY = "#38bdf8";
+const COLOURS: Record<Side, string> = { foreground: FOREGROUND, background: BACKGROUND, boundary: BOUNDARY };
 
 export class Marks {
   constructor(
@@ -46,7 +48,7 @@ export class Marks {
     }
     if (sketch) {
       context.setLineDash([5, 4]);
-      const colour = sketch.background ? BACKGROUND : sketch.closed ? REGION : FOREGROUND;
+      const colour = sketch.side ? COLOURS[sketch.side] : REGION;
       this.line(context, sketch.line, sketch.plane, colour, sketch.closed, sketch.dots);
       context.setLineDash([]);
     }
@@ -58,7 +60,7 @@ export class Marks {
     plane: Plane | null,
     planes: readonly Plane[],
   ): void {
-    const colour = prompt.side === "background" ? BACKGROUND : FOREGROUND;
+    const colour = COLOURS[(prompt.side as Side | undefined) ?? "foreground"];
     const lists: [number[][], boolean, boolean, string][] = [];
     if (prompt.position) lists.push([[prompt.position as number[]], false, true, colour]);
     if (prompt.strokes) for (const stroke of prompt.strokes as number[][][]) lists.push([stroke, false, false, colour]);

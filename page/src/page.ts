@@ -6,7 +6,8 @@ import { Keys, shown, type Action } from "./keys";
 import { Marks } from "./marks";
 import { Panels, ask, element, countLeft } from "./panels";
 import { Refused, Server } from "./server";
-import { Hand, type Settings, type ToolName } from "./tools";
+import { TOOLS, toolsOf, type ToolName } from "./toolbox";
+import { Hand, type Settings } from "./tools";
 import type { Desk, Plane, Voxel } from "./types";
 import { Uncertainty } from "./uncertainty";
 import { Viewer, type Layout } from "./viewer";
@@ -16,29 +17,6 @@ const LOOK_AFTER_MS = 300;
 const WORKING_AFTER_MS = 300;
 const WATCH_MS = 5000;
 const UNANSWERED = "the model has not answered on this slice; give a prompt first";
-const TOOLS: Record<ToolName, { text: string; key: string; use: string }> = {
-  scribble: { text: "scribble", key: "s", use: "mark by hand; all else stays unknown" },
-  brush: { text: "brush", key: "b", use: "paint by hand" },
-  eraser: { text: "eraser", key: "e", use: "erase by hand" },
-  "polygon-fill": { text: "outline", key: "o", use: "paint by hand: click the vertices, enter fills them" },
-  vertices: { text: "vertices", key: "v", use: "move the outline of a drawn part by hand" },
-  click: { text: "click", key: "c", use: "prompt: the model answers" },
-  "prompt-scribble": { text: "stroke", key: "d", use: "prompt: draw a line, the model answers" },
-  box: { text: "box", key: "r", use: "prompt: drag a box, the model answers" },
-  polygon: { text: "polygon", key: "p", use: "prompt: click the vertices, enter, the model answers" },
-  "cut-line": { text: "cut line", key: "k", use: "prompt: drag a line, the model answers" },
-  points: { text: "points", key: "i", use: "prompt: click the points, enter, the model answers" },
-  window: { text: "window", key: "w", use: "drag for contrast and brightness" },
-  pan: { text: "pan", key: "g", use: "drag to move the image" },
-};
-/** Of the tools, those that ask the model, by the kind of prompt that it must take. */
-const PROMPT_OF: Partial<Record<ToolName, string>> = {
-  click: "click",
-  "prompt-scribble": "scribble",
-  box: "box",
-  polygon: "polygon",
-  "cut-line": "cut-line",
-};
 
 class Page {
   private readonly clock = new Clock();
@@ -79,6 +57,7 @@ class Page {
       hide: (code) => this.toggleLabel(code),
       remove: (number) => void this.work?.remove(number),
       restore: (number) => void this.work?.restore(number),
+      choose: (name) => void this.work?.choose(name),
       openCase: (key) => void this.open(key),
     });
     this.buildTools(actions);
@@ -306,17 +285,9 @@ class Page {
     this.viewer.colour(this.desk.labels, this.opacity, this.hidden);
   }
 
-  private toolsOf(): ToolName[] {
-    const { kind, model } = this.desk;
-    if (kind === "scribble") return ["scribble", "eraser", "window", "pan"];
-    const prompting = (Object.keys(PROMPT_OF) as ToolName[]).filter((tool) => model?.prompts.includes(PROMPT_OF[tool]!));
-    const points: ToolName[] = model?.first ? ["points"] : [];
-    return ["brush", "eraser", "polygon-fill", "vertices", ...points, ...prompting, "window", "pan"];
-  }
-
   private actions(): Action[] {
     const { kind, labels } = this.desk;
-    const tools = this.toolsOf().map((tool) => ({
+    const tools = toolsOf(this.desk).map((tool) => ({
       name: tool,
       text: `tool: ${TOOLS[tool].text} (${TOOLS[tool].use})`,
       key: TOOLS[tool].key,
@@ -361,6 +332,7 @@ class Page {
         run: () => edit("largest-component", this.keptWithin()),
       },
       { name: "fill", text: EDITS["fill-between"], key: "m", run: () => edit("fill-between", this.viewer.planes[0]) },
+      { name: "choose", text: "take another answer of the model, if it gives several", key: "t", run: () => this.choose() },
       { name: "uncertainty", text: "show how uncertain the model is", key: "u", run: () => void this.toggleUncertainty() },
       { name: "hint", text: "show where a click would help", key: "h", run: () => this.hint() },
     ];
@@ -408,6 +380,11 @@ class Page {
     void this.work?.edit("threshold", this.settings.label, plane, value);
   }
 
+  private choose(): void {
+    const name = this.work?.choice?.other_answers[0];
+    if (name !== undefined) void this.work?.choose(name);
+  }
+
   private async complete(): Promise<void> {
     await this.hand.complete();
     this.redraw();
@@ -430,7 +407,7 @@ class Page {
   }
 
   private buildTools(actions: readonly Action[]): void {
-    for (const tool of this.toolsOf()) {
+    for (const tool of toolsOf(this.desk)) {
       const button = document.createElement("button");
       const action = actions.find((each) => each.name === tool)!;
       button.dataset.tool = tool;

@@ -3,7 +3,7 @@
 import type { Casework } from "./casework";
 import type { Case, Desk, Plane, Voxel } from "./types";
 import type { Viewer } from "./viewer";
-import { turnName } from "./words";
+import { ANSWERS, turnName } from "./words";
 
 /** Window presets of CT in Hounsfield units, as [low, high]. */
 const CT: Record<string, [number, number]> = {
@@ -41,6 +41,7 @@ interface Handlers {
   hide: (code: number) => void;
   remove: (number: number) => void;
   restore: (number: number) => void;
+  choose: (name: string) => void;
   openCase: (key: string) => void;
 }
 
@@ -85,6 +86,7 @@ export class Panels {
         const act = entry.stands ? this.handlers.remove : this.handlers.restore;
         button.addEventListener("click", () => act(entry.number));
         row.append(text, button);
+        if (entry === work.choice) row.append(this.choice(entry.other_answers));
         return row;
       }),
     );
@@ -181,6 +183,20 @@ export class Panels {
     const status = element("status");
     if (status.textContent !== text) status.textContent = text;
     status.classList.toggle("bad", bad);
+  }
+
+  /** The answers that may be taken instead, one button each. */
+  private choice(names: readonly string[]): HTMLElement {
+    const buttons = names.map((name) => {
+      const button = document.createElement("button");
+      button.dataset.answer = button.textContent = name;
+      button.title = ANSWERS[name] ?? "another answer of the model";
+      button.addEventListener("click", () => this.handlers.choose(name));
+      return button;
+    });
+    const row = span("choice", "instead: ");
+    row.append(...buttons);
+    return row;
   }
 
   private labelRow(label: { code: number; name: string; colour: number[] }, place: number): HTMLLIElement {

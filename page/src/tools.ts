@@ -3,23 +3,12 @@
 import { axesOf, inVolume, onPlane, polygonVoxels, strokeVoxels } from "./geometry";
 import type { Casework } from "./casework";
 import { OutlineEditor } from "./outline";
-import type { Plane, Prompt, Voxel } from "./types";
+import type { ToolName } from "./toolbox";
+import type { Plane, Prompt, Side, Voxel } from "./types";
 import type { Viewer } from "./viewer";
 
-export type ToolName =
-  | "brush"
-  | "eraser"
-  | "scribble"
-  | "polygon-fill"
-  | "vertices"
-  | "click"
-  | "prompt-scribble"
-  | "box"
-  | "polygon"
-  | "cut-line"
-  | "points"
-  | "window"
-  | "pan";
+/** Of one line: with the answer that repeats them they stay below 30 kB. */
+const MOST_POSITIONS = 1000;
 
 /** What a hand is about to give, to be shown while it moves. */
 export interface Sketch {
@@ -27,7 +16,8 @@ export interface Sketch {
   plane: Plane;
   closed: boolean;
   dots: boolean;
-  background: boolean;
+  /** Where it lies; null for what encloses or cuts. */
+  side: Side | null;
 }
 
 export interface Settings {
@@ -120,25 +110,12 @@ export class Hand {
     this.outline.up();
     if (!work || !grip) return;
     const { tool } = this.settings;
-    const first = grip.line[0];
-    const last = grip.line[grip.line.length - 1];
-    const side = grip.background ? "background" : "foreground";
     if (tool === "brush" || tool === "eraser" || tool === "scribble") {
       await work.paint(tool, this.value(grip.background), grip.painted);
-    } else if (tool === "click") {
-      await this.give(work, grip.plane, { type: "click", version: 1, position: this.on(first, grip.plane), side });
-    } else if (tool === "prompt-scribble") {
-      const strokes = [thinned(grip.line).map((voxel) => this.on(voxel, grip.plane))];
-      await this.give(work, grip.plane, { type: "scribble", version: 1, strokes, side });
-    } else if (tool === "cut-line") {
-      const [start, end] = [this.on(first, grip.plane), this.on(last, grip.plane)];
-      await this.give(work, grip.plane, { type: "cut-line", version: 1, start, end });
-    } else if (tool === "box") {
-      const corners = [this.on(first, grip.plane), this.on(last, grip.plane)];
-      const low = corners[0].map((value, axis) => Math.min(value, corners[1][axis]));
-      const high = corners[0].map((value, axis) => Math.max(value, corners[1][axis]));
-      await this.give(work, grip.plane, { type: "box", version: 1, low, high });
+      return;
     }
+    const prompt = this.promptOf(grip);
+    if (prompt) await this.give(work, grip.plane, prompt);
   }
 
   /** Ends what was collected point by point. */
@@ -180,7 +157,7 @@ export class Hand {
     this.collectedOn = plane;
     this.collected.push(voxel);
     const dots = this.settings.tool === "points";
-    this.sketch = { line: this.collected, plane, closed: !dots, dots, background: false };
+    this.sketch = { line: this.collected, plane, closed: !dots, dots, side: dots ? "foreground" : null };
   }
 
   private continue(work: Casework): void {
@@ -202,13 +179,42 @@ export class Hand {
         return voxel;
       };
       const line = [from, corner(from[first], to[second]), to, corner(to[first], from[second])];
-      this.sketch = { line, plane: grip.plane, closed: true, dots: false, background: false };
+      this.sketch = { line, plane: grip.plane, closed: true, dots: false, side: null };
     } else if (tool === "cut-line") {
       const line = [grip.line[0], grip.line[grip.line.length - 1]];
-      this.sketch = { line, plane: grip.plane, closed: false, dots: false, background: false };
+      this.sketch = { line, plane: grip.plane, closed: false, dots: false, side: null };
     } else {
-      const dots = tool === "click";
-      this.sketch = { line: grip.line, plane: grip.plane, closed: false, dots, background: grip.background };
+      const closed = tool === "enclosing-scribble";
+      const dots = tool === "click" || tool === "boundary-click";
+      const side = closed ? null : sideOf(tool, grip.background);
+      this.sketch = { line: grip.line, plane: grip.plane, closed, dots, side };
+    }
+  }
+
+  /** What the hand said to the model; null where the tool says nothing to it, or the line encloses nothing. */
+  private promptOf({ line, plane, background }: Grip): Prompt | null {
+    const { tool } = this.settings;
+    const side = sideOf(tool, background);
+    const [first, last] = [line[0], line[line.length - 1]].map((voxel) => this.on(voxel, plane));
+    const drawn = thinned(line).map((voxel) => this.on(voxel, plane));
+    switch (tool) {
+      case "click":
+      case "boundary-click":
+        return { type: "click", version: 1, position: first, side };
+      case "prompt-scribble":
+      case "boundary-scribble":
+        return { type: "scribble", version: 1, strokes: [drawn], side };
+      case "enclosing-scribble":
+        return drawn.length < 3 ? null : { type: "enclosing-scribble", version: 1, vertices: drawn };
+      case "cut-line":
+        return { type: "cut-line", version: 1, start: first, end: last };
+      case "box": {
+        const low = first.map((value, axis) => Math.min(value, last[axis]));
+        const high = first.map((value, axis) => Math.max(value, last[axis]));
+        return { type: "box", version: 1, low, high };
+      }
+      default:
+        return null;
     }
   }
 
@@ -216,9 +222,10 @@ export class Hand {
     return work.prompt(this.settings.label, this.settings.dimensions === 2 ? plane : null, [prompt]);
   }
 
-  /** A position in the axes of the model. */
+  /** A position in the axes of the model, to a hundredth of a voxel, cut off so that it stays inside the image. */
   private on(voxel: Voxel, plane: Plane): number[] {
-    return this.settings.dimensions === 2 ? onPlane(voxel, plane) : inVolume(voxel, null);
+    const position = this.settings.dimensions === 2 ? onPlane(voxel, plane) : inVolume(voxel, null);
+    return position.map((value) => Math.trunc(100 * value) / 100);
   }
 
   private value(background: boolean): number {
@@ -227,12 +234,17 @@ export class Hand {
   }
 }
 
-/** A line without the positions that a slow hand gives in one place. */
-function thinned(line: readonly Voxel[]): Voxel[] {
+function sideOf(tool: ToolName, background: boolean): Side {
+  if (tool === "boundary-click" || tool === "boundary-scribble") return "boundary";
+  return background ? "background" : "foreground";
+}
+
+/** A line without the positions that a slow hand gives in one place, and with no more of them than a message may hold. */
+function thinned(line: readonly Voxel[], apart = 0.5): Voxel[] {
   const kept = [line[0]];
   for (const voxel of line) {
     const last = kept[kept.length - 1];
-    if (Math.max(...voxel.map((value, axis) => Math.abs(value - last[axis]))) >= 0.5) kept.push(voxel);
+    if (Math.max(...voxel.map((value, axis) => Math.abs(value - last[axis]))) >= apart) kept.push(voxel);
   }
-  return kept;
+  return kept.length > MOST_POSITIONS ? thinned(line, 2 * apart) : kept;
 }

@@ -56,18 +56,23 @@ export interface Desk {
   median_s: number | null;
 }
 
+/** Where the voxels of a prompt lie: in the object, outside it, or on its edge. */
+export type Side = "foreground" | "background" | "boundary";
+
 export type Prompt = { type: string; version: 1 } & Record<string, unknown>;
 
 export type Turn =
   | { type: "paint"; tool: string; value: number; plane: Plane | null }
   | { type: "outline"; label: number; plane: Plane }
   | { type: "prompts"; label: number; plane: Plane | null; prompts: Prompt[] }
-  | { type: "edit"; what: string; label: number; plane: Plane | null; value: number | null };
+  | { type: "edit"; what: string; label: number; plane: Plane | null; value: number | string | null };
 
 export interface TurnEntry {
   number: number;
   turn: Turn;
   stands: boolean;
+  /** Names of the answers that may be taken in the place of the one that the model gave. */
+  other_answers: string[];
 }
 
 export interface Case {
@@ -96,6 +101,7 @@ export interface Answer extends Partial<Case> {
   again?: boolean;
   /** Where a click would teach the model most. */
   suggested?: Voxel | null;
+  other_answers?: string[];
 }
 
 /** How uncertain the model was on a slice, as three levels of blocks of voxels. */

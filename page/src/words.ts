@@ -8,9 +8,12 @@ export const EDITS: Record<string, string> = {
   "fill-between": "fill between marked slices",
   threshold: "threshold",
 };
+/** What the answers of the methods of the package mean, by their names. */
+export const ANSWERS: Record<string, string> = { local: "this branch", global: "all like it" };
 /** Of what paints and of prompts, those whose tool has another name than on the wire. */
 const PAINTING: Record<string, string> = { polygon: "outline" };
-const PROMPTS: Record<string, string> = { scribble: "stroke" };
+const PROMPTS: Record<string, string> = { scribble: "stroke", "enclosing-scribble": "lasso" };
+const SIDES: Record<string, string> = { background: "background ", boundary: "edge " };
 
 /** A turn in words, such as `background click: left, slice 7`. */
 export function turnName(turn: Turn, labels: readonly Label[]): string {
@@ -23,13 +26,12 @@ export function turnName(turn: Turn, labels: readonly Label[]): string {
 function whatOf(turn: Turn): string {
   if (turn.type === "paint") return PAINTING[turn.tool] ?? turn.tool;
   if (turn.type === "outline") return "vertices";
-  if (turn.type === "edit") return EDITS[turn.what] ?? turn.what;
+  if (turn.type === "edit") return turn.what === "choose" ? `answer ${turn.value}` : (EDITS[turn.what] ?? turn.what);
   return turn.prompts.map(promptName).join(", ");
 }
 
 function promptName({ type, side }: Prompt): string {
-  const name = PROMPTS[type] ?? type.replaceAll("-", " ");
-  return side === "background" ? `background ${name}` : name;
+  return `${SIDES[String(side)] ?? ""}${PROMPTS[type] ?? type.replaceAll("-", " ")}`;
 }
 
 function where(turn: Turn): string {

@@ -6,13 +6,19 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 import pytest
+import uvicorn
 
-from lesslabel.annotating.app import STATIC
+from lesslabel.annotating.app import STATIC, make_app
+from lesslabel.annotating.desk import Desk
+from lesslabel.annotating.security import Guard
+from lesslabel.annotating.serving import listen
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = ROOT / "page" / "tests" / "driver.mjs"
@@ -85,6 +91,22 @@ class Served:
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+@contextmanager
+def served_here(desk: Desk) -> Iterator[str]:
+    """The link to the page of a desk that a thread of this process serves, so with any model."""
+    listening = listen("127.0.0.1", 0)
+    guard = Guard(make_app(desk), {"token-of-ann": "ann"})
+    config = uvicorn.Config(guard, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/?token=token-of-ann"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 class Browser:

@@ -32,6 +32,7 @@ TURNS = st.sampled_from(
         click_turn(2, (12, 10), 1),
         {"type": "outline", "label": 1, "plane": {"axis": 0, "index": 0}, "runs": "AAE="},
         {"type": "edit", "what": "threshold", "label": 1, "plane": {"axis": 0, "index": 2}, "value": 0.4},
+        {"type": "edit", "what": "choose", "label": 1, "plane": {"axis": 0, "index": 2}, "value": "global"},
     ]
 )
 

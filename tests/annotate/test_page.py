@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Browser, Served, require_browser
+from browser import Browser, Served, require_browser, served_here
 from desks import SHAPE, make_case, make_store, truth
+from fresh_models import knife_cut, mmiis
 
+from lesslabel.annotating.desk import Desk
+from lesslabel.annotating.models import PageModel
+from lesslabel.annotating.task import Task
 from lesslabel.data.case import Annotation, Kind
 from lesslabel.data.queue import Queue, QueueRow, write_queue
 from lesslabel.data.store import Store
@@ -220,6 +224,64 @@ def test_turns_and_tools_tell_what_they_are(browser: Browser, tmp_path: Path) ->
         assert browser.turn_names() == names
         for tool, use in (("brush", "by hand"), ("polygon-fill", "by hand"), ("prompt-scribble", "the model answers")):
             assert browser.do("count", selector=f"#tools button[data-tool={tool}][title*='{use}']") == 1
+
+
+AROUND = [(3, *place) for place in ((4, 3), (4, 18), (20, 18), (20, 3), (8, 3))]
+
+
+def test_the_object_is_drawn_around_and_repaired_on_its_edge(browser: Browser, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0)])
+    with served_here(Desk(store, Task("drawn"), PageModel(mmiis()))) as link:
+        browser.open(link)
+        browser.do("heard")  # of a server that was killed before
+        assert browser.do("count", selector="#tools button[data-tool=cut-line]") == 0
+        browser.do("press", key="ArrowUp")
+        browser.do("press", key="a")
+        browser.drag(AROUND)
+        browser.turns(1)
+        browser.do("press", key="y")
+        browser.drag([(3, 6, 8), (3, 6, 10), (3, 7, 13)])
+        browser.turns(2)
+        browser.do("press", key="x")
+        browser.click((3, 18, 10))
+        browser.turns(3)
+        assert browser.turn_names() == [
+            "1  lasso: left, slice 3",
+            "2  edge stroke: left, slice 3",
+            "3  edge click: left, slice 3",
+        ]
+        browser.do("press", key="?")
+        assert "tool: lasso" in browser.do("text", selector="#keys")
+        browser.do("push", selector="#help button[value=close]")
+        assert browser.do("heard")["problems"] == []
+
+
+def test_another_answer_is_chosen_in_the_page(browser: Browser, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0)])
+    other = "#turns li:first-child button[data-answer=global][title='all like it']"
+    with served_here(Desk(store, Task("drawn"), PageModel(knife_cut()))) as link:
+        browser.open(link)
+        browser.do("heard")  # of a server that was killed before
+        browser.do("press", key="ArrowUp")
+        browser.do("press", key="b")
+        browser.drag([(3, 12, 6), (3, 12, 14)])
+        browser.turns(1)
+        browser.do("press", key="k")
+        browser.drag([(3, 6, 10), (3, 18, 10)])
+        browser.turns(2)
+        browser.do("push", selector=other)
+        browser.turns(3)
+        browser.do("press", key="t")
+        browser.turns(4)
+        browser.do("press", key="Control+z")
+        browser.turns(3)
+        browser.open(link)
+        names = ["1  brush: left, slice 3", "2  cut line: left, slice 3", "3  answer global: left, slice 3"]
+        assert browser.turn_names()[:3] == names
+        assert browser.do("count", selector="#turns button[data-answer]") == 1
+        browser.finish()
+        assert browser.do("heard")["problems"] == []
+    assert (Store(store.path).read("case0").annotations["drawn"].labels[3] == 1).all()
 
 
 def test_the_end_is_told_and_a_dead_server_is_noticed(browser: Browser, tmp_path: Path) -> None:
