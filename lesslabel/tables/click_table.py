@@ -120,16 +120,21 @@ def _measures_of(folder: Path, protocol: Mapping[str, Any]) -> Sequence[str]:
 
 def _table_of_set(rows: pd.DataFrame, compared: Sequence[str]) -> str:
     measures = [name for name in compared if rows[name].notna().any()]
-    failed = next((_ALL[name].failed_column for name in reversed(measures) if _ALL[name].failed_column), "failed_90")
+    failures = {f"failed, {MEASURES[name]}": _ALL[name].failed_column for name in measures if _ALL[name].failed_column}
+    failures = failures or {"failed, NoC@90": "failed_90"}
     counted = ["method", "patients", "objects", "seeds", CLICKS_FIRST.title]
     lines = []
     for method, of_method in rows.groupby("method"):
         cells = [method, of_method["patient"].nunique(), len(of_method.drop_duplicates(OBJECT))]
         cells += [of_method["seed"].nunique(), f"{of_method['clicks_first'].mean():.1f}"]
         cells += [_interval(of_method, name) for name in measures]
-        cells.append(f"{of_method[failed].mean():.0%}" if of_method[failed].notna().any() else "")
+        cells += [_share(of_method[column]) for column in failures.values()]
         lines.append(cells)
-    return markdown_table([*counted, *(MEASURES[name] for name in measures), "failed"], lines)
+    return markdown_table([*counted, *(MEASURES[name] for name in measures), *failures], lines)
+
+
+def _share(failed: "pd.Series[float]") -> str:
+    return f"{failed.mean():.0%}" if failed.notna().any() else ""
 
 
 def _interval(rows: pd.DataFrame, measure: str) -> str:
