@@ -91,6 +91,8 @@ ROWS = [
     Row("edge flow", lambda **settings: EdgeFlow(**FLOW, **settings)),
     Row("edge flow, edge of the mask", lambda **settings: EdgeFlow(edge="mask", **FLOW, **settings)),
     Row("edge flow, coarse", lambda **settings: EdgeFlow(stage="coarse", late_fusion=False, **FLOW, **settings)),
+    Row("edge flow, sobel", lambda **settings: EdgeFlow(edge="sobel", **FLOW, **settings)),
+    Row("edge flow, no edge", lambda **settings: EdgeFlow(edge="none", **FLOW, **settings)),
     Row("focus cut", FocusCut, 5),
     Row("focus cut fast", lambda **settings: FocusCut(focus=FocusSettings(progress="fast"), **settings), 5),
     Row("focus cut standard", lambda **settings: FocusCut(focus=FocusSettings(progress="standard"), **settings), 5),
