@@ -117,7 +117,7 @@ def make(row: Row, dimensions: int, **settings) -> InteractiveMethod:
         encoder_dropout=(0.2, 0.2),
         normalisation="instance",
     )
-    return row.make(in_channels=1, size_voxel=SIZE[dimensions], network=shape, **settings)
+    return row.make(**{"in_channels": 1, "size_voxel": SIZE[dimensions], "network": shape, **settings})
 
 
 def truth_of(dimensions: int) -> np.ndarray:
