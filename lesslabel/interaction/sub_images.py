@@ -16,6 +16,8 @@ Probability = NDArray[np.float32]
 class SubImages:
     """Segments parts of an image by a model that takes each for an image of its own.
 
+    They are segmented one after another: an `InteractiveModel` takes one image at a time, and the parts differ in size.
+
     Args:
         model: the model.
         image: (C, [z,] y, x).

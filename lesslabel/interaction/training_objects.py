@@ -95,7 +95,7 @@ class TrainingObjects:
         extra = float(generator.uniform(0.0, self.margin_jitter_voxel))
         crop = self.encoding.crop(prompts, labels.shape, spacing_mm, extra)
         if self.later_robot is not None:
-            prompts += self.later_robot.annotate(truth, generator, spacing_mm=spacing_mm)
+            prompts += self.later_robot.annotate(truth, generator, spacing_mm=spacing_mm, earlier=prompts)
         target = crop.labels_to_grid(np.where(labels == IGNORE, IGNORE, truth).astype(np.uint8))
         previous = self.previous_of(truth, spacing_mm, generator)
         encoded = self.encoding.encode(image, spacing_mm, Guidance(labels.shape, prompts), crop, previous)

@@ -23,7 +23,7 @@ from lesslabel.methods.checkpoints import require_own_checkpoint, sign_checkpoin
 from lesslabel.methods.inference import Inference, keep_largest_components, predict_volume, require_finite_output
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.players import Player, alternate, configure_all
-from lesslabel.methods.step_log import log_terms
+from lesslabel.methods.step_log import gathered, log_terms
 from lesslabel.networks import Network, UNet, UShaped
 
 
@@ -115,6 +115,10 @@ class SegmentationMethod(pl.LightningModule):
         It is called once per update, also if gradients are accumulated over several batches. `iteration` is the number
         of updates before this one.
         """
+
+    def rate_shares(self) -> Sequence[tuple[nn.Module, float]]:
+        """Parts with a learning rate of their own, each with its share of the rate that it would have."""
+        return ()
 
     def players(self) -> Mapping[str, Player]:
         """Submodules with their own optimiser, by name, such as a discriminator; each steps after the method."""
@@ -233,7 +237,7 @@ class SegmentationMethod(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean Dice over classes and cases; a class that is absent from prediction and reference is ignored."""
-        scores = torch.tensor(list(self._gathered_dice().values()), dtype=torch.float64)
+        scores = torch.tensor(list(gathered(self._dice, self.trainer.world_size).values()), dtype=torch.float64)
         self._dice = {}
         if not len(scores) or self.trainer.sanity_checking:
             return
@@ -291,10 +295,3 @@ class SegmentationMethod(pl.LightningModule):
 
     def _progress_at(self, step: int) -> float:
         return min(1.0, step / max(1, self.trainer.max_steps)) if step else 0.0
-
-    def _gathered_dice(self) -> dict[str, list[float]]:
-        if self.trainer.world_size == 1:
-            return self._dice
-        shares: list[Any] = [None] * self.trainer.world_size
-        torch.distributed.all_gather_object(shares, self._dice)
-        return {uid: dice for share in shares for uid, dice in share.items()}

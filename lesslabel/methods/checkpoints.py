@@ -57,11 +57,12 @@ def with_own_parts(weights: Mapping[str, Tensor], method: nn.Module, *parts: str
     Args:
         weights: by name, those of a network alone.
         method: has the parts.
-        parts: names of submodules or buffers of the method.
+        parts: names of submodules or buffers of the method, dotted if inside others.
 
     Returns:
         The same if they hold all parts, else those of the method too.
     """
-    own = {name: tensor.clone() for name, tensor in method.state_dict().items() if name.partition(".")[0] in parts}
+    starts = tuple(f"{part}." for part in parts)
+    own = {name: tensor.clone() for name, tensor in method.state_dict().items() if f"{name}.".startswith(starts)}
     missing = {name: tensor for name, tensor in own.items() if name not in weights}
     return {**weights, **missing} if missing else weights

@@ -1,7 +1,7 @@
 """Optimiser and learning rate schedule, set by values that a YAML file can hold."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -52,25 +52,35 @@ class Optimiser:
         if self.every < 1:
             raise ConfigError(f"optimiser: every must be at least 1 iteration, got {self.every}")
 
-    def build(self, parameters: Iterable[nn.Parameter], encoder: Iterable[nn.Parameter] = ()) -> torch.optim.Optimizer:
+    def build(
+        self,
+        parameters: Iterable[nn.Parameter],
+        encoder: Iterable[nn.Parameter] = (),
+        shares: Iterable[tuple[Iterable[nn.Parameter], float]] = (),
+    ) -> torch.optim.Optimizer:
         """Build the torch optimiser.
 
         Args:
             parameters: trained weights.
             encoder: those of them that belong to encoders; `encoder_share` applies to them.
+            shares: others with a rate of their own, each with its share of the rate that they would have.
         """
-        weights = self._groups(list(parameters), {id(weight) for weight in encoder})
+        share_of = {id(weight): self.encoder_share for weight in encoder}
+        for part, share in shares:
+            share_of |= {id(weight): share * share_of.get(id(weight), 1.0) for weight in part}
+        weights = self._groups(list(parameters), share_of)
         if self.name == "adam":
             return torch.optim.Adam(weights, self.learning_rate, weight_decay=self.weight_decay)
         return torch.optim.SGD(weights, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
-    def _groups(self, weights: list[nn.Parameter], encoder: set[int]) -> list[Any]:
-        """The weights, in two groups if the encoders have a learning rate of their own."""
-        if self.encoder_share == 1.0 or not encoder:
+    def _groups(self, weights: list[nn.Parameter], share_of: Mapping[int, float]) -> list[Any]:
+        """The weights, in a group for each learning rate; first those that learn at the rate itself."""
+        groups: dict[float, list[nn.Parameter]] = {1.0: []}
+        for weight in weights:
+            groups.setdefault(share_of.get(id(weight), 1.0), []).append(weight)
+        if set(groups) == {1.0}:
             return weights
-        inside = [weight for weight in weights if id(weight) in encoder]
-        outside = [weight for weight in weights if id(weight) not in encoder]
-        return [{"params": outside}, {"params": inside, "lr": self.encoder_share * self.learning_rate}]
+        return [{"params": group, "lr": share * self.learning_rate} for share, group in groups.items() if group]
 
     def schedule(self, optimiser: torch.optim.Optimizer, max_steps: int) -> dict[str, Any]:
         """Build the learning rate schedule as Lightning expects it.

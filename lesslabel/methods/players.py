@@ -45,7 +45,8 @@ def configure_all(method: "SegmentationMethod", max_steps: int) -> Any:
         *((player.optimiser, list(player.module.parameters()), player.module) for player in method.players().values()),
     ):
         encoders = [each for each in module.modules() if isinstance(each, Encoder)]
-        built = optimiser.build(weights, (weight for encoder in encoders for weight in encoder.parameters()))
+        shares = ((part.parameters(), share) for part, share in method.rate_shares())
+        built = optimiser.build(weights, (weight for encoder in encoders for weight in encoder.parameters()), shares)
         configured.append({"optimizer": built, "lr_scheduler": optimiser.schedule(built, max_steps)})
     return configured if len(configured) > 1 else configured[0]
 

@@ -1,8 +1,10 @@
-"""Logging of the terms of a loss, at the iterations whose values are kept."""
+"""Logging of the terms of a loss, at the iterations whose values are kept, and of scores of all processes."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor
 
 from lesslabel.data.batch import Batch
@@ -23,6 +25,15 @@ def log_terms(method: pl.LightningModule, terms: Mapping[str, Tensor], batch: Ba
         return
     kept = {f"train/{name}": value.detach() for name, value in terms.items()}
     method.log_dict(kept, batch_size=len(batch["image"]))
+
+
+def gathered(scores: Mapping[str, list[float]], processes: int) -> Mapping[str, list[float]]:
+    """The scores of the cases of all processes, by name of the case."""
+    if processes == 1:
+        return scores
+    shares: list[Any] = [None] * processes
+    torch.distributed.all_gather_object(shares, scores)
+    return {uid: score for share in shares for uid, score in share.items()}
 
 
 def _kept(trainer: pl.Trainer) -> bool:

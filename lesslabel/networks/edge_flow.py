@@ -21,24 +21,24 @@ class EdgeFlowOutput:
     Attributes:
         coarse: logits B×2×[D×]H×W of the coarse network.
         fine: logits of the refined result; without refinement the coarse ones.
-        edge: logits B×1×[D×]H×W of the object's edge.
+        edge: logits B×1×[D×]H×W of the object's edge; None without an edge head.
         auxiliary: logits B×2×[D×]H×W of the encoder's last map.
     """
 
     coarse: Tensor
     fine: Tensor
-    edge: Tensor
+    edge: Tensor | None
     auxiliary: Tensor
 
 
 class EdgeFlowNetwork(nn.Module):
     """CoarseNet and FineNet (Hao et al., "EdgeFlow", ICCV workshops 2021), around any network of this library.
 
-    The interaction is the clicks of both sides and the edge of the previous answer. It is fused with the image three
-    times: each has its own convolution, and their sum is the input of the network; `FlowFusion` adds the interaction's
-    features to the encoder's low-level map and to its last one. In the published network, HRNet-W18 with OCR, the
-    second fusion lies inside, between the first transition and the second stage; here the map that the decoder takes is
-    fused, so that any encoder can be used. Layers that only figures show are chosen here: the stems are
+    The interaction is the clicks of both sides and an edge, such as that of the previous answer. It is fused with the
+    image three times: each has its own convolution, and their sum is the input of the network; `FlowFusion` adds the
+    interaction's features to the encoder's low-level map and to its last one. In the published network, HRNet-W18 with
+    OCR, the second fusion lies inside, between the first transition and the second stage; here the map that the decoder
+    takes is fused, so that any encoder can be used. Layers that only figures show are chosen here: the stems are
     convolutions of size 3, the edge head is two convolutions on the penultimate map.
 
     Args:
@@ -47,6 +47,7 @@ class EdgeFlowNetwork(nn.Module):
         stem_channels: of the sum before the network.
         normalisation: of all layers outside the network.
         late_fusion: whether to use the second and the third fusion, with their flow.
+        edge: whether an edge is part of the interaction, and whether it is predicted.
         refine: whether to use the FineNet.
     """
 
@@ -58,13 +59,14 @@ class EdgeFlowNetwork(nn.Module):
         stem_channels: int = 16,
         normalisation: Normalisation = "batch",
         late_fusion: bool = True,
+        edge: bool = True,
         refine: bool = True,
     ) -> None:
         super().__init__()
         dimensions = description.dimensions
         convolution = CONVOLUTION[dimensions]
         self.image_stem = convolution(in_channels, stem_channels, kernel_size=3, padding=1)
-        self.click_stem = convolution(3, stem_channels, kernel_size=3, padding=1)
+        self.click_stem = convolution(2 + edge, stem_channels, kernel_size=3, padding=1)
         self.network = description.build(stem_channels, 2)
         encoder = self.network.encoder
         self.low_level = low_level_of(encoder.strides)
@@ -75,11 +77,10 @@ class EdgeFlowNetwork(nn.Module):
             self.fusions.append(FlowFusion(dimensions, stem_channels, low, steps[0], normalisation))
             self.fusions.append(FlowFusion(dimensions, low, last, steps[1], normalisation))
         features = self.network.feature_channels
-        self.edge_head = nn.Sequential(
-            convolved(dimensions, features, features, normalisation), convolution(features, 1, kernel_size=1)
-        )
+        head = [convolved(dimensions, features, features, normalisation), convolution(features, 1, kernel_size=1)]
+        self.edge_head = nn.Sequential(*head) if edge else None
         self.auxiliary_head = convolution(last, 2, kernel_size=1)
-        self.fine = _fine_network(dimensions, in_channels, normalisation) if refine else None
+        self.fine = _fine_network(dimensions, in_channels + 3 + edge, normalisation) if refine else None
 
     @property
     def encoder(self) -> nn.Module:
@@ -91,7 +92,7 @@ class EdgeFlowNetwork(nn.Module):
 
         Args:
             image: B×C×[D×]H×W.
-            interaction: B×3×[D×]H×W: clicks on the object, on the background, edge of the previous answer.
+            interaction: B×3×[D×]H×W: clicks on the object, on the background, edge; without an edge B×2×[D×]H×W.
         """
         click_maps = self.click_stem(interaction)
         maps = list(self.network.encoder(self.image_stem(image) + click_maps))
@@ -99,12 +100,12 @@ class EdgeFlowNetwork(nn.Module):
             maps[index], click_maps = fusion(maps[index], click_maps)
         features = self.network.decoder(maps)
         coarse = self.network.head(features)
-        edge = self.edge_head(features)
+        edge = None if self.edge_head is None else self.edge_head(features)
         auxiliary = enlarge(self.auxiliary_head(maps[-1]), coarse)
         fine = coarse
         if self.fine is not None:
-            seen = torch.cat([coarse.softmax(dim=1)[:, 1:], edge.sigmoid(), image, interaction[:, :2]], dim=1)
-            fine = coarse + self.fine(seen)
+            predicted = [coarse.softmax(dim=1)[:, 1:], *([] if edge is None else [edge.sigmoid()])]
+            fine = coarse + self.fine(torch.cat([*predicted, image, interaction[:, :2]], dim=1))
         return EdgeFlowOutput(coarse, fine, edge, auxiliary)
 
 
@@ -183,7 +184,7 @@ def warped(features: Tensor, flow: Tensor) -> Tensor:
 def _fine_network(dimensions: int, in_channels: int, normalisation: Normalisation) -> nn.Sequential:
     """Three dilated blocks of separable convolutions at full size, and the correction of the logits."""
     convolution = CONVOLUTION[dimensions]
-    layers: list[nn.Module] = [convolution(4 + in_channels, _FINE_WIDTH, kernel_size=1)]
+    layers: list[nn.Module] = [convolution(in_channels, _FINE_WIDTH, kernel_size=1)]
     for dilation in _FINE_DILATIONS:
         layers += [
             convolution(

@@ -23,7 +23,7 @@ from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.encoding import CueMap, Encoding, clicks_of, cues_of_sides, unit_range
 from lesslabel.interaction.guidance import Guidance
 from lesslabel.interaction.placed import PlacedPrompts
-from lesslabel.interaction.robots import CentreEdgeRobot, InteriorMarginRobot, RandomClicksRobot
+from lesslabel.interaction.robots import CentreEdgeRobot, ErrorCentreRobot, InteriorMarginRobot, RandomClicksRobot
 from lesslabel.interaction.training_objects import LEAST_VOXELS, TrainingObjects
 
 SHAPE = (40, 60)
@@ -308,6 +308,21 @@ def labels_of_two():
     labels = np.where(disk(centre=(12, 15), radius=6), 1, 0).astype(np.uint8)
     labels[disk(centre=(26, 45), radius=8)] = 2
     return labels
+
+
+def test_later_clicks_keep_away_from_the_first():
+    scenes = []
+
+    class Listening(RandomClicksRobot):
+        def respond(self, scene, rng):
+            scenes.append(scene)
+            return super().respond(scene, rng)
+
+    later = Listening((1, 3), (0, 0), (1.0,), positive_apart_voxel=(2.0,))
+    image = torch.zeros(1, *SHAPE)
+    objects(ErrorCentreRobot(), later).make(image, labels_of_two(), "a", (1.0, 1.0), np.random.default_rng(0))
+    ((first,),) = (scene.earlier for scene in scenes)
+    assert first.position in {(12.0, 15.0), (26.0, 45.0)}
 
 
 @pytest.mark.parametrize("robot", [InteriorMarginRobot(), CentreEdgeRobot()], ids=lambda robot: robot.name)

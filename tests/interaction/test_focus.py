@@ -11,7 +11,7 @@ from lesslabel.errors import ConfigError
 from lesslabel.interaction import Click, InteractiveSession, Side
 from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.focus import focus_range, narrowed_range, simulated_focus
-from lesslabel.interaction.focus_view import FocusedImage, FocusSettings, FocusView
+from lesslabel.interaction.focus_view import ROUNDS, FocusedImage, FocusSettings, FocusView
 from lesslabel.interaction.model import History, Segmentation
 
 ONES = np.ones(2)
@@ -163,6 +163,24 @@ def test_the_standard_strategy_stops_where_nothing_changes_any_more() -> None:
     image = FocusedImage(Filled(masks_with_holes((60, 60))), patches, (140, 140), (1.0, 1.0), settings)
     image.begin().answer(history_of((30.0, 30.0), (60.0, 60.0)))
     assert len(patches.batches) == 2  # the second look changes nothing, so there is no third
+
+
+class Turning(Constant):
+    """Focus views that change all that they see."""
+
+    def segment(self, crops: Sequence[Crop], _: History, current: Sequence[np.ndarray]) -> list[np.ndarray]:
+        self.batches.append(list(crops))
+        return [1 - before[crop.window] for crop, before in zip(crops, current, strict=True)]
+
+
+def test_the_standard_strategy_stops_after_three_rounds_at_the_latest() -> None:
+    patches = Turning()
+    settings = FocusSettings(progress="standard", growth=10)
+    image = FocusedImage(Filled(masks_with_holes((60, 60))), patches, (140, 140), (1.0, 1.0), settings)
+    image.begin().answer(history_of((30.0, 30.0), (60.0, 60.0)))
+    assert len(patches.batches) == ROUNDS == 3
+    sides = [crops[0].window[0].stop - crops[0].window[0].start for crops in patches.batches]
+    assert sides == sorted(sides, reverse=True)
 
 
 @pytest.mark.parametrize("settings", [{"progress": "slow"}, {"growth": 0.0}, {"erosion_voxel": -1}])

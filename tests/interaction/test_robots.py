@@ -475,6 +475,26 @@ def test_random_clicks_are_apart_in_space() -> None:
     assert len(robot.annotate(column, rng())) < 3
 
 
+def test_random_clicks_keep_away_from_earlier_clicks_of_both_sides() -> None:
+    truth = block((60, 60), (10, 50), (10, 50))
+    earlier = [Click((30.0, 30.0)), Click((5.0, 5.0), Side.BACKGROUND), Box((10.0, 10.0), (49.0, 49.0))]
+    robot = RandomClicksRobot((8, 8), (8, 8), (1.0,), (1.0,), 12.0, (6.0,), (7.0,))
+    for seed in range(20):
+        clicks = robot.annotate(truth, rng(seed), earlier=earlier)
+        assert {click.side for click in clicks} == set(Side) - {Side.BOUNDARY}
+        for click in clicks:
+            apart = 6 if click.side is Side.FOREGROUND else 7
+            assert all(np.linalg.norm(click.points - before.points) > apart for before in earlier[:2])
+
+
+def test_no_click_is_repeated_where_there_is_no_room_for_another() -> None:
+    truth = block((20, 20), (10, 12), (10, 12))
+    (first,) = ErrorCentreRobot().annotate(truth, rng())
+    robot = RandomClicksRobot(positive=(1, 3), negative=(0, 0), positive_apart_voxel=(0.0, 7.0))
+    assert {robot.annotate(truth, rng(seed), earlier=[first]) for seed in range(20)} == {()}
+    assert all(len(robot.annotate(truth, rng(seed))) == 1 for seed in range(20))
+
+
 def test_a_thin_object_is_clicked_where_it_is_deepest() -> None:
     truth = block((40, 40), (10, 12), (10, 30))
     (click,) = RandomClicksRobot(positive=(1, 1), negative=(0, 0)).annotate(truth, rng())

@@ -91,6 +91,8 @@ ROWS = [
     Row("edge flow", lambda **settings: EdgeFlow(**FLOW, **settings)),
     Row("edge flow, edge of the mask", lambda **settings: EdgeFlow(edge="mask", **FLOW, **settings)),
     Row("edge flow, coarse", lambda **settings: EdgeFlow(stage="coarse", late_fusion=False, **FLOW, **settings)),
+    Row("edge flow, sobel", lambda **settings: EdgeFlow(edge="sobel", **FLOW, **settings)),
+    Row("edge flow, no edge", lambda **settings: EdgeFlow(edge="none", **FLOW, **settings)),
     Row("focus cut", FocusCut, 5),
     Row("focus cut fast", lambda **settings: FocusCut(focus=FocusSettings(progress="fast"), **settings), 5),
     Row("focus cut standard", lambda **settings: FocusCut(focus=FocusSettings(progress="standard"), **settings), 5),
@@ -115,7 +117,7 @@ def make(row: Row, dimensions: int, **settings) -> InteractiveMethod:
         encoder_dropout=(0.2, 0.2),
         normalisation="instance",
     )
-    return row.make(in_channels=1, size_voxel=SIZE[dimensions], network=shape, **settings)
+    return row.make(**{"in_channels": 1, "size_voxel": SIZE[dimensions], "network": shape, **settings})
 
 
 def truth_of(dimensions: int) -> np.ndarray:

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 from lesslabel.data.case import IGNORE
 from lesslabel.errors import ConfigError
 from lesslabel.losses import balanced_cross_entropy
-from lesslabel.methods.interactive.edge_flow import boundary, edge_target
 from lesslabel.networks import DeepLab, UNet, VNet
 from lesslabel.networks.click_attention import ClickAttention, FeatureAwareAttention, click_distances
 from lesslabel.networks.edge_flow import EdgeFlowNetwork, FlowFusion, warped
@@ -44,9 +43,10 @@ def test_edge_flow_works_around_any_network(network) -> None:
     out = whole(torch.randn(2, 1, *size), torch.rand(2, 3, *size))
     for logits, channels in ((out.coarse, 2), (out.fine, 2), (out.edge, 1), (out.auxiliary, 2)):
         assert logits.shape == (2, channels, *size)
-    without = EdgeFlowNetwork(network, 1, late_fusion=False, refine=False)
+    without = EdgeFlowNetwork(network, 1, late_fusion=False, edge=False, refine=False)
     assert without.fine is None
     assert not without.fusions
+    assert without(torch.randn(2, 1, *size), torch.rand(2, 2, *size)).edge is None
 
 
 def test_the_published_attention_has_six_layers_of_which_the_first_and_the_fourth_halve() -> None:
@@ -118,18 +118,6 @@ def test_a_click_runs_nothing_that_depends_on_the_image_alone(dimensions) -> Non
     assert logits.shape == (1, 2, *size)
     assert len(guidance) == 2
     assert not runs
-
-
-def test_the_edge_lies_on_both_sides_of_the_boundary() -> None:
-    mask = torch.zeros(1, 7, 9, dtype=torch.bool)
-    mask[0, :, :4] = True
-    assert boundary(mask, 1)[0, 3].nonzero().flatten().tolist() == [3, 4]
-    assert boundary(mask, 2)[0, 3].nonzero().flatten().tolist() == [2, 3, 4, 5]
-    target = mask.long()
-    target[0, 0, :] = IGNORE
-    edge = edge_target(target, 1)
-    assert (edge[0, 0] == IGNORE).all()
-    assert edge[0, 5].nonzero().flatten().tolist() == [3, 4]
 
 
 def test_edges_and_all_else_weigh_the_same_together() -> None:

@@ -61,6 +61,7 @@ class Robot(ABC):
         *,
         prediction: Mask | None = None,
         spacing_mm: Sequence[float] | None = None,
+        earlier: Sequence[Prompt] = (),
     ) -> tuple[Prompt, ...]:
         """Give prompts for an object.
 
@@ -70,6 +71,7 @@ class Robot(ABC):
             prediction: the same shape, the current segmentation; None without one. Robots that only locate an object
                 ignore it.
             spacing_mm: voxel size in the order of the axes; None for equal axes.
+            earlier: the prompts for the object so far, for robots that keep away from them.
 
         Returns:
             Prompts inside the image; none without an object to locate or an error to correct.
@@ -77,7 +79,7 @@ class Robot(ABC):
         Raises:
             DataError: if the masks are not bool of one shape, or the spacing does not fit them.
         """
-        return self.respond(Scene.of(truth, prediction, spacing_mm), rng)
+        return self.respond(Scene.of(truth, prediction, spacing_mm, earlier), rng)
 
     @abstractmethod
     def respond(self, scene: Scene, rng: np.random.Generator) -> tuple[Prompt, ...]:

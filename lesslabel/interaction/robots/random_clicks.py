@@ -20,9 +20,10 @@ class RandomClicksRobot(Robot):
 
     Lin et al., "Interactive Image Segmentation with First Click Attention", CVPR 2020, after "Deep Interactive
     Object Selection" (Xu et al., CVPR 2016). Positive clicks lie deeper in the object than a margin, negative ones
-    around it, farther than a margin and nearer than `reach_voxel`; all are farther from earlier clicks than
-    `apart_voxel`. Of several margins one is sampled each time. If the object is too thin for its margin, its deepest
-    voxel is clicked. If there is a segmentation, positive clicks are sampled from the false negatives and negative ones
+    around it, farther than a margin and nearer than `reach_voxel`; all are farther from earlier clicks, those of the
+    scene too, than a distance apart (A* of eq. 3.9 and 3.10 of its author's thesis). Of several margins and distances
+    one is sampled each time. If the object is too thin for its margin, its deepest voxel is clicked, unless an earlier
+    click is near. If there is a segmentation, positive clicks are sampled from the false negatives and negative ones
     from the false positives instead. Without enough room there are fewer clicks. Distances are in voxels of the finest
     axes.
 
@@ -85,14 +86,15 @@ class RandomClicksRobot(Robot):
         else:
             inside = self._inside(scene, rng)
             outside = self._outside(scene, rng)
-        clicks: list[Click] = []
+        clicks = [prompt for prompt in scene.earlier if isinstance(prompt, Click)]
+        before = len(clicks)
         for side, region, counts, apart in (
             (Side.FOREGROUND, inside, self.positive, self.positive_apart_voxel),
             (Side.BACKGROUND, outside, self.negative, self.negative_apart_voxel),
         ):
             wanted = int(rng.integers(counts[0], counts[1] + 1))
             self._add(clicks, side, region, wanted, float(rng.choice(apart)), scene, rng)
-        return tuple(clicks)
+        return tuple(clicks[before:])
 
     def _inside(self, scene: Scene, rng: np.random.Generator) -> Mask:
         depths = depth(scene.truth, scene.scale)

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from lesslabel.errors import DataError
+from lesslabel.interaction.prompts import Prompt
 from lesslabel.interaction.prompts.positions import checked_spacing
 from lesslabel.interaction.prompts.seeds import Mask, Side, check_shape
 from lesslabel.interaction.robots.shapes import RelativeSpacing, largest_components
@@ -22,21 +23,30 @@ class Scene:
         prediction: the same shape, the current segmentation.
         has_prediction: whether there is a prediction yet; without one `prediction` is empty.
         scale: voxel size divided by its smallest side, for each axis; axes of one voxel do not count as the smallest.
+        earlier: the prompts for the object so far; empty if they do not matter.
     """
 
     truth: Mask
     prediction: Mask
     has_prediction: bool
     scale: RelativeSpacing
+    earlier: tuple[Prompt, ...] = ()
 
     @classmethod
-    def of(cls, truth: Mask, prediction: Mask | None = None, spacing_mm: Sequence[float] | None = None) -> Self:
+    def of(
+        cls,
+        truth: Mask,
+        prediction: Mask | None = None,
+        spacing_mm: Sequence[float] | None = None,
+        earlier: Sequence[Prompt] = (),
+    ) -> Self:
         """Check masks and spacing and make a scene.
 
         Args:
             truth: ([z,] y, x) bool.
             prediction: the same shape; None without one.
             spacing_mm: voxel size in the order of the axes; None for equal axes.
+            earlier: the prompts for the object so far.
 
         Raises:
             DataError: if the masks are not bool of one shape, or the spacing does not fit them.
@@ -50,7 +60,7 @@ class Scene:
         spacing = np.ones(truth.ndim) if spacing_mm is None else checked_spacing(spacing_mm, truth.ndim)
         finest = min((side for side, size in zip(spacing, truth.shape, strict=True) if size > 1), default=1.0)
         segmented = np.zeros_like(truth) if prediction is None else prediction
-        return cls(truth, segmented, prediction is not None, spacing / finest)
+        return cls(truth, segmented, prediction is not None, spacing / finest, tuple(earlier))
 
     @cached_property
     def missed(self) -> Mask:

@@ -9,10 +9,12 @@ from torch.nn import functional as F
 
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE
+from lesslabel.errors import ConfigError
 from lesslabel.interaction.crop import Crop
 from lesslabel.interaction.encoding import Encoding, unit_range
 from lesslabel.interaction.robots import ErrorCentreRobot
 from lesslabel.losses import partial_cross_entropy
+from lesslabel.methods.checkpoints import with_own_parts
 from lesslabel.methods.checks import require_at_least, require_not_negative
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.interactive.base import Answer, InteractiveMethod, standardise
@@ -38,7 +40,9 @@ class FeatureAware(InteractiveMethod):
     Choices where the text is not specific: the module works at one ``stride``-th of the size, to which all maps of the
     encoder but its first are resampled, and its result is enlarged. Equation (5) and table 1 are read with one channel
     of coarse mask, two of guidance per scale, and no activation after the last layer, as logits need. ``network`` may
-    be any; with ``frozen`` the network does not change and only the module is trained, as a plug-in.
+    be any; with ``frozen`` the network does not change and only the module is trained, as a plug-in. Training may start
+    from the weights of a plain network, such as those of `Supervised`; the module then starts at random. Of a network
+    of several classes the coarse mask is that of any object, 1 − p(background).
 
     Args:
         in_channels: channels of the image.
@@ -48,6 +52,7 @@ class FeatureAware(InteractiveMethod):
         normalisation: of the module.
         refine: whether to use the refinement; without it the mean guidance is the result, as in the ablation.
         frozen: whether the network's own weights are kept constant.
+        network_classes: classes of the network, background included; those of the weights that training starts from.
         l1_weight: λ₁.
         guidance_weight: λ_aux.
         coarse_weight: λ_coarse.
@@ -74,6 +79,7 @@ class FeatureAware(InteractiveMethod):
         normalisation: Normalisation = "batch",
         refine: bool = True,
         frozen: bool = False,
+        network_classes: int = 2,
         l1_weight: float = 1.0,
         guidance_weight: float = 0.4,
         coarse_weight: float = 0.4,
@@ -85,6 +91,7 @@ class FeatureAware(InteractiveMethod):
         inference: Inference = Inference(),
     ) -> None:
         require_at_least(1, stride=stride, width=width)
+        require_at_least(2, network_classes=network_classes)
         require_not_negative(l1_weight=l1_weight, guidance_weight=guidance_weight, coarse_weight=coarse_weight)
         super().__init__(
             Encoding(tuple(size_voxel), field="image"),
@@ -100,12 +107,26 @@ class FeatureAware(InteractiveMethod):
         self.l1_weight = l1_weight
         self.guidance_weight = guidance_weight
         self.coarse_weight = coarse_weight
-        self.network = network.build(in_channels, self.num_classes).requires_grad_(not frozen)
+        self.network = network.build(in_channels, network_classes).requires_grad_(not frozen)
         self.stride = stride
         channels = self.network.encoder.channels[1:]
         self.attention = FeatureAwareAttention(
             network.dimensions, channels, self.network.feature_channels, width, normalisation, refine=refine
         )
+
+    def complete_weights(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Let the attention and the refinement start at random behind the network of another method.
+
+        Raises:
+            ConfigError: if that network has another number of classes.
+        """
+        for name, mine in self.network.head.state_dict(prefix="network.head.").items():
+            if name in weights and len(weights[name]) != len(mine):
+                raise ConfigError(
+                    f"model.network_classes is {len(mine)}, but {name} of the weights is for {len(weights[name])} "
+                    "classes; set that number"
+                )
+        return with_own_parts(weights, self, "attention")
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; a frozen network stays in evaluation mode, so that its statistics are constant."""
@@ -152,7 +173,7 @@ class FeatureAware(InteractiveMethod):
         """The features of an image B×C×[D×]H×W on the grid of the network for the module, and the coarse logits."""
         maps = self.network.encoder(standardise(image))
         penultimate = self.network.decoder(maps)
-        coarse = self.network.head(penultimate)
+        coarse = _of_any_object(self.network.head(penultimate))
         probability = coarse.float().softmax(dim=1)[:, 1:]
         grid = [-(-length // self.stride) for length in image.shape[2:]]
         return self.attention.image_features(maps[1:], penultimate, probability, grid), coarse
@@ -168,6 +189,11 @@ class FeatureAware(InteractiveMethod):
         inside, outside = (_on_grid(clicks == side, grid) for side in (1, 0))
         logits, guidance = self.attention(features, inside, outside)
         return enlarge(logits, clicks[:, None]), guidance
+
+
+def _of_any_object(logits: Tensor) -> Tensor:
+    """Logits of background and object, from those of background and several classes."""
+    return logits if logits.shape[1] == 2 else torch.cat([logits[:, :1], logits[:, 1:].logsumexp(1, keepdim=True)], 1)
 
 
 def _on_grid(clicked: Tensor, grid: torch.Size) -> Tensor:

@@ -46,7 +46,8 @@ class FocusCut(InteractiveMethod):
 
     Choices where the text is not specific: a training sample is a focus view with probability ½
     (``focus_share``; "alternately" there); its coarse mask is the object dilated or eroded by up to ``coarse_share`` of
-    the view's radius; it has up to three more clicks on each side. In 3D a view is a cube.
+    the view's radius; it has up to three more clicks on each side. In 3D a view is a cube. Zoom-In (f-BRS), which the
+    published inference uses from the first click on, is left out.
 
     Args:
         in_channels: channels of the image.
