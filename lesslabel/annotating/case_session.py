@@ -246,9 +246,13 @@ class CaseSession:
     def _redrawn(
         self, event: str, number: int, redrawn: Redrawn, note: Note, undo: Callable[[], object]
     ) -> dict[str, Any]:
-        again = [{"number": later, "changes": to_json(changes)} for later, changes in redrawn.again]
-        self._write(event, {"number": number, "again": again}, note, undo=undo)
-        return {"number": number, "revision": self.revision, "changes": to_json(redrawn.changes)}
+        self._write(event, {"number": number, "again": [turn.to_json() for turn in redrawn.again]}, note, undo=undo)
+        return {
+            "number": number,
+            "revision": self.revision,
+            "changes": to_json(redrawn.changes),
+            "redrawn": [{"number": turn.number, "other_answers": turn.other_answers} for turn in redrawn.again],
+        }
 
     def _write(
         self, event: str, content: Mapping[str, Any], note: Note, *, undo: Callable[[], object] = lambda: None

@@ -200,7 +200,8 @@ class Desk:
         """
         require_plain("reason", reason)
         with self.at_work(author, tab, key) as session:
-            session.skip(reason, note)
+            if not session.done_already(note):
+                session.skip(reason, note)
         self.close(author, tab, key)
 
     def close(self, author: str, tab: str, key: str) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lesslabel.annotating.assistant import Assistant, Conversation
 from lesslabel.annotating.edits import filled_between, largest_component
-from lesslabel.annotating.taken import Redrawn, Taken, before_any, union
+from lesslabel.annotating.taken import Again, Redrawn, Taken, before_any, union
 from lesslabel.annotating.turns import OF_THE_ANSWER, Edit, Outlined, Paint, Plane, Prompted, Turn
 from lesslabel.annotating.wire import Change, Runs, changes_of
 from lesslabel.errors import DataError
@@ -150,16 +150,22 @@ class Drawing:
         touched = union(taken.voxels for taken in self.taken if taken.number >= number)
         before = self._flat[touched]
         unwound = self._unwind(number)
+        again, offered = [], []
         try:
-            again = [self.apply(later, turn) for later, turn in turns]
-        except DataError:
+            for later, turn in turns:
+                again.append(self.apply(later, turn))
+                offered.append(self.other_answers(turn))
+        except DataError as error:
             self._unwind(number)
             for taken in unwound:
                 self.apply_known(taken.number, taken.turn, taken.changes)
-            raise
+            if later == number:
+                raise
+            raise DataError(f"turn {later} means nothing without turn {number}; take that one back first") from error
         voxels, values = before_any(touched, before, again)
         voxels = voxels[values != self._flat[voxels]]
-        return Redrawn(changes_of(voxels, self._flat[voxels]), [(taken.number, taken.changes) for taken in again])
+        drawn = [Again(taken.number, taken.changes, others) for taken, others in zip(again, offered, strict=True)]
+        return Redrawn(changes_of(voxels, self._flat[voxels]), drawn)
 
     def _unwind(self, number: int) -> list[Taken]:
         """Take back all turns from a number on; returns them in order."""

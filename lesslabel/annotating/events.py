@@ -22,17 +22,23 @@ def status_of(events: Sequence[Mapping[str, Any]], asked: Collection[int] | None
         asked: the z indices that are asked for now; None for the whole case. A case that was skipped when others were
             asked for is begun.
     """
-    said = [event for event in events if event["event"] not in ("begin", "look", "model")]
+    said = [event["event"] for event in events if event["event"] not in ("begin", "look", "model")]
     if not said:
         return "new"
-    if said[-1]["event"] == "skip":
-        return "skipped" if _holds(said[-1].get("slices"), asked) else "begun"
-    return "finished" if said[-1]["event"] == "finish" else "begun"
+    if said[-1] != "skip":
+        return "finished" if said[-1] == "finish" else "begun"
+    skipped = [event.get("slices") for event in events if event["event"] == "skip"]
+    finished = [event["slices"] for event in finishes(events) if "slices" in event]
+    if _holds(finished, asked):
+        return "finished"
+    return "skipped" if _holds([*skipped, *finished], asked) else "begun"
 
 
-def _holds(known: Collection[int] | None, asked: Collection[int] | None) -> bool:
-    """Whether z indices, None for the whole case, hold those that are asked for."""
-    return known is None or (asked is not None and set(asked) <= set(known))
+def _holds(known: Sequence[Collection[int] | None], asked: Collection[int] | None) -> bool:
+    """Whether z indices together hold those that are asked for; None stands for the whole case."""
+    if None in known:
+        return True
+    return bool(known) and asked is not None and set(asked) <= {index for each in known if each for index in each}
 
 
 def finishes(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -51,8 +57,8 @@ def model_named(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def other_answers(events: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
     """By the number of a turn, the names of the answers that the model offered beside the one that was taken."""
-    turns = (event for event in events if event["event"] == "turn")
-    return {int(turn["number"]): list(turn.get("other_answers", ())) for turn in turns}
+    drawn = (turn for event in events for turn in ([event] if event["event"] == "turn" else event.get("again", ())))
+    return {int(turn["number"]): list(turn.get("other_answers", ())) for turn in drawn}
 
 
 def image_digest(case: Case) -> str:

@@ -104,7 +104,8 @@ class KeptAnswer:
         return ResampledSegmentation(mask, probability, uncertainty, memory, inner=self.on_grid.whole())
 
     def _says_as(self, other: "KeptAnswer") -> bool:
-        return self.window == other.window and all(map(np.array_equal, self._maps, other._maps))
+        alike = self.window == other.window and all(map(np.array_equal, self._maps, other._maps))
+        return alike and (self.on_grid is None or other.on_grid is None or self.on_grid._says_as(other.on_grid))
 
     @property
     def _maps(self) -> list[NDArray[Any]]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotating.assistant import Conversation
 from lesslabel.annotating.turns import Turn
-from lesslabel.annotating.wire import Change, changes_of
+from lesslabel.annotating.wire import Change, changes_of, to_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +39,35 @@ class Taken:
 
 
 @dataclass(frozen=True, eq=False)
+class Again:
+    """A turn that was drawn anew.
+
+    Attributes:
+        number: of the turn.
+        changes: what it changes now.
+        other_answers: names of the answers of the model that may be taken in its place now.
+    """
+
+    number: int
+    changes: list[Change]
+    other_answers: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the journal keeps it."""
+        return {"number": self.number, "changes": to_json(self.changes), "other_answers": list(self.other_answers)}
+
+
+@dataclass(frozen=True, eq=False)
 class Redrawn:
     """What taking back or giving again one turn came to.
 
     Attributes:
         changes: of the whole map.
-        again: the turns that were drawn anew, with what each changes now.
+        again: the turns that were drawn anew.
     """
 
     changes: list[Change]
-    again: list[tuple[int, list[Change]]]
+    again: list[Again]
 
 
 def union(voxels: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -68,19 +68,20 @@ class Optimiser:
         share_of = {id(weight): self.encoder_share for weight in encoder}
         for part, share in shares:
             share_of |= {id(weight): share * share_of.get(id(weight), 1.0) for weight in part}
-        weights = self._groups(list(parameters), share_of)
+        weights = self._groups(list(parameters), share_of) if set(share_of.values()) - {1.0} else list(parameters)
         if self.name == "adam":
             return torch.optim.Adam(weights, self.learning_rate, weight_decay=self.weight_decay)
         return torch.optim.SGD(weights, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
     def _groups(self, weights: list[nn.Parameter], share_of: Mapping[int, float]) -> list[Any]:
-        """The weights, in a group for each learning rate; first those that learn at the rate itself."""
-        groups: dict[float, list[nn.Parameter]] = {1.0: []}
+        """The weights, in a group for each learning rate; first those that learn at the rate itself.
+
+        A group is there if none of its weights is trained, too: a checkpoint goes on with as many as it has.
+        """
+        groups: dict[float, list[nn.Parameter]] = {share: [] for share in (1.0, *share_of.values())}
         for weight in weights:
-            groups.setdefault(share_of.get(id(weight), 1.0), []).append(weight)
-        if set(groups) == {1.0}:
-            return weights
-        return [{"params": group, "lr": share * self.learning_rate} for share, group in groups.items() if group]
+            groups[share_of.get(id(weight), 1.0)].append(weight)
+        return [{"params": group, "lr": share * self.learning_rate} for share, group in groups.items()]
 
     def schedule(self, optimiser: torch.optim.Optimizer, max_steps: int) -> dict[str, Any]:
         """Build the learning rate schedule as Lightning expects it.

@@ -18,6 +18,7 @@ export class Casework {
   private readonly pending = new Map<symbol, { voxels: Set<number>; value: number }>();
   private readonly takenBack: number[] = [];
   private readonly timer: number;
+  private choosing = false;
 
   constructor(
     readonly content: Case,
@@ -108,8 +109,10 @@ export class Casework {
   /** Takes another answer of the model in the place of its last one. */
   async choose(name: string): Promise<void> {
     const turn = this.choice?.turn;
-    if (turn?.type !== "prompts" && turn?.type !== "edit") return;
+    if (this.choosing || (turn?.type !== "prompts" && turn?.type !== "edit")) return;
+    this.choosing = true; // a second press means the same answer
     await this.whileWorking(this.edit("choose", turn.label, turn.plane, name));
+    this.choosing = false;
   }
 
   /** Takes back the last turn that stands. */
@@ -159,7 +162,11 @@ export class Casework {
 
   private stand(answer: Answer | null, number: number, stands: boolean): void {
     if (!answer) return;
-    for (const entry of this.turns) if (entry.number === number) entry.stands = stands;
+    const others = new Map(answer.redrawn?.map((turn) => [turn.number, turn.other_answers]));
+    for (const entry of this.turns) {
+      if (entry.number === number) entry.stands = stands;
+      entry.other_answers = others.get(entry.number) ?? entry.other_answers;
+    }
     this.onChange();
   }
 

@@ -102,6 +102,7 @@ export interface Answer extends Partial<Case> {
   /** Where a click would teach the model most. */
   suggested?: Voxel | null;
   other_answers?: string[];
+  redrawn?: { number: number; other_answers: string[] }[];
 }
 
 /** How uncertain the model was on a slice, as three levels of blocks of voxels. */

@@ -217,6 +217,30 @@ def test_a_case_that_was_skipped_for_one_slice_comes_back_for_another(store: Sto
     assert whole["case2"] == "begun"
 
 
+def test_what_was_finished_or_skipped_before_stays_so_after_another_slice_is_skipped(
+    store: Store, tmp_path: Path
+) -> None:
+    finish_slice(Page(make_desk(store, queue=queue_of(tmp_path, "first.csv", 2))), 2)
+    for z in (3, 4):
+        page = Page(make_desk(store, queue=queue_of(tmp_path, f"skip{z}.csv", z)))
+        page.open()
+        page.done("skip", reason="not readable")
+    states = {
+        slices: state_in(Page(make_desk(store, queue=queue_of(tmp_path, "next.csv", *slices))))
+        for slices in ((2,), (3,), (3, 4), (2, 3), (1, 3))
+    }
+    assert states == {(2,): "finished", (3,): "skipped", (3, 4): "skipped", (2, 3): "skipped", (1, 3): "begun"}
+
+
+def test_a_skip_that_is_sent_again_is_done_once(store: Store, page: Page) -> None:
+    page.open()
+    body = page.body(reason="motion artefacts")
+    for _ in range(2):
+        assert page.client.post(f"/api/cases/{page.key}/skip", json=body).status_code == 200
+    journal = next(path for path in store.path.rglob("*.jsonl")).read_text()
+    assert journal.count('"event": "skip"') + journal.count('"event":"skip"') == 1
+
+
 def test_a_skipped_case_is_not_asked_for_again(page: Page) -> None:
     first = page.open()["key"]
     page.done("skip", reason="motion artefacts")

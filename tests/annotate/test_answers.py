@@ -98,6 +98,31 @@ def test_the_next_line_builds_on_the_chosen_answer(store: Store) -> None:
     assert np.array_equal(page.labels, before), "the later line is drawn anew on what now was taken"
 
 
+def test_a_prompt_whose_answer_was_chosen_says_what_to_take_back_first(store: Store) -> None:
+    page = page_of(store)
+    begun(page)
+    page.done("turns", turn=choice("global"))
+    refused = page.post("remove", number=2)
+    assert refused.status_code == 422
+    assert refused.json() == {"error": "turn 3 means nothing without turn 2; take that one back first"}
+    assert is_whole_slice(page)
+
+
+def test_what_is_offered_follows_what_is_taken_back(store: Store) -> None:
+    page = page_of(store)
+    begun(page)
+    page.done("turns", turn=choice("global"))
+    cut = {"type": "edit", "what": "threshold", "label": 1, "plane": PLANE, "value": 0.3}
+    assert page.done("turns", turn=cut)["other_answers"] == ["local"]
+    answer = page.done("remove", number=3)
+    assert answer["redrawn"] == [{"number": 4, "other_answers": ["global"]}]
+    opened = page_of(store)
+    turns = {turn["number"]: turn["other_answers"] for turn in opened.open(page.key)["turns"]}
+    assert turns[4] == ["global"]
+    answer = opened.done("restore", number=3)
+    assert {turn["number"]: turn["other_answers"] for turn in answer["redrawn"]} == {3: ["local"], 4: ["local"]}
+
+
 @pytest.mark.parametrize("kept_bytes", [None, 0], ids=["answers kept", "answers let go"])
 def test_opened_again_the_model_is_not_asked_and_the_choice_stands(
     store: Store, monkeypatch: pytest.MonkeyPatch, kept_bytes: int | None
@@ -150,7 +175,7 @@ def test_what_cannot_be_chosen_is_refused_in_one_line_and_changes_nothing(store:
         assert "a choice the name of an answer" in refused(choice(value))
     assert "other edits none" in refused({**choice("global"), "what": "largest-component"})
     page.done("turns", turn=choice("global"))
-    assert "has not answered here" in page.post("remove", number=2).json()["error"], "a choice needs its answer"
+    assert "take that one back first" in page.post("remove", number=2).json()["error"], "a choice needs its answer"
     page.done("remove", number=3)
     content = page_of(store).open(page.key)
     assert [entry["stands"] for entry in content["turns"]] == [True, True, False]

@@ -29,6 +29,15 @@ def test_encoders_can_learn_at_a_share_of_the_rate(name: str) -> None:
     assert high < 0.1
 
 
+def test_a_frozen_encoder_has_its_group_too_so_that_a_checkpoint_goes_on() -> None:
+    optimiser = Optimiser(encoder_share=0.1)
+    outside, encoder = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    built = optimiser.build(outside.parameters(), encoder.parameters())
+    assert [len(group["params"]) for group in built.param_groups] == [2, 0]
+    again = optimiser.build(outside.parameters(), encoder.parameters())
+    again.load_state_dict(built.state_dict())
+
+
 def test_without_a_share_there_is_one_group() -> None:
     method = Supervised(num_classes=2, network=NETWORK)
     (group,) = configure_all(method, 10)["optimizer"].param_groups

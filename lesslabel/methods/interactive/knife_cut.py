@@ -65,8 +65,8 @@ class KnifeCut(InteractiveMethod):
         normalisation: of the module.
         similarity: whether to use the similarity map.
         distance: whether the local branch uses the distance to the line.
-        reach_voxel: distance from the line at which its map D (eq. 5.10) has fallen from 1 to 0, in voxels of the grid;
-            the published map is the distance itself.
+        reach_voxel: distance from the line at which its map D (eq. 5.10) has fallen from 1 to 0, in voxels of the
+            finest axis of the grid; the published map is the distance itself.
         prompt: what training and the first robot give: lines, or a click at the centre of the largest error in the
             place of a line, as in the ablation.
         serve: the branch that answers unless the other one is chosen.
