@@ -146,15 +146,16 @@ def _rows_of(played: PlayedProtocol) -> pd.DataFrame:
 
 
 def _values_of(frame: pd.DataFrame, cap: int, started: bool) -> dict[str, Any]:
-    """The columns of objects; those of corrections only if there were any."""
+    """The columns of objects; those of corrections only if there were any: of a start mask every turn is one."""
     first, later = frame[frame["turn"] == 1].set_index(OBJECT), frame[frame["turn"] > 1]
+    corrected = len(first) if started else len(later)
     measured = measure_objects(frame, cap)
     values: dict[str, Any] = {measure.column: measured[measure.key].values for measure in _FIRST}
     values |= {CLICKS_FIRST.column: first["clicks"], SECONDS_FIRST.column: first["seconds"]}
     known = [measure for measure in _FURTHER if measure.key in measured]
-    for measure in known if len(later) else [each for each in known if each.key.endswith("_first")]:
+    for measure in known if corrected else [each for each in known if each.key.endswith("_first")]:
         values[measure.column] = measured[measure.key].values
-    if len(later):
+    if corrected:
         for measure in _AT_CLICKS:
             values[measure.column] = measured[measure.key].values
         measured |= measure_repairs(frame, started=started)

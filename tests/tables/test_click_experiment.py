@@ -22,7 +22,7 @@ COMMITTED = Path(__file__).parents[2] / "experiments" / "interactive"
 PROTOCOL = "name data split subset seeds iterations checkpoint_rule metrics hardware commands"
 
 
-def play(folder: Path, dice: dict[str, list[float]], seed: int = 0) -> Path:
+def play(folder: Path, dice: dict[str, list[float]], seed: int = 0, *, started: bool = False) -> Path:
     """A protocol: 4 clicks first, then one more each turn; 1 − Dice is the ASSD."""
     folder.mkdir(parents=True)
     rows = []
@@ -33,7 +33,9 @@ def play(folder: Path, dice: dict[str, list[float]], seed: int = 0) -> Path:
                 [f"{patient}_es", patient, 2, "LV", turn, clicks, value, 1.0 - value, "" if turn == 0 else 0.25]
             )
     pd.DataFrame(rows, columns=list(CLICK_COLUMNS)).to_csv(folder / "clicks.csv", index=False)
-    (folder / "summary.json").write_text(json.dumps({"protocol": {"seed": seed}}))
+    (folder / "summary.json").write_text(
+        json.dumps({"protocol": {"seed": seed}, **({"without_start": 0} if started else {})})
+    )
     return folder
 
 
@@ -87,6 +89,13 @@ def test_a_protocol_without_corrections_leaves_their_values_empty(experiment: Pa
     results = read_click_results(experiment)
     assert results[["dice_10", "noc_85", "seconds_click"]].isna().all(axis=None)
     write_click_table(experiment)
+
+
+def test_of_a_start_mask_the_first_turn_is_a_correction(experiment: Path, tmp_path: Path) -> None:
+    add_clicks(experiment, [played(play(tmp_path / "a", {"p1": [0.5]}, started=True))])
+    (row,) = read_click_results(experiment).to_dict("records")
+    assert (row["dice_20"], row["dice_repairs_0"], row["dice_repairs_5"], row["failed_90"]) == (0.5, 0.0, 0.5, 1)
+    assert pd.isna(row["seconds_click"]), "the first turn pays for the image too"
 
 
 def test_a_set_is_compared_with_the_baseline_that_it_has(experiment: Path, tmp_path: Path) -> None:
