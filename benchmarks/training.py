@@ -36,6 +36,7 @@ from lesslabel.data.sources import Phantom
 from lesslabel.data.store.prepare import prepare
 from lesslabel.data.view import Supervision, View
 from lesslabel.methods import DMPLS, SegmentationMethod
+from lesslabel.methods.players import main_parameters
 from lesslabel.runs.callbacks import ReplayableSteps
 from lesslabel.runs.curves import CurveLogger
 from lesslabel.runs.events import EventLogger
@@ -180,8 +181,14 @@ class BlocksByHand(Callback):
             for module in self.twin.children():
                 module.to(memory_format=torch.channels_last)
         self.twin.train()
-        self.optimiser = self.twin.optimiser.build(weight for weight in self.twin.parameters() if weight.requires_grad)
-        self.schedule = self.twin.optimiser.schedule(self.optimiser, self.max_steps)["scheduler"]
+        main = (self.twin.optimiser, main_parameters(self.twin), self.twin.losses)
+        others = (
+            (each.optimiser, list(each.module.parameters()), each.losses) for each in self.twin.players().values()
+        )
+        self.moves = []
+        for described, weights, losses in (main, *others):
+            optimiser = described.build(weights)
+            self.moves.append((optimiser, described.schedule(optimiser, self.max_steps)["scheduler"], weights, losses))
 
     def on_train_epoch_start(self, *_: object) -> None:
         self._begin = self._now()
@@ -204,10 +211,14 @@ class BlocksByHand(Callback):
 
     def _step(self, batch: Batch) -> None:
         batch = {name: value if name == "uid" else value.to(self.device) for name, value in batch.items()}
-        self.optimiser.zero_grad()
-        torch.stack(list(self.twin.losses(batch).values())).sum().backward()
-        self.optimiser.step()
-        self.schedule.step()
+        for optimiser, schedule, weights, losses in self.moves:
+            for own in self.moves if len(self.moves) > 1 else ():  # a discriminator learns in its own move alone
+                for weight in own[2]:
+                    weight.requires_grad_(own[2] is weights)
+            optimiser.zero_grad()
+            torch.stack(list(losses(batch).values())).sum().backward()
+            optimiser.step()
+            schedule.step()
         self.twin.after_update()
 
     def _now(self) -> float:
