@@ -161,7 +161,7 @@ class Drawing:
                 self.apply_known(taken.number, taken.turn, taken.changes)
             if later == number:
                 raise
-            raise DataError(f"turn {later} means nothing without turn {number}; take that one back first") from error
+            raise DataError(f"turn {later} would mean nothing then ({error}); take it back first") from error
         voxels, values = before_any(touched, before, again)
         voxels = voxels[values != self._flat[voxels]]
         drawn = [Again(taken.number, taken.changes, others) for taken, others in zip(again, offered, strict=True)]
