@@ -17,10 +17,13 @@ OVERLAPS: Mapping[Overlap, str] = {"dice": "Dice", "iou": "IoU"}
 
 REPAIRS_CAP = 20
 """The largest number of repairs that is counted."""
-REPAIRS_READ_AT = (0, 5, 10)
+REPAIRS_READ_AT = (0, 1, 5, 10)
 """Numbers of repairs that qualities are read after; 0 is the initial result."""
 NOI_DICE = 0.95
 """Dice that a number of repairs (NoI) is counted up to."""
+
+EARLY_CLICKS = (2, 3)
+"""Further numbers of clicks that results of experiments have the IoU at."""
 
 _READ_AT = (5, 10, CAP)
 
@@ -126,6 +129,10 @@ def _title(quality: Quality, when: str) -> str:
     return f"{quality.name}, {when}" + (f" ({quality.unit})" if quality.unit else "")
 
 
+def _repairs(count: int) -> str:
+    return "1 repair" if count == 1 else f"{count} repairs"
+
+
 REPAIR_MEASURES = {
     measure.key: measure
     for measure in (
@@ -138,11 +145,11 @@ REPAIR_MEASURES = {
                 key=f"{key}_repairs_{repairs}",
                 column=_column(QUALITIES[key], f"repairs_{repairs}"),
                 failed_column="",
-                title=_title(QUALITIES[key], f"{repairs} repairs"),
-                heading=f"after {repairs} repairs",
+                title=_title(QUALITIES[key], _repairs(repairs)),
+                heading=f"after {_repairs(repairs)}",
                 digits=QUALITIES[key].digits,
                 higher_is_better=QUALITIES[key].higher_is_better,
-                meaning=f"{QUALITIES[key].meaning} After {repairs} repairs.",
+                meaning=f"{QUALITIES[key].meaning} After {_repairs(repairs)}.",
             )
             for key in ("dice", "assd_mm")
             for repairs in REPAIRS_READ_AT
@@ -240,3 +247,7 @@ def _after_clicks(quality: Quality, count: int) -> ClickMeasure:
         higher_is_better=quality.higher_is_better,
         meaning=f"{quality.meaning} After {count} clicks.",
     )
+
+
+EARLY_MEASURES = {count: _after_clicks(QUALITIES["iou"], count) for count in EARLY_CLICKS}
+"""IoU after further numbers of clicks, where methods differ most; in ``results.csv`` alone."""

@@ -11,6 +11,7 @@ from lesslabel.clicks.folder import CLICKS, REAL_COLUMNS, SUMMARY, WHOLE_COLUMNS
 from lesslabel.clicks.measure_table import (
     CAP,
     CLICKS_FIRST,
+    EARLY_MEASURES,
     REPAIR_MEASURES,
     SECONDS_CORRECTION,
     SECONDS_ENCODER,
@@ -19,7 +20,14 @@ from lesslabel.clicks.measure_table import (
     SECONDS_PASTE,
     click_measures,
 )
-from lesslabel.clicks.measures import BOUNDARY_COLUMN, OBJECT, PHASE_COLUMNS, THIN_COLUMNS, measure_objects
+from lesslabel.clicks.measures import (
+    BOUNDARY_COLUMN,
+    OBJECT,
+    PHASE_COLUMNS,
+    THIN_COLUMNS,
+    at_clicks,
+    measure_objects,
+)
 from lesslabel.clicks.repairs import measure_repairs
 from lesslabel.csv_table import read_csv
 from lesslabel.errors import DataError
@@ -52,7 +60,7 @@ _FURTHER = [
 _PHASES = dict(zip((SECONDS_ENCODER, SECONDS_HEAD, SECONDS_PASTE), PHASE_COLUMNS, strict=True))
 FURTHER_COLUMNS = (
     *(column for measure in _FURTHER_NEEDED for column in (measure.column, measure.failed_column)),
-    *(measure.column for measure in (*_FURTHER, *_PHASES)),
+    *(measure.column for measure in (*_FURTHER, *EARLY_MEASURES.values(), *_PHASES)),
     *(column for measure in REPAIR_MEASURES.values() for column in (measure.column, measure.failed_column) if column),
     "cap",
 )
@@ -158,6 +166,8 @@ def _values_of(frame: pd.DataFrame, cap: int, started: bool) -> dict[str, Any]:
     if corrected:
         for measure in _AT_CLICKS:
             values[measure.column] = measured[measure.key].values
+        early = at_clicks(frame, list(EARLY_MEASURES), "iou")
+        values |= {measure.column: early[count] for count, measure in EARLY_MEASURES.items()}
         measured |= measure_repairs(frame, started=started)
         values |= {measure.column: measured[key].values for key, measure in REPAIR_MEASURES.items()}
         for measure in (*_NEEDED, *_FURTHER_NEEDED, REPAIR_MEASURES["noi_dice_95"]):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lesslabel.clicks.measure_table import (
     CLICKS_FIRST,
+    EARLY_MEASURES,
     REPAIR_MEASURES,
     SECONDS_CORRECTION,
     SECONDS_ENCODER,
@@ -40,7 +41,7 @@ _SECONDS = (SECONDS_FIRST, SECONDS_CORRECTION, SECONDS_ENCODER, SECONDS_HEAD, SE
 _BY_KEY = click_measures(columns=[BOUNDARY_COLUMN, *THIN_COLUMNS])
 _ALL = {
     measure.column: measure
-    for measure in (*_BY_KEY.values(), *REPAIR_MEASURES.values(), *_SECONDS)
+    for measure in (*_BY_KEY.values(), *EARLY_MEASURES.values(), *REPAIR_MEASURES.values(), *_SECONDS)
     if measure.column in (*CLICK_RESULT_COLUMNS, *FURTHER_COLUMNS)
 }
 MEASURES = {column: measure.title for column, measure in _ALL.items()}

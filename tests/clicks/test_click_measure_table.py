@@ -34,11 +34,12 @@ def test_keys_and_columns_are_those_of_files_written_before():
     assert list(CLICK_RESULT_COLUMNS) == columns.split()
     further = "noc_iou_85 failed_iou_85 noc_iou_90 failed_iou_90 iou_first iou_5 iou_10 iou_20 iou_auc dice_auc"
     further += " biou_first biou_5 biou_20 assd_5_mm iou_thin_first iou_thin_20 f_thin_first f_thin_20"
-    further += " seconds_encoder seconds_head seconds_paste noi_95 failed_noi_95"
-    further += " dice_repairs_0 dice_repairs_5 dice_repairs_10"
-    further += " assd_repairs_0_mm assd_repairs_5_mm assd_repairs_10_mm cap"
+    further += " iou_2 iou_3 seconds_encoder seconds_head seconds_paste noi_95 failed_noi_95"
+    further += " dice_repairs_0 dice_repairs_1 dice_repairs_5 dice_repairs_10"
+    further += " assd_repairs_0_mm assd_repairs_1_mm assd_repairs_5_mm assd_repairs_10_mm cap"
     assert list(FURTHER_COLUMNS) == further.split()
     assert MEASURES["assd_20_mm"] == "ASSD, 20 clicks (mm)"
+    assert (MEASURES["iou_2"], MEASURES["assd_repairs_1_mm"]) == ("IoU, 2 clicks", "ASSD, 1 repair (mm)")
 
 
 @pytest.mark.parametrize("cap", [1, 5, 8, 20, 30, 100])

@@ -22,13 +22,13 @@ COMMITTED = Path(__file__).parents[2] / "experiments" / "interactive"
 PROTOCOL = "name data split subset seeds iterations checkpoint_rule metrics hardware commands"
 
 
-def play(folder: Path, dice: dict[str, list[float]], seed: int = 0, *, started: bool = False) -> Path:
-    """A protocol: 4 clicks first, then one more each turn; 1 − Dice is the ASSD."""
+def play(folder: Path, dice: dict[str, list[float]], seed: int = 0, *, started: bool = False, first: int = 4) -> Path:
+    """A protocol: so many clicks first, then one more each turn; 1 − Dice is the ASSD."""
     folder.mkdir(parents=True)
     rows = []
     for patient, values in dice.items():
         for turn, value in enumerate([0.0, *values]):
-            clicks = 0 if turn == 0 else 3 + turn
+            clicks = 0 if turn == 0 else first - 1 + turn
             rows.append(
                 [f"{patient}_es", patient, 2, "LV", turn, clicks, value, 1.0 - value, "" if turn == 0 else 0.25]
             )
@@ -82,6 +82,14 @@ def test_new_rows_replace_their_own_and_leave_all_others(experiment: Path, tmp_p
     ]
     add_clicks(experiment, other)
     assert (experiment / "results.csv").read_text().splitlines() == after
+
+
+def test_the_first_clicks_and_the_first_repair_are_read_by_themselves(experiment: Path, tmp_path: Path) -> None:
+    add_clicks(experiment, [played(play(tmp_path / "a", {"p1": [0.2, 0.4, 0.6, 0.8]}, first=1))])
+    (row,) = read_click_results(experiment).to_dict("records")
+    assert [row["iou_2"], row["iou_3"]] == pytest.approx([0.4 / 1.6, 0.6 / 1.4], abs=1e-4)
+    assert [row[f"dice_repairs_{repairs}"] for repairs in (0, 1, 5)] == [0.2, 0.4, 0.8]
+    assert row["assd_repairs_1_mm"] == pytest.approx(0.6)
 
 
 def test_a_protocol_without_corrections_leaves_their_values_empty(experiment: Path, tmp_path: Path) -> None:
