@@ -20,6 +20,7 @@ from lesslabel.selection.cost import AnnotationCost, Work
 
 SLICE = AnnotationUnit()
 _PASSES = 10
+_GROWTH = 8  # where minutes are left, an eighth more units are ranked
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def rank_queue(
     left = [entry for entry in units if entry not in taken]
     patients = {uid: record.patient for uid, record in records.items()}
     round_number = max((row.round for row in rows), default=0) + 1
-    annotated = _annotated(features, taken, unit, patients, round_number - 1)
+    own_rounds = len({row.round for row in rows if row.strategy == name_strategy(strategy)})
+    annotated = _annotated(features, taken, unit, patients, (round_number - 1, own_rounds))
     pool = _pool(features, set(left), unit, patients, annotated)
     if isinstance(budget, MinuteBudget):
         ranking = _rank_in_minutes(strategy, pool, budget, _Priced(unit, left, records), rows)
@@ -177,11 +179,20 @@ class _Priced:
 def _rank_in_minutes(
     strategy: Strategy, pool: Pool, budget: MinuteBudget, priced: _Priced, before: Sequence[QueueRow]
 ) -> Ranking:
-    most = budget.cost.most_units(budget.minutes, priced.works(priced.left))
-    ranking = strategy.rank(pool, min(most, len(priced.left)))
-    in_order = [priced.left[index] for index in ranking.indices.tolist()]
-    opened = priced.patients([row.key for row in before])
-    taken = budget.cost.afford(priced.patients(in_order), budget.minutes, opened, priced.works(in_order))
+    """Rank about as many units as the minutes buy, since strategies that cluster or filter plan for the number."""
+    if not priced.left:
+        return strategy.rank(pool, 0)
+    works, opened = priced.works(priced.left), priced.patients([row.key for row in before])
+    count = min(max(int(budget.minutes / budget.cost.usual_price(works, first=True)), 1), len(priced.left))
+    while True:
+        ranking = strategy.rank(pool, count)
+        in_order = [priced.left[index] for index in ranking.indices.tolist()]
+        patients, asked = priced.patients(in_order), priced.works(in_order)
+        taken = budget.cost.afford(patients, budget.minutes, opened, asked)
+        spent = sum(budget.cost.minutes([patients[at] for at in taken], opened, [asked[at] for at in taken]))
+        if count == len(priced.left) or budget.minutes - spent < budget.cost.usual_price(works, first=False):
+            break
+        count = min(count + 1 + count // _GROWTH, len(priced.left))
     kept = np.array(taken, np.int64)
     return Ranking(ranking.indices[kept], ranking.scores[kept], tuple(ranking.reasons[place] for place in kept))
 
@@ -253,11 +264,23 @@ def _pool(
 
 
 def _annotated(
-    features: ImageFeatures, taken: set[UnitKey], unit: AnnotationUnit, patients: dict[str, str], rounds: int
+    features: ImageFeatures,
+    taken: set[UnitKey],
+    unit: AnnotationUnit,
+    patients: dict[str, str],
+    rounds: tuple[int, int],
 ) -> Annotated | None:
-    """The units of earlier rounds, as strategies see them; None in the first round."""
-    if not rounds:
+    """The units of earlier rounds, as strategies see them; None in the first round.
+
+    Args:
+        features: of all images.
+        taken: the units.
+        unit: the annotation unit.
+        patients: of each case.
+        rounds: the number of earlier rounds, and of those of the strategy that ranks now.
+    """
+    if not rounds[0]:
         return None
     names = [entry for entry in _units(features, unit) if entry in taken]
     before = _pool(features, taken, unit, patients).unit_features()
-    return Annotated(before, np.array([patients[uid] for uid, _, _ in names], np.str_), rounds)
+    return Annotated(before, np.array([patients[uid] for uid, _, _ in names], np.str_), *rounds)

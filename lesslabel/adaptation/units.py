@@ -70,8 +70,10 @@ class AnnotationUnit:
         return list(zip(features.uid.tolist(), features.slice.tolist(), boxes, strict=True))
 
     def work(self, unit: UnitKey, records: Mapping[str, CaseRecord]) -> Work:
-        """What annotating one takes, measured in slices; a slice or a case is one unit of its price."""
-        uid, _, box = unit
+        """What annotating one takes, measured in slices."""
+        uid, index, box = unit
+        if index == WHOLE_CASE:
+            return Work(records[uid].depth)
         if box is None:
             return ONE_UNIT
         return Work(box.size[0], prod(box.size[1:]) / prod(records[uid].shape[1:]))

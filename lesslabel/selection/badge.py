@@ -38,7 +38,7 @@ class BADGE(Strategy):
         shows_none = ~pool.any_in_unit(pool.has_foreground)
         shown = pool.has_foreground | shows_none[pool.unit_of_row]
         gradients = pool.average_in_units(np.asarray(pool.gradients, np.float32), shown)
-        rng = np.random.default_rng(self.seed)
+        rng = self.generator(pool)
         length = np.square(gradients.astype(np.float64)).sum(axis=1)
         nearest = np.full(len(gradients), np.inf)
         order, scores = np.empty(count, np.int64), np.empty(count)

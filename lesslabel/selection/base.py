@@ -37,6 +37,15 @@ class Strategy(ABC):
             raise ConfigError(f"seed: {seed!r} is no seed; pass an integer from 0 to {_SEEDS - 1}")
         self.seed = int(seed)
 
+    def generator(self, pool: Pool) -> np.random.Generator:
+        """The random numbers of this round: of the seed in the first, of seed and round afterwards.
+
+        Units leave the pool and the others move up, so the same numbers again would prefer the neighbours of what
+        earlier rounds took.
+        """
+        rounds = 0 if pool.annotated is None else pool.annotated.rounds
+        return np.random.default_rng([self.seed, rounds] if rounds else self.seed)
+
     def fit(self, source: NDArray[np.floating[Any]]) -> Self:  # noqa: ARG002  for strategies that know the source
         """Fit to the features of the source domain; strategies that do not use them ignore it.
 

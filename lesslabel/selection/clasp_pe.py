@@ -21,15 +21,15 @@ class ClaSPPE(Strategy):
     biomedical imaging" (Lüth et al., 2026, arXiv:2601.13677): class-stratified, scheduled power predictive entropy.
     For each foreground class the score is the entropy of the pixels predicted as it, so that rare structures have
     their share; a power of the score with Gumbel noise, ``log u + G / β`` (Kirsch et al., "Stochastic batch
-    acquisition", TMLR 2023), avoids near duplicates; β grows from round to round, so that early rounds explore. Here
-    the picks come in turn, two of a class and one of all, so a larger budget contains the smaller; the classes take
-    turns, rarest first. The growth of β by a factor of ten in each of two rounds is ours, and so is the unit (the
-    paper has 3D patches).
+    acquisition", TMLR 2023), avoids near duplicates; β grows from round to round, so that early rounds explore. Rounds
+    that another strategy ranked, as the first, which has no model yet, do not count. Here the picks come in turn, two
+    of a class and one of all, so a larger budget contains the smaller; the classes take turns, rarest first. The growth
+    of β by a factor of ten in each of two rounds is ours, and so is the unit (the paper has 3D patches).
 
     Args:
         seed: random seed.
-        beta: β of the first round, above 0; small is random.
-        growth: factor of β from round to round, 1 or more.
+        beta: β of the first round that it ranks, above 0; small is random.
+        growth: factor of β from one of its rounds to the next, 1 or more.
         last_beta: the largest β.
 
     Raises:
@@ -56,7 +56,7 @@ class ClaSPPE(Strategy):
         rows = np.ones(len(pool.features), np.bool_)
         table = np.stack([pool.unit_means(column, rows) for column in pool.class_entropy.T], axis=1)
         scores = np.column_stack([table.sum(axis=1), table[:, 1:]])  # all classes first, then each but background
-        noisy = self._noisy(scores, 0 if pool.annotated is None else pool.annotated.rounds)
+        noisy = self._noisy(scores, pool)
         orders = [iter(np.argsort(-column, kind="stable").tolist()) for column in noisy.T]
         present = np.count_nonzero(table[:, 1:] > 0.0, axis=0)
         classes = [1 + index for index in np.argsort(present, kind="stable").tolist() if present[index]]
@@ -72,9 +72,10 @@ class ClaSPPE(Strategy):
             picks.append((unit, column))
         return _ranking(picks, scores)
 
-    def _noisy(self, scores: NDArray[np.float64], rounds: int) -> NDArray[np.float64]:
-        beta = min(self.beta * self.growth**rounds, self.last_beta)
-        noise = np.random.default_rng(self.seed).gumbel(size=scores.shape)
+    def _noisy(self, scores: NDArray[np.float64], pool: Pool) -> NDArray[np.float64]:
+        own_rounds = 0 if pool.annotated is None else pool.annotated.own_rounds
+        beta = min(self.beta * self.growth**own_rounds, self.last_beta)
+        noise = self.generator(pool).gumbel(size=scores.shape)
         noisy: NDArray[np.float64] = np.log(np.maximum(scores, _TINY)) + noise / beta
         return noisy
 

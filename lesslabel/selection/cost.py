@@ -14,7 +14,7 @@ class Work:
     """How much of a unit's price annotating it takes: the slices of a patch, and their share of whole slices.
 
     Attributes:
-        slices: slices that are touched, 1 or more; 1 for a whole slice, and for a case, which has a price of its own.
+        slices: slices that are touched, 1 or more: 1 for a slice, all of them for a case.
         share: of the area of these slices, in (0, 1].
     """
 
@@ -33,9 +33,8 @@ class AnnotationCost:
     timed patches, and outlining a part of an object is seldom faster in proportion.
 
     Attributes:
-        first_minutes: of the first unit of a patient, with opening the case and finding one's way; of a patch, of the
-            first of its slices; above 0.
-        further_minutes: of every further one of the same patient; above 0.
+        first_minutes: of the first slice of a patient, with opening the case and finding one's way; above 0.
+        further_minutes: of every further slice of the same patient; above 0.
 
     Raises:
         ConfigError: if one is not above 0.
@@ -57,7 +56,7 @@ class AnnotationCost:
         Args:
             patients: the patient of each unit.
             before: patients whose cases were open before.
-            works: what each unit takes; None for slices and cases.
+            works: what each unit takes; None for slices.
         """
         known = set(before)
         costs = []
@@ -70,15 +69,15 @@ class AnnotationCost:
         """The minutes of one unit, the first of its patient or a further one."""
         return work.share * ((work.slices - first) * self.further_minutes + first * self.first_minutes)
 
-    def most_units(self, minutes: float, works: Sequence[Work] = (ONE_UNIT,)) -> int:
-        """The largest number of units that any choice could have for these minutes.
+    def usual_price(self, works: Sequence[Work], *, first: bool) -> float:
+        """The price in the middle of those of these units, if all are the first of their patient, or none.
 
         Args:
-            minutes: the budget.
-            works: what each unit that could be chosen takes.
+            works: what each unit takes, at least one.
+            first: whether they are the first.
         """
-        least = min((self.price(work, first=first) for work in set(works) for first in (True, False)), default=1.0)
-        return int(minutes / least + 1e-9)
+        prices = sorted(self.price(work, first=first) for work in works)
+        return prices[len(prices) // 2]
 
     def afford(
         self,
@@ -93,7 +92,7 @@ class AnnotationCost:
             patients: the patient of each unit, best first.
             minutes: the budget, 0 or more.
             before: patients whose cases were open before.
-            works: what each unit takes; None for slices and cases.
+            works: what each unit takes; None for slices.
 
         Returns:
             Places of the taken units, in order.

@@ -23,7 +23,7 @@ class ForegroundAwareRandom(Strategy):
 
     def choose(self, pool: Pool, count: int) -> Ranking:
         """Sample units, those with predicted foreground first; see `Strategy.choose`."""
-        drawn = np.random.default_rng(self.seed).permutation(pool.unit_count)
+        drawn = self.generator(pool).permutation(pool.unit_count)
         has_foreground = pool.any_in_unit(pool.has_foreground)
         order = drawn[np.argsort(~has_foreground[drawn], kind="stable")][:count]
         total = int(has_foreground.sum())

@@ -3,11 +3,10 @@
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lesslabel.selection.base import Strategy
 from lesslabel.selection.pool import Pool
-from lesslabel.selection.ranking import Ranking, ordinal
+from lesslabel.selection.ranking import Ranking, ordinal, turn_of_each
 
 
 class PatientRandom(Strategy):
@@ -25,7 +24,7 @@ class PatientRandom(Strategy):
 
     def choose(self, pool: Pool, count: int) -> Ranking:
         """Sample units, patient by patient; see `Strategy.choose`."""
-        drawn = np.random.default_rng(self.seed).permutation(pool.unit_count)
+        drawn = self.generator(pool).permutation(pool.unit_count)
         shows = pool.any_in_unit(pool.has_foreground)
         turn = np.empty(pool.unit_count, np.int64)
         in_order = drawn[np.argsort(~shows[drawn], kind="stable")]
@@ -39,12 +38,3 @@ class PatientRandom(Strategy):
             for unit in order
         )
         return Ranking(order, np.full(count, np.nan), reasons)
-
-
-def turn_of_each(patients: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many earlier entries have the same patient: (units,)."""
-    order = np.argsort(patients, kind="stable")
-    grouped = patients[order]
-    turns = np.empty(len(patients), np.int64)
-    turns[order] = np.arange(len(patients)) - np.searchsorted(grouped, grouped)
-    return turns

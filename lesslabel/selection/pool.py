@@ -21,11 +21,13 @@ class Annotated:
         features: (M, D) float32, in the same feature space as the pool; a row of NaN for a unit without a feature.
         patients: (M,) name of each unit's patient; None if unknown.
         rounds: the number of earlier rounds.
+        own_rounds: how many of them the strategy that ranks now has ranked.
     """
 
     features: NDArray[np.float32]
     patients: NDArray[np.str_] | None = None
     rounds: int = 1
+    own_rounds: int = 0
 
     @property
     def whole_features(self) -> NDArray[np.float32]:

@@ -68,10 +68,10 @@ class ProbCover(Strategy):
         units = np.flatnonzero(pool.unit_has_feature)
         wanted = min(count, len(units))
         if not wanted:
-            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count)
+            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count, self.generator(pool))
         features = to_unit_length(pool.unit_features()[units])
         before = to_unit_length(pool.annotated_features())
-        rng = np.random.default_rng(self.seed)
+        rng = self.generator(pool)
         radius = self.radius or self.find_radius(features)
         centres = np.arange(len(features))
         if len(features) > self.max_centres:
@@ -92,7 +92,9 @@ class ProbCover(Strategy):
             picked = np.concatenate([picked, rest])
             reasons += [f"all is covered: squared distance {gap:.3g} to the nearest chosen before" for gap in gaps]
             scores = np.concatenate([scores, np.zeros(len(rest))])
-        return followed_by_featureless(Ranking(units[picked], scores, tuple(reasons)), pool, count)
+        return followed_by_featureless(
+            Ranking(units[picked], scores, tuple(reasons)), pool, count, self.generator(pool)
+        )
 
     def find_radius(self, features: NDArray[np.float32]) -> float:
         """Find the largest radius at which enough balls are pure, on a sample.

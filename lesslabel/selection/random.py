@@ -20,7 +20,7 @@ class Random(Strategy):
 
     def choose(self, pool: Pool, count: int) -> Ranking:
         """Sample units; see `Strategy.choose`."""
-        drawn = np.random.default_rng(self.seed).permutation(pool.unit_count)[:count]
+        drawn = self.generator(pool).permutation(pool.unit_count)[:count]
         reasons = tuple(
             f"drawn by chance, {ordinal(place)} of {pool.unit_count} (seed {self.seed})"
             for place in range(1, count + 1)

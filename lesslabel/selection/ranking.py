@@ -27,21 +27,35 @@ class Ranking:
         return len(self.indices)
 
 
-def followed_by_featureless(ranking: Ranking, pool: Pool, count: int) -> Ranking:
-    """Append the units without a feature to a ranking of all units with one, in order.
+def followed_by_featureless(ranking: Ranking, pool: Pool, count: int, generator: np.random.Generator) -> Ranking:
+    """Append the units without a feature to a ranking of all units with one, by chance, patient by patient.
 
     Args:
         ranking: at most `count` units; fewer only if no other unit has a feature.
         pool: the ranked pool.
         count: number of units in the budget.
+        generator: of the strategy.
     """
-    rest = np.flatnonzero(~pool.unit_has_feature)[: count - len(ranking)]
-    reason = "no predicted foreground, hence no feature: after all that have one"
+    rest = generator.permutation(np.flatnonzero(~pool.unit_has_feature))
+    patients = pool.unit_patients
+    turns = turn_of_each(patients[np.concatenate([ranking.indices, rest])])[len(ranking) :]
+    in_turn = np.argsort(turns + pool.turns_of_patients()[rest], kind="stable")
+    rest = rest[in_turn][: count - len(ranking)]
+    reason = "no predicted foreground, hence no feature: by chance, after all that have one"
     return Ranking(
         np.concatenate([ranking.indices, rest]),
         np.concatenate([ranking.scores, np.full(len(rest), np.nan)]),
         ranking.reasons + (reason,) * len(rest),
     )
+
+
+def turn_of_each(patients: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many earlier entries have the same patient: (units,)."""
+    order = np.argsort(patients, kind="stable")
+    grouped = patients[order]
+    turns = np.empty(len(patients), np.int64)
+    turns[order] = np.arange(len(patients)) - np.searchsorted(grouped, grouped)
+    return turns
 
 
 def ordinal(position: int) -> str:

@@ -173,7 +173,7 @@ class STDR(Strategy):
         units = np.array([pick.unit for pick in picks], np.int64)
         what = "distance" if pool.groups is None else "mean distance"
         reasons = tuple(pick.reason(what, distance[pick.unit], total) for pick in picks)
-        return followed_by_featureless(Ranking(units, distance[units], reasons), pool, count)
+        return followed_by_featureless(Ranking(units, distance[units], reasons), pool, count, self.generator(pool))
 
     def _distance(self, features: NDArray[np.float32], has_feature: NDArray[np.bool_]) -> NDArray[np.float64]:
         if features.shape[1] != self.references.shape[1]:

@@ -49,7 +49,7 @@ class Typicality(Strategy):
         units = np.flatnonzero(pool.unit_has_feature)
         wanted = min(count, len(units))
         if not wanted:
-            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count)
+            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count, self.generator(pool))
         features = pool.unit_features()
         if len(units) < len(features):
             features = features[units]
@@ -63,7 +63,9 @@ class Typicality(Strategy):
             f"mean distance {distance[row]:.3g} to its nearest neighbours"
             for row in order
         )
-        return followed_by_featureless(Ranking(units[order], distance[order], reasons), pool, count)
+        return followed_by_featureless(
+            Ranking(units[order], distance[order], reasons), pool, count, self.generator(pool)
+        )
 
 
 def mean_neighbour_distance(

@@ -50,7 +50,7 @@ class TypiClust(Strategy):
         units = np.flatnonzero(pool.unit_has_feature)
         wanted = min(count, len(units))
         if not wanted:
-            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count)
+            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count, self.generator(pool))
         before = pool.annotated_features()
         features = to_unit_length(np.concatenate([pool.unit_features()[units], before]))
         clusters = min(len(before) + wanted, self.max_clusters, len(features))
@@ -64,7 +64,7 @@ class TypiClust(Strategy):
             f"distance {distance[row]:.3g} to its nearest neighbours"
             for row in rows
         )
-        return followed_by_featureless(Ranking(units[rows], distance[rows], reasons), pool, count)
+        return followed_by_featureless(Ranking(units[rows], distance[rows], reasons), pool, count, self.generator(pool))
 
     def _in_turn(
         self,

@@ -75,7 +75,7 @@ def select(given: list[str]) -> int:
     if seen.held_out:
         print(f"{seen.held_out} cases outside the training part of the split are not ranked; --split all takes them")
     first, further = f"{options.first_minutes:g} (--first-minutes)", f"{options.further_minutes:g} (--further-minutes)"
-    print(f"this round costs {seen.minutes:.4g} minutes, at {first} for a patient's first {unit.name}, then {further}")
+    print(f"this round costs {seen.minutes:.4g} minutes, at {first} for a patient's first slice, then {further}")
     print(f"next: {_next_of_queue(options.store, options.out, unit.name)}")
     return 0
 
@@ -106,8 +106,8 @@ def _select_options(given: list[str]) -> argparse.Namespace:
         help="stdr (default with a bundle), foreground-random (default without), …; a wrong name lists all",
     )
     parser.add_argument("--budget", required=True, help="20%%, 0.2, a count, or '45 min'")
-    parser.add_argument("--first-minutes", type=float, default=4.0, help="price of a patient's first unit (default 4)")
-    parser.add_argument("--further-minutes", type=float, default=4.0, help="price of each further unit (default 4)")
+    parser.add_argument("--first-minutes", type=float, default=4.0, help="price of a patient's first slice (default 4)")
+    parser.add_argument("--further-minutes", type=float, default=4.0, help="price of each further slice (default 4)")
     add_unit_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the queue.csv to write")
     parser.add_argument("--images", type=Path, default=None, help="also write the images and prelabels, to this folder")

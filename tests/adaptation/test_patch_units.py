@@ -22,8 +22,9 @@ from lesslabel.disagreement import FurtherColumns
 from lesslabel.errors import ConfigError
 from lesslabel.features import extract_features
 from lesslabel.image_features import ImageFeatures
-from lesslabel.selection import STRATEGIES
+from lesslabel.selection import STRATEGIES, Pool, Ranking
 from lesslabel.selection.cost import AnnotationCost, Work
+from lesslabel.selection.random import Random
 from lesslabel.tables.label_costs import Costs, LabelCounter
 
 SIZE = (2, 16, 20)
@@ -34,7 +35,9 @@ PER_CASE = len(tile(SHAPE, SIZE))
 
 
 def records() -> dict[str, Any]:
-    return {uid: SimpleNamespace(patient=f"p{index // 2}", shape=SHAPE) for index, uid in enumerate(UIDS)}
+    return {
+        uid: SimpleNamespace(patient=f"p{index // 2}", shape=SHAPE, depth=SHAPE[0]) for index, uid in enumerate(UIDS)
+    }
 
 
 def data_of() -> Any:
@@ -101,8 +104,10 @@ def test_a_patch_costs_its_share_of_the_slices_it_touches() -> None:
     assert cost.minutes(["p", "p", "q"], (), [Work(4, 0.5), Work(4, 0.5), Work()]) == [6.0, 4.0, 6.0]
     unit, store = AnnotationUnit.of("patch", (2, 16, 16)), records()
     assert unit.work(("a", PATCH, Box((0, 0, 0), (2, 16, 16))), store) == Work(2, 0.25)
-    assert AnnotationUnit("case").work(("a", -1, None), store) == Work()
-    assert cost.most_units(7.0, [Work(), Work(2, 0.25)]) == 7
+    assert AnnotationUnit("case").work(("a", -1, None), store) == Work(store["a"].depth)
+    assert AnnotationUnit("slice").work(("a", 3, None), store) == Work()
+    works = [Work(), Work(2, 0.25), Work(3)]
+    assert (cost.usual_price(works, first=True), cost.usual_price(works, first=False)) == (6.0, 2.0)
 
 
 def test_minutes_are_spent_on_patches_as_long_as_they_last() -> None:
@@ -114,6 +119,36 @@ def test_minutes_are_spent_on_patches_as_long_as_they_last() -> None:
     more = rank_queue(images(), data_of(), STRATEGIES["random"](0), budget, unit=PATCHES, previous=queue)
     assert sum(price_queue(more.rows, PATCHES, records(), cost)[len(queue.rows) :]) <= 12.0
     assert len(more.rows) > len(queue.rows)
+
+
+def test_small_patches_at_the_edges_do_not_make_a_strategy_plan_for_many() -> None:
+    """Of the four patches of each of nine cases one is large; the smallest is a single voxel of each slice."""
+    counts: list[int] = []
+
+    class Counted(Random):
+        def choose(self, pool: Pool, count: int) -> Ranking:
+            counts.append(count)
+            return super().choose(pool, count)
+
+    unit = AnnotationUnit.of("patch", (3, 31, 31))
+    cases = [f"case{number}" for number in range(9)]
+    rows = [(uid, box) for uid in cases for box in tile(SHAPE, (3, 31, 31))]
+    patches = ImageFeatures(
+        uid=np.array([uid for uid, _ in rows]),
+        slice=np.full(len(rows), PATCH),
+        features=np.ones((len(rows), 2), np.float32),
+        foreground_voxel=np.ones(len(rows), np.int64),
+        entropy=np.ones(len(rows)),
+        patch=np.array([[*box.corner, *box.size] for _, box in rows]),
+    )
+    store = {uid: SimpleNamespace(patient=uid, shape=SHAPE, depth=SHAPE[0]) for uid in cases}
+    data: Any = SimpleNamespace(store=SimpleNamespace(records=store))
+    large = np.array([box.size[1] * box.size[2] > 31 for _, box in rows])
+    mostly = patches.take(large | (np.arange(len(rows)) < 4))
+    queue = rank_queue(mostly, data, Counted(0), MinuteBudget(24.0, AnnotationCost()), unit=unit)
+    assert counts[0] == 2
+    assert max(counts) <= 5
+    assert 20.0 < sum(price_queue(queue.rows, unit, store, AnnotationCost())) <= 24.0
 
 
 @pytest.mark.parametrize(

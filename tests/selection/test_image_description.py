@@ -7,7 +7,7 @@ from skimage.filters import threshold_otsu
 from skimage.measure import label
 
 from lesslabel.errors import ConfigError
-from lesslabel.selection.cost import AnnotationCost, parse_minutes
+from lesslabel.selection.cost import AnnotationCost, Work, parse_minutes
 from lesslabel.selection.image_description import (
     BLOCKS,
     _cell_means,
@@ -109,7 +109,7 @@ def test_a_second_unit_of_a_patient_is_cheaper() -> None:
     assert cost.minutes(["a", "b", "a", "c"], before=["c"]) == [5, 5, 2, 2]
     assert cost.afford(["a", "b", "a", "c"], 9.0) == [0, 2]  # b is too dear after a, its second slice is not
     assert cost.afford(["a", "b", "a", "c"], 12.0) == [0, 1, 2]
-    assert cost.most_units(9.0) == 4
+    assert (cost.usual_price([Work(), Work(), Work(9)], first=True), cost.price(Work(9), first=False)) == (5.0, 18.0)
     with pytest.raises(ConfigError, match="first_minutes: 0"):
         AnnotationCost(first_minutes=0)
 

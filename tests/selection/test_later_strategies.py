@@ -164,11 +164,12 @@ def test_the_noise_of_clasp_pe_fades_over_the_rounds() -> None:
     quiet = ClaSPPE(beta=1e9, last_beta=1e9).rank(pool, 1).indices[0]
 
     def agreement(rounds: int) -> float:
-        annotated = Annotated(np.ones((1, 2), np.float32), rounds=rounds) if rounds else None
+        annotated = Annotated(np.ones((1, 2), np.float32), rounds=1 + rounds, own_rounds=rounds)
         later = Pool(np.ones((5, 2)), class_entropy=CLASSES, annotated=annotated)
         return float(np.mean([ClaSPPE(seed).rank(later, 1).indices[0] == quiet for seed in range(200)]))
 
     assert agreement(0) < 0.8 < 0.95 < agreement(2)
+    assert agreement(1) > agreement(0)
     # power sampling: log u + G/β is the softmax of β·log u, 0.2 : 0.1 for class 2 at β = 1
     assert agreement(0) == pytest.approx(2 / 3, abs=0.1)
 

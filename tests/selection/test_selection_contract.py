@@ -215,6 +215,29 @@ def test_later_rounds_know_what_was_annotated(name: str, per_case: int | None) -
         replace(pool, annotated=Annotated(np.ones((3, 2), np.float32))).annotated_features()
 
 
+@pytest.mark.parametrize("name", [*BY_CHANCE, *BY_UNCERTAINTY_AND_CHANCE])
+def test_another_round_draws_other_places(name: str) -> None:
+    """Numbers used again would prefer the neighbours of what earlier rounds took."""
+    pool = random_pool(60, levels=1)
+    before = random_pool(1, 9).features
+    places = [
+        made(name).rank(replace(pool, annotated=Annotated(before, rounds=rounds)), 10).indices.tolist()
+        for rounds in (1, 2)
+    ]
+    assert places[0] != places[1]
+
+
+@pytest.mark.parametrize("name", [*BY_FEATURE, *BY_UNCERTAINTY_AND_FEATURE])
+def test_units_without_a_feature_come_by_chance_and_patient_by_patient(name: str) -> None:
+    pool = replace(random_pool(40, featureless=40), patients=np.repeat([f"patient{index}" for index in range(5)], 8))
+    for seed in range(3):
+        order = made(name, seed).rank(pool, 10).indices
+        for turn in (order[:5], order[5:]):
+            assert sorted(turn // 8) == [0, 1, 2, 3, 4]
+    orders = {tuple(made(name, seed).rank(pool, 10).indices.tolist()) for seed in range(3)}
+    assert len(orders) == 3
+
+
 def test_importing_the_room_imports_nothing_heavy() -> None:
     code = "import sys, lesslabel.selection; print(sorted({'torch', 'h5py', 'sklearn', 'monai'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
