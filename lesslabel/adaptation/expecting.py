@@ -10,6 +10,7 @@ import pandas as pd
 from lesslabel.adaptation.feature_sources import FeatureSource, Part, open_source
 from lesslabel.data.verify.soundness import keep_sound
 from lesslabel.data.view import require_reference
+from lesslabel.disagreement import has_dropout
 from lesslabel.errors import ConfigError, DataError
 from lesslabel.expectation.calibration import Calibration, average, fit_calibration
 from lesslabel.expectation.measuring import Evidence, measure_cases
@@ -103,7 +104,13 @@ def expect(
     uids, _ = keep_sound(data.store, [each.uid for each in records], skip_damaged=skip_damaged, tell=print_warning)
     if source.method is None or not uids:
         raise DataError(f"{data.store.path}: the {part} part holds no case; choose another with --part")
-    cases = list(measure_cases(source.method(), data, uids, with_reference=compare))
+    model = source.method()
+    if not has_dropout(model):
+        print_warning(
+            "the model has no dropout, so that its confidence decides alone, blind to what it is wrongly sure of: "
+            "better trust a model trained with network.encoder_dropout"
+        )
+    cases = list(measure_cases(model, data, uids, with_reference=compare))
     names = data.mapping.names[1:]
     expected = [expect_case(case, calibration, names) for case in cases]
     table = _tabulate(expected, cases, names, compared=compare)

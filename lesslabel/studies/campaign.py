@@ -1,37 +1,25 @@
 """``lesslabel campaign``: strategies round by round as one study, and their comparison."""
 
-import math
-import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import pandas as pd
 import yaml
 
 from lesslabel.adaptation.units import AnnotationUnit
 from lesslabel.data.queue import UnitName
+from lesslabel.disagreement import has_dropout
 from lesslabel.errors import ConfigError
-from lesslabel.evaluation import MEAN_OVER_LABELS, compare
-from lesslabel.evaluation.statistics import holm
 from lesslabel.files import write_text
-from lesslabel.markdown import markdown_table, shown_p_value
 from lesslabel.runs.parsing import parse_run
 from lesslabel.runs.settings import settings_of
 from lesslabel.selection import STRATEGIES
-from lesslabel.studies.curve import CurvePoint, draw_curves, read_points
+from lesslabel.studies.campaign_results import BASELINE
 from lesslabel.studies.declaration import DECLARATION
 from lesslabel.studies.reproduce import Launching, reproduce
-from lesslabel.tables import read_scores
 from lesslabel.tables.experiment_protocol import PUBLISHED_COLUMNS
-
-BASELINE = "foreground-random"
-COLUMNS = ("strategy", "rounds", "dice", "difference", "low", "high", "p", "p_corrected", "probability", "patients")
-_ROUND = re.compile(r"^(.*), round (\d+)$")
-_RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -83,16 +71,15 @@ def run_campaign(experiment: Path, campaign: Campaign, launching: Launching) -> 
     path = experiment / DECLARATION
     text = yaml.safe_dump(declaration, sort_keys=False, allow_unicode=True, width=1000)
     if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise ConfigError(f"{path}: declares another study; choose another folder, or run `lesslabel reproduce`")
+        raise ConfigError(
+            f"{path}: declares another study; choose another folder, or change it there and run `lesslabel reproduce`"
+        )
     if not path.is_file():
         protocol = _protocol(experiment, campaign, declaration)
         write_text(experiment / "protocol.yaml", yaml.safe_dump(protocol, sort_keys=False, allow_unicode=True))
         write_text(experiment / "published.csv", ",".join(PUBLISHED_COLUMNS) + "\n")
         write_text(path, text)
-    code = reproduce(experiment, launching=launching)
-    if (experiment / "results.csv").is_file():
-        write_campaign(experiment)
-    return code
+    return reproduce(experiment, launching=launching)
 
 
 def declare_campaign(campaign: Campaign) -> dict[str, Any]:
@@ -109,7 +96,15 @@ def declare_campaign(campaign: Campaign) -> dict[str, Any]:
         if name not in STRATEGIES or "source" in STRATEGIES[name].needs:
             known = ", ".join(each for each, kind in STRATEGIES.items() if "source" not in kind.needs)
             raise ConfigError(f"--strategies: '{name}' is not one of {known}")
-    data = parse_run(settings_of([campaign.config, *campaign.overlays])).plain_config()["data"]["init_args"]
+    parsed = parse_run(settings_of([campaign.config, *campaign.overlays]))
+    if not has_dropout(parsed.model):
+        for name in strategies:
+            if "several predictions" in STRATEGIES[name].needs:
+                raise ConfigError(
+                    f"--strategies: '{name}' compares predictions with dropout, and the model of {campaign.config} has "
+                    "none; add model.network.encoder_dropout, or leave it out"
+                )
+    data = parsed.plain_config()["data"]["init_args"]
     last = f"round{campaign.rounds}"
     return {
         "store": data["store"],
@@ -126,81 +121,6 @@ def declare_campaign(campaign: Campaign) -> dict[str, Any]:
         "seeds": list(campaign.seeds),
         "selection": {"checkpoint": campaign.checkpoint},
     }
-
-
-def compare_strategies(folder: Path) -> pd.DataFrame:
-    """Compare every strategy of a campaign with `BASELINE`, over all rounds.
-
-    The Dice of a case is averaged over the rounds, whose budgets are equal: the area under the curve by rounds. The
-    differences are paired by patient; p is of the Wilcoxon signed-rank test, corrected after Holm for the number of
-    strategies; the probability is the share of bootstrap samples of patients in which the strategy is better. Random
-    seeds are averaged first.
-
-    Args:
-        folder: of the experiment, with results.
-
-    Returns:
-        A row for each strategy with `COLUMNS`; the baseline has no comparison.
-    """
-    scores = _with_rounds(read_scores(folder))
-    areas = {name: _area(own) for name, own in scores.groupby("strategy", sort=False)}
-    rounds = scores.groupby("strategy")["round"].nunique()
-    rows: list[dict[str, Any]] = []
-    for name, own in areas.items():
-        dice = own.groupby("uid")["dice"].mean().mean()
-        row: dict[str, Any] = {"strategy": name, "rounds": int(rounds[name]), "dice": float(dice)}
-        if name != BASELINE and BASELINE in areas and rounds[name] == rounds[BASELINE]:
-            table = compare(own, areas[BASELINE], "dice")
-            mean = table[table["label"] == MEAN_OVER_LABELS].iloc[0]
-            row |= {key: mean[key] for key in ("difference", "low", "high", "patients")}
-            row |= {"p": mean["wilcoxon_p"], "probability": _probability(own, areas[BASELINE])}
-        rows.append(row)
-    result = pd.DataFrame(rows, columns=list(COLUMNS))
-    result["p_corrected"] = holm(result["p"].to_numpy(np.float64))
-    return result.sort_values("dice", ascending=False, kind="stable").reset_index(drop=True)
-
-
-def write_campaign(folder: Path) -> None:
-    """Write ``campaign.csv``, ``campaign.md`` for readers, and ``campaign.svg``, Dice over minutes of each strategy."""
-    compared = compare_strategies(folder)
-    write_text(folder / "campaign.csv", compared.to_csv(index=False, float_format="%.4g"))
-    write_text(folder / "campaign.md", _page(compared, _with_rounds(read_scores(folder))))
-    series: dict[str, list[CurvePoint]] = {}
-    for point in read_points(folder):
-        match = _ROUND.match(point.series)
-        if match and point.minutes > 0.0:
-            series.setdefault(match[1], []).append(replace(point, series=match[1]))
-    if any(len({point.minutes for point in points}) > 1 for points in series.values()):
-        write_text(folder / "campaign.svg", draw_curves(series, "minutes") + "\n")
-
-
-def _page(compared: pd.DataFrame, scores: pd.DataFrame) -> str:
-    """The strategies, best first, with their Dice by round and the comparison with the baseline."""
-    rounds = sorted(scores["round"].unique())
-    cases = scores.groupby(["strategy", "round", "uid"])["dice"].mean()
-    by_round = cases.groupby(level=["strategy", "round"]).mean()
-    header = ["strategy", *(f"round {number:g}" for number in rounds), "mean", f"difference to {BASELINE}"]
-    header += ["p", "p, corrected", "probability of being better", "patients"]
-    rows = []
-    for row in compared.to_dict("records"):
-        own = [by_round.get((row["strategy"], number), math.nan) for number in rounds]
-        cells = [row["strategy"], *(f"{dice:.3f}" for dice in own), f"{row['dice']:.3f}"]
-        if math.isnan(row["difference"]):
-            cells += ["–"] * 5
-        else:
-            cells.append(f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]")
-            cells += [shown_p_value(row["p"]), shown_p_value(row["p_corrected"]), f"{row['probability']:.3f}"]
-            cells.append(f"{row['patients']:.0f}")
-        rows.append(cells)
-    return f"""# Strategies over all rounds
-
-Dice on the test part after each round, mean over labels, cases and random seeds. The difference is paired by patient,
-with its 95 % bootstrap interval; p is of the Wilcoxon signed-rank test, corrected after Holm for the number of
-strategies; the probability is the share of bootstrap samples of patients in which the strategy is better. All metrics
-of every round are in `table.md`.
-
-{markdown_table(header, rows)}
-"""
 
 
 def _recipe(campaign: Campaign, data: Mapping[str, Any], index: int) -> dict[str, Any]:
@@ -220,27 +140,6 @@ def _recipe(campaign: Campaign, data: Mapping[str, Any], index: int) -> dict[str
     recipe["steps"] = [shlex.join(select), shlex.join(fit), "test --run {job}/run"]
     recipe["scores"] = {f"{{method}}, round {index}": "{job}/run"}
     return recipe
-
-
-def _with_rounds(scores: pd.DataFrame) -> pd.DataFrame:
-    parts = scores["method"].str.extract(_ROUND)
-    named = scores.assign(strategy=parts[0], round=pd.to_numeric(parts[1]))
-    return named[named["strategy"].notna()]
-
-
-def _area(scores: pd.DataFrame) -> pd.DataFrame:
-    """Dice by case and label, averaged over rounds and seeds; a value that any round lacks is left out."""
-    table = scores.groupby(["patient", "uid", "label", "round"], sort=False)["dice"].mean().unstack("round")
-    return table.mean(axis=1, skipna=False).rename("dice").reset_index()
-
-
-def _probability(own: pd.DataFrame, other: pd.DataFrame) -> float:
-    """The share of bootstrap samples of patients in which the first is better."""
-    keys = ["patient", "uid", "label"]
-    difference = own.set_index(keys)["dice"] - other.set_index(keys)["dice"]
-    patients = difference.groupby(level=["patient", "uid"]).mean().groupby(level="patient").mean().dropna().to_numpy()
-    drawn = np.random.default_rng(0).integers(len(patients), size=(_RESAMPLES, len(patients)))
-    return float((patients[drawn].mean(axis=1) > 0.0).mean())
 
 
 def _protocol(experiment: Path, campaign: Campaign, declaration: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lesslabel.files import read_json, write_json
 from lesslabel.reports.experiments.click_figure import write_click_figure
 from lesslabel.reports.experiments.figure import write_figure
 from lesslabel.runs.reading import RunFiles
+from lesslabel.studies.campaign_results import write_campaign
 from lesslabel.studies.curve import write_curves
 from lesslabel.studies.declaration import Study
 from lesslabel.studies.job import Job
@@ -51,6 +52,7 @@ def write_results(study: Study, done: Sequence[Job]) -> Path:
             return write_click_table(study.folder)
         if costs:
             write_curves(study.folder)
+        write_campaign(study.folder)
         write_figure(study.folder)
         return write_table(study.folder)
 

@@ -1,8 +1,10 @@
 """``lesslabel plan``: what the next minutes of annotation would buy, from the runs or the experiment so far."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +119,8 @@ def plan(paths: Sequence[Path | str], *, minutes: float = 60.0, costs: Costs | N
 
     Raises:
         ConfigError: if the minutes are not above 0.
-        DataError: if there are fewer than three rounds, or the rounds were tested on different patients.
+        DataError: if there are fewer than three rounds, the rounds were tested on different patients, or runs are no
+            rounds: their models differ, or one lacks labels of another with fewer.
         LesslabelError: if a folder cannot be read.
     """
     require_minutes(minutes)
@@ -125,7 +128,7 @@ def plan(paths: Sequence[Path | str], *, minutes: float = 60.0, costs: Costs | N
     if len(folders) == 1 and (folders[0] / "runs.csv").is_file():
         series = _of_experiment(folders[0])
     else:
-        series = {"runs": [_of_run(folder, costs or Costs()) for folder in folders]}
+        series = {"runs": _of_runs(folders, costs or Costs())}
     plans = [plan_series(name, rounds, minutes) for name, rounds in series.items() if _count(rounds) >= FEWEST_ROUNDS]
     if not plans:
         raise DataError(
@@ -223,13 +226,48 @@ def without_round(name: str) -> str:
     return _ROUND.sub("", name)
 
 
-def _of_run(folder: Path, costs: Costs) -> Round:
-    files = RunFiles(folder)
-    if not files.config:
-        raise RunError(f"{folder}: no run here (no config.yaml); make one with `lesslabel fit`")
-    if files.store is None:
-        raise RunError(f"{folder}: its configuration names no store; train the run again")
-    return Round.of(LabelCounter(Store(files.store)).count(shown_labels(files.data)).minutes(costs), files.metrics)
+def model_settings(config: Mapping[str, Any]) -> str:
+    """The model of a run's configuration as text, the same for the rounds of a series."""
+    return json.dumps(config.get("model"), sort_keys=True, default=str)
+
+
+def labelled_parts(data: Mapping[str, Any], store: Store) -> frozenset[tuple[str, int | str]]:
+    """Case and z index of every slice that people labelled for a run, and corner and size of every patch.
+
+    Args:
+        data: its ``data.json``.
+        store: of the run; cases that are no longer there are left out.
+    """
+    parts: set[tuple[str, int | str]] = set()
+    for uid, entries in shown_labels(data).items():
+        if uid not in store.records:
+            continue
+        for entry in entries:
+            if entry.boxes is not None:
+                parts |= {(uid, str(box)) for box in entry.boxes}
+            else:
+                slices = range(store.records[uid].depth) if entry.slices is None else entry.slices
+                parts |= {(uid, index) for index in slices}
+    return frozenset(parts)
+
+
+def _of_runs(folders: Sequence[Path], costs: Costs) -> list[Round]:
+    """The rounds that runs are."""
+    files, rounds, parts = [RunFiles(folder) for folder in folders], [], []
+    for run in files:
+        if not run.config:
+            raise RunError(f"{run.path}: no run here (no config.yaml); make one with `lesslabel fit`")
+        if run.store is None:
+            raise RunError(f"{run.path}: its configuration names no store; train the run again")
+        store = Store(run.store)
+        rounds.append(Round.of(LabelCounter(store).count(shown_labels(run.data)).minutes(costs), run.metrics))
+        parts.append((labelled_parts(run.data, store), run))
+        if model_settings(run.config) != model_settings(files[0].config):
+            raise DataError(f"{run.path}: another model than {files[0].path}; name runs of one configuration")
+    for (fewer, before), (more, after) in pairwise(sorted(parts, key=lambda each: len(each[0]))):
+        if not fewer <= more:
+            raise DataError(f"{after.path}: lacks labels of {before.path}; name rounds of one growing annotation")
+    return rounds
 
 
 def _in_words(dice: Expected) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lesslabel.cli import main
-from lesslabel.errors import ConfigError
+from lesslabel.errors import ConfigError, DataError
 from lesslabel.reports import write_report
 from lesslabel.tables.planning import plan
 
@@ -56,6 +56,18 @@ def test_a_curve_that_did_not_predict_its_last_round_is_a_warning(report, rounds
 def test_three_rounds_are_drawn_and_not_checked(report, rounds, tmp_path):
     page = report(rounds[:3], tmp_path / "report.html")
     assert "Not checked: it takes 4 rounds to hold one out." in shown(page)
+
+
+def test_runs_that_are_no_rounds_get_no_plan(rounds, make_run, store):
+    dice = dict.fromkeys(("p1_ED", "p2_ED", "p3_ED"), (0.7,) * 3)
+    elsewhere = {"labelled": {"t1": "dense"}, "labelled_slices": {"t1": {"dense": [0, 1, 2]}}}
+    other_labels = make_run("other", store=store, data=elsewhere, dice=dice)
+    third = {"labelled": {"t0": "dense"}, "labelled_slices": {"t0": {"dense": [0, 1, 2]}}}
+    other_model = make_run("again", store=store, data=third, dice=dice, model={"lr": 0.02})
+    with pytest.raises(DataError, match=r"other: lacks labels of .*second; name rounds of one growing annotation"):
+        plan([*rounds[:2], other_labels])
+    with pytest.raises(DataError, match=r"again: another model than .*first; name runs of one configuration"):
+        plan([*rounds[:2], other_model])
 
 
 def test_what_is_no_series_of_rounds_has_no_curve(report, rounds, make_run, store, tmp_path):

@@ -13,7 +13,8 @@ from lesslabel.errors import ConfigError
 from lesslabel.evaluation.statistics import holm
 from lesslabel.studies import campaign as module
 from lesslabel.studies import read_study
-from lesslabel.studies.campaign import BASELINE, Campaign, compare_strategies, declare_campaign, write_campaign
+from lesslabel.studies.campaign import Campaign, declare_campaign
+from lesslabel.studies.campaign_results import BASELINE, compare_strategies, write_campaign
 from lesslabel.studies.reproduce import reproduce
 from lesslabel.tables import add_results
 from lesslabel.tables.costs import RunCost, add_run_costs
@@ -76,8 +77,8 @@ def test_the_jobs_of_a_campaign_are_sound(
     assert main([*command, "--rounds", "2", "--budget", "2"]) == 0
     printed = capsys.readouterr().out
     assert read_study(tmp_path / "c").checkpoint == "last"
-    # typiclust twice; both others share the first round, which is that of the baseline
-    assert sum("round1" in line for line in printed.splitlines()) >= 2
+    jobs = [line.split(",")[0] for line in printed.splitlines() if ": round" in line]
+    assert jobs == [f"{name}: round{number}" for name in (BASELINE, "typiclust", "entropy") for number in (1, 2)]
     assert main([*command, "--rounds", "3"]) == 1
     assert "declares another study" in capsys.readouterr().err
 
@@ -88,6 +89,7 @@ def test_the_jobs_of_a_campaign_are_sound(
         (["--strategies", "stdr"], "--strategies: 'stdr' is not one of random, "),
         (["--strategies", "best"], "'best' is not one of"),
         (["--strategies", "random", "--rounds", "1"], "--rounds: 1; pass 2 or more"),
+        (["--strategies", "coreset", "bald"], "'bald' compares predictions with dropout, and the model of "),
     ],
 )
 def test_mistakes_cost_a_line(supervised: Path, tmp_path: Path, capsys, words: list[str], reason: str) -> None:
@@ -148,9 +150,34 @@ def test_strategies_are_compared_over_all_rounds(folder: Path) -> None:
     best, baseline, worst = (line for line in page.splitlines() if line.startswith(("| ty", "| fo", "| en")))
     assert "| +0.050 [+0.050, +0.050] |" in best
     assert "| -0.020 [-0.020, -0.020] |" in worst
-    assert baseline.endswith("| – | – | – | – | – |")
+    assert baseline.endswith("| – | – | – | – | – | 1 |")
     assert (folder / "campaign.svg").read_text().count("<polyline") == 3
     assert {one.series for one in plan([folder])} == set(STRATEGY)
+
+
+def test_seeds_that_one_lacks_are_not_compared(folder: Path) -> None:
+    """A second seed of the baseline is whole, one of a strategy has two rounds of three."""
+    before = compare_strategies(folder).set_index("strategy")
+    for strategy, rounds in ((BASELINE, (1, 2, 3)), ("typiclust", (1, 2))):
+        for number in rounds:
+            rows = [
+                {"uid": f"p{index}_a", "patient": f"p{index}", "label": label, "dice": 0.1}
+                for index in range(6)
+                for label in ("LV", "RV")
+            ]
+            method = f"{strategy}, round {number}"
+            add_results(folder, pd.DataFrame(rows), method=method, fold="0", seed=1, commit="abc")
+    table = compare_strategies(folder).set_index("strategy")
+    pd.testing.assert_frame_equal(table.loc[["typiclust", "entropy"]], before.loc[["typiclust", "entropy"]])
+    assert table["seeds"].to_dict() == {"typiclust": 1, "entropy": 1, BASELINE: 2}
+    assert table.loc[BASELINE, "dice"] < before.loc[BASELINE, "dice"]
+
+
+def test_another_experiment_has_no_campaign(tmp_path: Path) -> None:
+    rows = [{"uid": "p0_a", "patient": "p0", "label": "LV", "dice": 0.1}]
+    add_results(tmp_path, pd.DataFrame(rows), method="random, round 1", fold="0", seed=1, commit="abc")
+    write_campaign(tmp_path)
+    assert not list(tmp_path.glob("campaign.*"))
 
 
 def test_holm_by_hand() -> None:

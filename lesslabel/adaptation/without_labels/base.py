@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from lesslabel.adaptation.configuration import data_of, model_of, run_settings
 from lesslabel.bundle import Bundle
+from lesslabel.disagreement import has_dropout
 from lesslabel.errors import ConfigError
 from lesslabel.runs.settings import Settings
 
@@ -25,12 +26,14 @@ class Adaptation:
             training, if the method of the bundle keeps its weights.
         own_settings: settings of the method in addition to those that all methods have. If `settings` reads them from
             the bundle, example values for two classes: a study checks its steps before a bundle exists.
+        needs_dropout: whether it compares several predictions with dropout of the bundle's model.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     method: ClassVar[str] = ""
     own_settings: ClassVar[Mapping[str, Any]] = {}
+    needs_dropout: ClassVar[bool] = False
 
     @property
     def trains(self) -> bool:
@@ -82,11 +85,16 @@ class Adaptation:
             out: folder of the adaptation, for files that the run reads.
 
         Raises:
-            ConfigError: if the bundle lacks what the method needs or has other networks, or the store a label or a
-                channel.
+            ConfigError: if the bundle lacks what the method needs, as dropout, or has other networks, or the store
+                lacks a label or a channel.
         """
         settings = self.settings(bundle)
         model = model_of(bundle, self.method, settings) if self.trains else bundle.model_settings()
+        if self.needs_dropout and not has_dropout(bundle.build_method()):
+            raise ConfigError(
+                f"{bundle.path}: its model has no dropout, so that {self.title} would call every voxel certain; train "
+                "the source with network.encoder_dropout, or choose another adaptation"
+            )
         return run_settings(self.title, model, self.configure_data(bundle, store, out))
 
 

@@ -9,3 +9,4 @@ class CPRAdaptation(Adaptation):
     name = "cpr"
     title = "CPR"
     method = "CPR"
+    needs_dropout = True

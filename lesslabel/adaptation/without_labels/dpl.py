@@ -9,3 +9,4 @@ class DPLAdaptation(Adaptation):
     name = "dpl"
     title = "DPL"
     method = "DPL"
+    needs_dropout = True

@@ -1,6 +1,5 @@
 """What the next minutes of annotation would buy, where the runs of a page are rounds of one growing annotation."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +15,15 @@ from lesslabel.reports.runs.budget import split_budget
 from lesslabel.reports.runs.methods import Method
 from lesslabel.reports.runs.words import number
 from lesslabel.tables.label_costs import Costs, LabelCounter
-from lesslabel.tables.planning import Plan, Round, plan_series, shown_labels, without_round
+from lesslabel.tables.planning import (
+    Plan,
+    Round,
+    labelled_parts,
+    model_settings,
+    plan_series,
+    shown_labels,
+    without_round,
+)
 
 _WIDTH, _HEIGHT = 720.0, 340.0
 _POINTS = 120
@@ -98,32 +105,16 @@ def _growing(methods: Sequence[Method], store: Store) -> list[tuple[str, list[Me
     for method in methods:
         run = method.runs[0]
         name = without_round(split_budget(run.method)[0])
-        model = json.dumps(run.config.get("model"), sort_keys=True, default=str)
-        series.setdefault((name, model), []).append(method)
+        series.setdefault((name, model_settings(run.config)), []).append(method)
     found = []
     for (name, _), members in series.items():
-        sets = sorted((_labelled_parts(member, store) for member in members), key=len)
+        sets = sorted((labelled_parts(member.runs[0].data, store) for member in members), key=len)
         if len(members) >= FEWEST_ROUNDS and all(less <= more for less, more in pairwise(sets)):
             found.append((name, members))
     names = [name for name, _ in found]
     return [
         (name if names.count(name) == 1 else f"{name} · {members[0].runs[0].name}", members) for name, members in found
     ]
-
-
-def _labelled_parts(method: Method, store: Store) -> frozenset[tuple[str, int | str]]:
-    """Case and z index of every slice that people labelled, and corner and size of every patch."""
-    parts: set[tuple[str, int | str]] = set()
-    for uid, entries in shown_labels(method.runs[0].data).items():
-        if uid not in store.records:
-            continue
-        for entry in entries:
-            if entry.boxes is not None:
-                parts |= {(uid, str(box)) for box in entry.boxes}
-            else:
-                slices = range(store.records[uid].depth) if entry.slices is None else entry.slices
-                parts |= {(uid, index) for index in slices}
-    return frozenset(parts)
 
 
 def _minutes(counter: LabelCounter, method: Method) -> float:
