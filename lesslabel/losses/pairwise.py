@@ -97,7 +97,7 @@ def dense_crf_loss(
     places = torch.cartesian_prod(*(torch.arange(cells, device=image.device) * 1.0 for cells in grid))
     places = places * torch.tensor(steps, device=image.device) / position_sigma_voxel
     messages, total = torch.zeros_like(coarse), coarse.new_zeros(())
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(image.device.type, enabled=False):  # products of half precision lose a tenth
         for sample, cells in enumerate(_pooled(image, grid) / intensity_sigma):  # one kernel at a time
             features = torch.cat([places.to(cells), cells.T], dim=1)
             squares = features.square().sum(dim=1)

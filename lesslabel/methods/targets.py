@@ -25,6 +25,13 @@ def target_of_kinds(batch: Batch, kinds: Sequence[Kind]) -> Tensor:
     return torch.where(over_slices(wanted, batch["target"]), batch["target"], IGNORE)
 
 
+def trusted_target(batch: Batch) -> Tensor:
+    """The target without the background of slices whose annotation lacks a class: there it may be that class."""
+    target = batch["target"]
+    complete = over_slices(batch["annotated_labels"].all(dim=1), target)
+    return torch.where((target != 0) | complete, target, IGNORE)
+
+
 def unlabelled_samples(batch: Batch) -> Tensor:
     """Which samples are unlabelled: (B,) bool, from `kind` and never from pixels.
 

@@ -188,8 +188,11 @@ class TeacherMethod(SegmentationMethod):
         return result
 
     def complete_weights(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Let the teacher start as a copy of a network without one."""
-        return with_copies(weights, "teacher")
+        """Let every teacher start as a copy of a network without one."""
+        for name, part in self.named_children():
+            if isinstance(part, Teacher):
+                weights = with_copies(weights, name)
+        return weights
 
     def after_update(self) -> None:
         """Update the teacher."""

@@ -180,7 +180,7 @@ def _method(store: Store, comparison: Comparison, contender: Contender) -> dict[
         "name": contender.name,
         "model": {
             "class_path": f"lesslabel.methods.{contender.class_name}",
-            "init_args": {**shared, **contender.arguments(comparison.iterations)},
+            "init_args": {**shared, **contender.arguments(comparison.iterations, comparison.size)},
         },
     }
 

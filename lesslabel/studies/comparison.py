@@ -10,6 +10,7 @@ import pandas as pd
 from lesslabel.evaluation import MEAN_OVER_LABELS, compare, summarise
 from lesslabel.files import write_text
 from lesslabel.markdown import markdown_table
+from lesslabel.studies.contenders import CONTENDERS
 from lesslabel.studies.curve import CurvePoint, draw_curves
 from lesslabel.studies.declaration import Study, read_study
 from lesslabel.tables import read_scores
@@ -18,6 +19,8 @@ from lesslabel.tables.costs import read_runs
 _TABLE, _CSV, _PICTURE = "comparison.md", "comparison.csv", "comparison.svg"
 _FEWEST_PATIENTS = 6
 """With fewer, no paired rank test can reach p < 0.05, and a bootstrap interval is far too short."""
+_LONGER = 30_000
+"""Iterations of the training that is recommended next."""
 _LEARNT = 0.2
 """A mean Dice below this says that no method has learnt much yet."""
 
@@ -178,9 +181,11 @@ def _next_command(study: Study, name: str) -> str:
     """How a method of the study is trained for longer."""
     (method,) = (one for one in study.methods if one.name == name)
     configs = " ".join(f"--config {config}" for config in (*method.configs, *study.configs))
-    settings = " ".join(f"--{key} {value}" for key, value in method.settings.items())
+    (contender,) = (one for one in CONTENDERS if one.name == name)
+    longer = {f"model.{key}": value for key, value in contender.shares(_LONGER).items()}
+    settings = " ".join(f"--{key} {value}" for key, value in {**method.settings, **longer}.items())
     command = f"lesslabel fit {configs} {settings}".rstrip()
     return (
         "Its longer training, with as many iterations as you have time for:\n\n"
-        f"    {command} --trainer.max_steps 30000 --data.steps_per_epoch 500 --run runs/next"
+        f"    {command} --trainer.max_steps {_LONGER} --data.steps_per_epoch 500 --run runs/next"
     )

@@ -18,6 +18,7 @@ DESCRIBED: Mapping[Labels, str] = {
 _SPARSE: tuple[Labels, ...] = ("sparse",)
 _MARKED: tuple[Labels, ...] = ("sparse", "mixed")
 _FEW: tuple[Labels, ...] = ("few dense",)
+_PUBLISHED_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Contender:
         settings: arguments that differ from the defaults of its class; those of `configs/acdc`.
         only_labelled: whether its batches hold labelled samples alone, since it learns nothing from others.
         short: arguments for a run that is too short for their defaults, as shares of its iterations.
+        lengths_voxel: arguments that are lengths, in voxels of slices of 256×256, for which they were published.
     """
 
     name: str
@@ -39,24 +41,41 @@ class Contender:
     settings: Mapping[str, Any] = field(default_factory=dict)
     only_labelled: bool = False
     short: Mapping[str, float] = field(default_factory=dict)
+    lengths_voxel: Mapping[str, int | float] = field(default_factory=dict)
 
-    def arguments(self, iterations: int) -> dict[str, Any]:
-        """Arguments of its class in a run of so many iterations."""
-        return {**self.settings, **{name: max(1, round(share * iterations)) for name, share in self.short.items()}}
+    def arguments(self, iterations: int, size: int) -> dict[str, Any]:
+        """Arguments of its class in a run of so many iterations with slices of size×size."""
+        scaled = {name: length * size / _PUBLISHED_SIZE for name, length in self.lengths_voxel.items()}
+        whole = {
+            name: max(1, round(scaled[name])) for name, given in self.lengths_voxel.items() if isinstance(given, int)
+        }
+        return {**self.settings, **self.shares(iterations), **scaled, **whole}
 
+    def shares(self, iterations: int) -> dict[str, int]:
+        """Those of `short` in a run of so many iterations."""
+        return {name: max(1, round(share * iterations)) for name, share in self.short.items()}
+
+
+_DMSPS = {
+    "pseudo_label_weight": 8.0,
+    "softmax_twice": True,
+    "dropout_at": "all",
+    "dropout_element": "channel",
+    "dropout_in_evaluation": True,
+}  # of its published code: its weight is far too large for a short run without the second softmax
 
 CONTENDERS = (
     Contender("pCE", "PartialCrossEntropy", _SPARSE, only_labelled=True),
     Contender("Supervised", "Supervised", ("dense", "few dense", "mixed"), only_labelled=True),
     Contender("Omni", "Omni", ("sparse", "dense", "few dense", "mixed")),
     Contender("DMPLS", "DMPLS", _MARKED),
-    Contender("DMSPS", "DMSPS", _MARKED),
+    Contender("DMSPS", "DMSPS", _MARKED, _DMSPS),
     Contender("ScribbleVS", "ScribbleVS", _MARKED),
     Contender("USTM", "USTM", _MARKED),
     Contender("Scribble2Label", "Scribble2Label", _SPARSE),
     Contender("CycleMix", "CycleMix", _SPARSE),
-    Contender("Gated CRF", "GatedCRF", _SPARSE),
-    Contender("RLoss", "DenseCRF", _SPARSE),
+    Contender("Gated CRF", "GatedCRF", _SPARSE, lengths_voxel={"radius_voxel": 5, "position_sigma_voxel": 6.0}),
+    Contender("RLoss", "DenseCRF", _SPARSE, lengths_voxel={"position_sigma_voxel": 100.0}),
     Contender("Mumford-Shah", "MumfordShah", _SPARSE),
     Contender("Total variation", "TotalVariation", _SPARSE),
     Contender("Entropy of scribbles", "EntropyMinimisation", _SPARSE, {"entropy_weight": 0.05, "ramp_iterations": 0}),

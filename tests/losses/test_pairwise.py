@@ -98,6 +98,15 @@ def test_half_precision_gives_the_sum_of_float32():
     torch.testing.assert_close(half, gated_crf_loss(y.bfloat16().float(), x))
 
 
+def test_the_dense_kernel_is_float32_under_autocast():
+    y, x = (values.float() for values in prediction_and_image((24, 24)))
+    y.requires_grad_()
+    (exact,) = torch.autograd.grad(dense_crf_loss(y, x, nodes=100), y)
+    with torch.autocast("cpu", torch.bfloat16):
+        (found,) = torch.autograd.grad(dense_crf_loss(y, x, nodes=100), y)
+    torch.testing.assert_close(found, exact, rtol=1e-5, atol=1e-9)
+
+
 def test_an_image_of_another_grid_is_refused():
     y, x = prediction_and_image((5, 6))
     with pytest.raises(ConfigError, match="does not lie on the grid"):

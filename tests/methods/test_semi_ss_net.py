@@ -71,6 +71,19 @@ def test_the_bank_keeps_the_most_confident_features_that_are_right() -> None:
     assert method.bank[1].tolist() == [[0.0, 1, 0, 0], [1.0, 0, 0, 0], [0.0, 1, 0, 0]]
 
 
+def test_background_that_may_be_a_missing_class_is_no_example_of_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = batch_of([Kind.DENSE, Kind.DENSE])
+    batch["annotated_labels"][0, 2] = False
+    method, seen = make(), []
+    for name in ("_fill_bank", "_separation"):
+        monkeypatch.setattr(method, name, lambda *given: (seen.append(given[2]), torch.zeros(()))[1])
+    method.losses(batch)
+    for target in seen:
+        assert (target[0] == IGNORE).equal(batch["target"][0] == 0)
+        assert target[1].equal(batch["target"][1])
+    assert len(seen) == 2
+
+
 def test_features_are_compared_with_the_bank_of_their_class() -> None:
     """Class 1 has voxels 0 and 1 by label and 3 by prediction; one of three lies on the bank's feature."""
     method, features, probabilities, target = plain_features(bank=1)

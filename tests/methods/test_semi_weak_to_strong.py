@@ -141,12 +141,51 @@ def test_teachers_follow_the_student_in_turn() -> None:
     assert followed == [[True, False], [False, True]] * 2
     torch.manual_seed(0)
     long = make(AlternateTeachers, period=5)
+    assert long.updates.tolist() == [0, 0]
     turns = []
     for _ in range(60):
         long.after_update()
         turns.append(int(long.turn))
     assert set(turns) == {0, 1}
+    assert sum(long.updates.tolist()) == 60
     assert max(len(run) for run in "".join(map(str, turns)).replace("01", "0 1").replace("10", "1 0").split()) <= 5
+
+
+def test_the_first_update_of_each_teacher_copies_the_student() -> None:
+    method = make(AlternateTeachers, period=1)
+    for teacher in (method.teacher, method.second_teacher):
+        with torch.no_grad():
+            method.network.head.weight.add_(1.0)
+        method.after_update()
+        torch.testing.assert_close(teacher.network.head.weight, method.network.head.weight, rtol=0, atol=0)
+
+
+def test_a_trained_network_becomes_both_teachers() -> None:
+    method = make(AlternateTeachers)
+    weights = {f"network.{name}": torch.full_like(value, 2) for name, value in method.network.state_dict().items()}
+    completed = method.complete_weights(weights)
+    method.load_state_dict({**method.state_dict(), **completed})
+    for teacher in (method.teacher, method.second_teacher):
+        assert float(teacher.network.head.weight.detach().mean()) == 2.0
+    assert {name.split(".")[0] for name in completed} == {"network", "teacher", "second_teacher"}
+
+
+def test_ad_mt_learns_the_label_of_both_teachers_in_either_turn() -> None:
+    """Student and teachers are alike, so that their label is the student's own where it is confident."""
+    method = make(AlternateTeachers, threshold=0.345, pseudo_label_weight=0.6, ramp_iterations=0, strong=UNCHANGED)
+    probabilities = predicted(method)
+    label = np.where(probabilities.max(1) >= 0.345, probabilities.argmax(1), IGNORE)
+    terms = method.losses(batch_of(MIXED))
+    assert float(terms["pseudo_label"]) == pytest.approx(0.6 * numpy_dice_loss(probabilities, label), rel=1e-5)
+    method.turn.fill_(1)  # CutMix of the two unlabelled images
+    torch.manual_seed(1)
+    mixed = method.losses(batch_of(MIXED))["pseudo_label"]
+    torch.manual_seed(1)
+    found = method.pseudo_label(batch_of(MIXED)["image"][1:], torch.from_numpy(probabilities).float())
+    view, there = strong_view(batch_of(MIXED)["image"][1:], found, StrongIntensity(probability=0.0), 1.0)
+    again = softmax(method.network(view).detach().double().numpy())
+    assert not torch.equal(view, batch_of(MIXED)["image"][1:])
+    assert float(mixed) == pytest.approx(0.6 * numpy_dice_loss(again, there.numpy()), rel=1e-5)
 
 
 @pytest.mark.parametrize(

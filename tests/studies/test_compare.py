@@ -1,5 +1,7 @@
 """``lesslabel compare``: which methods for which labels, the study it declares, and what it says at the end."""
 
+import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,12 +84,30 @@ def test_every_method_for_images_is_a_contender_with_the_settings_of_its_configu
     adapting = {adaptation.method for adaptation in ADAPTATIONS.values() if adaptation.method}
     assert trains == {"SegmentationMethod", "AdaptSeg", *adapting}, "AdaptSeg compares two hospitals"
     by_class: dict[str, list[dict[str, object]]] = {}
+    shared = {"num_classes", "in_channels", "network", "second_network", "optimiser", "inference"}
+    over_the_run = {"ramp_iterations", *(key for one in CONTENDERS for key in (*one.short, *one.lengths_voxel))}
     for path in CONFIGS.glob("*.yaml"):
         model = yaml.safe_load(path.read_text())["model"]
         by_class.setdefault(model["class_path"].rpartition(".")[2], []).append(model["init_args"])
     for one in CONTENDERS:
-        settings = {key: value for key, value in one.settings.items() if value is not None}  # ramps over the run
-        assert any(settings.items() <= given.items() for given in by_class[one.class_name]), one.name
+        defaults = {
+            name: parameter.default
+            for name, parameter in inspect.signature(getattr(methods, one.class_name).__init__).parameters.items()
+            if name not in {"self", *shared, *over_the_run}
+        }
+
+        def complete(given: Mapping[str, object], defaults: Mapping[str, object] = defaults) -> dict[str, object]:
+            values = {**defaults, **{name: given[name] for name in given if name in defaults}}
+            return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+        assert any(complete(given) == complete(one.settings) for given in by_class[one.class_name]), one.name
+
+
+def test_lengths_in_voxels_follow_the_size_of_the_slices() -> None:
+    (gated,) = (one for one in CONTENDERS if one.name == "Gated CRF")
+    assert gated.arguments(200, 256) == {"radius_voxel": 5, "position_sigma_voxel": 6.0}
+    assert gated.arguments(200, 96) == {"radius_voxel": 2, "position_sigma_voxel": 2.25}
+    assert gated.arguments(200, 8)["radius_voxel"] == 1
 
 
 def test_names_are_found_in_any_spelling(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,7 +166,7 @@ def test_a_comparison_runs_goes_on_and_can_be_edited(store: Path, tmp_path: Path
 
 @pytest.mark.parametrize("one", CONTENDERS, ids=lambda one: one.name)
 def test_every_contender_can_be_made(one: Contender) -> None:
-    method = getattr(methods, one.class_name)(4, network=UNet(channels=(4, 8, 8, 8)), **one.arguments(30))
+    method = getattr(methods, one.class_name)(4, network=UNet(channels=(4, 8, 8, 8)), **one.arguments(30, 96))
     assert isinstance(method, methods.SegmentationMethod)
 
 

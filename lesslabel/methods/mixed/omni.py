@@ -8,12 +8,11 @@ from torch import Tensor
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE
 from lesslabel.losses import class_balanced_label, partial_cross_entropy, pseudo_label_loss
-from lesslabel.losses.rules import over_slices
 from lesslabel.methods.checks import require_not_negative, require_share
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
 from lesslabel.methods.perturb import StrongIntensity, strong_view
-from lesslabel.methods.targets import dense_target, known_cross_entropy, supervised_terms
+from lesslabel.methods.targets import dense_target, known_cross_entropy, supervised_terms, trusted_target
 from lesslabel.methods.teacher import Predictor, RunningStatistics, TeacherMethod, forgetting_decay
 from lesslabel.networks import Network, UNet
 
@@ -113,9 +112,7 @@ class Omni(TeacherMethod):
     @torch.no_grad()
     def completed(self, batch: Batch) -> Tensor:
         """Complete the annotation of a batch by confident labels of the teacher: B×[D×]H×W, `IGNORE` elsewhere."""
-        target = batch["target"]
-        all_classes = over_slices(batch["annotated_labels"].all(dim=1), target)
-        trusted = (target != IGNORE) & ((target != 0) | all_classes)
+        target = trusted_target(batch)
         answer = self.teacher(batch["image"]).float().softmax(dim=1)
         label = class_balanced_label(answer, self.threshold, self.least_share)
-        return torch.where(trusted, target, label)
+        return torch.where(target == IGNORE, label, target)

@@ -26,7 +26,8 @@ class AlternateTeachers(TeacherMethod):
     the teachers become diverse. Their predictions are weighed by exp(−entropy) in every voxel; where the teachers
     conflict and the student disagrees with the result, whoever is more confident gives the label. The student's loss is
     ``½·(L_CE + L_Dice) + λ(t)·L_Dice(y(strong view), label)`` over confident voxels. The public code weighs both
-    predictions by the same factor, the sum of both entropies; it draws the unlabelled samples of each period anew.
+    predictions by the same factor, the sum of both entropies; it draws the unlabelled samples of each period anew. Here
+    each teacher counts its own updates, so that its first one makes it a copy of the student, whenever that is.
 
     Args:
         num_classes: classes, background included.
@@ -46,6 +47,7 @@ class AlternateTeachers(TeacherMethod):
 
     turn: Tensor
     left: Tensor
+    updates: Tensor
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class AlternateTeachers(TeacherMethod):
         require_at_least(1, period=period)
         require_not_negative(pseudo_label_weight=pseudo_label_weight, ramp_iterations=ramp_iterations)
         require_share(threshold=threshold)
-        self.second_teacher = Teacher(self.build_network(), running_statistics)
+        self.second_teacher = Teacher(self.network, running_statistics)
         self.period = period
         self.pseudo_label_weight = pseudo_label_weight
         self.ramp_iterations = ramp_iterations
@@ -85,6 +87,7 @@ class AlternateTeachers(TeacherMethod):
         self.strong = strong
         self.register_buffer("turn", torch.zeros((), dtype=torch.long))
         self.register_buffer("left", torch.zeros((), dtype=torch.long))
+        self.register_buffer("updates", torch.zeros(2, dtype=torch.long))
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the supervised terms and the Dice of strong views against the teachers' labels."""
@@ -123,11 +126,13 @@ class AlternateTeachers(TeacherMethod):
         """Update the teacher whose turn it is, and draw the next period when this one ends."""
         if not self.left:
             self.left.fill_(int(torch.randint(1, self.period + 1, ())))
-        teacher = self.second_teacher if self.turn else self.teacher
-        teacher.update(self.network, warmed_up_decay(self.iteration // 2, self.teacher_decay))
+        turn = int(self.turn)
+        teacher = self.second_teacher if turn else self.teacher
+        teacher.update(self.network, warmed_up_decay(int(self.updates[turn]), self.teacher_decay))
+        self.updates[turn] += 1
         self.left -= 1
         if not self.left:
-            self.turn.fill_(1 - int(self.turn))
+            self.turn.fill_(1 - turn)
 
 
 def ensemble(first: Tensor, second: Tensor) -> Tensor:

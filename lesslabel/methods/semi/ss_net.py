@@ -13,7 +13,7 @@ from lesslabel.methods.base import SegmentationMethod
 from lesslabel.methods.checks import require_at_least, require_not_negative, require_positive
 from lesslabel.methods.inference import Inference
 from lesslabel.methods.optimiser import Optimiser
-from lesslabel.methods.targets import supervised_terms
+from lesslabel.methods.targets import supervised_terms, trusted_target
 from lesslabel.methods.teacher import held_statistics
 from lesslabel.networks import Network, UNet, penultimate_maps
 
@@ -93,8 +93,9 @@ class SSNet(SegmentationMethod):
             logits = self.network(batch["image"])
         probabilities = logits.float().softmax(dim=1)
         features = maps[0].float().movedim(1, -1)
-        self._fill_bank(features.detach(), probabilities.detach(), batch["target"])
-        separation = self._separation(features, probabilities.detach(), batch["target"])
+        target = trusted_target(batch)
+        self._fill_bank(features.detach(), probabilities.detach(), target)
+        separation = self._separation(features, probabilities.detach(), target)
         ramp = self.ramp_up(self.ramp_iterations)
         return {
             **supervised_terms(logits, batch),
