@@ -83,12 +83,26 @@ def test_a_small_object_of_a_large_image_is_looked_at_again() -> None:
     assert dice(session.add(Click((200, 300))).mask, truth) > 0.95
 
 
-def test_a_mask_to_start_from_tells_the_size() -> None:
+def test_a_mask_to_start_from_is_kept_and_corrected_near_the_marks() -> None:
+    """Half of a disk was painted: a click on it agrees, one on the other half adds that, one beside it takes away."""
+    truth = ball((64, 80), 16)
+    painted = truth & (np.arange(80) < 40)
+    session = InteractiveSession(TrainingFree()).set_image(seen(truth))
+    session.start_from(painted)
+    assert dice(session.add(Click((2.0, 2.0), Side.BACKGROUND)).mask, painted) > 0.97
+    assert dice(session.add(Click((32.0, 32.0))).mask, painted) > 0.97
+    added = session.add(Click((32.0, 48.0))).mask
+    assert dice(added, truth) > dice(painted, truth) + 0.05
+    assert not (added & ~truth).sum() > 20
+
+
+def test_a_box_around_a_mask_cuts_it() -> None:
     truth = ball((64, 80), 16)
     session = InteractiveSession(TrainingFree()).set_image(seen(truth))
-    session.start_from(ball((64, 80), 14))
-    mask = session.add(Click((2.0, 2.0), Side.BACKGROUND)).mask
-    assert dice(mask, truth) > 0.9
+    session.start_from(truth)
+    mask = session.add(Box((0, 0), (63, 39))).mask
+    assert mask.any()
+    assert not mask[:, 41:].any()
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
