@@ -19,6 +19,7 @@ const context = await browser.newContext({ viewport: { width: 1000, height: 640 
 const pages = new Map();
 const problems = [];
 const requests = new Set();
+const asked = [];
 
 async function pageOf(tab) {
   if (!pages.has(tab)) {
@@ -26,6 +27,10 @@ async function pageOf(tab) {
     page.setDefaultTimeout(TIMEOUT_MS);
     page.on("pageerror", (error) => problems.push(String(error)));
     page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+    page.on("dialog", (dialog) => {
+      asked.push(dialog.type());
+      void dialog.accept();
+    });
     page.on("request", (request) => requests.add(new URL(request.url()).origin));
     pages.set(tab, page);
   }
@@ -61,7 +66,7 @@ const commands = {
   async heard() {
     const origins = [...requests];
     requests.clear();
-    return { problems: problems.splice(0), origins };
+    return { problems: problems.splice(0), asked: asked.splice(0), origins };
   },
 };
 
