@@ -54,9 +54,6 @@ export class Panels {
     const labels = desk.kind === "scribble" ? [...desk.labels, background] : desk.labels;
     element("labels").append(...labels.map((label, place) => this.labelRow(label, place)));
     this.label(labels[0].code);
-    const channels = element<HTMLSelectElement>("channels");
-    channels.hidden = desk.channels.length < 2;
-    channels.append(...desk.channels.map((name) => new Option(name)));
     document.title = `${desk.annotation} – lesslabel`;
   }
 
@@ -68,6 +65,9 @@ export class Panels {
     const item = desk.items.find((each) => each.key === content.key);
     element("case-name").textContent = item?.uid ?? content.key;
     element("case-reason").textContent = content.reason;
+    const channels = viewer.coloured ? ["colour", ...desk.channels] : desk.channels;
+    element("channels").hidden = channels.length < 2;
+    element("channels").replaceChildren(...channels.map((name) => new Option(name)));
     const [low, high] = viewer.window;
     const presets: Record<string, [number, number]> = { window: [low, high], ...(content.modality === "CT" ? CT : {}) };
     element("presets").replaceChildren(...Object.entries(presets).map(([name, range]) => new Option(name, range.join(","))));

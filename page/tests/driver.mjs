@@ -52,6 +52,7 @@ const commands = {
   press: (page, { key }) => page.keyboard.press(key).then(() => null),
   push: (page, { selector }) => page.click(selector).then(() => null),
   fill: (page, { selector, text }) => page.fill(selector, text).then(() => null),
+  choose: (page, { selector, name }) => page.selectOption(selector, name).then(() => null),
   text: (page, { selector }) => page.textContent(selector),
   count: (page, { selector }) => page.locator(selector).count(),
   until: (page, { selector, count }) =>

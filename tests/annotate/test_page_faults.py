@@ -1,19 +1,37 @@
 """The real page where something goes wrong: a dead server, two tabs, a hasty hand, a damaged case."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.request import Request, urlopen
 
+import numpy as np
 import pytest
 from browser import Browser, Served, require_browser
-from desks import make_case, make_store
+from desks import SHAPE, Disks, make_case, make_store, truth
+from PIL import Image
 
+from lesslabel.data.case import Annotation, Kind
 from lesslabel.data.exchange.queue_images import file_stem
 from lesslabel.data.store import Store
+from lesslabel.data.store.prepare import prepare
 
 pytestmark = pytest.mark.slow
 PRESS = "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'f', %s})); 0;"
 COUNT_IMAGES = "performance.getEntriesByType('resource').filter(({name}) => name.endsWith('/image')).length"
 TAB = "sessionStorage.getItem('tab')"
+STALE_NEXT = """
+const send = window.fetch;
+let stale = new Response('{"key": "%s"}');
+window.fetch = (path, init) => {
+  const answer = path.startsWith("/api/next") ? stale : null;
+  if (answer) stale = null;
+  return answer ? Promise.resolve(answer) : send(path, init);
+};
+0;
+"""
+"""Somebody else took the case between the answer and the opening."""
 RECORD = """
 const send = window.fetch;
 window.recorded = [];
@@ -59,10 +77,25 @@ def test_turns_that_wait_are_sent_when_the_tab_is_loaded_again(browser: Browser,
     assert list(labels[2, [12, 20, 24, 28], 10]) == [1, 1, 1, 0]
 
 
+def open_elsewhere(link: str, key: str) -> None:
+    """Open a case in another browser."""
+    server, _, token = link.partition("/?token=")
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    body = json.dumps({"tab": "elsewhere", "id": "once"}).encode()
+    with urlopen(Request(f"{server}/api/cases/{key}/open", body, headers)) as answer:
+        assert answer.status == 200
+
+
 def test_two_tabs_and_two_authors_do_not_draw_on_one_case(browser: Browser, tmp_path: Path) -> None:
     store = make_store(tmp_path / "store")
     with Served(store.path, "--model", "none", authors=("ann", "ben")) as served:
         browser.open(served.links["ann"])
+        open_elsewhere(served.links["ben"], file_stem("case1"))
+        browser.do("evaluate", script=STALE_NEXT % file_stem("case1"))
+        browser.drag([(2, 12, 6), (2, 12, 20)])
+        browser.turns(1)
+        browser.finish()
+        assert browser.do("evaluate", script="document.body.dataset.case") == file_stem("case2")
         tab = browser.do("evaluate", script=TAB)
         browser.do("goto", url=served.links["ann"], tab="second")
         browser.do("until", selector="#ask[open]", count=1, tab="second")
@@ -77,9 +110,8 @@ def test_two_tabs_and_two_authors_do_not_draw_on_one_case(browser: Browser, tmp_
         browser.do("goto", url=served.links["ann"], tab="second")
         browser.do("state", **{"is": "ready"}, tab="second")
         assert browser.do("evaluate", script=TAB, tab="second") != tab
-        browser.open(served.links["ben"], tab="third")
+        browser.do("goto", url=served.links["ben"], tab="third")
         browser.do("push", selector="#queue li:first-child", tab="second")
-        browser.do("push", selector="#queue li:last-child", tab="second")
         stranger = "this tab belongs to ann, but this browser is signed in as ben; open the link again"
         browser.until_said(stranger, tab="second")
         browser.do("state", **{"is": "lost"}, tab="second")
@@ -150,3 +182,36 @@ def test_a_mistake_keeps_the_view_and_a_key_has_one_action(browser: Browser, tmp
         browser.do("until", selector=f"body[data-case={file_stem('case2')}][data-state=ready]", count=1)
         recorded = browser.do("evaluate", script="window.recorded.map(([path]) => path.split('/').pop())")
         assert [what for what in recorded if what in ("turns", "close")] == ["turns", "close"]
+
+
+ORANGE, BLUE = (240, 120, 0), (0, 60, 200)
+
+
+def test_a_picture_is_shown_in_its_colours(browser: Browser, tmp_path: Path) -> None:
+    colours = np.empty((3, 1, *SHAPE[1:]), np.float32)
+    colours[..., :16] = np.reshape(ORANGE, (3, 1, 1, 1))
+    colours[..., 16:] = np.reshape(BLUE, (3, 1, 1, 1))
+    dense = {"dense": Annotation(truth()[2:3], Kind.DENSE)}
+    source = Disks([replace(make_case(0), image=colours, affine=None, annotations=dense)])
+    source.channels = ("red", "green", "blue")
+    store = prepare(source, tmp_path / "store")[0]
+
+    def shown() -> list[tuple[int, ...]]:
+        browser.do("screenshot", path=str(tmp_path / "page.png"))
+        picture = Image.open(tmp_path / "page.png").convert("RGB")
+        places = [browser.place((0, 20, x)) for x in (4, 28)]
+        return [picture.getpixel((round(left), round(top))) for left, top in places]
+
+    with Served(store.path, "--model", "none") as served:
+        browser.open(served.links["ann"])
+        assert np.allclose(shown(), [ORANGE, BLUE], atol=3)
+        first, last = browser.place((0, 0, 0)), browser.place((0, 39, 31))
+        assert first[0] < last[0]
+        assert first[1] < last[1]
+        browser.do("choose", selector="#channels", name="blue")
+        assert np.allclose(shown(), [[0] * 3, [200] * 3], atol=3)
+        browser.do("choose", selector="#channels", name="colour")
+        browser.do("press", key="w")
+        browser.drag([(0, 10, 4), (0, 30, 4)])
+        darker = shown()
+        assert all(sum(one) < sum(other) for one, other in zip(darker, (ORANGE, BLUE), strict=True))
