@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -39,6 +39,7 @@ def _author(request: Request) -> str:
 
 
 Author = Annotated[str, Depends(_author)]
+Without = Annotated[list[str], Query(default_factory=list)]
 
 
 def make_app(desk: Desk, static: Path = STATIC) -> FastAPI:
@@ -104,9 +105,9 @@ def _serve_queue(app: FastAPI, desk: Desk) -> None:
         return desk.overview(author)
 
     @app.get("/api/next")
-    def _next(author: Author) -> dict[str, str | None]:
-        """The first case that waits for this author."""
-        return {"key": desk.next_key(author)}
+    def _next(author: Author, without: Without) -> dict[str, str | None]:
+        """The first case that waits for this author, without those that the page could not open."""
+        return {"key": desk.next_key(author, without)}
 
 
 def _serve_cases(app: FastAPI, desk: Desk) -> None:

@@ -1,6 +1,6 @@
 """Everything the server knows: the queue, who has which case, the cases that are open, and the way into the store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
 from typing import Any
@@ -106,12 +106,12 @@ class Desk:
             "median_s": median(done) if (done := [seconds for seconds in efforts if seconds > 0]) else None,
         }
 
-    def next_key(self, author: str) -> str | None:
-        """The first case in the order of the queue that waits for this author; None if nothing is left."""
+    def next_key(self, author: str, without: Collection[str] = ()) -> str | None:
+        """The first case in the order of the queue, but for those, that waits for this author; None if none is left."""
         leases = self._leases.current()
         for key, state in self._states(author).items():
             free = not other_holder(leases.get(self._lease_key(author, key)), author)
-            if state in ("new", "begun") and free:
+            if state in ("new", "begun") and free and key not in without:
                 return key
         return None
 

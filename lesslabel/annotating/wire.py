@@ -19,6 +19,9 @@ from lesslabel.data.exchange.base import affine_of
 from lesslabel.errors import DataError
 
 _LARGEST_BYTES_OF_A_NUMBER = 9
+_BRIGHTEST = 255
+_RGB24 = np.dtype([("R", np.uint8), ("G", np.uint8), ("B", np.uint8)])
+"""As nibabel names the parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,20 +128,43 @@ def whole_map(labels: NDArray[np.uint8], rest: int) -> list[Change]:
 def image_bytes(case: Case) -> bytes:
     """Write the image of a case as an uncompressed NIfTI file: int16 where that loses nothing, else float32.
 
-    Several channels are the fourth dimension. No name, patient or path goes into the header.
+    One slice of three channels is a picture, and written in its colours (RGB24); otherwise several channels are the
+    fourth dimension. No name, patient or path goes into the header.
     """
-    values = case.image
-    with np.errstate(invalid="ignore"):
-        short = values.astype(np.int16)
-    exact = short if np.array_equal(short.astype(np.float32), values) else values
-    turned = exact[0].T if len(exact) == 1 else exact.transpose(3, 2, 1, 0)
-    affine = affine_of(case)
+    turned = _colours(case.image).T if case.image.shape[:2] == (3, 1) else _numbers(case.image)
+    affine = _affine_shown(case)
     image = nib.Nifti1Image(turned, affine)
     image.set_qform(affine, code="scanner")
     image.set_sform(affine, code="scanner")
     image.header.set_zooms((*reversed(case.spacing_mm), *[1.0] * (turned.ndim - 3)))
     content: bytes = image.to_bytes()
     return content
+
+
+def _affine_shown(case: Case) -> NDArray[np.float64]:
+    """Where voxels lie; one slice that knows of no side is shown as a picture: rows downwards, columns to the right."""
+    affine = affine_of(case)
+    plain = case.shape[0] == 1 and np.allclose(affine, np.diag([*case.spacing_mm[::-1], 1.0]))
+    return affine @ np.diag([-1.0, -1.0, 1.0, 1.0]) if plain else affine
+
+
+def _numbers(values: NDArray[np.float32]) -> NDArray[Any]:
+    """(x, y, z), or (x, y, z, channel) of several."""
+    with np.errstate(invalid="ignore"):
+        short = values.astype(np.int16)
+    exact = short if np.array_equal(short.astype(np.float32), values) else values
+    return exact[0].T if len(exact) == 1 else exact.transpose(3, 2, 1, 0)
+
+
+def _colours(values: NDArray[np.float32]) -> NDArray[Any]:
+    """Three channels (3, z, y, x) as red, green and blue (z, y, x): bytes as they are, all else scaled to them."""
+    known = values[np.isfinite(values)]
+    low, high = float(known.min(initial=np.inf)), float(known.max(initial=-np.inf))
+    if not known.size or (low >= 0 and high <= _BRIGHTEST and np.array_equal(known, known.round())):
+        low, high = 0.0, float(_BRIGHTEST)
+    scaled = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) * (_BRIGHTEST / max(high - low, 1e-12))
+    pixels = np.moveaxis(scaled.round().clip(0, _BRIGHTEST).astype(np.uint8), 0, -1)
+    return np.ascontiguousarray(pixels).view(_RGB24)[..., 0]
 
 
 def _to_leb128(numbers: NDArray[np.int64]) -> bytes:

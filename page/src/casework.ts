@@ -1,8 +1,9 @@
 // One case in work: its label map, its turns, what waits to be sent, and what was looked at.
 
 import type { Clock } from "./clock";
+import type { Note, Waiting } from "./outbox";
 import { applyChanges, encodeRuns } from "./runs";
-import type { Server } from "./server";
+import { Away, Refused, isLost, type Server } from "./server";
 import type { Answer, Case, Plane, Prompt, TurnEntry, Voxel } from "./types";
 import type { Viewer } from "./viewer";
 
@@ -19,6 +20,8 @@ export class Casework {
   private readonly takenBack: number[] = [];
   private readonly timer: number;
   private choosing = false;
+  private ended = false;
+  private refusals = 0;
 
   constructor(
     readonly content: Case,
@@ -26,7 +29,7 @@ export class Casework {
     private readonly viewer: Viewer,
     private readonly clock: Clock,
     private readonly onChange: () => void,
-    private readonly onRefused: (error: unknown) => void,
+    private readonly onRefused: (error: unknown, work: Casework) => void,
     private readonly whileWorking: (answer: Promise<void>) => Promise<void>,
   ) {
     const [depth, rows, columns] = content.shape;
@@ -36,11 +39,14 @@ export class Casework {
     applyChanges(this.labels, content.labels, (start, end) => viewer.draw(this.labels, content.rest, start, end));
     viewer.refresh();
     clock.reset(content.active_s);
-    this.timer = window.setInterval(() => void this.send("look", () => ({})), LOOK_MS);
+    const untold = server.outbox.takeNote(content.key);
+    if (untold) this.putBack(untold);
+    this.timer = window.setInterval(() => void this.tellLooked(), LOOK_MS);
   }
 
   /** Stops telling the server of it, and counting. */
   end(): void {
+    this.ended = true;
     this.clock.stop();
     window.clearInterval(this.timer);
   }
@@ -57,10 +63,55 @@ export class Casework {
   }
 
   /** What is told with every message. */
-  note(): Record<string, unknown> {
+  note(): Note {
     const seen = [...this.unsentSeen].map((place) => place.split(",").map(Number));
     this.unsentSeen.clear();
     return { seen, active_s: this.clock.take() };
+  }
+
+  /** Tells what changes nothing on the map. */
+  async tell(what: string, content: object): Promise<void> {
+    const told: Note = { seen: [], active_s: 0 };
+    const body = () => {
+      if (this.ended) throw new Away();
+      return { ...content, ...Object.assign(told, this.note()) };
+    };
+    try {
+      await this.server.post(this.content.key, what, body);
+    } catch (error) {
+      // the server keeps the seconds before it finishes; slices may be told twice
+      this.putBack({ seen: told.seen, active_s: what === "finish" ? 0 : told.active_s });
+      throw error;
+    }
+  }
+
+  /** Tells that the tab goes, and keeps for its return what waits. */
+  leave(): void {
+    const { key } = this.content;
+    const note = this.note();
+    const waits = this.server.outbox.of(key).length > 0;
+    if (waits) this.server.outbox.keepNote(key, note);
+    this.server.leave(key, waits ? {} : note);
+  }
+
+  /** Waits until every turn so far is answered; false if one was refused. */
+  async settled(): Promise<boolean> {
+    const { refusals } = this;
+    await this.server.settled();
+    return !this.ended && this.refusals === refusals;
+  }
+
+  /** Shows the case as the server has it; the image and what is on screen stay. */
+  async restate(): Promise<void> {
+    this.apply({ ...(await this.server.open(this.content.key, false)), again: true });
+    this.onChange();
+  }
+
+  /** Sends again what a reload of the tab, or a server that was lost, left waiting. */
+  resend(): void {
+    for (const waiting of this.server.outbox.of(this.content.key)) {
+      void (waiting.what === "turns" ? this.whileWorking(this.given(waiting)) : this.stood(waiting));
+    }
   }
 
   /** Shows painted voxels at once; they are not sent before `paint`. */
@@ -115,15 +166,9 @@ export class Casework {
     this.choosing = false;
   }
 
-  /** Takes back the last turn that stands. */
+  /** Takes back the last turn that stands when those before are answered. */
   async undo(): Promise<void> {
-    let number = 0;
-    const answer = await this.send("remove", () => {
-      number = Math.max(0, ...this.turns.filter((entry) => entry.stands).map((entry) => entry.number));
-      return { number };
-    });
-    if (answer) this.takenBack.push(number);
-    this.stand(answer, number, false);
+    if (this.canUndo || this.server.outbox.of(this.content.key).length) await this.stood(this.put("remove", {}));
   }
 
   /** Gives the turn that was taken back last again. */
@@ -133,13 +178,11 @@ export class Casework {
   }
 
   async remove(number: number): Promise<void> {
-    const answer = await this.send("remove", () => ({ number }));
-    if (answer) this.takenBack.push(number);
-    this.stand(answer, number, false);
+    await this.stood(this.put("remove", { number }));
   }
 
   async restore(number: number): Promise<void> {
-    this.stand(await this.send("restore", () => ({ number })), number, true);
+    await this.stood(this.put("restore", { number }));
   }
 
   get canUndo(): boolean {
@@ -150,41 +193,86 @@ export class Casework {
     return this.takenBack.length > 0;
   }
 
-  private async give(turn: Record<string, unknown>, after?: () => void): Promise<void> {
-    const answer = await this.send("turns", () => ({ turn }), after);
-    if (!answer) return;
-    const { number, turn: shown, other_answers = [] } = answer;
-    if (number !== undefined && shown) this.turns.push({ number, turn: shown, stands: true, other_answers });
-    this.takenBack.length = 0;
-    this.suggested = answer.suggested ?? null;
-    this.onChange();
+  private put(what: Waiting["what"], content: Record<string, unknown>): Waiting {
+    return this.server.outbox.put(this.content.key, what, content);
   }
 
-  private stand(answer: Answer | null, number: number, stands: boolean): void {
-    if (!answer) return;
-    const others = new Map(answer.redrawn?.map((turn) => [turn.number, turn.other_answers]));
-    for (const entry of this.turns) {
-      if (entry.number === number) entry.stands = stands;
-      entry.other_answers = others.get(entry.number) ?? entry.other_answers;
-    }
-    this.onChange();
+  private give(turn: Record<string, unknown>, after?: () => void): Promise<void> {
+    return this.given(this.put("turns", { turn }), after);
   }
 
-  private async send(
-    what: string,
-    content: () => Record<string, unknown>,
-    after?: () => void,
-  ): Promise<Answer | null> {
+  private given(waiting: Waiting, after?: () => void): Promise<void> {
+    const taken = ({ number, turn, other_answers = [], suggested = null }: Answer) => {
+      if (number !== undefined && turn) this.turns.push({ number, turn, stands: true, other_answers });
+      this.takenBack.length = 0;
+      this.suggested = suggested;
+    };
+    return this.send(waiting, taken, after);
+  }
+
+  private stood(waiting: Waiting): Promise<void> {
+    return this.send(waiting, ({ redrawn }) => {
+      const number = waiting.content.number as number;
+      if (waiting.what === "remove") this.takenBack.push(number);
+      const others = new Map(redrawn?.map((turn) => [turn.number, turn.other_answers]));
+      for (const entry of this.turns) {
+        if (entry.number === number) entry.stands = waiting.what === "restore";
+        entry.other_answers = others.get(entry.number) ?? entry.other_answers;
+      }
+    });
+  }
+
+  private async tellLooked(): Promise<void> {
+    // a word renews the lease, and a case that is left alone becomes free
+    if (!this.unsentSeen.size && !this.clock.worked) return;
+    await this.tell("look", {}).catch((error: unknown) => this.onRefused(error, this));
+  }
+
+  /** What is taken from the answer is there before the next message is asked for its content. */
+  private async send(waiting: Waiting, taken: (answer: Answer) => void, after?: () => void): Promise<void> {
+    const { outbox } = this.server;
     try {
-      const answer = await this.server.post(this.content.key, what, () => ({ ...content(), ...this.note() }));
+      const answer = await this.server.post(waiting.key, waiting.what, () => this.bodyOf(waiting), waiting.id);
+      outbox.drop(waiting);
       after?.();
       this.apply(answer);
-      return answer;
+      taken(answer);
+      this.onChange();
     } catch (error) {
       after?.();
-      this.onRefused(error);
-      return null;
+      if (error instanceof Away) return;
+      this.refusals++;
+      const broke = error instanceof Refused && error.status === 500 && outbox.broke(waiting);
+      if (broke || !isLost(error)) this.giveUp(waiting);
+      this.onRefused(error, this);
     }
+  }
+
+  /** As it is sent, whenever and however often that is. */
+  private bodyOf(waiting: Waiting): object {
+    if (this.ended) throw new Away();
+    if (waiting.content.active_s === undefined) {
+      const standing = this.turns.filter((entry) => entry.stands).map((entry) => entry.number);
+      const last = waiting.what === "remove" ? { number: Math.max(0, ...standing) } : {};
+      waiting.content = { ...last, ...waiting.content, ...this.note() };
+      this.server.outbox.keep();
+    }
+    return waiting.content;
+  }
+
+  private giveUp(waiting: Waiting): void {
+    const { seen, active_s } = waiting.content as Partial<Note>;
+    this.putBack({ seen: seen ?? [], active_s: active_s ?? 0 });
+    this.server.outbox.drop(waiting);
+  }
+
+  /** What was told in vain is told with the next message. */
+  private putBack({ seen, active_s }: Note): void {
+    for (const place of seen.map(String)) {
+      this.seen.add(place);
+      this.unsentSeen.add(place);
+    }
+    this.clock.give(active_s);
   }
 
   /** Shows what the server answered, and on top of it what was painted meanwhile. */

@@ -35,6 +35,16 @@ export class Clock {
     return Math.round(taken * 100) / 100;
   }
 
+  /** Takes back seconds that were told in vain. */
+  give(seconds: number): void {
+    this.unsent_s += seconds;
+  }
+
+  /** Whether somebody worked since the seconds were last asked for. */
+  get worked(): boolean {
+    return this.unsent_s > 0;
+  }
+
   private tick(): void {
     const now = performance.now();
     const passed = now - this.last;

@@ -2,13 +2,16 @@
 
 import { Casework } from "./casework";
 import { Clock } from "./clock";
-import { Keys, shown, type Action } from "./keys";
+import { CaseFlow } from "./flow";
+import { Keys, type Action } from "./keys";
 import { Marks } from "./marks";
-import { Panels, ask, element, countLeft } from "./panels";
-import { Refused, Server } from "./server";
+import { Outbox } from "./outbox";
+import { Panels, element, countLeft, keyCap } from "./panels";
+import { Server } from "./server";
+import { claimTab } from "./tab";
 import { TOOLS, toolsOf, type ToolName } from "./toolbox";
 import { Hand, type Settings } from "./tools";
-import type { Desk, Plane, Voxel } from "./types";
+import type { Case, Desk, Plane, Voxel } from "./types";
 import { Uncertainty } from "./uncertainty";
 import { Viewer, type Layout } from "./viewer";
 import { EDITS } from "./words";
@@ -24,13 +27,12 @@ class Page {
   private readonly marksCanvas = element<HTMLCanvasElement>("marks");
   private readonly viewer = new Viewer(this.canvas);
   private readonly marks = new Marks(this.marksCanvas, this.viewer);
-  private readonly server = new Server((connected, unsent) => this.panels.connection(connected, unsent));
-  private readonly uncertainty = new Uncertainty(this.server, this.viewer);
+  private readonly uncertainty: Uncertainty;
   private readonly settings: Settings;
   private readonly hand: Hand;
   private readonly panels: Panels;
   private readonly keys: Keys;
-  private work: Casework | null = null;
+  private readonly flow: CaseFlow;
   private layout: Layout = "axial";
   private lookTimer = 0;
   /** Turns that the model has not answered yet. */
@@ -40,7 +42,11 @@ class Page {
   private hinting = false;
   private readonly hidden = new Set<number>();
 
-  constructor(private desk: Desk) {
+  constructor(
+    desk: Desk,
+    private readonly server: Server,
+  ) {
+    this.uncertainty = new Uncertainty(server, this.viewer);
     this.settings = {
       tool: desk.kind === "scribble" ? "scribble" : desk.model ? "click" : "brush",
       label: desk.labels[0].code,
@@ -49,18 +55,25 @@ class Page {
       dimensions: desk.model?.dimensions ?? null,
       points: desk.model?.first || "interior-margin-points",
     };
-    this.hand = new Hand(this.viewer, this.settings, () => this.work);
-    const actions = this.actions();
-    this.keys = new Keys(actions);
+    this.hand = new Hand(this.viewer, this.settings, () => this.flow.open);
     this.panels = new Panels(desk, {
       label: (code) => this.chooseLabel(code),
       hide: (code) => this.toggleLabel(code),
-      remove: (number) => void this.work?.remove(number),
-      restore: (number) => void this.work?.restore(number),
-      choose: (name) => void this.work?.choose(name),
-      openCase: (key) => void this.open(key),
+      remove: (number) => void this.flow.open?.remove(number),
+      restore: (number) => void this.flow.open?.restore(number),
+      choose: (name) => void this.flow.open?.choose(name),
+      openCase: (key) => void this.flow.choose(key),
     });
-    this.buildTools(actions);
+    this.flow = new CaseFlow(desk, server, this.panels, {
+      show: (content, image) => this.show(content, image),
+      tell: (work) => this.tell(work),
+      clear: () => this.clear(),
+      drawing: () => this.hand.drawing,
+    });
+    server.onConnection = (trouble) => this.panels.connection(trouble, server.outbox.size);
+    this.keys = new Keys(this.actions(), element<HTMLDialogElement>("help"));
+    this.buildTools();
+    this.keys.label();
     this.listen();
   }
 
@@ -72,112 +85,43 @@ class Page {
       return place && [place[0] + box.left, place[1] + box.top];
     };
     this.viewer.colour(this.desk.labels, this.opacity, this.hidden);
-    await this.openNext();
+    await this.flow.start();
   }
 
-  private async openNext(): Promise<void> {
-    const key = await this.server.next();
-    this.desk = await this.server.desk();
-    if (key) await this.open(key);
-    else {
-      this.close();
-      this.panels.queue(this.desk, null);
-      this.panels.sayDone(this.desk);
-      document.body.dataset.state = "done";
-    }
+  private get desk(): Desk {
+    return this.flow.desk;
   }
 
-  private async open(key: string, takeOver = false): Promise<void> {
-    document.body.dataset.state = "loading";
-    try {
-      const content = await this.server.open(key, takeOver);
-      const image = await this.server.image(key);
-      this.close();
-      await this.viewer.show(image, content.shape);
-      this.viewer.lay(this.lay(content.shape));
-      this.viewer.colour(this.desk.labels, this.opacity, this.hidden);
-      const refused = (error: unknown) => void this.refused(error);
-      this.work = new Casework(
-        content,
-        this.server,
-        this.viewer,
-        this.clock,
-        () => this.changed(),
-        refused,
-        (answer) => this.whileWorking(answer),
-      );
-      if (content.slices?.length) this.goTo(0, content.slices[0]);
-      this.panels.case(content, this.desk, this.viewer);
-      this.desk = await this.server.desk();
-      this.panels.queue(this.desk, key);
-      this.panels.say("");
-      document.body.dataset.state = "ready";
-      document.body.dataset.case = key;
-      this.changed();
-      this.moved();
-    } catch (error) {
-      if (error instanceof Refused && error.status === 409 && error.message.includes("another tab")) {
-        if ((await ask(`${error.message}?`, "take over here")) !== null) await this.open(key, true);
-        return;
-      }
-      await this.refused(error);
-    }
+  /** The case in front; it may be drawn on only while `flow.open` is there. */
+  private get work(): Casework | null {
+    return this.flow.work;
   }
 
-  private close(): void {
-    this.work?.end();
-    this.work = null;
+  private async show(content: Case, image: ArrayBuffer): Promise<Casework> {
+    await this.viewer.show(image, content.shape);
+    this.viewer.lay(this.lay(content.shape));
+    this.viewer.colour(this.desk.labels, this.opacity, this.hidden);
+    return new Casework(
+      content,
+      this.server,
+      this.viewer,
+      this.clock,
+      () => this.changed(),
+      (error, work) => void this.flow.refused(error, work),
+      (answer) => this.whileWorking(answer),
+    );
+  }
+
+  private tell({ content }: Casework): void {
+    if (content.slices?.length) this.goTo(0, content.slices[0]);
+    this.panels.case(content, this.desk, this.viewer);
+    this.changed();
+    this.moved();
+  }
+
+  private clear(): void {
     this.hand.forget();
     this.uncertainty.forget();
-  }
-
-  private async finish(nothingToMark = false): Promise<void> {
-    const { work } = this;
-    if (!work) return;
-    document.body.dataset.state = "finishing";
-    this.panels.say("writing into the store …");
-    try {
-      const content = { nothing_to_mark: nothingToMark };
-      await this.server.post(work.content.key, "finish", () => ({ ...content, ...work.note() }));
-      await this.openNext();
-    } catch (error) {
-      document.body.dataset.state = "ready";
-      this.panels.say("");
-      if (error instanceof Refused && error.status === 428) {
-        if ((await ask(error.message, "there is nothing to mark")) !== null) await this.finish(true);
-        return;
-      }
-      await this.refused(error);
-    }
-  }
-
-  private async skip(): Promise<void> {
-    const { work } = this;
-    const reason = await ask("Why is this case left out?", "skip", true);
-    if (!work || !reason) return;
-    try {
-      await this.server.post(work.content.key, "skip", () => ({ reason, ...work.note() }));
-      await this.openNext();
-    } catch (error) {
-      await this.refused(error);
-    }
-  }
-
-  /** The server said no: say why, and show the case as the server has it. */
-  private async refused(error: unknown): Promise<void> {
-    const message = error instanceof Error ? error.message : String(error);
-    this.panels.say(message, true);
-    const status = error instanceof Refused ? error.status : 0;
-    if (this.work && status === 422) {
-      const { key } = this.work.content;
-      const position = this.viewer.position;
-      await this.open(key);
-      this.viewer.moveTo(position);
-      this.panels.say(message, true);
-    } else if (status === 409) {
-      this.close();
-      document.body.dataset.state = "lost";
-    }
   }
 
   /** Says that the model works if its answer takes longer than a moment. */
@@ -206,7 +150,7 @@ class Page {
     const item = this.desk.items.find((each) => each.key === content.key);
     if (item?.state !== "new" || !turns.length) return;
     item.state = "begun";
-    this.panels.queue(this.desk, content.key);
+    this.flow.tellQueue();
   }
 
   private redraw(): void {
@@ -303,24 +247,24 @@ class Page {
     return [
       ...tools,
       ...choices,
-      { name: "undo", text: "undo", key: "Ctrl+z", run: () => void this.work?.undo() },
-      { name: "redo", text: "redo", key: "Ctrl+y", run: () => void this.work?.redo() },
+      { name: "undo", text: "undo", key: "Ctrl+z", run: () => void this.flow.open?.undo() },
+      { name: "redo", text: "redo", key: "Ctrl+y", run: () => void this.flow.open?.redo() },
       { name: "complete", text: "end an outline or points", key: "Enter", run: () => void this.complete() },
       { name: "forget", text: "forget an outline or points", key: "Escape", run: () => this.forget() },
       ...(kind === "scribble" ? [] : this.edits()),
       { name: "up", text: "next slice", key: "ArrowUp", run: () => this.step(1) },
       { name: "down", text: "previous slice", key: "ArrowDown", run: () => this.step(-1) },
-      { name: "asked", text: "next slice that is asked for", key: "n", run: () => this.nextAsked() },
+      { name: "asked", text: "next slice that is asked for", key: "n", run: () => this.nextAsked(), once: true },
       { name: "smaller", text: "smaller brush", key: "[", run: () => this.resize(-0.5) },
       { name: "larger", text: "larger brush", key: "]", run: () => this.resize(0.5) },
-      { name: "finish", text: "finish and next", key: "f", run: () => void this.finish() },
-      { name: "help", text: "this list", key: "?", run: () => this.help() },
+      { name: "finish", text: "finish and next", key: "f", run: () => void this.flow.finish(), once: true },
+      { name: "help", text: "this list", key: "?", run: () => this.keys.show() },
     ];
   }
 
   /** What is done to the chosen label, in a slice or as a whole. */
   private edits(): Action[] {
-    const edit = (what: string, plane: Plane | null) => void this.work?.edit(what, this.settings.label, plane);
+    const edit = (what: string, plane: Plane | null) => void this.flow.open?.edit(what, this.settings.label, plane);
     const within = () => (this.work?.content.slices ? "of the slice on screen" : "of all slices");
     return [
       {
@@ -377,12 +321,12 @@ class Page {
   /** Of the model's last answer on the slice, what is taken as the label. */
   private threshold(value: number): void {
     const plane = this.settings.dimensions === 2 ? this.viewer.planes[0] : null;
-    void this.work?.edit("threshold", this.settings.label, plane, value);
+    void this.flow.open?.edit("threshold", this.settings.label, plane, value);
   }
 
   private choose(): void {
     const name = this.work?.choice?.other_answers[0];
-    if (name !== undefined) void this.work?.choose(name);
+    if (name !== undefined) void this.flow.open?.choose(name);
   }
 
   private async complete(): Promise<void> {
@@ -401,21 +345,13 @@ class Page {
     this.settings.radius = input.valueAsNumber;
   }
 
-  private help(): void {
-    this.keys.list(element<HTMLTableElement>("keys"));
-    element<HTMLDialogElement>("help").showModal();
-  }
-
-  private buildTools(actions: readonly Action[]): void {
+  private buildTools(): void {
     for (const tool of toolsOf(this.desk)) {
       const button = document.createElement("button");
-      const action = actions.find((each) => each.name === tool)!;
       button.dataset.tool = tool;
       button.textContent = TOOLS[tool].text;
       button.title = TOOLS[tool].use;
-      const key = document.createElement("kbd");
-      key.textContent = shown(this.keys.keyOf(action));
-      button.append(key);
+      button.append(keyCap(tool));
       button.addEventListener("click", () => this.chooseTool(tool));
       element("tools").append(button);
     }
@@ -471,18 +407,19 @@ class Page {
     element("channels").addEventListener("change", (event) => {
       this.viewer.showChannel((event.target as HTMLSelectElement).selectedIndex);
     });
-    element("undo").addEventListener("click", () => void this.work?.undo());
-    element("redo").addEventListener("click", () => void this.work?.redo());
-    element("finish").addEventListener("click", () => void this.finish());
-    element("skip").addEventListener("click", () => void this.skip());
-    element("help-button").addEventListener("click", () => this.help());
+    element("undo").addEventListener("click", () => void this.flow.open?.undo());
+    element("redo").addEventListener("click", () => void this.flow.open?.redo());
+    element("finish").addEventListener("click", () => void this.flow.finish());
+    element("skip").addEventListener("click", () => void this.flow.skip());
+    element("help-button").addEventListener("click", () => this.keys.show());
     element("help").querySelector("button[value=close]")?.addEventListener("click", () => {
       element<HTMLDialogElement>("help").close();
     });
     window.addEventListener("resize", () => this.redraw());
-    window.addEventListener("pagehide", () => {
-      if (this.work) this.server.leave(this.work.content.key, this.work.note());
+    window.addEventListener("beforeunload", (event) => {
+      if (this.flow.waits) event.preventDefault();
     });
+    window.addEventListener("pagehide", () => this.work?.leave());
     window.setInterval(() => this.panels.clock(this.clock.total_s, this.desk), 1000);
     window.setInterval(() => void this.watch(), WATCH_MS);
   }
@@ -503,16 +440,16 @@ class Page {
   /** Asks again while the model learns, so that the line of it does not go stale. */
   private async watchLearning(): Promise<void> {
     if (!this.desk.learning?.at_work) return;
-    this.desk = await this.server.desk();
+    this.flow.desk = await this.server.desk();
     this.panels.learning(this.desk);
   }
 
   /** Notices a server that ended when all is done; an open case speaks to it anyway. */
   private async watchServer(): Promise<void> {
-    if (document.body.dataset.state !== "done") return;
-    if (countLeft(this.desk)) this.desk = await this.server.desk();
+    if (!this.flow.isDone) return;
+    if (countLeft(this.desk)) this.flow.desk = await this.server.desk();
     else await this.server.knock();
-    if (document.body.dataset.state === "done") this.panels.sayDone(this.desk);
+    if (this.flow.isDone) this.flow.sayDone();
   }
 
   private wheel(event: WheelEvent, [left, top]: [number, number]): void {
@@ -539,8 +476,10 @@ declare global {
 async function begin(): Promise<void> {
   history.replaceState(null, "", "/"); // the token leaves the address bar
   try {
-    const desk = await new Server(() => undefined).desk();
-    await new Page(desk).start();
+    const server = new Server(await claimTab());
+    const desk = await server.desk();
+    server.outbox = new Outbox(`${desk.annotation} by ${desk.author}`);
+    await new Page(desk, server).start();
   } catch (error) {
     element("status").textContent = error instanceof Error ? error.message : String(error);
     document.body.dataset.state = "failed";

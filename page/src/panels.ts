@@ -54,9 +54,6 @@ export class Panels {
     const labels = desk.kind === "scribble" ? [...desk.labels, background] : desk.labels;
     element("labels").append(...labels.map((label, place) => this.labelRow(label, place)));
     this.label(labels[0].code);
-    const channels = element<HTMLSelectElement>("channels");
-    channels.hidden = desk.channels.length < 2;
-    channels.append(...desk.channels.map((name) => new Option(name)));
     document.title = `${desk.annotation} – lesslabel`;
   }
 
@@ -68,6 +65,9 @@ export class Panels {
     const item = desk.items.find((each) => each.key === content.key);
     element("case-name").textContent = item?.uid ?? content.key;
     element("case-reason").textContent = content.reason;
+    const channels = viewer.coloured ? ["colour", ...desk.channels] : desk.channels;
+    element("channels").hidden = channels.length < 2;
+    element("channels").replaceChildren(...channels.map((name) => new Option(name)));
     const [low, high] = viewer.window;
     const presets: Record<string, [number, number]> = { window: [low, high], ...(content.modality === "CT" ? CT : {}) };
     element("presets").replaceChildren(...Object.entries(presets).map(([name, range]) => new Option(name, range.join(","))));
@@ -95,13 +95,16 @@ export class Panels {
     this.looked(work);
   }
 
-  queue(desk: Desk, key: string | null): void {
+  /** The queue, the case in front, and why others cannot be opened in this tab. */
+  queue(desk: Desk, key: string | null, failed: ReadonlyMap<string, string>): void {
     element("queue").replaceChildren(
       ...desk.items.map((item) => {
         const row = document.createElement("li");
         row.classList.toggle("on", item.key === key);
-        row.title = item.leased_by ? `${item.leased_by} has it open` : item.reason;
-        row.append(span(`name ${item.state}`, item.uid), span(item.state, item.leased_by || item.state));
+        const reason = failed.get(item.key);
+        const state = reason === undefined ? item.state : "failed";
+        row.title = reason ?? (item.leased_by ? `${item.leased_by} has it open` : item.reason);
+        row.append(span(`name ${state}`, item.uid), span(state, item.leased_by || state));
         row.addEventListener("click", () => this.handlers.openCase(item.key));
         return row;
       }),
@@ -149,9 +152,10 @@ export class Panels {
     element("clock").textContent = `${desk.author}  ${minutes}:${seconds}`;
   }
 
-  connection(connected: boolean, unsent: number): void {
-    const waiting = unsent ? ` ${unsent} waiting,` : "";
-    if (!connected) this.say(`${NO_CONNECTION} to the server;${waiting} trying again …`, true);
+  /** Says what is wrong with the connection; with an empty text that it is there again. */
+  connection(trouble: string, unsent: number): void {
+    const waiting = unsent ? ` ${unsent === 1 ? "1 turn is" : `${unsent} turns are`} not saved yet,` : "";
+    if (trouble) this.say(`${NO_CONNECTION}${trouble};${waiting} trying again …`, true);
     else this.unsay(NO_CONNECTION);
   }
 
@@ -212,7 +216,7 @@ export class Panels {
       eye.textContent = eye.textContent === "●" ? "○" : "●";
       this.handlers.hide(label.code);
     });
-    row.append(swatch, span("name", label.name), place < 9 ? keyCap(String(place + 1)) : "", eye);
+    row.append(swatch, span("name", label.name), place < 9 ? keyCap(`label-${label.code}`) : "", eye);
     row.addEventListener("click", () => this.handlers.label(label.code));
     return row;
   }
@@ -230,8 +234,9 @@ function span(kind: string, text: string): HTMLSpanElement {
   return made;
 }
 
-function keyCap(key: string): HTMLElement {
+/** Shows the key of an action once `Keys.label` was called. */
+export function keyCap(action: string): HTMLElement {
   const made = document.createElement("kbd");
-  made.textContent = key;
+  made.dataset.action = action;
   return made;
 }

@@ -141,6 +141,11 @@ export class Hand {
     }
   }
 
+  /** Whether a line is being drawn. */
+  get drawing(): boolean {
+    return this.grip !== null;
+  }
+
   /** Forgets what was collected. */
   forget(): void {
     this.collected = [];

@@ -2,6 +2,7 @@
 
 import { NVImage, Niivue, SLICE_TYPE } from "@niivue/niivue";
 import { Orientation } from "./orientation";
+import { Picture } from "./picture";
 import type { Label, Plane, Voxel } from "./types";
 
 export type Layout = "axial" | "coronal" | "sagittal" | "all";
@@ -15,10 +16,15 @@ const SLICES: Record<Layout, SLICE_TYPE> = {
 /** Of NiiVue's slice types, which of the axes (right, anterior, superior) it looks along. */
 const NORMAL = [2, 1, 0];
 const BACKGROUND_STROKE = 255;
+/** NIfTI's number for three bytes a voxel: red, green and blue. */
+const COLOURS = 128;
 
 export class Viewer {
   private readonly niivue: Niivue;
   private volume!: NVImage;
+  /** What is shown, if it has colours. */
+  private picture: Picture | null = null;
+  private drawn = 0;
   private shape: Voxel = [1, 1, 1];
   private orientation!: Orientation;
   private changed: [number, number] | null = null;
@@ -48,6 +54,7 @@ export class Viewer {
   async show(image: ArrayBuffer, shape: Voxel): Promise<void> {
     for (const volume of [...this.niivue.volumes]) this.niivue.removeVolume(volume);
     this.volume = await NVImage.loadFromUrl({ url: "case.nii", name: "case.nii", buffer: image } as never);
+    this.picture = this.volume.hdr?.datatypeCode === COLOURS ? new Picture(this.volume.img as Uint8Array) : null;
     this.niivue.addVolume(this.volume);
     this.shape = shape;
     this.orientation = new Orientation(this.volume.permRAS as number[], shape);
@@ -148,18 +155,33 @@ export class Viewer {
     return [...axes].map((type) => this.orientation.axisOf(NORMAL[type])).map((axis) => ({ axis, index: this.position[axis] }));
   }
 
+  get coloured(): boolean {
+    return this.picture !== null;
+  }
+
   get window(): [number, number] {
+    if (this.picture) return this.picture.window;
     return [this.volume.cal_min ?? 0, this.volume.cal_max ?? 1];
   }
 
   setWindow(low: number, high: number): void {
-    this.volume.cal_min = low;
-    this.volume.cal_max = Math.max(high, low + 1e-6);
-    this.niivue.updateGLVolume();
+    const above = Math.max(high, low + 1e-6);
+    if (this.picture) {
+      this.picture.window = [low, above];
+      this.drawPicture();
+    } else {
+      this.volume.cal_min = low;
+      this.volume.cal_max = above;
+      this.niivue.updateGLVolume();
+    }
   }
 
+  /** Of what has colours the first is all of them. */
   showChannel(index: number): void {
-    this.niivue.setFrame4D(this.volume.id, index);
+    if (this.picture) {
+      this.picture.channel = index ? index - 1 : null;
+      this.drawPicture();
+    } else this.niivue.setFrame4D(this.volume.id, index);
   }
 
   zoom(factor: number): void {
@@ -175,6 +197,16 @@ export class Viewer {
     const pan = this.niivue.scene.pan2Dxyzmm;
     for (let axis = 0; axis < 3; axis++) pan[axis] += second[axis] - first[axis];
     this.niivue.drawScene();
+  }
+
+  /** Once a frame: a hand moves more often, and a picture may have millions of pixels. */
+  private drawPicture(): void {
+    if (this.drawn) return;
+    this.drawn = requestAnimationFrame(() => {
+      this.drawn = 0;
+      this.picture?.draw();
+      this.niivue.updateGLVolume();
+    });
   }
 
   private get ratio(): number {

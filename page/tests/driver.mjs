@@ -19,6 +19,7 @@ const context = await browser.newContext({ viewport: { width: 1000, height: 640 
 const pages = new Map();
 const problems = [];
 const requests = new Set();
+const asked = [];
 
 async function pageOf(tab) {
   if (!pages.has(tab)) {
@@ -26,6 +27,10 @@ async function pageOf(tab) {
     page.setDefaultTimeout(TIMEOUT_MS);
     page.on("pageerror", (error) => problems.push(String(error)));
     page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+    page.on("dialog", (dialog) => {
+      asked.push(dialog.type());
+      void dialog.accept();
+    });
     page.on("request", (request) => requests.add(new URL(request.url()).origin));
     pages.set(tab, page);
   }
@@ -47,6 +52,7 @@ const commands = {
   press: (page, { key }) => page.keyboard.press(key).then(() => null),
   push: (page, { selector }) => page.click(selector).then(() => null),
   fill: (page, { selector, text }) => page.fill(selector, text).then(() => null),
+  choose: (page, { selector, name }) => page.selectOption(selector, name).then(() => null),
   text: (page, { selector }) => page.textContent(selector),
   count: (page, { selector }) => page.locator(selector).count(),
   until: (page, { selector, count }) =>
@@ -61,7 +67,7 @@ const commands = {
   async heard() {
     const origins = [...requests];
     requests.clear();
-    return { problems: problems.splice(0), origins };
+    return { problems: problems.splice(0), asked: asked.splice(0), origins };
   },
 };
 

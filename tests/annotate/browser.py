@@ -158,10 +158,10 @@ class Browser:
         script = "[...document.querySelectorAll('#turns .name')].map((name) => name.textContent).reverse()"
         return list(self.do("evaluate", script=script))
 
-    def until_said(self, text: str) -> None:
+    def until_said(self, text: str, **more: Any) -> None:
         """Wait until the page says this below the image."""
         ends = time.monotonic() + 30
-        while (said := self.do("text", selector="#status")) != text:
+        while (said := self.do("text", selector="#status", **more)) != text:
             assert time.monotonic() < ends, said
             time.sleep(0.1)
 

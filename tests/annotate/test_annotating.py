@@ -248,6 +248,13 @@ def test_a_skipped_case_is_not_asked_for_again(page: Page) -> None:
     assert page.client.get("/api/desk").json()["items"][0]["state"] == "skipped"
 
 
+def test_cases_that_the_page_could_not_open_are_left_out(page: Page) -> None:
+    keys = []
+    while key := page.client.get("/api/next", params={"without": keys}).json()["key"]:
+        keys.append(key)
+    assert keys == [item["key"] for item in page.client.get("/api/desk").json()["items"]]
+
+
 def test_slices_between_marked_ones_are_filled(page: Page) -> None:
     page.open()
     page.click(1, (12, 10), 1)
