@@ -34,6 +34,8 @@ from lesslabel.interaction.wrappers import wrapped
 
 COLUMNS = ("set", "uid", "slice", "label", "share", "model", "seed", "turn", "dice", "seconds")
 SHOWN = (1, 3, 5, 10)
+SIZES = ((0.0, 0.03), (0.03, 0.1), (0.1, 1.0))
+"""Shares of the image that objects are told apart by."""
 BRANCHES = ((0.0, 6.0), (0.35, 4.0), (-0.4, 5.0))
 """Slope and bend of the thin lines of the picture."""
 
@@ -135,25 +137,22 @@ def summarise(path: Path, cap: int) -> str:
     rows = [
         "| set | model | objects | "
         + " | ".join(f"Dice {k}" for k in SHOWN)
-        + " | NoC 85 | NoC 90, median | never 90 | s |"
+        + " | NoC@85 (Dice) | NoC@90 (Dice), median | never 0.90 | NoC@85 (IoU) | NoC@90 (IoU) | s |"
     ]
-    rows.append("| --- | --- |" + " --- |" * (len(SHOWN) + 5))
+    rows.append("| --- | --- |" + " --- |" * (len(SHOWN) + 7))
     robots = frame[~frame["seed"].astype(str).str.startswith("person")]
-    for (name, model), part in [*robots.groupby(["set", "model"], sort=False), *_all(robots)]:
-        curves = [
-            np.pad(values.to_numpy(), (0, max(0, cap - len(values))), mode="edge")[:cap]
-            for _, values in part.groupby(["set", "uid", "label", "seed"])["dice"]
-        ]
-        dice = np.array(curves)
-        needed = {
-            goal: np.where((dice >= goal).any(axis=1), (dice >= goal).argmax(axis=1) + 1, cap) for goal in (0.85, 0.9)
-        }
-        never = int((dice < 0.9).all(axis=1).sum())
-        shown = " | ".join(f"{dice[:, k - 1].mean():.3f}" for k in SHOWN)
-        ends = (
-            f"{needed[0.85].mean():.1f} | {needed[0.9].mean():.1f}, {np.median(needed[0.9]):.0f} | {never}/{len(dice)}"
+    sizes = [part for end in SIZES for part in _all(robots, end)]
+    for (name, model), part in [*robots.groupby(["set", "model"], sort=False), *_all(robots), *sizes]:
+        dice = _curves(part, cap)
+        by_dice, by_iou = (
+            [_needed(dice, goal, cap) for goal in goals]
+            for goals in ((0.85, 0.9), tuple(2 * iou / (1 + iou) for iou in (0.85, 0.9)))
         )
-        rows.append(f"| {name} | {model} | {len(dice)} | {shown} | {ends} | {part['seconds'].median():.2f} |")
+        shown = [f"{dice[:, k - 1].mean():.3f}" for k in SHOWN]
+        never = int((dice < 0.9).all(axis=1).sum())
+        shown += [f"{by_dice[0].mean():.1f}", f"{by_dice[1].mean():.1f}, {np.median(by_dice[1]):.0f}"]
+        shown += [f"{never}/{len(dice)}", *(f"{each.mean():.1f}" for each in by_iou)]
+        rows.append(f"| {name} | {model} | {len(dice)} | {' | '.join(shown)} | {part['seconds'].median():.2f} |")
     people = frame[frame["seed"].astype(str).str.startswith("person")]
     if len(people):
         rows += ["", "| set | model | scribbles of people | Dice |", "| --- | --- | --- | --- |"]
@@ -163,14 +162,29 @@ def summarise(path: Path, cap: int) -> str:
     return "\n".join(rows)
 
 
+def _curves(rows: pd.DataFrame, cap: int) -> NDArray[np.float64]:
+    """The Dice of each object after 1, 2 … cap clicks."""
+    curves = rows.groupby(["set", "uid", "label", "seed"])["dice"]
+    return np.array([np.pad(one.to_numpy(), (0, max(0, cap - len(one))), mode="edge")[:cap] for _, one in curves])
+
+
+def _needed(dice: NDArray[np.float64], goal: float, cap: int) -> NDArray[np.int64]:
+    reached = dice >= goal
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, cap)
+
+
 def is_vessel(frame: pd.DataFrame) -> "pd.Series[bool]":
     """Which rows are of vessels, by the set or the data set of MedScribble."""
     return (frame["set"] == "chase") | frame["uid"].str.startswith(("OCTA500", "STARE"))
 
 
-def _all(frame: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    for model, part in frame[~is_vessel(frame)].groupby("model", sort=False):
-        yield ("all but the vessels", str(model)), part
+def _all(frame: pd.DataFrame, size: tuple[float, float] = (0.0, 1.0)) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """The rows of every model without vessels, of objects between two shares of the image."""
+    least, most = size
+    chosen = frame[~is_vessel(frame) & (frame["share"] >= least) & (frame["share"] < most)]
+    which = "" if size == (0.0, 1.0) else f", {least:.0%} to {most:.0%} of the image"
+    for model, part in chosen.groupby("model", sort=False):
+        yield (f"all but the vessels{which}", str(model)), part
 
 
 def measure_time() -> None:

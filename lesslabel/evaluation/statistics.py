@@ -142,6 +142,23 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return corrected
 
 
+def holm_within(groups: Sequence[str], p_values: Sequence[float]) -> list[float]:
+    """Correct p values for the number of tests in their own group, see `holm`.
+
+    Args:
+        groups: of each value; the tests of one measure.
+        p_values: as many; NaN is no test.
+
+    Returns:
+        The corrected values in the same order.
+    """
+    values, of_group = np.asarray(p_values, np.float64), np.asarray(groups, np.str_)
+    corrected = np.full(len(values), np.nan)
+    for group in np.unique(of_group):
+        corrected[of_group == group] = holm(values[of_group == group])
+    return corrected.tolist()
+
+
 def _describe(values: NDArray[np.float64], seed: int, resamples: int) -> dict[str, float]:
     mean = float(values.mean()) if len(values) else math.nan
     spread = float(values.std(ddof=1)) if len(values) > 1 and math.isfinite(mean) else math.nan

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lesslabel.data.store.store import Store
 from lesslabel.errors import RunError
-from lesslabel.files import write_json, written_aside
+from lesslabel.files import read_json, write_json, written_aside
 from lesslabel.general.pictures import read_label_maps, read_pictures
 from lesslabel.general.tasks import Task, Tasks
 from lesslabel.general.turns import TaskInTurns, losses_in_turns
@@ -226,7 +226,7 @@ def train_general(
 
     Raises:
         DataError: if a store has no dense labels, or the folder no label maps.
-        RunError: if the folder holds a training of another schedule.
+        RunError: if the folder holds a training of another schedule, or on other data.
     """
     opened = [Store(path) for path in stores]
     pictures = [read_pictures(store) for store in opened]
@@ -236,14 +236,14 @@ def train_general(
         [part for found in pictures if (part := [each for each in found if each.validation])], (), (1, 0, 0, 0)
     )
     validation = [held.draw(96, np.random.default_rng((1, index))) for index in range(64)] if held.sets else []
-    write_json(
-        folder / DATA,
-        {
-            "stores": [
-                {"source": store.source, "data_hash": store.data_hash, "pictures": len(part)}
-                for store, part in zip(opened, sets, strict=True)
-            ],
-            "label_maps": len(maps),
-        },
-    )
+    data = {
+        "stores": [
+            {"source": store.source, "data_hash": store.data_hash, "pictures": len(part)}
+            for store, part in zip(opened, sets, strict=True)
+        ],
+        "label_maps": len(maps),
+    }
+    if (folder / CHECKPOINT).is_file() and read_json(folder / DATA, "the data of a training") != data:
+        raise RunError(f"{folder}: was begun on other data, see {DATA}; give the same stores, or another folder")
+    write_json(folder / DATA, data)
     Training(Tasks([part for part in sets if part], maps), validation, schedule, folder).run(tell, every, stop)

@@ -21,7 +21,7 @@ from lesslabel.clicks.measure_table import (
 )
 from lesslabel.clicks.measures import BOUNDARY_COLUMN, OBJECT, THIN_COLUMNS
 from lesslabel.errors import DataError
-from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
+from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, holm_within, summarise
 from lesslabel.files import write_text
 from lesslabel.markdown import markdown_table, shown_p_value
 from lesslabel.tables.click_results import CLICK_RESULT_COLUMNS, FURTHER_COLUMNS, read_click_results
@@ -33,6 +33,7 @@ from lesslabel.tables.experiment_protocol import (
     read_protocol,
     read_published,
 )
+from lesslabel.tables.paired import CORRECTED
 from lesslabel.tables.results import FIGURE, list_commits
 from lesslabel.tables.table import read_baselines
 
@@ -146,16 +147,20 @@ def _interval(rows: pd.DataFrame, measure: str) -> str:
 
 
 def _differences(rows: pd.DataFrame, baseline: str, rivals: Sequence[str], measures: Sequence[str]) -> str:
-    reference, lines = rows[rows["method"] == baseline], []
+    reference, found = rows[rows["method"] == baseline], []
     for method, of_method in rows[rows["method"].isin(rivals)].groupby("method"):
         for measure in measures:
             if of_method[measure].notna().any() and reference[measure].notna().any():
                 table = compare(of_method, reference, measure)
-                difference = table[table["label"] == MEAN_OVER_LABELS].iloc[0]
-                interval = f"{difference['difference']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
-                p_value = shown_p_value(difference["wilcoxon_p"])
-                lines.append([method, MEASURES[measure], interval, p_value, int(difference["patients"])])
-    return markdown_table(["method", "measure", f"difference to {baseline}", "Wilcoxon p", "patients"], lines)
+                found.append((method, measure, table[table["label"] == MEAN_OVER_LABELS].iloc[0]))
+    corrected = holm_within([measure for _, measure, _ in found], [row["wilcoxon_p"] for _, _, row in found])
+    lines = []
+    for (method, measure, row), p_value in zip(found, corrected, strict=True):
+        interval = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+        p_values = [shown_p_value(each) for each in (row["wilcoxon_p"], p_value)]
+        lines.append([method, MEASURES[measure], interval, *p_values, int(row["patients"])])
+    header = ["method", "measure", f"difference to {baseline}", "Wilcoxon p", "p, corrected", "patients"]
+    return f"{markdown_table(header, lines)}\n\n{CORRECTED}"
 
 
 def _published_table(published: pd.DataFrame, results: pd.DataFrame) -> str:

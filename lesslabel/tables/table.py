@@ -10,7 +10,7 @@ import pandas as pd
 
 from lesslabel.errors import DataError
 from lesslabel.evaluation.metrics import METRICS
-from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, summarise
+from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, holm_within, summarise
 from lesslabel.files import write_text
 from lesslabel.markdown import markdown_table, shown_p_value
 from lesslabel.tables.costs import cost_sections, curve_sections
@@ -21,7 +21,10 @@ from lesslabel.tables.experiment_protocol import (
     read_protocol,
     read_published,
 )
+from lesslabel.tables.paired import CORRECTED
 from lesslabel.tables.results import FIGURE, list_commits, read_cases, read_results
+
+_COUNTS = ("patients", "undefined", "unpaired")
 
 
 def write_table(folder: Path, *, seed: int = 0) -> Path:
@@ -166,29 +169,21 @@ def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, patterns: S
             f"{folder / 'protocol.yaml'}: baseline {baseline} is for {', '.join(patterns)}, and no other method is "
             "called so; name those it is fair for"
         )
-    rows = []
+    found = []
     for method, runs in rivals.groupby("method", sort=True):
         for metric in METRICS:
             if metric not in scores.columns or runs[metric].isna().all() or reference[metric].isna().all():
                 continue
             table = compare(runs, reference, metric, seed=seed)
-            row = table[table["label"] == MEAN_OVER_LABELS].iloc[0]
-            interval = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-            counts = [int(row[column]) for column in ("patients", "undefined", "unpaired")]
-            rows.append(
-                [method, metric, interval, shown_p_value(row["wilcoxon_p"]), shown_p_value(row["t_p"]), *counts]
-            )
-    header = [
-        "method",
-        "metric",
-        f"difference to {baseline}",
-        "Wilcoxon p",
-        "t-test p",
-        "patients",
-        "undefined",
-        "unpaired",
-    ]
-    return markdown_table(header, rows)
+            found.append((method, metric, table[table["label"] == MEAN_OVER_LABELS].iloc[0]))
+    corrected = holm_within([metric for _, metric, _ in found], [row["wilcoxon_p"] for _, _, row in found])
+    rows = []
+    for (method, metric, row), p_value in zip(found, corrected, strict=True):
+        interval = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+        p_values = [shown_p_value(each) for each in (row["wilcoxon_p"], p_value, row["t_p"])]
+        rows.append([method, metric, interval, *p_values, *(int(row[column]) for column in _COUNTS)])
+    header = ["method", "metric", f"difference to {baseline}", "Wilcoxon p", "p, corrected", "t-test p", *_COUNTS]
+    return f"{markdown_table(header, rows)}\n\n{CORRECTED}"
 
 
 def _published_section(published: pd.DataFrame, summary: pd.DataFrame) -> str:

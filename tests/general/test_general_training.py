@@ -116,3 +116,14 @@ def test_it_trains_from_a_store(tmp_path: Path) -> None:
     assert (tmp_path / "out" / WEIGHTS).stat().st_size < 4e6
     with pytest.raises(DataError, match="no label maps"):
         read_label_maps(tmp_path / "out")
+
+
+def test_other_data_are_another_training(tmp_path: Path) -> None:
+    stores = [prepare(Phantom(cases=count, size=48, depth=3), tmp_path / f"store{count}")[0] for count in (2, 3)]
+    schedule = Schedule(1, 2, 24)
+    train_general([stores[0].path], None, tmp_path / "out", schedule, lambda _: None, every=1)
+    before = (tmp_path / "out" / "data.json").read_text()
+    with pytest.raises(RunError, match=r"was begun on other data, see data\.json; give the same stores"):
+        train_general([stores[1].path], None, tmp_path / "out", schedule, lambda _: None, every=1)
+    assert (tmp_path / "out" / "data.json").read_text() == before
+    train_general([stores[0].path], None, tmp_path / "out", schedule, lambda _: None, every=1)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from lesslabel.cli import main
 from lesslabel.errors import ConfigError
-from lesslabel.evaluation.statistics import holm
+from lesslabel.evaluation.statistics import holm, holm_within
 from lesslabel.studies import campaign as module
 from lesslabel.studies import read_study
 from lesslabel.studies.campaign import Campaign, declare_campaign
@@ -184,3 +184,4 @@ def test_holm_by_hand() -> None:
     # sorted: 0.01·4, 0.02·3, 0.03·2 (not below the one before), 0.6·1
     corrected = holm(np.array([0.02, np.nan, 0.6, 0.01, 0.03]))
     np.testing.assert_allclose(corrected, [0.06, np.nan, 0.6, 0.04, 0.06])
+    assert holm_within(["a", "b", "a"], [0.02, 0.04, 0.01]) == pytest.approx([0.02, 0.04, 0.02])
