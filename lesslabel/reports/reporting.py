@@ -23,6 +23,7 @@ def report(
     annotations: Sequence[str] = (),
     reference: str = "dense",
     minutes: float = 60.0,
+    expected: str | Path | None = None,
 ) -> Path:
     """Write one HTML page about tested runs, an adaptation, click protocols, or annotations and what they cost.
 
@@ -36,6 +37,7 @@ def report(
         annotations: of a store: names of the annotations to report on; see `write_annotations_report`.
         reference: of a store: annotation to compare with.
         minutes: of runs that are rounds of one growing annotation: further minutes that the page says the worth of.
+        expected: of runs: a file of `lesslabel expect`; the page says which of its cases not to trust.
 
     Returns:
         The page.
@@ -53,7 +55,7 @@ def report(
     if (given[0] / "clicks.csv").is_file():
         return write_clicks_report(given, page)
     if bundle is None:
-        return write_report(given, page, minutes=minutes)
+        return write_report(given, page, minutes=minutes, expected=None if expected is None else Path(expected))
     if len(given) != 1:
         raise ConfigError("--bundle: goes with one adaptation; report runs without it")
     return write_adaptation_report(

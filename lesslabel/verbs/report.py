@@ -18,6 +18,9 @@ def report(given: list[str]) -> int:
     parser.add_argument(
         "--minutes", type=float, default=60.0, help="further minutes of annotation, for runs that are its rounds (60)"
     )
+    parser.add_argument(
+        "--expected", type=Path, default=None, metavar="CSV", help="of `lesslabel expect`: which cases not to trust"
+    )
     adaptation = parser.add_argument_group("of an adaptation", "a page of what was chosen; --experiment is only read")
     adaptation.add_argument("--bundle", type=Path, default=None, help="the bundle of the adaptation")
     adaptation.add_argument("--store", type=Path, default=None, help="the present path of the store, if it moved")
@@ -38,6 +41,7 @@ def report(given: list[str]) -> int:
         annotations=options.annotation,
         reference=options.reference,
         minutes=options.minutes,
+        expected=options.expected,
     )
     print(f"report: {page}")
     is_of_runs = options.bundle is None and not options.annotation and not (options.runs[0] / "clicks.csv").is_file()

@@ -18,11 +18,17 @@ from lesslabel.reports.runs.results import tabulate
 from lesslabel.reports.runs.revision import REVISION_BINS, tabulate_revisions
 from lesslabel.reports.runs.run_facts import UNKNOWN, describe, run_facts
 from lesslabel.reports.runs.slice_plots import read_slice_plots
+from lesslabel.reports.runs.trust import read_trust
 from lesslabel.tables.planning import require_minutes
 
 
 def write_report(
-    runs: Sequence[Path], output: Path, *, stores: Mapping[str, Path] | None = None, minutes: float = 60.0
+    runs: Sequence[Path],
+    output: Path,
+    *,
+    stores: Mapping[str, Path] | None = None,
+    minutes: float = 60.0,
+    expected: Path | None = None,
 ) -> Path:
     """Write one self-contained HTML page about tested runs that share a test set.
 
@@ -36,6 +42,7 @@ def write_report(
         stores: the present paths of the stores by the name of their source (``data.json``'s ``source``), if not
             those of the runs' configurations. Without its store a page has a note and no pictures of cases.
         minutes: further minutes of annotation that the learning curve of rounds is asked for, above 0.
+        expected: a file of `lesslabel expect`, whose cases the page says whether to trust; None for no such section.
 
     Returns:
         `output`.
@@ -43,7 +50,7 @@ def write_report(
     Raises:
         ConfigError: if the minutes are not above 0.
         RunError: if a run is absent, damaged or not tested, or the runs cannot be compared.
-        DataError: if a pictured case or prediction is damaged, or the page cannot be written.
+        DataError: if a pictured case, a prediction or `expected` is damaged, or the page cannot be written.
     """
     require_minutes(minutes)
     all_runs = read_runs([Path(run) for run in runs])
@@ -65,6 +72,7 @@ def write_report(
         revisions=tabulate_revisions(methods, results),
         revision_bins=REVISION_BINS,
         budget=draw_budgets(points_of_methods(methods, results, {} if store is None else store.records)),
+        trust=None if expected is None else read_trust(expected, methods[0]),
         learning=learning_curves(methods, store, minutes),
         plots=gallery(methods, plots),
         scribbled=any(plot.supervision is not None for plot in plots),
