@@ -1,12 +1,13 @@
 """How the cost of selection grows: STDR at 20 % and CoreSet at a fixed count, over pools of rising size.
 
     python benchmarks/selection.py --figure selection.png
+    python benchmarks/selection.py --all 100000 --coreset-units 1000
 
 Features of length 256 in 30 blurred clusters, one image in a hundred without a feature. STDR clusters a source once,
 then ranks 20 % of each pool; CoreSet ranks 1000 units of each, reading the whole pool once per unit. Prints a row per
 pool, and the slope of log seconds over log n: 1 is linear. The process's own CPU seconds are printed beside the wall
 clock, and fitted, because others may use the machine. The peak memory is that of the whole process so far, pools and
-source included; pools come smallest first.
+source included; pools come smallest first. With ``--all`` every strategy ranks so many units of one pool, once each.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesslabel.selection import STDR, CoreSet, Ranking
+from lesslabel.selection import STDR, STRATEGIES, CoreSet, Pool, Ranking
 
 LENGTH = 256
 CLUSTERS = 30
@@ -46,6 +47,9 @@ class Series:
 def main() -> None:
     arguments = parse_arguments()
     warm_up()
+    if arguments.all:
+        measure_all(arguments.all, arguments.coreset_units, arguments.seed)
+        return
     stdr = fit_on_source(arguments)
     series = [Series(f"STDR, {SHARE:.0%}"), Series(f"CoreSet, {arguments.coreset_units}")]
     for size in sorted(arguments.sizes):
@@ -64,6 +68,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--source", type=int, default=100_000, help="source images that STDR is fitted on")
     parser.add_argument("--coreset-units", type=int, default=1000, help="how many units CoreSet ranks")
     parser.add_argument("--repeats", type=int, default=5, help="runs of STDR per pool; the fastest counts")
+    parser.add_argument("--all", type=int, default=0, metavar="IMAGES", help="every strategy on a pool of so many")
     parser.add_argument("--figure", type=Path, help="also draw the table, as a PNG")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -98,6 +103,27 @@ def fit_on_source(arguments: argparse.Namespace) -> STDR:
         flush=True,
     )
     return stdr
+
+
+def measure_all(size: int, count: int, seed: int) -> None:
+    """Print what each strategy takes for so many units of one pool with all columns; gradients have length 64."""
+    features, rng = make_features(size, seed + 1), np.random.default_rng(seed)
+    classes = rng.random((size, 4), dtype=np.float32)
+    pool = Pool(
+        features,
+        foreground_voxel=np.where(np.isnan(features[:, 0]), 0, 100),
+        patients=np.char.mod("%d", np.arange(size) // 10),
+        class_entropy=classes,
+        gradients=rng.standard_normal((size, 64), dtype=np.float32),
+        **dict.fromkeys(("entropy", "margin", "least_confidence", "mutual_information", "deviation"), classes[:, 0]),
+    )
+    print(f"| strategy, {count:,} of {size:,} | s | CPU s | peak memory, GiB |\n| --- | --- | --- | --- |")
+    for name, kind in STRATEGIES.items():
+        strategy = kind(seed=seed).fit(features[: size // 10])
+        wall, cpu = time.perf_counter(), time.process_time()
+        strategy.rank(pool, count)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        print(f"| {name} | {wall:.2f} | {cpu:.2f} | {peak_gib():.2f} |", flush=True)
 
 
 def measure(series: Series, size: int, rank: Callable[[], Ranking], repeats: int) -> None:

@@ -1,6 +1,7 @@
 """Features of images without any model, for the choice of the very first annotations."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from lesslabel.data.queue import PATCH
 from lesslabel.data.store import Store
 from lesslabel.data.store.finite import require_finite
 from lesslabel.image_features import ImageFeatures
+from lesslabel.processes import share_out
 from lesslabel.selection.image_description import (
     BLOCKS,
     describe_slice,
@@ -20,7 +22,11 @@ from lesslabel.selection.image_description import (
 
 
 def describe_images(
-    store: Store, uids: Sequence[str], patch_voxel: tuple[int, int, int] | None = None
+    store: Store,
+    uids: Sequence[str],
+    patch_voxel: tuple[int, int, int] | None = None,
+    *,
+    workers: int | None = None,
 ) -> ImageFeatures:
     """Describe every slice or patch of cases by intensity, texture and layout; no label and no model is used.
 
@@ -32,6 +38,7 @@ def describe_images(
         uids: the cases.
         patch_voxel: describes patches of this size (z, y, x) instead of slices, as `lesslabel.data.case.tile` makes
             them: the mean over the parts of slices with foreground.
+        workers: processes that read and describe; None takes the available cores where that is worth it.
 
     Returns:
         A row for each slice or patch, sorted; `foreground_voxel` counts the generic foreground of the first channel,
@@ -45,15 +52,13 @@ def describe_images(
     positions: list[float] = []
     counts: list[int] = []
     rows: list[NDArray[np.float32]] = []
-    for uid in sorted(set(uids)):
-        case = store.read(uid)
-        require_finite(case.image, f"{store.case_path(uid)}: image", store.path)
-        depth, height, width = case.shape
-        parts = tile(case.shape, patch_voxel or (1, height, width))
-        for described, foreground_voxel in _describe_parts(case, parts):
-            rows.append(described)
-            counts.append(foreground_voxel)
-        names += [uid] * len(parts)
+    given = [_Asked(store, uid, patch_voxel) for uid in sorted(set(uids))]
+    for asked, (depth, parts, described) in zip(
+        given, share_out(_describe_case, given, workers, store.path), strict=True
+    ):
+        rows += [row for row, _ in described]
+        counts += [foreground_voxel for _, foreground_voxel in described]
+        names += [asked.uid] * len(parts)
         boxes += parts
         positions += [(box.corner[0] + box.size[0] / 2) / depth for box in parts]
     if not names:
@@ -65,6 +70,23 @@ def describe_images(
         foreground_voxel=np.array(counts, np.int64),
         patch=None if patch_voxel is None else np.array([[*box.corner, *box.size] for box in boxes], np.int64),
     )
+
+
+class _Asked(NamedTuple):
+    """A case to describe."""
+
+    store: Store
+    uid: str
+    patch_voxel: tuple[int, int, int] | None
+
+
+def _describe_case(asked: _Asked) -> tuple[int, list[Box], list[tuple[NDArray[np.float32], int]]]:
+    """The depth of a case, its parts, and the description of each."""
+    case = asked.store.read(asked.uid)
+    require_finite(case.image, f"{asked.store.case_path(asked.uid)}: image", asked.store.path)
+    depth, height, width = case.shape
+    parts = list(tile(case.shape, asked.patch_voxel or (1, height, width)))
+    return depth, parts, _describe_parts(case, parts)
 
 
 def _describe_parts(case: Case, boxes: Sequence[Box]) -> list[tuple[NDArray[np.float32], int]]:

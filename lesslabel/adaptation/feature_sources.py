@@ -116,7 +116,10 @@ def _of_bundle(bundle: Bundle, store: Path, part: Part) -> FeatureSource:
 
 def _of_images(store: Path, part: Part) -> FeatureSource:
     data = SegmentationDataModule(str(store), **part.settings())
-    return FeatureSource(data, lambda uids, _, patch_voxel: describe_images(data.store, uids, patch_voxel))
+    workers = part.workers or None
+    return FeatureSource(
+        data, lambda uids, _, patch_voxel: describe_images(data.store, uids, patch_voxel, workers=workers)
+    )
 
 
 def _of_run(run: Path, store: Path, part: Part) -> FeatureSource:

@@ -99,6 +99,14 @@ def test_a_run_and_a_bundle_exclude_each_other(run: Path, bundle, store: Path, t
         select(None, store, tmp_path / "q.csv", budget=2, run=run, strategy="stdr")
 
 
+def test_several_processes_describe_the_same(store: Path) -> None:
+    uids = [record.uid for record in SegmentationDataModule(str(store)).records("train")]
+    alone, shared = (describe_images(Store(store), uids, workers=workers) for workers in (0, 2))
+    np.testing.assert_array_equal(alone.features, shared.features)
+    assert alone.uid.tolist() == shared.uid.tolist()
+    assert alone.foreground_voxel.tolist() == shared.foreground_voxel.tolist()
+
+
 def test_core_set_of_a_later_round_starts_at_the_earlier_units(store: Path) -> None:
     data = SegmentationDataModule(str(store))
     features = describe_images(data.store, [record.uid for record in data.records("train")])
