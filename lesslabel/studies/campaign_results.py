@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from lesslabel.evaluation import MEAN_OVER_LABELS, compare
 from lesslabel.evaluation.statistics import holm
 from lesslabel.files import write_text
 from lesslabel.markdown import markdown_table, shown_p_value
-from lesslabel.studies.curve import CurvePoint, draw_curves, read_points
+from lesslabel.studies.curve import CurvePoint, area_under, draw_curves, read_points
 from lesslabel.tables import read_scores
+from lesslabel.tables.costs import read_runs
 
 BASELINE = "foreground-random"
 _COMPARED = ("difference", "low", "high", "p", "p_corrected", "probability", "patients")
-COLUMNS = ("strategy", "rounds", "seeds", "dice", *_COMPARED)
+COLUMNS = ("strategy", "rounds", "seeds", "dice", *_COMPARED, "area_by_minutes")
 _ROUND = re.compile(r"^(.*), round (\d+)$")
 _RESAMPLES = 10_000
 
@@ -36,7 +38,9 @@ def compare_strategies(folder: Path) -> pd.DataFrame:
         folder: of the experiment, with results.
 
     Returns:
-        A row for each strategy with `COLUMNS`; the baseline has no comparison.
+        A row for each strategy with `COLUMNS`; the baseline has no comparison. ``area_by_minutes`` is the mean Dice
+        over the minutes of annotation that all strategies cover, see `lesslabel.studies.curve.area_under`; NaN without
+        recorded costs.
     """
     scores = _with_rounds(read_scores(folder))
     of_strategy = {str(name): _of_whole_seeds(own) for name, own in scores.groupby("strategy", sort=False)}
@@ -51,6 +55,7 @@ def compare_strategies(folder: Path) -> pd.DataFrame:
         rows.append(row)
     result = pd.DataFrame(rows, columns=list(COLUMNS))
     result["p_corrected"] = holm(result["p"].to_numpy(np.float64))
+    result["area_by_minutes"] = result["strategy"].map(_areas_by_minutes(_curves(folder, of_strategy)))
     return result.sort_values("dice", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -73,6 +78,27 @@ def write_campaign(folder: Path) -> None:
         write_text(folder / "campaign.svg", draw_curves(series, "minutes") + "\n")
 
 
+def _curves(folder: Path, of_strategy: Mapping[str, pd.DataFrame]) -> dict[str, list[CurvePoint]]:
+    """Dice and minutes of annotation after each round, by strategy; empty if no costs were recorded."""
+    if not (folder / "runs.csv").is_file():
+        return {}
+    minutes = read_runs(folder).groupby(["method", "seed"])["annotation_minutes"].mean()
+    series = {}
+    for name, own in of_strategy.items():
+        spent = own.set_index(["method", "seed"]).index.map(minutes)
+        rounds = own.assign(minutes=spent).groupby(["round", "uid"])[["minutes", "dice"]].mean().groupby("round").mean()
+        points = rounds[rounds["minutes"] > 0.0].to_numpy(np.float64).tolist()
+        series[name] = [CurvePoint(name, 0, cost, dice, dice, dice) for cost, dice in points]
+    return {name: points for name, points in series.items() if points}
+
+
+def _areas_by_minutes(series: Mapping[str, Sequence[CurvePoint]]) -> dict[str, float]:
+    """The area under each curve, over the minutes that all of them cover."""
+    spent = [[point.minutes for point in points] for points in series.values()]
+    low, high = max(map(min, spent), default=math.nan), min(map(max, spent), default=math.nan)
+    return {name: area_under(points, "minutes", low, high) for name, points in series.items()}
+
+
 def _page(compared: pd.DataFrame, scores: pd.DataFrame) -> str:
     """The strategies, best first, with their Dice by round and the comparison with the baseline."""
     rounds = sorted(scores["round"].unique())
@@ -80,25 +106,26 @@ def _page(compared: pd.DataFrame, scores: pd.DataFrame) -> str:
     cases = whole.groupby(["strategy", "round", "uid"])["dice"].mean()
     by_round = cases.groupby(level=["strategy", "round"]).mean()
     header = ["strategy", *(f"round {number:g}" for number in rounds), "mean", f"difference to {BASELINE}"]
-    header += ["p", "p, corrected", "probability of being better", "patients", "seeds"]
+    header += ["p", "p, corrected", "probability of being better", "patients", "seeds", "Dice by minutes"]
     rows = []
     for row in compared.to_dict("records"):
         own = [by_round.get((row["strategy"], number), math.nan) for number in rounds]
         cells = [row["strategy"], *(f"{dice:.3f}" for dice in own), f"{row['dice']:.3f}"]
         if math.isnan(row["difference"]):
-            cells += ["–"] * 5 + [f"{row['seeds']:.0f}"]
+            cells += ["–"] * 5
         else:
             cells.append(f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]")
             cells += [shown_p_value(row["p"]), shown_p_value(row["p_corrected"]), f"{row['probability']:.3f}"]
-            cells += [f"{row['patients']:.0f}", f"{row['seeds']:.0f}"]
-        rows.append(cells)
+            cells.append(f"{row['patients']:.0f}")
+        area = row["area_by_minutes"]
+        rows.append([*cells, f"{row['seeds']:.0f}", "–" if math.isnan(area) else f"{area:.3f}"])
     return f"""# Strategies over all rounds
 
 Dice on the test part after each round, mean over labels, cases and the random seeds that have all rounds. The
 difference is paired by patient and by the seeds that both have, whose number stands last, with its 95 % bootstrap
 interval; p is of the Wilcoxon signed-rank test, corrected after Holm for the number of strategies; the probability is
-the share of bootstrap samples of patients in which the strategy is better. All metrics of every round are in
-`table.md`.
+the share of bootstrap samples of patients in which the strategy is better. *Dice by minutes* is the mean over the
+minutes of annotation that all strategies cover, on a logarithmic axis. All metrics of every round are in `table.md`.
 
 {markdown_table(header, rows)}
 """
