@@ -81,14 +81,19 @@ def counts(turn: Turn) -> dict[str, int]:
 def shown(turn: Turn, shape: tuple[int, int, int]) -> dict[str, Any]:
     """What a page shows of a turn on a case of that shape: of painted voxels it needs the slice, not the list."""
     if isinstance(turn, Paint):
-        return {"type": "paint", "tool": turn.tool, "value": turn.value, "plane": plane_to_json(_slice_of(turn, shape))}
+        return {"type": "paint", "tool": turn.tool, "value": turn.value, "plane": plane_to_json(slice_of(turn, shape))}
     content = turn.to_json()
     content.pop("runs", None)
     return content
 
 
-def _slice_of(turn: Paint, shape: tuple[int, int, int]) -> Plane | None:
-    """The slice that holds all voxels of a turn, the first of several; None if there is none."""
+def slice_of(turn: Turn, shape: tuple[int, int, int]) -> Plane | None:
+    """The slice that a turn was made on: of paint that which holds all its voxels, the first of several.
+
+    None if there is none, as for what speaks of a volume.
+    """
+    if not isinstance(turn, Paint):
+        return turn.plane
     for axis, index in enumerate(np.unravel_index(turn.runs.voxels, shape)):
         if (index == index[0]).all():
             return Plane(axis, int(index[0]))

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotating.case_session import CaseSession
-from lesslabel.annotating.events import finishes
+from lesslabel.annotating.events import finishes, slice_of
+from lesslabel.annotating.turns import Plane
 from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.store import Store
 from lesslabel.data.store.annotation_checks import unlabelled_slices
@@ -30,9 +31,10 @@ def finished_annotation(
 ) -> Annotation:
     """Make the annotation of a case.
 
-    A dense annotation knows the voxels of every slice that was looked at, along any axis, and those that were marked:
-    an organ that is not marked there is background. What nobody looked at, and the slices of a case that the queue did
-    not ask for, now or before, are unknown. Of scribbles only what was drawn is known.
+    A dense annotation knows the voxels of every slice that was looked at or drawn on, along any axis, and those that
+    were marked elsewhere: an organ that is not marked there is background. What nobody looked at is unknown, also where
+    a prelabel marked it, and so are the slices of a case that the queue did not ask for, now or before. Of scribbles
+    only what was drawn is known.
 
     Args:
         session: the case.
@@ -47,7 +49,7 @@ def finished_annotation(
     """
     labels = session.drawing.labels.copy()
     if kind is Kind.DENSE:
-        labels[~_looked_at(session) & (labels == 0)] = IGNORE
+        labels[~_looked_at(session) & ((labels == 0) | (labels == session.base()))] = IGNORE
     asked = session.item.slices
     if asked is not None and before is not None:
         labels[np.setdiff1d(np.arange(len(labels)), [*asked, *before])] = IGNORE
@@ -119,8 +121,10 @@ def _prelabel_dice(session: CaseSession, labels: NDArray[np.uint8]) -> float | N
 
 
 def _looked_at(session: CaseSession) -> NDArray[np.bool_]:
-    """Voxels (z, y, x) of the slices that were looked at, along any axis."""
+    """Voxels (z, y, x) of the slices that were looked at or drawn on, along any axis."""
     looked_at = np.zeros(session.case.shape, np.bool_)
-    for axis, index in session.seen:
-        looked_at[tuple(index if each == axis else slice(None) for each in range(3))] = True
+    drawn_on = {slice_of(taken.turn, session.case.shape) for taken in session.drawing.taken} - {None}
+    for plane in {Plane(axis, index) for axis, index in session.seen} | drawn_on:
+        assert plane is not None
+        looked_at[plane.cut] = True
     return looked_at

@@ -352,6 +352,40 @@ def test_the_queue_gives_order_reason_slices_and_a_start(store: Store, tmp_path:
     assert drawn.effort.prelabel_dice == pytest.approx((1 + dice) / 2, abs=1e-4)
 
 
+def prelabelled(store: Store, folder: Path) -> Page:
+    """A page whose only case begins with a label map."""
+    case = store.read("case2")
+    write_label_map(folder / "start.nii.gz", truth(), case.spacing_mm, case.affine)
+    write_queue(folder / "start.csv", Queue((QueueRow("case2", slice=-1, rank=0, prelabel="start.nii.gz"),)))
+    return Page(make_desk(store, queue=folder / "start.csv"))
+
+
+def test_a_prelabel_that_nobody_looked_at_is_not_the_authors(store: Store, tmp_path: Path) -> None:
+    page = prelabelled(store, tmp_path)
+    page.open()
+    assert "looked at" in page.post("finish", seen=[]).json()["error"]
+    page.done("finish", seen=[[0, 2]])
+    drawn = Store(store.path).read("case2").annotations["drawn"]
+    assert np.array_equal(drawn.labels[2], truth()[2])
+    assert drawn.covered_slices == (2,)
+    assert (np.delete(drawn.labels, 2, axis=0) == IGNORE).all()
+
+
+def test_a_slice_that_was_drawn_on_counts_as_seen(store: Store, tmp_path: Path) -> None:
+    page = prelabelled(store, tmp_path)
+    page.open()
+    page.click(3, (14, 8), 1, "background")
+    square = np.zeros(SHAPE, bool)
+    square[4, 0:3, 0:3] = True
+    page.paint(square, 1)
+    page.click(1, (12, 10), 1)
+    page.done("remove", number=3)  # nothing of it stands
+    page.done("finish", seen=[])
+    drawn = Store(store.path).read("case2").annotations["drawn"]
+    assert drawn.covered_slices == (3, 4)
+    assert np.array_equal(drawn.labels[3:], page.labels[3:])
+
+
 def test_a_later_queue_asks_for_more_slices_of_a_finished_case(store: Store, tmp_path: Path) -> None:
     def page_of(name: str, *slices: int) -> Page:
         write_queue(tmp_path / name, Queue(tuple(QueueRow("case2", slice=z, rank=z) for z in slices)))
