@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lesslabel.annotating.turns import Edit, Outlined, Paint, Plane, Turn, plane_to_json
-from lesslabel.data.case import Case
+from lesslabel.data.case import Annotation, Case
 
 DRAWING = ("turn", "remove", "restore")
 """Events that change the label map."""
@@ -49,6 +49,15 @@ def finishes(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [event for event in events if event["event"] == "finish"]
 
 
+def in_doubt(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The event that told last that the case was about to enter the store, if none tells that it did; else None.
+
+    Whether it did, the store alone knows: a full disk or a kill came before the next line.
+    """
+    told = [event for event in events if event["event"] in ("finishing", "finish")]
+    return told[-1] if told and told[-1]["event"] == "finishing" else None
+
+
 def model_named(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The model that answered last, as it was described; empty for none."""
     named: Any = next((event["model"] for event in reversed(events) if event["event"] in ("begin", "model")), {})
@@ -65,6 +74,13 @@ def image_digest(case: Case) -> str:
     """Hash of the image and its voxel size, by which a journal knows its image again."""
     digest = hashlib.sha256(f"{case.image.shape} {case.spacing_mm}".encode())
     digest.update(np.ascontiguousarray(case.image, "<f4").data)
+    return digest.hexdigest()
+
+
+def mark_of(annotation: Annotation) -> str:
+    """Hash by which a journal knows an annotation again in the store."""
+    digest = hashlib.sha256(f"{annotation.author} {annotation.time} {annotation.covered_slices}".encode())
+    digest.update(np.ascontiguousarray(annotation.labels).data)
     return digest.hexdigest()
 
 

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotating.case_session import CaseSession
-from lesslabel.annotating.events import finishes, slice_of
+from lesslabel.annotating.events import finishes, in_doubt, mark_of, slice_of
+from lesslabel.annotating.leases import LeasedError
+from lesslabel.annotating.note import Note
 from lesslabel.annotating.turns import Plane
 from lesslabel.data.case import IGNORE, Annotation, Kind
 from lesslabel.data.store import Store
@@ -18,6 +20,7 @@ from lesslabel.data.store.annotation_checks import unlabelled_slices
 from lesslabel.errors import BusyError, DataError, LesslabelError
 from lesslabel.evaluation.overlap import dice_per_class
 
+_FINISHING = "-finishing"
 _TRIES = 40
 _PAUSE_S = 0.25
 
@@ -92,6 +95,64 @@ def covered_before(store: Store, uid: str, name: str, events: Sequence[Mapping[s
         return known
     covered = store.covered_slices(uid, name)
     return None if covered is None else {*covered, *known}
+
+
+def bring_in(
+    store: Store, session: CaseSession, name: str, kind: Kind, author: str, note: Note, *, allow_empty: bool
+) -> None:
+    """Bring a case into the store, once for a message; the journal tells of it before and after.
+
+    Args:
+        store: takes it.
+        session: the case.
+        name: of the annotation.
+        kind: dense or scribble.
+        author: who drew it.
+        note: of the message that asks for it.
+        allow_empty: see `finished_annotation`.
+
+    Raises:
+        EmptyError: see `finished_annotation`.
+        LeasedError: if the store has an annotation of that name that did not come out of this journal.
+        DataError: if the store refuses it; nothing was changed.
+    """
+    _settle(store, session, name)
+    if session.done_already(_finished(note.id)):  # the answer was lost on its way
+        return
+    if not session.done_already(note):
+        session.look(note)
+    present = name in _names_of(store, session.item.uid)
+    before = covered_before(store, session.item.uid, name, session.events) if present else ()
+    annotation = finished_annotation(session, kind, author, allow_empty=allow_empty, before=before)
+    if present and not session.was_finished:
+        raise LeasedError(f"the store has an annotation '{name}' of this case already; it was not replaced")
+    session.begin_to_finish(name, annotation, Note(f"{note.id}{_FINISHING}"))
+    add_to_store(store, session.item.uid, name, annotation, replace=present)
+    session.finish(session.events[-1], _finished(note.id))
+
+
+def entered(store: Store, uid: str, name: str, begun: Mapping[str, Any]) -> bool:
+    """Whether the annotation of which a journal tells that it was about to enter the store is there.
+
+    Raises:
+        DataError: if the case cannot be read.
+    """
+    return name in _names_of(store, uid) and mark_of(store.read_annotation(uid, name)) == begun["mark"]
+
+
+def _settle(store: Store, session: CaseSession, name: str) -> None:
+    """Keep that an annotation is in the store, where it is and the journal does not say so yet."""
+    begun = in_doubt(session.events)
+    if begun is not None and entered(store, session.item.uid, name, begun):
+        session.finish(begun, _finished(begun["id"].removesuffix(_FINISHING)))
+
+
+def _finished(message: str) -> Note:
+    return Note(f"{message}-finished")
+
+
+def _names_of(store: Store, uid: str) -> tuple[str, ...]:
+    return next(record.annotation_names for record in store.list_records() if record.uid == uid)
 
 
 def add_to_store(store: Store, uid: str, name: str, annotation: Annotation, *, replace: bool) -> None:
