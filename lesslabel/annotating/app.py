@@ -64,6 +64,12 @@ def _answer_errors(app: FastAPI) -> None:
     def _refused(_request: Request, error: LesslabelError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, _STATUS.get(type(error), 422))
 
+    @app.exception_handler(Exception)
+    def _failed(_request: Request, error: Exception) -> JSONResponse:
+        first = (str(error).splitlines() or [""])[0][:200]
+        text = f"{type(error).__name__}: {first}; nothing was changed, try again; the terminal shows where"
+        return JSONResponse({"error": text}, 500)
+
     @app.exception_handler(RequestValidationError)
     def _misunderstood(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]

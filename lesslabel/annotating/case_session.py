@@ -100,8 +100,8 @@ class CaseSession:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held by its voxels."""
-        return self.case.image.nbytes + self.drawing.labels.nbytes
+        """Bytes held by its voxels, turns and answers."""
+        return self.case.image.nbytes + self.drawing.nbytes
 
     @property
     def effort(self) -> Effort:
