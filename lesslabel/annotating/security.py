@@ -6,6 +6,9 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import unquote
+
+from lesslabel.plain_text import visible
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -13,6 +16,8 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 COOKIE = "lesslabel"
+AUTHOR_HEADER = "lesslabel-author"
+"""Whose tab sends a request, UTF-8 in percent-encoding; in lower case, as all names of headers here."""
 LARGEST_BODY_BYTES = 4 * 2**20
 """A turn that paints a whole volume is far below."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -41,8 +46,10 @@ class Guard:
 
     A request passes if its ``Host`` is the server's (so that no name of another site leads here), its ``Origin``, where
     there is one, is the same, it brings a token in the cookie or as ``Authorization: Bearer``, and its body is not too
-    large, whether it says so or not. The author that the token was made for is left in ``scope["author"]``. ``GET /``
-    with a token in the query, the link, is answered with the cookie; the page takes the token out of the address bar.
+    large, whether it says so or not. The author that the token was made for is left in ``scope["author"]``; a request
+    whose ``Lesslabel-Author`` is another comes from a tab of another link, since a browser has one cookie for all.
+    ``GET /`` with a token in the query, the link, is answered with the cookie; the page takes the token out of the
+    address bar.
 
     Args:
         application: what is guarded.
@@ -84,6 +91,11 @@ class Guard:
         author = self._author(token or _token_of(headers, cookie))
         if not author:
             await _refuse(send, 401, "no valid token; open the link that the server printed when it was started")
+            return
+        tab = unquote(headers[AUTHOR_HEADER]) if AUTHOR_HEADER in headers else author
+        if tab != author:
+            said = f"this tab belongs to {visible(tab[:60])}, but this browser is signed in as {author}"
+            await _refuse(send, 409, f"{said}; open the link again")
             return
         if not _is_short(headers.get("content-length", "0"), self._largest_bytes):
             await _refuse(send, 413, f"body: larger than {self._largest_bytes} bytes; send less at a time")
