@@ -171,8 +171,8 @@ def _serve_cases(app: FastAPI, desk: Desk) -> None:
 
     @app.post("/api/cases/{key}/close")
     def _close(key: Key, body: Body, author: Author) -> dict[str, Any]:
-        """Give the case back; what was drawn is kept."""
-        desk.close(author, body.tab, key)
+        """Give the case back; what was drawn is kept, and what was looked at since the last message."""
+        desk.close(author, body.tab, key, body.note(desk.shape_of(key)))
         return {}
 
 

@@ -14,7 +14,7 @@ from lesslabel.annotating.finishing import bring_in
 from lesslabel.annotating.items import Item, list_items, read_prelabel
 from lesslabel.annotating.journals import Journals
 from lesslabel.annotating.learner import Learner
-from lesslabel.annotating.leases import Leases, other_holder
+from lesslabel.annotating.leases import LeasedError, Leases, other_holder
 from lesslabel.annotating.levels import levels_to_json
 from lesslabel.annotating.models import PageModel
 from lesslabel.annotating.note import Note
@@ -200,11 +200,24 @@ class Desk:
         with self.at_work(author, tab, key) as session:
             if not session.done_already(note):
                 session.skip(reason, note)
-        self.close(author, tab, key)
+        self._leases.release(self._lease_key(author, key), author, tab)
 
-    def close(self, author: str, tab: str, key: str) -> None:
-        """Give a case back; what was drawn stays in its journal."""
-        self._leases.release(self._lease_key(author, self._item(key).key), author, tab)
+    def close(self, author: str, tab: str, key: str, note: Note) -> None:
+        """Give a case back; what was drawn and looked at stays in its journal.
+
+        Raises:
+            UnknownCaseError: if the queue has no such case.
+            DataError: if the disk refuses; the case is given back all the same.
+        """
+        try:
+            if note.seen or note.active_s:
+                with self.at_work(author, tab, key) as session:
+                    if not session.done_already(note):
+                        session.look(note)
+        except LeasedError:
+            return  # who has lost the case has nothing to give back
+        finally:
+            self._leases.release(self._lease_key(author, self._item(key).key), author, tab)
 
     def count_items(self) -> int:
         """How many cases the queue has."""

@@ -172,6 +172,20 @@ def test_a_lease_expires(store: Store) -> None:
     assert ann.key == ben.key
 
 
+def test_what_was_looked_at_last_is_kept_when_a_case_is_given_back(desk: Desk) -> None:
+    page, ben = Page(desk), Page(desk, "token-of-ben", "tab2")
+    before = page.open()["active_s"]
+    body = page.body(seen=[[0, 3]], active_s=7.0)
+    for _ in range(2):  # the answer was lost on its way
+        assert page.client.post(f"/api/cases/{page.key}/close", json=body).status_code == 200
+    ben.open(page.key)
+    assert page.post("close", seen=[[0, 4]]).status_code == 200, "who has lost the case has nothing to give back"
+    assert ben.client.get("/api/desk").json()["items"][0]["leased_by"] == ""
+    ben.done("close")
+    content = page.open(page.key)
+    assert (content["seen"], content["active_s"]) == ([[0, 3]], before + 7.0)
+
+
 def test_a_second_reading_is_a_second_annotation(store: Store) -> None:
     desk = make_desk(store, second_reading=True)
     for page in (Page(desk), Page(desk, "token-of-ben")):
