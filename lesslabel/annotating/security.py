@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote
 
@@ -54,7 +55,7 @@ class Guard:
     Args:
         application: what is guarded.
         authors: names of the authors by token.
-        hosts: names of the server beside those of loopback.
+        hosts: names of the server beside those of loopback and the address at which a request comes in.
         largest_bytes: of a body.
     """
 
@@ -80,7 +81,7 @@ class Guard:
         send = _with_headers(send)
         headers = _headers(scope)
         host = headers.get("host", "")
-        if not self._is_own(host):
+        if not self._is_own(host, scope):
             await _refuse(send, 403, f"host {host[:60]!r}: not this server; open the link that it printed")
             return
         token = _token_of_link(scope)
@@ -109,9 +110,9 @@ class Guard:
             send = _with_cookie(send, f"{cookie}={token}; Path=/; HttpOnly; SameSite=Strict")
         await self._application(scope, _again(content, receive), send)
 
-    def _is_own(self, host: str) -> bool:
+    def _is_own(self, host: str, scope: Scope) -> bool:
         match = _HOST.fullmatch(host.lower())
-        return match is not None and match[1] in self._hosts
+        return match is not None and (match[1] in self._hosts or _is_address_of(match[1], scope))
 
     def _author(self, token: str) -> str:
         """Whose token it is; compared in constant time, with all."""
@@ -120,6 +121,16 @@ class Guard:
             if secrets.compare_digest(known.encode(), token.encode()):
                 found = author
         return found
+
+
+def _is_address_of(host: str, scope: Scope) -> bool:
+    """Whether a host is the address at which the request came in; no name, which could lead here from elsewhere."""
+    reached = str((scope.get("server") or ("",))[0])
+    try:
+        named, own = ip_address(host.strip("[]")), ip_address(reached.partition("%")[0])
+    except ValueError:
+        return False
+    return named in (own, getattr(own, "ipv4_mapped", None))
 
 
 def _headers(scope: Scope) -> dict[str, str]:
