@@ -132,6 +132,7 @@ class CaseSession:
             "modality": self.case.modality,
             "slices": self.item.slices,
             "reason": self.item.reason,
+            "reasons": dict(self.item.reasons),
             "status": self.status,
             "revision": self.revision,
             "rest": self._erased,

@@ -94,6 +94,7 @@ class Desk:
                     "uid": item.uid,
                     "slices": item.slices,
                     "reason": item.reason,
+                    "reasons": dict(item.reasons),
                     "state": states[item.key],
                     "leased_by": other_holder(leases.get(self._lease_key(author, item.key)), author),
                 }

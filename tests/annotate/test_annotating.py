@@ -366,6 +366,21 @@ def test_the_queue_gives_order_reason_slices_and_a_start(store: Store, tmp_path:
     assert drawn.effort.prelabel_dice == pytest.approx((1 + dice) / 2, abs=1e-4)
 
 
+def test_the_reason_of_every_slice_is_told(store: Store, tmp_path: Path) -> None:
+    rows = (
+        QueueRow("case2", slice=4, rank=0, reason="far from all others"),
+        QueueRow("case2", slice=2, rank=1, reason="uncertain"),
+        QueueRow("case2", slice=3, rank=2),
+        QueueRow("case0", slice=-1, rank=3, reason="first of its patient"),
+    )
+    write_queue(tmp_path / "queue.csv", Queue(rows))
+    page = Page(make_desk(store, queue=tmp_path / "queue.csv"))
+    told = [(item["reason"], item["reasons"]) for item in page.client.get("/api/desk").json()["items"]]
+    slices = {"4": "far from all others", "2": "uncertain"}
+    assert told == [("far from all others", slices), ("first of its patient", {})]
+    assert page.open()["reasons"] == slices
+
+
 def prelabelled(store: Store, folder: Path) -> Page:
     """A page whose only case begins with a label map."""
     case = store.read("case2")
