@@ -61,8 +61,7 @@ def finished_annotation(
         raise DataError("nothing was marked or looked at; draw, or skip the case")
     empty = unlabelled_slices(labels, asked)
     if empty and not allow_empty:
-        where = "the case" if asked is None else f"slice {', '.join(map(str, empty))}"
-        raise EmptyError(f"{where} has no label; draw it, or say that there is nothing to mark")
+        raise EmptyError(_why_empty(empty, asked, known))
     covered = np.flatnonzero(known.any(axis=(1, 2))).tolist()
     return Annotation(
         labels,
@@ -170,6 +169,16 @@ def add_to_store(store: Store, uid: str, name: str, annotation: Annotation, *, r
             time.sleep(_PAUSE_S)
         else:
             return
+
+
+def _why_empty(empty: Sequence[int], asked: Sequence[int] | None, known: NDArray[np.bool_]) -> str:
+    if asked is None:
+        return "the case has no label; draw it, or say that there is nothing to mark"
+    unseen = [index for index in empty if not known[index].any()]
+    named = ", ".join(map(str, unseen or empty))
+    if unseen:
+        return f"slice {named} was not looked at; go there first, or it stays unknown"
+    return f"slice {named} has no label; draw it, or say that there is nothing to mark"
 
 
 def _prelabel_dice(session: CaseSession, labels: NDArray[np.uint8]) -> float | None:

@@ -400,6 +400,17 @@ def test_a_prelabel_that_nobody_looked_at_is_not_the_authors(store: Store, tmp_p
     assert (np.delete(drawn.labels, 2, axis=0) == IGNORE).all()
 
 
+def test_a_slice_that_was_asked_for_and_not_looked_at_is_named(store: Store, tmp_path: Path) -> None:
+    page = Page(make_desk(store, queue=queue_of(tmp_path, "two.csv", 2, 4)))
+    page.open()
+    page.click(2, CENTRES[1], 1)
+    answer = page.post("finish", seen=[[0, 2]])
+    assert answer.status_code == 428
+    assert answer.json()["error"] == "slice 4 was not looked at; go there first, or it stays unknown"
+    answer = page.post("finish", seen=[[0, 4]])
+    assert answer.json()["error"] == "slice 4 has no label; draw it, or say that there is nothing to mark"
+
+
 def test_a_slice_that_was_drawn_on_counts_as_seen(store: Store, tmp_path: Path) -> None:
     page = prelabelled(store, tmp_path)
     page.open()
