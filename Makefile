@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # pytest's worker processes, one thread each; 0 runs the tests in one process
 WORKERS ?= 2
+# of pytest; --require-page lets the tests of the page fail where they could not run
+OPTIONS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +25,7 @@ demo: $(VENV)/.installed
 	$(BIN)/lesslabel demo --output demo
 
 test: check
-	PYTHONUTF8=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+	PYTHONUTF8=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(OPTIONS)
 
 check: environment
 	$(BIN)/ruff check .

@@ -1,6 +1,9 @@
 """All steps on a generated phantom: prepare, train, test, report."""
 
+import shutil
+import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from lesslabel.data.sources.phantom import Phantom
@@ -46,10 +49,27 @@ def run_demo(output: Path, iterations: int | None = None) -> int:
         runs.append(run)
     report = write_report(runs, output / "report.html")
     print(f"\ndone in {(time.monotonic() - since) / 60:.1f} minutes; look at {report}")
-    print(
-        f"to draw on its images yourself: lesslabel annotate {store.path} --annotation mine --author me --kind scribble"
-    )
+    print("\n".join(["to draw on its images yourself:", *(f"  {line}" for line in how_to_draw(store.path))]))
     return 0
+
+
+def how_to_draw(store: Path) -> list[str]:
+    """The commands that open the page on a store, with those that bring what this environment has not got.
+
+    Args:
+        store: the store.
+    """
+    programs, package = Path(sys.executable).parent, Path(__file__).parent
+    shown = f"{programs.relative_to(Path.cwd())}/" if programs.is_relative_to(Path.cwd()) else f"{programs}/"
+    prefix = "" if shutil.which("lesslabel") == str(programs / "lesslabel") else shown
+    commands = []
+    if not (package / "annotating" / "static" / "page.js").is_file():
+        commands.append("make page")
+    if not all(map(find_spec, ("fastapi", "uvicorn"))):
+        source = (package.parent / "pyproject.toml").is_file()
+        what = "-e '.[annotate]'" if source else "'lesslabel[annotate]'"
+        commands.append(f"{prefix}pip install {what}")
+    return [*commands, f"{prefix}lesslabel annotate {store} --annotation mine --author me --kind scribble"]
 
 
 def _configuration(name: str, class_path: str, store: Path, iterations: int) -> dict[str, object]:

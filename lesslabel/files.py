@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,14 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def written_aside(path: Path, *, synced: bool = False) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` if the block succeeds, and is removed otherwise.
 
     The block may create a file or a folder there. A folder never replaces an existing one.
+
+    Args:
+        path: what is written.
+        synced: whether it is on the disk when the block ends, so that a power cut loses nothing of it.
 
     Raises:
         DataError: if writing fails (disk full, read-only, no permission); names the file and the fix.
@@ -29,7 +34,11 @@ def written_aside(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove(aside)
         yield aside
+        if synced:
+            sync(aside)
         aside.replace(path)
+        if synced:
+            sync_alone(path.parent)
     except OSError as error:
         if error.filename is not None and not Path(str(error.filename)).is_relative_to(path.parent):
             raise DataError(f"{error.filename}: {error.strerror}; needed to write {path}") from error
@@ -37,6 +46,23 @@ def written_aside(path: Path) -> Iterator[Path]:
         raise DataError(f"{path}: cannot be written ({reason}); check the free space and rights") from error
     finally:
         remove(aside)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder with all that it holds, is on the disk."""
+    if path.is_dir():
+        for inner in path.iterdir():
+            sync(inner)
+    sync_alone(path)
+
+
+def sync_alone(path: Path) -> None:
+    """Wait until a file, or which names a folder holds, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -19,8 +19,9 @@ settings.load_profile("lesslabel")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what writes the golden values again."""
+    """Add what writes the golden values again, and what lets no test of the page be skipped."""
     parser.addoption("--regenerate-golden", action="store_true", help="write tests/golden/golden.json (with -n 0)")
+    parser.addoption("--require-page", action="store_true", help="fail where the page is not built or has no browser")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 import yaml
@@ -85,6 +85,14 @@ def test_files_that_a_wheel_holds_are_named_in_rooms_that_exist() -> None:
         assert (ROOT / "lesslabel" / pattern.partition("/")[0]).exists(), pattern
 
 
+def test_a_wheel_holds_the_page_when_it_is_built() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    held = {path for pattern in settings["package-data"]["lesslabel"] for path in (ROOT / "lesslabel").glob(pattern)}
+    static = ROOT / "lesslabel" / "annotating" / "static"
+    assert set(static.glob("**/*")) <= held
+    assert any(PurePath("annotating/static/page.js").match(each) for each in settings["package-data"]["lesslabel"])
+
+
 def test_no_tracked_file_is_one_that_git_ignores() -> None:
     assert tracked_files("--cached", "--ignored", "--exclude-standard") == []
 
@@ -143,4 +151,6 @@ def test_constraints_pin_every_direct_dependency_and_no_accelerator() -> None:
 def test_the_continuous_integration_runs_the_same_command() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert "\nmake test\n" in script.read_text(encoding="utf-8")
+    text = script.read_text(encoding="utf-8")
+    assert "\nmake test\n" in text
+    assert "make test OPTIONS=--require-page\n" in text, "the tests of the page must not be skipped unseen"

@@ -65,6 +65,12 @@ def _answer_errors(app: FastAPI) -> None:
     def _refused(_request: Request, error: LesslabelError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, _STATUS.get(type(error), 422))
 
+    @app.exception_handler(Exception)
+    def _failed(_request: Request, error: Exception) -> JSONResponse:
+        first = (str(error).splitlines() or [""])[0][:200]
+        text = f"{type(error).__name__}: {first}; nothing was changed, try again; the terminal shows where"
+        return JSONResponse({"error": text}, 500)
+
     @app.exception_handler(RequestValidationError)
     def _misunderstood(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
@@ -166,8 +172,8 @@ def _serve_cases(app: FastAPI, desk: Desk) -> None:
 
     @app.post("/api/cases/{key}/close")
     def _close(key: Key, body: Body, author: Author) -> dict[str, Any]:
-        """Give the case back; what was drawn is kept."""
-        desk.close(author, body.tab, key)
+        """Give the case back; what was drawn is kept, and what was looked at since the last message."""
+        desk.close(author, body.tab, key, body.note(desk.shape_of(key)))
         return {}
 
 

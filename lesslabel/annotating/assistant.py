@@ -97,6 +97,12 @@ class Assistant:
         self._begun: OrderedDict[tuple[Plane | None, int | None], tuple[Runs, ObjectModel]] = OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the image as the model sees it, where that is not the image of the case itself."""
+        image = self.__dict__.get("_image")  # None until it is asked for
+        return 0 if image is None or np.may_share_memory(image, self._case.image) else int(image.nbytes)
+
     def require_plane(self, plane: Plane | None) -> None:
         """Refuse a slice for a model of volumes, and a volume for a model of slices.
 

@@ -7,16 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotating.assistant import Assistant
+from lesslabel.annotating.begin import first_event
 from lesslabel.annotating.drawing import Drawing
 from lesslabel.annotating.effort import effort_of
-from lesslabel.annotating.events import DRAWING, counts, image_digest, model_named, now, other_answers, shown, status_of
+from lesslabel.annotating.events import DRAWING, counts, mark_of, model_named, now, other_answers, shown, status_of
 from lesslabel.annotating.items import Item
-from lesslabel.annotating.journal import VERSION, Journal
+from lesslabel.annotating.journal import Journal
 from lesslabel.annotating.note import Note
 from lesslabel.annotating.taken import Redrawn
 from lesslabel.annotating.turns import Edit, Prompted, Turn, turn_from_json
 from lesslabel.annotating.wire import Change, to_json, whole_map
-from lesslabel.data.case import Case, Effort
+from lesslabel.data.case import Annotation, Case, Effort
 from lesslabel.errors import DataError
 
 
@@ -64,7 +65,7 @@ class CaseSession:
         self._described = dict(described)
         self._turns: dict[int, Turn] = {}
         self._ids: set[str] = set()
-        first = self._begin(base)
+        first = first_event(journal, item.key, case, base, erased, described)
         self._base = [Change.from_json(change, int(np.prod(case.shape))) for change in first["base"]]
         self.drawing = Drawing(self.base(), erased, assistant)
         for event in journal.events[1:]:
@@ -99,8 +100,8 @@ class CaseSession:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held by its voxels."""
-        return self.case.image.nbytes + self.drawing.labels.nbytes
+        """Bytes held by its voxels, turns and answers."""
+        return self.case.image.nbytes + self.drawing.nbytes
 
     @property
     def effort(self) -> Effort:
@@ -131,6 +132,7 @@ class CaseSession:
             "modality": self.case.modality,
             "slices": self.item.slices,
             "reason": self.item.reason,
+            "reasons": dict(self.item.reasons),
             "status": self.status,
             "revision": self.revision,
             "rest": self._erased,
@@ -211,37 +213,17 @@ class CaseSession:
         """Leave the case out, with a reason."""
         self._write("skip", {"reason": reason, "slices": self._asked()}, note)
 
-    def finish(self, annotation: str, note: Note) -> None:
-        """Keep that the annotation is in the store."""
-        self._write("finish", {"annotation": annotation, "slices": self._asked()}, note)
+    def begin_to_finish(self, name: str, annotation: Annotation, note: Note) -> None:
+        """Keep that the annotation is about to enter the store."""
+        self._write("finishing", {"annotation": name, "slices": self._asked(), "mark": mark_of(annotation)}, note)
+
+    def finish(self, begun: Mapping[str, Any], note: Note) -> None:
+        """Keep that the annotation of which this event told that it was about to is in the store."""
+        self._write("finish", {"annotation": begun["annotation"], "slices": begun["slices"]}, note)
 
     def _asked(self) -> list[int] | None:
         """The slices that the queue asks for; None for the whole case."""
         return None if self.item.slices is None else list(self.item.slices)
-
-    def _begin(self, base: Callable[[], NDArray[np.uint8]]) -> dict[str, Any]:
-        """The first event, written now if there is none."""
-        digest = image_digest(self.case)
-        if not self._journal.events:
-            changes = to_json(whole_map(base(), self._erased))
-            self._journal.append(
-                {
-                    "event": "begin",
-                    "version": VERSION,
-                    "case": self.item.key,
-                    "image_sha256": digest,
-                    "erased": self._erased,
-                    "model": self._described,
-                    "base": changes,
-                    "at": now(),
-                }
-            )
-        first = self._journal.events[0]
-        if first["image_sha256"] != digest or first["erased"] != self._erased:
-            raise DataError(
-                f"{self._journal.path.name}: of another image or kind of annotation; choose another --annotation"
-            )
-        return first
 
     def _redrawn(
         self, event: str, number: int, redrawn: Redrawn, note: Note, undo: Callable[[], object]

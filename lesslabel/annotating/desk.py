@@ -1,21 +1,18 @@
 """Everything the server knows: the queue, who has which case, the cases that are open, and the way into the store."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from statistics import median
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesslabel.annotating.assistant import Assistant
 from lesslabel.annotating.case_session import CaseSession
-from lesslabel.annotating.effort import effort_of
-from lesslabel.annotating.events import finishes, status_of
-from lesslabel.annotating.finishing import add_to_store, covered_before, finished_annotation
+from lesslabel.annotating.finishing import bring_in
 from lesslabel.annotating.items import Item, list_items, read_prelabel
-from lesslabel.annotating.journal import Journal
+from lesslabel.annotating.journals import Journals
 from lesslabel.annotating.learner import Learner
 from lesslabel.annotating.leases import LeasedError, Leases, other_holder
 from lesslabel.annotating.levels import levels_to_json
@@ -24,12 +21,13 @@ from lesslabel.annotating.note import Note
 from lesslabel.annotating.open_cases import OpenCases
 from lesslabel.annotating.processors import Processors
 from lesslabel.annotating.served_models import ServedModels
+from lesslabel.annotating.states import States
 from lesslabel.annotating.task import Task, work_folder
 from lesslabel.annotating.turns import plane_from_json
 from lesslabel.data.case import Case, Kind
 from lesslabel.data.exchange.base import colour_of
 from lesslabel.data.store import Store
-from lesslabel.errors import DataError, LesslabelError
+from lesslabel.errors import LesslabelError
 from lesslabel.interaction.session_start import require_plain
 
 
@@ -57,6 +55,8 @@ class Desk:
         self._items = {item.key: item for item in list_items(store, task.queue)}
         self._folder = work_folder(store.path, task.annotation)
         self._leases = Leases(self._folder / "leases.json", task.lease_s)
+        self._journals = Journals(self._folder)
+        self._states = States(store, task, self._items, self._journals)
         self._open = OpenCases(self._make_session)
         self._processors = Processors()
         self._models = ServedModels(model, store, self._folder)
@@ -65,12 +65,8 @@ class Desk:
     def overview(self, author: str) -> dict[str, Any]:
         """The queue with the state of every case, the labels, and the model."""
         leases = self._leases.current()
-        states = self._states(author)
-        efforts = [
-            effort_of(self._journal(author, key).events).active_s
-            for key, state in states.items()
-            if state == "finished"
-        ]
+        states = self._states.of(author)
+        efforts = [self._journals.brief(author, key).active_s for key, state in states.items() if state == "finished"]
         return {
             "annotation": self.task.name_for(author),
             "kind": self.task.kind.name.lower(),
@@ -98,6 +94,7 @@ class Desk:
                     "uid": item.uid,
                     "slices": item.slices,
                     "reason": item.reason,
+                    "reasons": dict(item.reasons),
                     "state": states[item.key],
                     "leased_by": other_holder(leases.get(self._lease_key(author, item.key)), author),
                 }
@@ -107,13 +104,17 @@ class Desk:
         }
 
     def next_key(self, author: str, without: Collection[str] = ()) -> str | None:
-        """The first case in the order of the queue, but for those, that waits for this author; None if none is left."""
-        leases = self._leases.current()
-        for key, state in self._states(author).items():
-            free = not other_holder(leases.get(self._lease_key(author, key)), author)
-            if state in ("new", "begun") and free and key not in without:
-                return key
-        return None
+        """The first case in the order of the queue, but for those, that waits for this author; None if none is left.
+
+        A case that another author has begun comes after all others: only one of the two can finish it.
+        """
+        leases, elsewhere = self._leases.current(), self._states.begun_by_others(author)
+        waiting = [
+            key
+            for key, state in self._states.of(author).items()
+            if state in ("new", "begun") and not other_holder(leases.get(self._lease_key(author, key)), author)
+        ]
+        return min((key for key in waiting if key not in without), key=elsewhere.__contains__, default=None)
 
     def open(self, author: str, tab: str, key: str, *, from_other_tab: bool = False) -> dict[str, Any]:
         """Put a case in front of an author: take its lease, and say all that the page needs to know.
@@ -179,14 +180,12 @@ class Desk:
 
         Raises:
             EmptyError: see `finished_annotation`.
+            LeasedError: if someone else, or another tab, has it, or the store has what another author drew.
             DataError: if the store refuses it; nothing was changed.
         """
-        name, finished = self.task.name_for(author), Note(f"{note.id}-finished")
+        name = self.task.name_for(author)
         with self.at_work(author, tab, key) as session:
-            if not session.done_already(finished):  # else the answer was lost on its way
-                session.look(note)
-                self._bring_in(session, name, author, allow_empty=allow_empty)
-                session.finish(name, finished)
+            bring_in(self.store, session, name, self.task.kind, author, note, allow_empty=allow_empty)
         self._leases.release(self._lease_key(author, key), author, tab)
         if self._learner is not None:
             self._learner.start()
@@ -202,11 +201,24 @@ class Desk:
         with self.at_work(author, tab, key) as session:
             if not session.done_already(note):
                 session.skip(reason, note)
-        self.close(author, tab, key)
+        self._leases.release(self._lease_key(author, key), author, tab)
 
-    def close(self, author: str, tab: str, key: str) -> None:
-        """Give a case back; what was drawn stays in its journal."""
-        self._leases.release(self._lease_key(author, self._item(key).key), author, tab)
+    def close(self, author: str, tab: str, key: str, note: Note) -> None:
+        """Give a case back; what was drawn and looked at stays in its journal.
+
+        Raises:
+            UnknownCaseError: if the queue has no such case.
+            DataError: if the disk refuses; the case is given back all the same.
+        """
+        try:
+            if note.seen or note.active_s:
+                with self.at_work(author, tab, key) as session:
+                    if not session.done_already(note):
+                        session.look(note)
+        except LeasedError:
+            return  # who has lost the case has nothing to give back
+        finally:
+            self._leases.release(self._lease_key(author, self._item(key).key), author, tab)
 
     def count_items(self) -> int:
         """How many cases the queue has."""
@@ -214,49 +226,12 @@ class Desk:
 
     def count_finished(self, author: str) -> int:
         """How many cases of the queue are in the store under the name of an author's annotation."""
-        return sum(state == "finished" for state in self._states(author).values())
+        return sum(state == "finished" for state in self._states.of(author).values())
 
     def end(self) -> None:
         """End what learns; all else is on the disk."""
         if self._learner is not None:
             self._learner.end()
-
-    def _states(self, author: str) -> dict[str, str]:
-        """What became of every case."""
-        records = {record.uid: record for record in self.store.list_records()}
-        name = self.task.name_for(author)
-        states = {}
-        for key, item in self._items.items():
-            events = self._journal(author, key).events
-            states[key] = status_of(events, item.slices)
-            if name in records[item.uid].annotation_names:
-                if not finishes(events):  # by another author, or elsewhere: it is not replaced
-                    states[key] = "finished"
-                elif states[key] == "finished" and not self._covers(item, name, events):
-                    states[key] = "begun"
-        return states
-
-    def _covers(self, item: Item, name: str, events: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether what was finished covers what is asked for now; a case that cannot be read says so when opened."""
-        if item.slices is None:
-            return any(event.get("slices") is None for event in finishes(events))
-        try:
-            before = covered_before(self.store, item.uid, name, events)
-        except DataError:
-            return False
-        return before is None or before.issuperset(item.slices)
-
-    def _bring_in(self, session: CaseSession, name: str, author: str, *, allow_empty: bool) -> None:
-        uid = session.item.uid
-        present = name in self._names_of(uid)
-        before = covered_before(self.store, uid, name, session.events) if present else ()
-        annotation = finished_annotation(session, self.task.kind, author, allow_empty=allow_empty, before=before)
-        if present and not session.was_finished:
-            raise LeasedError(f"the store has an annotation '{name}' of this case already; it was not replaced")
-        add_to_store(self.store, uid, name, annotation, replace=present)
-
-    def _names_of(self, uid: str) -> tuple[str, ...]:
-        return next(record.annotation_names for record in self.store.list_records() if record.uid == uid)
 
     def _item(self, key: str) -> Item:
         if key not in self._items:
@@ -265,7 +240,7 @@ class Desk:
 
     def _make_session(self, author: str, item: Item) -> CaseSession:
         case = self.store.read(item.uid)
-        journal = self._journal(author, item.key)
+        journal = self._journals.open(author, item.key)
         model = self._models.model_for(journal.events)
         assistant = None
         if model is not None and self.task.kind is Kind.DENSE:
@@ -284,9 +259,6 @@ class Desk:
         """Whether a case that was only looked at would be answered by other weights if it was opened now."""
         newest = self._models.newest
         return session.revision == 0 and newest is not None and session.described != newest.described
-
-    def _journal(self, author: str, key: str) -> Journal:
-        return Journal(self._folder / f"{key}.{quote(author, safe=' ')}.jsonl")
 
     def _lease_key(self, author: str, key: str) -> str:
         """In a second reading several authors have a case in front of them, each for themselves."""

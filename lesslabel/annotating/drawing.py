@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lesslabel.annotating.assistant import Assistant, Conversation
 from lesslabel.annotating.edits import filled_between, largest_component
+from lesslabel.annotating.held import held_bytes, let_go
 from lesslabel.annotating.taken import Again, Redrawn, Taken, before_any, union
 from lesslabel.annotating.turns import OF_THE_ANSWER, Edit, Outlined, Paint, Plane, Prompted, Turn
 from lesslabel.annotating.wire import Change, Runs, changes_of
@@ -52,6 +53,12 @@ class Drawing:
         """(z, y, x) in voxels."""
         depth, height, width = self.labels.shape
         return depth, height, width
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the map, of what the turns hold, and of the image as the model sees it."""
+        seen = 0 if self._assistant is None else self._assistant.nbytes
+        return self.labels.nbytes + held_bytes(self._said, self.taken) + seen
 
     def apply(self, number: int, turn: Turn) -> Taken:
         """Take a turn.
@@ -155,11 +162,11 @@ class Drawing:
             for later, turn in turns:
                 again.append(self.apply(later, turn))
                 offered.append(self.other_answers(turn))
-        except DataError as error:
+        except Exception as error:  # whatever it is, memory that ran out above all
             self._unwind(number)
             for taken in unwound:
                 self.apply_known(taken.number, taken.turn, taken.changes)
-            if later == number:
+            if later == number or not isinstance(error, DataError):
                 raise
             raise DataError(f"turn {later} would mean nothing then ({error}); take it back first") from error
         voxels, values = before_any(touched, before, again)
@@ -184,7 +191,7 @@ class Drawing:
         if said is not None and isinstance(taken.turn, Prompted | Edit):
             self._said.pop(_key(taken.turn), None)
             self._said[_key(taken.turn)] = said  # last in the order of the dictionary
-            self._let_go()
+            let_go(self._said, self.taken, KEPT_BYTES)
         return taken
 
     def _painted(self, number: int, turn: Paint) -> Taken:
@@ -264,22 +271,6 @@ class Drawing:
         voxel = list(np.unravel_index(places, sides))
         voxel.insert(turn.plane.axis, np.full(len(places), turn.plane.index))
         return np.asarray(np.ravel_multi_index(voxel, self.shape), np.int64)  # the order of the axes is kept
-
-    def _let_go(self) -> None:
-        """Let go of all answers but the last ones, so that memory does not grow with the turns."""
-        kept = 0
-        for key in reversed(self._said):
-            kept += self._said[key].size_bytes
-            if kept > KEPT_BYTES:
-                self._said[key] = replace(self._said[key], kept=None)
-        kept = 0
-        for place in reversed(range(len(self.taken))):
-            said = self.taken[place].said_before
-            if said is None or said.kept is None:
-                continue
-            kept += said.size_bytes
-            if kept > KEPT_BYTES:
-                self.taken[place] = replace(self.taken[place], said_before=replace(said, kept=None))
 
     @property
     def _flat(self) -> NDArray[np.uint8]:

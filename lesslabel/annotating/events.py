@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lesslabel.annotating.turns import Edit, Outlined, Paint, Plane, Turn, plane_to_json
-from lesslabel.data.case import Case
+from lesslabel.data.case import Annotation, Case
 
 DRAWING = ("turn", "remove", "restore")
 """Events that change the label map."""
@@ -49,6 +49,15 @@ def finishes(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [event for event in events if event["event"] == "finish"]
 
 
+def in_doubt(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The event that told last that the case was about to enter the store, if none tells that it did; else None.
+
+    Whether it did, the store alone knows: a full disk or a kill came before the next line.
+    """
+    told = [event for event in events if event["event"] in ("finishing", "finish")]
+    return told[-1] if told and told[-1]["event"] == "finishing" else None
+
+
 def model_named(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The model that answered last, as it was described; empty for none."""
     named: Any = next((event["model"] for event in reversed(events) if event["event"] in ("begin", "model")), {})
@@ -68,6 +77,13 @@ def image_digest(case: Case) -> str:
     return digest.hexdigest()
 
 
+def mark_of(annotation: Annotation) -> str:
+    """Hash by which a journal knows an annotation again in the store."""
+    digest = hashlib.sha256(f"{annotation.author} {annotation.time} {annotation.covered_slices}".encode())
+    digest.update(np.ascontiguousarray(annotation.labels).data)
+    return digest.hexdigest()
+
+
 def counts(turn: Turn) -> dict[str, int]:
     """What a turn costs: clicks, and what is drawn in one go."""
     if isinstance(turn, Paint | Outlined):
@@ -81,14 +97,19 @@ def counts(turn: Turn) -> dict[str, int]:
 def shown(turn: Turn, shape: tuple[int, int, int]) -> dict[str, Any]:
     """What a page shows of a turn on a case of that shape: of painted voxels it needs the slice, not the list."""
     if isinstance(turn, Paint):
-        return {"type": "paint", "tool": turn.tool, "value": turn.value, "plane": plane_to_json(_slice_of(turn, shape))}
+        return {"type": "paint", "tool": turn.tool, "value": turn.value, "plane": plane_to_json(slice_of(turn, shape))}
     content = turn.to_json()
     content.pop("runs", None)
     return content
 
 
-def _slice_of(turn: Paint, shape: tuple[int, int, int]) -> Plane | None:
-    """The slice that holds all voxels of a turn, the first of several; None if there is none."""
+def slice_of(turn: Turn, shape: tuple[int, int, int]) -> Plane | None:
+    """The slice that a turn was made on: of paint that which holds all its voxels, the first of several.
+
+    None if there is none, as for what speaks of a volume.
+    """
+    if not isinstance(turn, Paint):
+        return turn.plane
     for axis, index in enumerate(np.unravel_index(turn.runs.voxels, shape)):
         if (index == index[0]).all():
             return Plane(axis, int(index[0]))

@@ -1,6 +1,7 @@
 """What is to be annotated: the cases of a queue in their order with the reason, or all cases of the store."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ class Item:
         uid: the case.
         key: what it is called on the wire and in file names; it follows from the uid and tells nothing of it.
         slices: the z indices that are asked for, in the order of their ranks; None asks for the whole case.
-        reason: why it was chosen, in one line; empty if nobody chose it.
+        reason: why it was chosen, in one line, by the best rank; empty if nobody chose it.
+        reasons: by z index, why a slice was chosen, where the queue tells.
         prelabel: a label map to start from; None for none.
     """
 
@@ -34,6 +36,7 @@ class Item:
     key: str
     slices: tuple[int, ...] | None = None
     reason: str = ""
+    reasons: Mapping[int, str] = field(default_factory=dict)
     prelabel: Path | None = None
 
 
@@ -80,5 +83,6 @@ def _item(uid: str, rows: list[QueueRow], folder: Path) -> Item:
         key=file_stem(uid),
         slices=None if whole else tuple(int(row.slice) for row in rows),
         reason=next((row.reason for row in rows if row.reason), ""),
+        reasons={int(row.slice): row.reason for row in reversed(rows) if row.slice >= 0 and row.reason},
         prelabel=folder / prelabel if prelabel else None,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lesslabel.errors import DataError
+from lesslabel.files import sync_alone
 
 VERSION = 1
 
@@ -64,7 +65,7 @@ class Journal:
                     file.truncate(self._size)
                     raise
             if new:
-                _sync_folder(self.path.parent)
+                sync_alone(self.path.parent)
         except OSError as error:
             raise DataError(
                 f"{self.path.name}: cannot be written ({error.strerror}); free space, then try again"
@@ -93,12 +94,3 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], int, int]:
     if events and events[0].get("version") != VERSION:
         raise DataError(f"{path}: version {events[0].get('version')!r}, this program reads {VERSION}; move it away")
     return events, len(whole), len(content)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that a new file is found after a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 
 from lesslabel.annotating.case_session import CaseSession
 from lesslabel.annotating.items import Item
+from lesslabel.errors import LesslabelError
 
 KEPT_BYTES = 2**31
-"""Of open cases in memory, their images above all; the one that was used longest ago is closed first, and opened again
-from its journal when it is asked for."""
+"""Of open cases in memory, with the model's answers; the one that was used longest ago is closed first, and opened
+again from its journal when it is asked for."""
 
 
 @dataclass(eq=False)
 class _Slot:
     lock: threading.Lock = field(default_factory=threading.Lock)
     session: CaseSession | None = None
+    nbytes: int = 0
     users: int = 0
 
 
@@ -41,6 +43,8 @@ class OpenCases:
     ) -> Iterator[CaseSession]:
         """The case, for this thread alone until the block ends; other cases do not wait.
 
+        After an error that nobody foresaw it is made again from its journal, which knows what was done.
+
         Args:
             author: who works on it.
             item: the case.
@@ -59,9 +63,16 @@ class OpenCases:
                 if slot.session is not None and outdated is not None and outdated(slot.session):
                     slot.session = None
                 if slot.session is None or not slot.session.is_current():
-                    slot.session = None  # so that two are never in memory
+                    slot.session, slot.nbytes = None, 0  # so that two are never in memory
                     slot.session = self._make(author, item)
-                yield slot.session
+                try:
+                    yield slot.session
+                except BaseException as error:
+                    if not isinstance(error, LesslabelError):
+                        slot.session = None
+                    raise
+                finally:
+                    slot.nbytes = 0 if slot.session is None else slot.session.nbytes
         finally:
             with self._lock:
                 slot.users -= 1
@@ -69,8 +80,8 @@ class OpenCases:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held by the voxels of all open cases."""
-        return sum(slot.session.nbytes for slot in self._slots.values() if slot.session is not None)
+        """Bytes held by all open cases when each was last used."""
+        return sum(slot.nbytes for slot in self._slots.values())
 
     def _close_unused(self) -> None:
         for place in list(self._slots)[:-1]:

@@ -5,7 +5,11 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import unquote
+
+from lesslabel.plain_text import visible
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -13,6 +17,8 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 COOKIE = "lesslabel"
+AUTHOR_HEADER = "lesslabel-author"
+"""Whose tab sends a request, UTF-8 in percent-encoding; in lower case, as all names of headers here."""
 LARGEST_BODY_BYTES = 4 * 2**20
 """A turn that paints a whole volume is far below."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -41,13 +47,15 @@ class Guard:
 
     A request passes if its ``Host`` is the server's (so that no name of another site leads here), its ``Origin``, where
     there is one, is the same, it brings a token in the cookie or as ``Authorization: Bearer``, and its body is not too
-    large, whether it says so or not. The author that the token was made for is left in ``scope["author"]``. ``GET /``
-    with a token in the query, the link, is answered with the cookie; the page takes the token out of the address bar.
+    large, whether it says so or not. The author that the token was made for is left in ``scope["author"]``; a request
+    whose ``Lesslabel-Author`` is another comes from a tab of another link, since a browser has one cookie for all.
+    ``GET /`` with a token in the query, the link, is answered with the cookie; the page takes the token out of the
+    address bar.
 
     Args:
         application: what is guarded.
         authors: names of the authors by token.
-        hosts: names of the server beside those of loopback.
+        hosts: names of the server beside those of loopback and the address at which a request comes in.
         largest_bytes: of a body.
     """
 
@@ -73,7 +81,7 @@ class Guard:
         send = _with_headers(send)
         headers = _headers(scope)
         host = headers.get("host", "")
-        if not self._is_own(host):
+        if not self._is_own(host, scope):
             await _refuse(send, 403, f"host {host[:60]!r}: not this server; open the link that it printed")
             return
         token = _token_of_link(scope)
@@ -84,6 +92,11 @@ class Guard:
         author = self._author(token or _token_of(headers, cookie))
         if not author:
             await _refuse(send, 401, "no valid token; open the link that the server printed when it was started")
+            return
+        tab = unquote(headers[AUTHOR_HEADER]) if AUTHOR_HEADER in headers else author
+        if tab != author:
+            said = f"this tab belongs to {visible(tab[:60])}, but this browser is signed in as {author}"
+            await _refuse(send, 409, f"{said}; open the link again")
             return
         if not _is_short(headers.get("content-length", "0"), self._largest_bytes):
             await _refuse(send, 413, f"body: larger than {self._largest_bytes} bytes; send less at a time")
@@ -97,9 +110,9 @@ class Guard:
             send = _with_cookie(send, f"{cookie}={token}; Path=/; HttpOnly; SameSite=Strict")
         await self._application(scope, _again(content, receive), send)
 
-    def _is_own(self, host: str) -> bool:
+    def _is_own(self, host: str, scope: Scope) -> bool:
         match = _HOST.fullmatch(host.lower())
-        return match is not None and match[1] in self._hosts
+        return match is not None and (match[1] in self._hosts or _is_address_of(match[1], scope))
 
     def _author(self, token: str) -> str:
         """Whose token it is; compared in constant time, with all."""
@@ -108,6 +121,16 @@ class Guard:
             if secrets.compare_digest(known.encode(), token.encode()):
                 found = author
         return found
+
+
+def _is_address_of(host: str, scope: Scope) -> bool:
+    """Whether a host is the address at which the request came in; no name, which could lead here from elsewhere."""
+    reached = str((scope.get("server") or ("",))[0])
+    try:
+        named, own = ip_address(host.strip("[]")), ip_address(reached.partition("%")[0])
+    except ValueError:
+        return False
+    return named in (own, getattr(own, "ipv4_mapped", None))
 
 
 def _headers(scope: Scope) -> dict[str, str]:

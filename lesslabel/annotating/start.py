@@ -26,6 +26,8 @@ def annotate(
 ) -> None:
     """Open a page in which people work off a queue; returns when the server is ended with Ctrl-C.
 
+    In a notebook the cell runs until it is interrupted.
+
     Args:
         store: the prepared data set; what is finished is an annotation of it.
         annotation: name of the annotation to make.

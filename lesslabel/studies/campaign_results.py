@@ -85,7 +85,7 @@ def _curves(folder: Path, of_strategy: Mapping[str, pd.DataFrame]) -> dict[str, 
     minutes = read_runs(folder).groupby(["method", "seed"])["annotation_minutes"].mean()
     series = {}
     for name, own in of_strategy.items():
-        spent = own.set_index(["method", "seed"]).index.map(minutes)
+        spent = own.set_index(["method", "seed"]).index.map(minutes.to_dict())
         rounds = own.assign(minutes=spent).groupby(["round", "uid"])[["minutes", "dice"]].mean().groupby("round").mean()
         points = rounds[rounds["minutes"] > 0.0].to_numpy(np.float64).tolist()
         series[name] = [CurvePoint(name, 0, cost, dice, dice, dice) for cost, dice in points]

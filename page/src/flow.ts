@@ -226,7 +226,8 @@ export class CaseFlow {
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 428) throw error;
       this.panels.say("");
-      return (await ask(error.message, "there is nothing to mark")) !== null && this.bringIn(work, true);
+      const answer = error.message.includes("was not looked at") ? "leave it unknown" : "there is nothing to mark";
+      return (await ask(error.message, answer)) !== null && this.bringIn(work, true);
     }
   }
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import pytest
 import uvicorn
@@ -25,16 +25,25 @@ DRIVER = ROOT / "page" / "tests" / "driver.mjs"
 HOW = "make page builds the page and brings playwright-core; Debian's package chromium is the browser"
 
 
+class Wanted:
+    """Whether a test of the page fails, and is not skipped, where the page or a browser is missing: --require-page."""
+
+    always = False
+
+
 def require_browser() -> str:
-    """The path of Chromium; skips the test, saying how to get what is missing."""
+    """The path of Chromium; skips the test, or lets it fail (`Wanted`), saying how to get what is missing."""
     if not (STATIC / "page.js").is_file():
-        pytest.skip(f"the page is not built: {HOW}")
+        _miss("the page is not built")
     if shutil.which("node") is None or not (ROOT / "page" / "node_modules" / "playwright-core").is_dir():
-        pytest.skip(f"no node, or no playwright-core: {HOW}")
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.skip(f"no chromium: {HOW}")
-    return found
+        _miss("no node, or no playwright-core")
+    return shutil.which("chromium") or shutil.which("chromium-browser") or _miss("no chromium")
+
+
+def _miss(what: str) -> NoReturn:
+    if Wanted.always:
+        pytest.fail(f"{what}, and --require-page was given: {HOW}")
+    pytest.skip(f"{what}: {HOW}")
 
 
 WITH_OTHER_PAGE = """

@@ -4,10 +4,16 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the page needs the extra lesslabel[annotate]")
 
+from browser import Wanted
 from desks import Page, make_desk, make_store
 
 from lesslabel.annotating.desk import Desk
 from lesslabel.data.store import Store
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tests of the page fail where they cannot run, if that was asked for."""
+    Wanted.always = config.getoption("--require-page")
 
 
 @pytest.fixture

@@ -172,6 +172,20 @@ def test_a_lease_expires(store: Store) -> None:
     assert ann.key == ben.key
 
 
+def test_what_was_looked_at_last_is_kept_when_a_case_is_given_back(desk: Desk) -> None:
+    page, ben = Page(desk), Page(desk, "token-of-ben", "tab2")
+    before = page.open()["active_s"]
+    body = page.body(seen=[[0, 3]], active_s=7.0)
+    for _ in range(2):  # the answer was lost on its way
+        assert page.client.post(f"/api/cases/{page.key}/close", json=body).status_code == 200
+    ben.open(page.key)
+    assert page.post("close", seen=[[0, 4]]).status_code == 200, "who has lost the case has nothing to give back"
+    assert ben.client.get("/api/desk").json()["items"][0]["leased_by"] == ""
+    ben.done("close")
+    content = page.open(page.key)
+    assert (content["seen"], content["active_s"]) == ([[0, 3]], before + 7.0)
+
+
 def test_a_second_reading_is_a_second_annotation(store: Store) -> None:
     desk = make_desk(store, second_reading=True)
     for page in (Page(desk), Page(desk, "token-of-ben")):
@@ -357,6 +371,66 @@ def test_the_queue_gives_order_reason_slices_and_a_start(store: Store, tmp_path:
     before, after = truth()[4] == 1, page.labels[4] == 1  # the other label is as it was
     dice = 2 * (before & after).sum() / (before.sum() + after.sum())
     assert drawn.effort.prelabel_dice == pytest.approx((1 + dice) / 2, abs=1e-4)
+
+
+def test_the_reason_of_every_slice_is_told(store: Store, tmp_path: Path) -> None:
+    rows = (
+        QueueRow("case2", slice=4, rank=0, reason="far from all others"),
+        QueueRow("case2", slice=2, rank=1, reason="uncertain"),
+        QueueRow("case2", slice=3, rank=2),
+        QueueRow("case0", slice=-1, rank=3, reason="first of its patient"),
+    )
+    write_queue(tmp_path / "queue.csv", Queue(rows))
+    page = Page(make_desk(store, queue=tmp_path / "queue.csv"))
+    told = [(item["reason"], item["reasons"]) for item in page.client.get("/api/desk").json()["items"]]
+    slices = {"4": "far from all others", "2": "uncertain"}
+    assert told == [("far from all others", slices), ("first of its patient", {})]
+    assert page.open()["reasons"] == slices
+
+
+def prelabelled(store: Store, folder: Path) -> Page:
+    """A page whose only case begins with a label map."""
+    case = store.read("case2")
+    write_label_map(folder / "start.nii.gz", truth(), case.spacing_mm, case.affine)
+    write_queue(folder / "start.csv", Queue((QueueRow("case2", slice=-1, rank=0, prelabel="start.nii.gz"),)))
+    return Page(make_desk(store, queue=folder / "start.csv"))
+
+
+def test_a_prelabel_that_nobody_looked_at_is_not_the_authors(store: Store, tmp_path: Path) -> None:
+    page = prelabelled(store, tmp_path)
+    page.open()
+    assert "looked at" in page.post("finish", seen=[]).json()["error"]
+    page.done("finish", seen=[[0, 2]])
+    drawn = Store(store.path).read("case2").annotations["drawn"]
+    assert np.array_equal(drawn.labels[2], truth()[2])
+    assert drawn.covered_slices == (2,)
+    assert (np.delete(drawn.labels, 2, axis=0) == IGNORE).all()
+
+
+def test_a_slice_that_was_asked_for_and_not_looked_at_is_named(store: Store, tmp_path: Path) -> None:
+    page = Page(make_desk(store, queue=queue_of(tmp_path, "two.csv", 2, 4)))
+    page.open()
+    page.click(2, CENTRES[1], 1)
+    answer = page.post("finish", seen=[[0, 2]])
+    assert answer.status_code == 428
+    assert answer.json()["error"] == "slice 4 was not looked at; go there first, or it stays unknown"
+    answer = page.post("finish", seen=[[0, 4]])
+    assert answer.json()["error"] == "slice 4 has no label; draw it, or say that there is nothing to mark"
+
+
+def test_a_slice_that_was_drawn_on_counts_as_seen(store: Store, tmp_path: Path) -> None:
+    page = prelabelled(store, tmp_path)
+    page.open()
+    page.click(3, (14, 8), 1, "background")
+    square = np.zeros(SHAPE, bool)
+    square[4, 0:3, 0:3] = True
+    page.paint(square, 1)
+    page.click(1, (12, 10), 1)
+    page.done("remove", number=3)  # nothing of it stands
+    page.done("finish", seen=[])
+    drawn = Store(store.path).read("case2").annotations["drawn"]
+    assert drawn.covered_slices == (3, 4)
+    assert np.array_equal(drawn.labels[3:], page.labels[3:])
 
 
 def test_a_later_queue_asks_for_more_slices_of_a_finished_case(store: Store, tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """What the model's answers cost between two turns: memory of the part alone, and no second look at what was known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from desks import make_case
+from desks import Page, make_case, make_desk
 
 from lesslabel.annotating import assistant as module
 from lesslabel.annotating.assistant import Assistant
@@ -14,6 +15,8 @@ from lesslabel.annotating.kept_answer import KeptAnswer
 from lesslabel.annotating.models import PageModel
 from lesslabel.annotating.on_grid import ResampledSegmentation
 from lesslabel.annotating.turns import Prompted
+from lesslabel.data.loading.intensity import Intensity
+from lesslabel.data.store import Store
 from lesslabel.interaction.model import History, Segmentation
 from lesslabel.interaction.prompts import Click, InteriorMarginPoints, Side
 from lesslabel.methods import MIDeepSeg
@@ -139,3 +142,28 @@ def test_the_window_of_an_answer_holds_all_that_it_says(model: PageModel) -> Non
     outside[answer.window] = False
     for values in (answer.mask, answer.probability, answer.uncertainty):
         assert not values[outside].any()
+
+
+def test_the_bytes_of_a_drawing_hold_its_answers_and_the_image_of_the_model(model: PageModel) -> None:
+    case = make_case(0)
+    normalised = replace(model, intensity=Intensity())
+    drawing = Drawing(np.zeros(case.shape, np.uint8), 0, Assistant(normalised, case))
+    assert drawing.nbytes == drawing.labels.nbytes
+    for number, turn in enumerate([POINTED, clicked(0), clicked(1)]):
+        drawing.apply(number + 1, turn)
+    answers = [drawing._said[1, None], *(taken.said_before for taken in drawing.taken[1:])]
+    kept = sum(said.size_bytes for said in answers if said is not None)
+    assert len(answers) == 3
+    assert drawing.nbytes >= drawing.labels.nbytes + kept + case.image.nbytes
+    bare = Drawing(np.zeros(case.shape, np.uint8), 0, Assistant(model, case))
+    bare.apply(1, POINTED)
+    assert bare.nbytes < bare.labels.nbytes + kept, "the image is that of the case"
+
+
+def test_the_bound_of_the_open_cases_counts_their_answers(store: Store) -> None:
+    desk = make_desk(store)
+    page = Page(desk)
+    page.open()
+    before = desk._open.nbytes
+    page.click(2, (12, 10), 1)
+    assert desk._open.nbytes > before + 40 * 32 * 4, "probability and uncertainty are held"

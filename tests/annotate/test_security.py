@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from browser import Served
@@ -53,6 +54,37 @@ def test_the_link_leaves_a_cookie_that_scripts_and_other_sites_do_not_see(client
     assert cookie.startswith("lesslabel-8000=token-of-ann;")
     assert {"HttpOnly", "SameSite=Strict"} <= set(cookie.split("; "))
     assert client.get("/api/desk", headers={"Cookie": "lesslabel-8000=token-of-ann"}).json()["author"] == "ann"
+
+
+def signed_in(desk: Desk, author: str) -> Page:
+    """A page whose browser brings another author's cookie with what ann's tab sends."""
+    page = Page(desk, f"token-of-{author}")
+    page.client.headers["Lesslabel-Author"] = quote("ann")
+    return page
+
+
+def test_a_link_opened_later_in_the_same_browser_does_not_sign_in_its_tabs(desk: Desk) -> None:
+    ann, mixed = signed_in(desk, "ann"), signed_in(desk, "ben")
+    ann.open()
+    mixed.key = ann.key
+    for what, more in (("open", {}), ("turns", {"turn": click_turn(2, (12, 10), 1)}), ("finish", {}), ("close", {})):
+        said = refused(mixed.post(what, **more), 409)
+        assert said == "this tab belongs to ann, but this browser is signed in as ben; open the link again"
+    assert [path.name for path in desk.store.path.rglob("*.jsonl")] == [f"{ann.key}.ann.jsonl"]
+    assert ann.click(2, (12, 10), 1)["number"] == 1
+
+
+@pytest.mark.parametrize(("author", "status"), [("Jörg Müller", 200), ("Jorg", 409), ("a\nb", 409), ("\udcff", 409)])
+def test_a_tab_says_its_author_in_any_alphabet(desk: Desk, author: str, status: int) -> None:
+    guard = Guard(make_app(desk), {"token": "Jörg Müller"})
+    client = TestClient(guard, base_url="http://127.0.0.1:8000", headers={"Authorization": "Bearer token"})
+    key = desk.next_key("Jörg Müller")
+    body = {"tab": "tab1", "id": "a"}
+    name = quote(author, errors="surrogateescape")
+    answer = client.post(f"/api/cases/{key}/open", json=body, headers={"Lesslabel-Author": name})
+    assert answer.status_code == status
+    if status == 409:
+        refused(answer, 409)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost@evil", ""])

@@ -31,7 +31,14 @@ def act(page: Page, rng: np.random.Generator, number: int) -> None:
         page.click(z, {1: (12, 10), 2: (28, 20)}[label], label)
 
 
-def test_a_thousand_turns_lose_nothing_and_memory_stays(store: Store, page: Page) -> None:
+GROWTH_BYTES = 3.3e6
+"""Of 750 turns: a correct run needs 2.2e6 for its journal; kept answers that nobody lets go of are 4.3e6 more."""
+
+
+def test_a_thousand_turns_lose_nothing_and_memory_stays(
+    store: Store, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesslabel.annotating.drawing.KEPT_BYTES", 2**20)  # these images are small
     page.open()
     rng = np.random.default_rng(0)
     tracemalloc.start()
@@ -41,7 +48,7 @@ def test_a_thousand_turns_lose_nothing_and_memory_stays(store: Store, page: Page
         if number % 250 == 249:
             held.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    assert held[-1] - held[0] < 20e6
+    assert held[-1] - held[0] < GROWTH_BYTES
     again = Page(make_desk(store), tab="tab1")
     since = time.perf_counter()
     again.open()

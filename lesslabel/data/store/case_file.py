@@ -1,10 +1,10 @@
 """Read and write one case as one HDF5 file; format: `docs/formats.md`."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -32,6 +32,7 @@ from lesslabel.errors import DataError
 from lesslabel.files import require_regular, written_aside
 from lesslabel.plain_text import is_one_line, visible
 
+_Read = TypeVar("_Read")
 _DAMAGE = (*DAMAGE, DataError)
 """The errors that damaged files raise; `Case` raises `DataError` as well."""
 
@@ -102,10 +103,23 @@ def read_covered_slices(path: Path, annotation: str) -> tuple[int, ...] | None:
     Raises:
         DataError: if the file or the annotation cannot be read.
     """
+    return _read_of(path, annotation, lambda group: read_covered(group, "covered_slices"))
+
+
+def read_annotation_of(path: Path, annotation: str) -> Annotation:
+    """Read one annotation of a case, without its image.
+
+    Raises:
+        DataError: if the file or the annotation cannot be read.
+    """
+    return _read_of(path, annotation, read_annotation)
+
+
+def _read_of(path: Path, annotation: str, read: Callable[[h5py.Group], _Read]) -> _Read:
     require_regular(path)
     try:
         with h5py.File(path, "r") as file:
-            return read_covered(file["annotations"][encode_name(annotation)], "covered_slices")
+            return read(file["annotations"][encode_name(annotation)])
     except _DAMAGE as error:
         raise DataError(
             f"{path}: annotation '{annotation}' cannot be read ({_one_line(error)}); run lesslabel verify"

@@ -9,7 +9,13 @@ from typing import Any
 from lesslabel.data.case import Annotation, Case, Subvolume
 from lesslabel.data.geometry import possible_axis_codes
 from lesslabel.data.store.additions import add_annotations
-from lesslabel.data.store.case_file import read_affine, read_case, read_covered_slices, read_subvolume
+from lesslabel.data.store.case_file import (
+    read_affine,
+    read_annotation_of,
+    read_case,
+    read_covered_slices,
+    read_subvolume,
+)
 from lesslabel.data.store.records import FINGERPRINT, TABLE, UPDATE, CaseRecord, case_path, read_fingerprint, read_table
 from lesslabel.data.store.update import finish_update
 from lesslabel.errors import DataError
@@ -115,6 +121,14 @@ class Store:
             DataError: if the file or the annotation cannot be read.
         """
         return read_covered_slices(self.case_path(uid), annotation)
+
+    def read_annotation(self, uid: str, annotation: str) -> Annotation:
+        """One annotation of a case, without reading the image.
+
+        Raises:
+            DataError: if the file or the annotation cannot be read.
+        """
+        return read_annotation_of(self._known_path(uid), annotation)
 
     def add_annotation(self, uid: str, name: str, annotation: Annotation, *, replace: bool = False) -> None:
         """Add an annotation to one case; see `add_annotations`."""

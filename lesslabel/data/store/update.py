@@ -2,7 +2,8 @@
 
 The changed files are first written beside the files of the store. Then a folder `update` appears in one step, and the
 change is decided: its files are moved into place, and the next process that opens the store continues after a killed
-one.
+one. All of it is on the disk before it is decided, and in its place before it counts as done: after a power cut the
+store is as it was before or after the change.
 """
 
 import fcntl
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from lesslabel.data.store.records import FINGERPRINT, TABLE, UPDATE
 from lesslabel.errors import BusyError, DataError
-from lesslabel.files import written_aside
+from lesslabel.files import sync_alone, written_aside
 
 _LOCK = ".lock"
 
@@ -33,7 +34,7 @@ def update(path: Path) -> Iterator[Path]:
     """
     with _locked(path):
         _move_into_place(path)
-        with written_aside(path / UPDATE) as aside:
+        with written_aside(path / UPDATE, synced=True) as aside:
             aside.mkdir()
             yield aside
         _move_into_place(path)
@@ -60,6 +61,8 @@ def _move_into_place(path: Path) -> None:
     for source in (*sorted((update / "cases").glob("*.h5")), update / TABLE, update / FINGERPRINT):
         if source.exists():
             source.replace(path / source.relative_to(update))
+    sync_alone(path / "cases")
+    sync_alone(path)
     shutil.rmtree(update)
 
 

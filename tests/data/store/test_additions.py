@@ -69,6 +69,28 @@ def test_nothing_is_overwritten(store: Store, tmp_path: Path) -> None:
     assert verify_store(store.path) == []
 
 
+def test_a_change_is_on_the_disk_before_it_counts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_disk: set[int] = set()
+    sync, replace_file = os.fsync, os.replace
+    places = {store.path, store.path / "cases"}
+
+    def synced(descriptor: int) -> None:
+        on_disk.add(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    def replaced(source: Path, target: Path) -> None:
+        if target.parent in places:
+            parts = [source, *source.rglob("*")]
+            assert {part.stat().st_ino for part in parts} <= on_disk, f"{source} may be empty after a power cut"
+        replace_file(source, target)
+        on_disk.difference_update(place.stat().st_ino for place in places)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    store.add_annotations("rater1", [("case1", drawing(1)), ("case2", drawing(2))])
+    assert {place.stat().st_ino for place in places} <= on_disk, "the names may be lost after a power cut"
+
+
 def test_totals_follow_one_case() -> None:
     totals = {"dense": {"cases": 1, "voxels": {"0": 470, "2": 10}}, "other": {"cases": 2, "voxels": {"unknown": 3}}}
     before = replace(make_case(0), annotations={"dense": Annotation(np.zeros(SHAPE, np.uint8), Kind.DENSE)})
