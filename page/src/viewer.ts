@@ -1,8 +1,9 @@
 // The adapter to NiiVue: the only file that knows it. Others speak of voxels (z, y, x) as the store counts them.
 
-import { NVImage, Niivue, SLICE_TYPE } from "@niivue/niivue";
+import { NVImage, SLICE_TYPE } from "@niivue/niivue";
 import { Orientation } from "./orientation";
 import { Picture } from "./picture";
+import { SlicesOnly } from "./slices_only";
 import type { Label, Plane, Voxel } from "./types";
 
 export type Layout = "axial" | "coronal" | "sagittal" | "all";
@@ -20,7 +21,7 @@ const BACKGROUND_STROKE = 255;
 const COLOURS = 128;
 
 export class Viewer {
-  private readonly niivue: Niivue;
+  private readonly niivue = new SlicesOnly();
   private volume!: NVImage;
   /** What is shown, if it has colours. */
   private picture: Picture | null = null;
@@ -29,22 +30,7 @@ export class Viewer {
   private orientation!: Orientation;
   private changed: [number, number] | null = null;
 
-  constructor(private readonly canvas: HTMLCanvasElement) {
-    this.niivue = new Niivue({
-      backColor: [0, 0, 0, 1],
-      show3Dcrosshair: false,
-      crosshairWidth: 0,
-      isOrientCube: false,
-      isColorbar: false,
-      dragAndDropEnabled: false,
-      interactive: false,
-      multiplanarShowRender: 0,
-      isRadiologicalConvention: true,
-      isNearestInterpolation: true,
-      sagittalNoseLeft: true,
-      loadingText: "",
-    } as never);
-  }
+  constructor(private readonly canvas: HTMLCanvasElement) {}
 
   async attach(): Promise<void> {
     await this.niivue.attachToCanvas(this.canvas, false);
@@ -66,11 +52,10 @@ export class Viewer {
   /** The colours of the labels; hidden ones are left out. */
   colour(labels: readonly Label[], opacity: number, hidden: ReadonlySet<number>): void {
     const table = new Uint8ClampedArray(256 * 4);
-    for (const { code, colour } of labels) table.set([...colour, hidden.has(code) ? 0 : 255], code * 4);
-    table.set([128, 128, 128, hidden.has(0) ? 0 : 255], BACKGROUND_STROKE * 4);
-    this.niivue.drawLut = { ...this.niivue.drawLut, lut: table };
-    this.niivue.drawOpacity = opacity;
-    if (this.volume) this.niivue.updateGLVolume();
+    const alpha = Math.round(255 * opacity);
+    for (const { code, colour } of labels) table.set([...colour, hidden.has(code) ? 0 : alpha], code * 4);
+    table.set([128, 128, 128, hidden.has(0) ? 0 : alpha], BACKGROUND_STROKE * 4);
+    this.niivue.colourDrawing(table);
   }
 
   /** Takes over the values of voxels start to end of a label map; seen after `refresh`. */
