@@ -1,5 +1,6 @@
 """Atomic writing of files, and checks of paths."""
 
+import errno
 import hashlib
 import json
 import os
@@ -57,10 +58,13 @@ def sync(path: Path) -> None:
 
 
 def sync_alone(path: Path) -> None:
-    """Wait until a file, or which names a folder holds, is on the disk."""
+    """Wait until a file, or which names a folder holds, is on the disk; some file systems cannot say so of a folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
     finally:
         os.close(handle)
 

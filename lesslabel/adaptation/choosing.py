@@ -20,6 +20,7 @@ from lesslabel.selection.cost import AnnotationCost, Work
 
 SLICE = AnnotationUnit()
 _PASSES = 10
+_SPARE = 0.1  # of a budget, below the price of the usual unit
 _GROWTH = 8  # where minutes are left, an eighth more units are ranked
 
 
@@ -190,11 +191,18 @@ def _rank_in_minutes(
         patients, asked = priced.patients(in_order), priced.works(in_order)
         taken = budget.cost.afford(patients, budget.minutes, opened, asked)
         spent = sum(budget.cost.minutes([patients[at] for at in taken], opened, [asked[at] for at in taken]))
-        if count == len(priced.left) or budget.minutes - spent < budget.cost.usual_price(works, first=False):
+        if count == len(priced.left) or _is_spent(budget, budget.minutes - spent, works):
             break
         count = min(count + 1 + count // _GROWTH, len(priced.left))
     kept = np.array(taken, np.int64)
     return Ranking(ranking.indices[kept], ranking.scores[kept], tuple(ranking.reasons[place] for place in kept))
+
+
+def _is_spent(budget: MinuteBudget, spare: float, works: Sequence[Work]) -> bool:
+    """Whether the minutes that are left buy no unit, or so little that they are not worth ranking more for."""
+    if spare < min(budget.cost.price(work, first=False) for work in set(works)):
+        return True
+    return spare < budget.cost.usual_price(works, first=False) and spare <= _SPARE * budget.minutes
 
 
 def further_columns(strategy: Strategy) -> FurtherColumns:

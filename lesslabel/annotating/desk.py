@@ -1,5 +1,6 @@
 """Everything the server knows: the queue, who has which case, the cases that are open, and the way into the store."""
 
+import hashlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from statistics import median
@@ -71,6 +72,7 @@ class Desk:
             "annotation": self.task.name_for(author),
             "kind": self.task.kind.name.lower(),
             "author": author,
+            "store": hashlib.sha256(str(self.store.path.resolve()).encode()).hexdigest()[:16],
             "erased": self.task.erased,
             "labels": [
                 {"code": code, "name": name, "colour": list(colour_of(code))}

@@ -175,10 +175,13 @@ def _why_empty(empty: Sequence[int], asked: Sequence[int] | None, known: NDArray
     if asked is None:
         return "the case has no label; draw it, or say that there is nothing to mark"
     unseen = [index for index in empty if not known[index].any()]
-    named = ", ".join(map(str, unseen or empty))
+    seen = [index for index in empty if index not in unseen]
+    parts = []
     if unseen:
-        return f"slice {named} was not looked at; go there first, or it stays unknown"
-    return f"slice {named} has no label; draw it, or say that there is nothing to mark"
+        parts.append(f"slice {', '.join(map(str, unseen))} was not looked at; go there first, or it stays unknown")
+    if seen:
+        parts.append(f"slice {', '.join(map(str, seen))} has no label; draw it, or say that there is nothing to mark")
+    return "; ".join(parts)
 
 
 def _prelabel_dice(session: CaseSession, labels: NDArray[np.uint8]) -> float | None:

@@ -55,7 +55,10 @@ class States:
         return status_of(events, self._items[key].slices) == "begun"
 
     def _state(self, author: str, item: Item, name: str, present: bool) -> str:
-        events = self._journals.brief(author, item.key).events
+        try:
+            events = self._journals.brief(author, item.key).events
+        except DataError:  # said when it is opened, and no reason to keep the others back
+            return "begun"
         if present:
             events = self._settled(item, name, events)
         state = status_of(events, item.slices)

@@ -10,7 +10,7 @@ from lesslabel.errors import DataError
 from lesslabel.interaction.coarse_grid import MOST_VOXELS, CoarseGrid
 from lesslabel.interaction.information_fusion import information_fusion
 from lesslabel.interaction.model import History, Segmentation
-from lesslabel.interaction.prompts import rasterise
+from lesslabel.interaction.prompts import Prompt, rasterise
 from lesslabel.interaction.prompts.seeds import Mask, Shape
 from lesslabel.interaction.robots.shapes import bounding_window
 from lesslabel.interaction.stable_region import (
@@ -40,7 +40,8 @@ class TrainingFree:
     One solve is `stable_region`, on a grid that is coarser than a large image; a small object is solved again in a
     window around it, on a finer grid. What lies outside of a box or polygon is background; without a mark on the
     object its middle is one. A mask to start from is kept, and marks change what is near them along the image, by
-    `lesslabel.interaction.information_fusion`: its shape counts, since a model or a person drew it.
+    `lesslabel.interaction.information_fusion`: its shape counts, since a model or a person drew it. With a box or a
+    polygon the object is solved anew, where the mask marks its own middle, and tells the size.
 
     Args:
         in_channels: channels of the image; None takes any number.
@@ -102,8 +103,9 @@ class PreparedIntensities:
         Raises:
             DataError: if nothing marks or encloses the object.
         """
-        if history.start is not None and history.start.any():
-            return self._corrected(history, history.start)
+        encloses = any(prompt.inside(self.image.shape[1:]) is not None for prompt in history.prompts)
+        if history.start is not None and history.start.any() and not encloses:
+            return self._corrected(history.prompts, history.start)
         marks = _Marks.of(history, self.image.shape[1:])
         prior = self.model.prior if marks.voxels is None else prior_of(marks.voxels / marks.foreground.size)
         mask, probability = self._whole.solve(marks, prior)
@@ -116,15 +118,12 @@ class PreparedIntensities:
         mask = (mask | marks.foreground) & ~marks.background
         return Segmentation(mask, probability, 4 * probability * (1 - probability))
 
-    def _corrected(self, history: History, start: Mask) -> Segmentation:
-        """Change a mask around the marks on it; what lies outside of a box or polygon leaves it."""
-        areas = [inside for prompt in history.prompts if (inside := prompt.inside(start.shape)) is not None]
-        marked = [prompt for prompt in history.prompts if prompt.inside(start.shape) is None]
-        seeds = rasterise(marked, start.shape)
+    def _corrected(self, prompts: Sequence[Prompt], start: Mask) -> Segmentation:
+        """Change a mask around the marks on it."""
+        seeds = rasterise(prompts, start.shape)
         background = seeds.background & ~seeds.foreground
-        kept = np.logical_and.reduce([start, *areas])
-        probability = (1 - _CERTAINTY) + np.float32(2 * _CERTAINTY - 1) * kept
-        if marked:
+        probability = (1 - _CERTAINTY) + np.float32(2 * _CERTAINTY - 1) * start
+        if prompts:
             probability = information_fusion(
                 probability, self.image, seeds.foreground, background, intensity_weight=_FUSION_WEIGHT
             )
@@ -173,7 +172,10 @@ class _Marks:
         seeds = rasterise(history.prompts, shape)
         foreground, voxels = seeds.foreground, None
         regions = [inside for prompt in history.prompts if (inside := prompt.inside(shape)) is not None]
-        if regions:
+        if history.start is not None:
+            foreground = foreground | middle(history.start & ~seeds.background)
+            voxels = float(np.count_nonzero(history.start))
+        elif regions:
             area = np.logical_and.reduce(regions) & ~seeds.background
             voxels = SHARE_OF_BOX * np.count_nonzero(area)
             foreground = foreground if foreground.any() else middle(area)

@@ -168,7 +168,11 @@ export class Casework {
 
   /** Takes back the last turn that stands when those before are answered. */
   async undo(): Promise<void> {
-    if (this.canUndo || this.server.outbox.of(this.content.key).length) await this.stood(this.put("remove", {}));
+    const waiting = this.server.outbox.of(this.content.key);
+    if (!this.canUndo && !waiting.length) return;
+    const taken = new Set(waiting.map((entry) => entry.of));
+    const last = waiting.filter((entry) => entry.what === "turns" && !taken.has(entry.id)).pop();
+    await this.stood(this.put("remove", {}, last?.id));
   }
 
   /** Gives the turn that was taken back last again. */
@@ -193,8 +197,8 @@ export class Casework {
     return this.takenBack.length > 0;
   }
 
-  private put(what: Waiting["what"], content: Record<string, unknown>): Waiting {
-    return this.server.outbox.put(this.content.key, what, content);
+  private put(what: Waiting["what"], content: Record<string, unknown>, of?: string): Waiting {
+    return this.server.outbox.put(this.content.key, what, content, of);
   }
 
   private give(turn: Record<string, unknown>, after?: () => void): Promise<void> {
@@ -250,7 +254,7 @@ export class Casework {
 
   /** As it is sent, whenever and however often that is. */
   private bodyOf(waiting: Waiting): object {
-    if (this.ended) throw new Away();
+    if (this.ended || !this.server.outbox.holds(waiting)) throw new Away();
     if (waiting.content.active_s === undefined) {
       const standing = this.turns.filter((entry) => entry.stands).map((entry) => entry.number);
       const last = waiting.what === "remove" ? { number: Math.max(0, ...standing) } : {};
@@ -263,7 +267,7 @@ export class Casework {
   private giveUp(waiting: Waiting): void {
     const { seen, active_s } = waiting.content as Partial<Note>;
     this.putBack({ seen: seen ?? [], active_s: active_s ?? 0 });
-    this.server.outbox.drop(waiting);
+    this.server.outbox.giveUp(waiting);
   }
 
   /** What was told in vain is told with the next message. */

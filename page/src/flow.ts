@@ -70,9 +70,8 @@ export class CaseFlow {
 
   /** Begins with the case whose turns wait since before the page was loaded again, else with the next one. */
   async start(): Promise<void> {
-    const waiting = this.server.outbox.firstKey;
-    const listed = this.desk.items.some((item) => item.key === waiting);
-    const outcome = waiting && listed ? await this.bring(waiting) : "failed";
+    const waiting = this.server.outbox.firstOf(new Set(this.desk.items.map((item) => item.key)));
+    const outcome = waiting ? await this.bring(waiting) : "failed";
     if (outcome === "taken" || outcome === "failed") await this.next();
   }
 

@@ -18,6 +18,8 @@ export interface Waiting {
   content: Record<string, unknown>;
   /** Whether the server broke on it. */
   failed?: boolean;
+  /** The message whose turn it takes back. */
+  of?: string;
 }
 
 const KEPT = "lesslabel-waiting";
@@ -31,8 +33,8 @@ export class Outbox {
   /** For an annotation and its author; what another link left in this tab waits for that link. */
   constructor(private readonly desk: string) {}
 
-  put(key: string, what: Waiting["what"], content: Record<string, unknown>): Waiting {
-    const waiting = { id: newId(), desk: this.desk, key, what, content };
+  put(key: string, what: Waiting["what"], content: Record<string, unknown>, of?: string): Waiting {
+    const waiting = { id: newId(), desk: this.desk, key, what, content, of };
     this.entries.push(waiting);
     this.keep();
     return waiting;
@@ -64,6 +66,16 @@ export class Outbox {
     this.keep();
   }
 
+  /** Drops what was refused, and what would take it back: that would take back another. */
+  giveUp(waiting: Waiting): void {
+    this.entries = this.entries.filter((entry) => entry !== waiting && entry.of !== waiting.id);
+    this.keep();
+  }
+
+  holds(waiting: Waiting): boolean {
+    return this.entries.includes(waiting);
+  }
+
   /** What waits for a case, in its order. */
   of(key: string): Waiting[] {
     return this.own.filter((entry) => entry.key === key);
@@ -73,9 +85,9 @@ export class Outbox {
     return this.own.length;
   }
 
-  /** The case that waits longest. */
-  get firstKey(): string | null {
-    return this.own[0]?.key ?? null;
+  /** The case of these that waits longest. */
+  firstOf(keys: ReadonlySet<string>): string | null {
+    return this.own.find((entry) => keys.has(entry.key))?.key ?? null;
   }
 
   /** Keeps what was seen of a case, to be told with what waits for it. */

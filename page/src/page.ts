@@ -120,6 +120,7 @@ class Page {
   }
 
   private clear(): void {
+    window.clearTimeout(this.lookTimer);
     this.hand.forget();
     this.uncertainty.forget();
   }
@@ -478,7 +479,7 @@ async function begin(): Promise<void> {
   try {
     const server = new Server(await claimTab());
     const desk = await server.desk();
-    server.outbox = new Outbox(`${desk.annotation} by ${desk.author}`);
+    server.outbox = new Outbox(`${desk.annotation} by ${desk.author} in ${desk.store}`);
     await new Page(desk, server).start();
   } catch (error) {
     element("status").textContent = error instanceof Error ? error.message : String(error);

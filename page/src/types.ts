@@ -47,6 +47,8 @@ export interface Desk {
   annotation: string;
   kind: "dense" | "scribble";
   author: string;
+  /** Tells stores apart, and nothing else of them. */
+  store: string;
   erased: number;
   labels: Label[];
   channels: string[];

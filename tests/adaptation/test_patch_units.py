@@ -151,6 +151,29 @@ def test_small_patches_at_the_edges_do_not_make_a_strategy_plan_for_many() -> No
     assert 20.0 < sum(price_queue(queue.rows, unit, store, AnnotationCost())) <= 24.0
 
 
+def test_a_case_that_is_too_dear_does_not_end_the_choice() -> None:
+    """Six cases of 100 slices are ranked first, then four of ten; 85 minutes buy two of these."""
+    store = {
+        f"case{index}": SimpleNamespace(patient=f"p{index}", shape=SHAPE, depth=100 if index < 6 else 10)
+        for index in range(10)
+    }
+
+    class InOrder(Random):
+        def choose(self, pool: Pool, count: int) -> Ranking:  # noqa: ARG002
+            return Ranking(np.arange(count), np.full(count, np.nan), ("in order of the table",) * count)
+
+    cases = ImageFeatures(
+        uid=np.array(list(store)),
+        slice=np.zeros(10, np.int64),
+        features=np.ones((10, 2), np.float32),
+        foreground_voxel=np.ones(10, np.int64),
+        entropy=np.ones(10),
+    )
+    data: Any = SimpleNamespace(store=SimpleNamespace(records=store))
+    queue = rank_queue(cases, data, InOrder(0), MinuteBudget(85.0, AnnotationCost()), unit="case")
+    assert [row.uid for row in queue.rows] == ["case6", "case7"]
+
+
 @pytest.mark.parametrize(
     ("unit", "size", "message"),
     [

@@ -515,6 +515,17 @@ def test_a_case_that_someone_else_finished_is_not_offered_again(store: Store) ->
     assert ann.client.get("/api/next").json()["key"] != ann.key
 
 
+def test_a_damaged_journal_does_not_stop_the_desk(store: Store) -> None:
+    page = Page(make_desk(store))
+    page.open()
+    page.click(2, (12, 10), 1)
+    journal = next(path for path in store.path.rglob("*.jsonl"))
+    journal.write_text("no line of a journal\n" + journal.read_text())
+    desk = make_desk(store)
+    assert {item["key"]: item["state"] for item in desk.overview("ann")["items"]}[page.key] == "begun"
+    assert desk.next_key("ann") is not None
+
+
 def test_a_damaged_case_does_not_stop_the_desk(store: Store, tmp_path: Path) -> None:
     finish_slice(Page(make_desk(store, queue=queue_of(tmp_path, "first.csv", 2))), 2)
     journal = next(path for path in store.path.rglob("*.jsonl"))

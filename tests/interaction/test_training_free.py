@@ -96,13 +96,19 @@ def test_a_mask_to_start_from_is_kept_and_corrected_near_the_marks() -> None:
     assert not (added & ~truth).sum() > 20
 
 
-def test_a_box_around_a_mask_cuts_it() -> None:
+def test_a_box_around_a_mask_solves_the_object_anew() -> None:
+    """Half of a disk was painted, and the box holds the whole of it; a box beside the mask is refused."""
     truth = ball((64, 80), 16)
+    painted = truth & (np.arange(80) < 40)
     session = InteractiveSession(TrainingFree()).set_image(seen(truth))
-    session.start_from(truth)
-    mask = session.add(Box((0, 0), (63, 39))).mask
-    assert mask.any()
-    assert not mask[:, 41:].any()
+    session.start_from(painted)
+    found = session.add(Box((14, 22), (50, 58))).mask
+    assert dice(found, truth) > dice(painted, truth)
+    assert not found[:, 59:].any()
+    session = InteractiveSession(TrainingFree()).set_image(seen(truth))
+    session.start_from(painted)
+    with pytest.raises(DataError, match="none marks or encloses"):
+        session.add(Box((0, 66), (10, 79)))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])

@@ -170,6 +170,19 @@ def test_a_trained_network_becomes_both_teachers() -> None:
     assert {name.split(".")[0] for name in completed} == {"network", "teacher", "second_teacher"}
 
 
+def test_a_state_without_a_count_of_updates_goes_on() -> None:
+    method = make(AlternateTeachers, period=1)
+    older = {name: value for name, value in method.state_dict().items() if name != "updates"}
+    again = make(AlternateTeachers, period=1)
+    again.load_state_dict(older)
+    before = again.teacher.network.head.weight.clone()
+    with torch.no_grad():
+        again.network.head.weight.add_(1.0)
+    again.after_update()
+    torch.testing.assert_close(again.teacher.network.head.weight, before + 0.01, rtol=0, atol=1e-6)
+    assert set(method.complete_weights(older)) == set(method.state_dict())
+
+
 def test_ad_mt_learns_the_label_of_both_teachers_in_either_turn() -> None:
     """Student and teachers are alike, so that their label is the student's own where it is confident."""
     method = make(AlternateTeachers, threshold=0.345, pseudo_label_weight=0.6, ramp_iterations=0, strong=UNCHANGED)

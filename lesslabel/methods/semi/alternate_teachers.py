@@ -1,6 +1,7 @@
 """AD-MT: two teachers that are updated in turn, for random periods, by differently augmented images."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from lesslabel.methods.perturb import StrongIntensity, strong_view
 from lesslabel.methods.targets import supervised_terms, unlabelled_samples
 from lesslabel.methods.teacher import Predictor, RunningStatistics, Teacher, TeacherMethod, warmed_up_decay
 from lesslabel.networks import Network, UNet
+
+_MANY = 1_000_000
 
 
 class AlternateTeachers(TeacherMethod):
@@ -89,6 +92,15 @@ class AlternateTeachers(TeacherMethod):
         self.register_buffer("left", torch.zeros((), dtype=torch.long))
         self.register_buffer("updates", torch.zeros(2, dtype=torch.long))
 
+    def complete_weights(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Let both teachers start as copies of a network without them; updates that were not counted were many."""
+        return super().complete_weights(_with_updates(weights))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        for name, value in _with_updates(state_dict).items():
+            state_dict.setdefault(name, value)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the supervised terms and the Dice of strong views against the teachers' labels."""
         image = batch["image"]
@@ -133,6 +145,13 @@ class AlternateTeachers(TeacherMethod):
         self.left -= 1
         if not self.left:
             self.turn.fill_(1 - turn)
+
+
+def _with_updates(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The weights of a version that did not count them, with so many updates that the next is no copy."""
+    if "turn" not in weights or "updates" in weights:
+        return weights
+    return {**weights, "updates": torch.full((2,), _MANY)}
 
 
 def ensemble(first: Tensor, second: Tensor) -> Tensor:

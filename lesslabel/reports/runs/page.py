@@ -72,7 +72,7 @@ def write_report(
         revisions=tabulate_revisions(methods, results),
         revision_bins=REVISION_BINS,
         budget=draw_budgets(points_of_methods(methods, results, {} if store is None else store.records)),
-        trust=None if expected is None else read_trust(expected, methods[0]),
+        trust=None if expected is None else read_trust(expected),
         learning=learning_curves(methods, store, minutes),
         plots=gallery(methods, plots),
         scribbled=any(plot.supervision is not None for plot in plots),

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from lesslabel.csv_table import read_csv
-from lesslabel.reports.runs.methods import Method
 from lesslabel.reports.runs.words import number
 
 _COLUMNS = ("case", "expected_dice", "low", "high", "trust", "doubts")
@@ -24,7 +23,7 @@ class TrustRow:
         case: its uid.
         trusted: whether there is no doubt.
         expected: the Dice to expect, with its interval.
-        real: the Dice, where it was measured; empty elsewhere.
+        real: the Dice, where the file has it; empty elsewhere.
         doubts: why not to trust it; empty if trusted.
     """
 
@@ -50,20 +49,17 @@ class Trust:
     left_out: int
 
 
-def read_trust(path: Path, method: Method) -> Trust:
+def read_trust(path: Path) -> Trust:
     """Read the cases of a file of `lesslabel expect`.
 
     Args:
-        path: the CSV file.
-        method: of the page; the Dice of its tested cases stands beside what was expected of them.
+        path: the CSV file; with ``--compare`` it holds the Dice too.
 
     Raises:
         DataError: if the file is absent or damaged.
     """
     table = read_csv(path, _COLUMNS, numbers=("expected_dice", "low", "high", "dice"))
-    measured = dict(method.case_dice())
-    if "dice" in table.columns:
-        measured |= dict(table.set_index("case")["dice"].dropna())
+    measured = dict(table.set_index("case")["dice"]) if "dice" in table.columns else {}
     doubted = int((table["trust"] == "no").sum())
     rows = tuple(_row(row, measured.get(row["case"], math.nan)) for row in table[:_SHOWN].to_dict("records"))
     return Trust(rows, _finding(table["expected_dice"], doubted), len(table) - len(rows))
