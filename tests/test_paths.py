@@ -53,7 +53,7 @@ READS = {
     "clicker": {"stores", "--label-maps"},
     "evaluate": {"pred", "ref"},
     "raters": {"store"},
-    "report": {"runs", "--bundle", "--store"},
+    "report": {"runs", "--bundle", "--store", "--expected"},
     "bundle": {"run", "--store", "bundle", "--zoo"},
     "select": {"--bundle", "--run", "--store", "--previous", "--split"},
     "adapt": {"--bundle", "--store", "--queue"},

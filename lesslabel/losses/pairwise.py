@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lesslabel.errors import ConfigError
-from lesslabel.losses.rules import at_least_float32
+from lesslabel.losses.rules import at_least_float32, without_autocast
 
 
 def gated_crf_loss(
@@ -97,7 +97,7 @@ def dense_crf_loss(
     places = torch.cartesian_prod(*(torch.arange(cells, device=image.device) * 1.0 for cells in grid))
     places = places * torch.tensor(steps, device=image.device) / position_sigma_voxel
     messages, total = torch.zeros_like(coarse), coarse.new_zeros(())
-    with torch.no_grad(), torch.autocast(image.device.type, enabled=False):  # products of half precision lose a tenth
+    with torch.no_grad(), without_autocast(image):  # products of half precision lose a tenth
         for sample, cells in enumerate(_pooled(image, grid) / intensity_sigma):  # one kernel at a time
             features = torch.cat([places.to(cells), cells.T], dim=1)
             squares = features.square().sum(dim=1)

@@ -4,12 +4,20 @@ The kind of annotation and the classes that it covers may differ from slice to s
 broadcasts them to the axes of a grid.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
 from lesslabel.errors import ConfigError
 
 _LABEL_CODES = 256
+
+
+def without_autocast(values: Tensor) -> AbstractContextManager[object]:
+    """Compute in the precision of the values; a device that has no autocast, such as meta, needs nothing."""
+    kind = values.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
 
 
 def at_least_float32(values: Tensor) -> Tensor:

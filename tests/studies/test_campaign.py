@@ -73,6 +73,7 @@ def test_the_jobs_of_a_campaign_are_sound(
     supervised: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(module, "reproduce", lambda experiment, **_: reproduce(experiment, dry_run=True))
+    monkeypatch.setenv("COLUMNS", "200")  # so that no name of a job is wrapped
     command = ["campaign", str(tmp_path / "c"), "--config", str(supervised), "--strategies", "typiclust", "entropy"]
     assert main([*command, "--rounds", "2", "--budget", "2"]) == 0
     printed = capsys.readouterr().out
