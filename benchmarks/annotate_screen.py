@@ -31,6 +31,7 @@ WATCH = """(() => {
     const watcher = new MutationObserver(() => { if (%s) { watcher.disconnect(); ends(); } });
     watcher.observe(document.body, { childList: true, subtree: true, attributes: true });
   });
+  return null;
 })()"""
 TURNS = "document.querySelectorAll('#turns li').length"
 CASE = "document.body.dataset.case"
