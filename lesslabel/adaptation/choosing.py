@@ -20,8 +20,8 @@ from lesslabel.selection.cost import AnnotationCost, Work
 
 SLICE = AnnotationUnit()
 _PASSES = 10
-_SPARE = 0.1  # of a budget, below the price of the usual unit
-_GROWTH = 8  # where minutes are left, an eighth more units are ranked
+_SPARE = 0.1  # of a budget; if it buys no usual unit, no more are ranked for it
+_GROWTH = 8  # at least an eighth more units are ranked where minutes are left
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,8 @@ def _rank_in_minutes(
     if not priced.left:
         return strategy.rank(pool, 0)
     works, opened = priced.works(priced.left), priced.patients([row.key for row in before])
+    cheapest = min(budget.cost.price(work, first=False) for work in set(works))
+    usual = budget.cost.usual_price(works, first=False)
     count = min(max(int(budget.minutes / budget.cost.usual_price(works, first=True)), 1), len(priced.left))
     while True:
         ranking = strategy.rank(pool, count)
@@ -191,18 +193,13 @@ def _rank_in_minutes(
         patients, asked = priced.patients(in_order), priced.works(in_order)
         taken = budget.cost.afford(patients, budget.minutes, opened, asked)
         spent = sum(budget.cost.minutes([patients[at] for at in taken], opened, [asked[at] for at in taken]))
-        if count == len(priced.left) or _is_spent(budget, budget.minutes - spent, works):
+        spare = budget.minutes - spent
+        is_little = spare < usual and spare <= _SPARE * budget.minutes
+        if count == len(priced.left) or spare < cheapest or is_little:
             break
-        count = min(count + 1 + count // _GROWTH, len(priced.left))
+        count = min(count + max(int(spare / usual), 1 + count // _GROWTH), len(priced.left))
     kept = np.array(taken, np.int64)
     return Ranking(ranking.indices[kept], ranking.scores[kept], tuple(ranking.reasons[place] for place in kept))
-
-
-def _is_spent(budget: MinuteBudget, spare: float, works: Sequence[Work]) -> bool:
-    """Whether the minutes that are left buy no unit, or so little that they are not worth ranking more for."""
-    if spare < min(budget.cost.price(work, first=False) for work in set(works)):
-        return True
-    return spare < budget.cost.usual_price(works, first=False) and spare <= _SPARE * budget.minutes
 
 
 def further_columns(strategy: Strategy) -> FurtherColumns:

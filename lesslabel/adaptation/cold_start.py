@@ -1,7 +1,8 @@
 """Features of images without any model, for the choice of the very first annotations."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from lesslabel.data.case import Box, Case, tile
 from lesslabel.data.queue import PATCH
 from lesslabel.data.store import Store
+from lesslabel.data.store.case_file import read_case
 from lesslabel.data.store.finite import require_finite
 from lesslabel.image_features import ImageFeatures
 from lesslabel.processes import share_out
@@ -52,13 +54,13 @@ def describe_images(
     positions: list[float] = []
     counts: list[int] = []
     rows: list[NDArray[np.float32]] = []
-    given = [_Asked(store, uid, patch_voxel) for uid in sorted(set(uids))]
-    for asked, (depth, parts, described) in zip(
-        given, share_out(_describe_case, given, workers, store.path), strict=True
-    ):
+    in_order = sorted(set(uids))
+    describe = partial(_describe_case, store.path, patch_voxel)
+    cases = share_out(describe, map(store.case_path, in_order), workers, store.path)
+    for uid, (depth, parts, described) in zip(in_order, cases, strict=True):
         rows += [row for row, _ in described]
         counts += [foreground_voxel for _, foreground_voxel in described]
-        names += [asked.uid] * len(parts)
+        names += [uid] * len(parts)
         boxes += parts
         positions += [(box.corner[0] + box.size[0] / 2) / depth for box in parts]
     if not names:
@@ -72,20 +74,14 @@ def describe_images(
     )
 
 
-class _Asked(NamedTuple):
-    """A case to describe."""
-
-    store: Store
-    uid: str
-    patch_voxel: tuple[int, int, int] | None
-
-
-def _describe_case(asked: _Asked) -> tuple[int, list[Box], list[tuple[NDArray[np.float32], int]]]:
-    """The depth of a case, its parts, and the description of each."""
-    case = asked.store.read(asked.uid)
-    require_finite(case.image, f"{asked.store.case_path(asked.uid)}: image", asked.store.path)
+def _describe_case(
+    store: Path, patch_voxel: tuple[int, int, int] | None, path: Path
+) -> tuple[int, list[Box], list[tuple[NDArray[np.float32], int]]]:
+    """The depth of a case, its parts, and the description of each; a path, since processes are sent no whole store."""
+    case = read_case(path)
+    require_finite(case.image, f"{path}: image", store)
     depth, height, width = case.shape
-    parts = list(tile(case.shape, asked.patch_voxel or (1, height, width)))
+    parts = list(tile(case.shape, patch_voxel or (1, height, width)))
     return depth, parts, _describe_parts(case, parts)
 
 
