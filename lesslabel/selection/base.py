@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lesslabel.errors import ConfigError
 from lesslabel.selection.budget import Budget, count_units
 from lesslabel.selection.pool import Pool
-from lesslabel.selection.ranking import Ranking
+from lesslabel.selection.ranking import Ranking, followed_by_featureless
 
 Need = Literal["source", "model", "several predictions", "gradients"]
 """What a strategy needs besides images: references of a source, a model, several predictions or gradients of it."""
@@ -45,6 +45,10 @@ class Strategy(ABC):
         """
         rounds = 0 if pool.annotated is None else pool.annotated.rounds
         return np.random.default_rng([self.seed, rounds] if rounds else self.seed)
+
+    def followed_by_featureless(self, ranking: Ranking, pool: Pool, count: int) -> Ranking:
+        """Append the units without a feature to a ranking of all units with one, see there."""
+        return followed_by_featureless(ranking, pool, count, self.generator(pool))
 
     def fit(self, source: NDArray[np.floating[Any]]) -> Self:  # noqa: ARG002  for strategies that know the source
         """Fit to the features of the source domain; strategies that do not use them ignore it.

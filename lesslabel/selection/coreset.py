@@ -9,7 +9,7 @@ from lesslabel.selection.base import Strategy
 from lesslabel.selection.farthest_first import farthest_first
 from lesslabel.selection.kernels import lower_to_nearest
 from lesslabel.selection.pool import BLOCK_ROWS, Pool
-from lesslabel.selection.ranking import Ranking, followed_by_featureless
+from lesslabel.selection.ranking import Ranking
 
 
 class CoreSet(Strategy):
@@ -43,7 +43,7 @@ class CoreSet(Strategy):
         reasons = [f"unlike all chosen before: distance {gap:.3g} to the nearest of them" for gap in distance]
         if not len(before):
             reasons[:1] = [f"nearest to the mean of all {total}: distance {gap:.3g}" for gap in distance[:1]]
-        return followed_by_featureless(Ranking(units, distance, tuple(reasons)), pool, count, self.generator(pool))
+        return self.followed_by_featureless(Ranking(units, distance, tuple(reasons)), pool, count)
 
 
 def _nearest_to_mean(features: NDArray[np.float32], rows: NDArray[np.bool_]) -> tuple[int, float]:

@@ -9,7 +9,7 @@ from lesslabel.errors import DataError
 from lesslabel.selection.base import Strategy
 from lesslabel.selection.kernels import lower_to_nearest
 from lesslabel.selection.pool import Pool, check_features
-from lesslabel.selection.ranking import Ranking, followed_by_featureless
+from lesslabel.selection.ranking import Ranking
 from lesslabel.selection.scaling import to_unit_length
 
 
@@ -44,7 +44,7 @@ class PatientEnds(Strategy):
         units = np.flatnonzero(pool.unit_has_feature)
         wanted = min(count, len(units))
         if not wanted:
-            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count, self.generator(pool))
+            return self.followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count)
         features = to_unit_length(pool.unit_features()[units])
         patients, turns = pool.unit_patients[units], pool.turns_of_patients()[units]
         typical = np.full(len(units), np.inf)
@@ -64,7 +64,7 @@ class PatientEnds(Strategy):
             is_open[row] = False
             turns[patients == patients[row]] += 1
             lower_to_nearest(features, features[row : row + 1].astype(np.float64), nearest)
-        return followed_by_featureless(Ranking(units[order], scores, tuple(reasons)), pool, count, self.generator(pool))
+        return self.followed_by_featureless(Ranking(units[order], scores, tuple(reasons)), pool, count)
 
     def _centre_of(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         if self._centre is None:

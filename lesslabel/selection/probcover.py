@@ -13,7 +13,7 @@ from lesslabel.selection.cover import blocks_of_squared_distances, greedy_cover
 from lesslabel.selection.farthest_first import farthest_first
 from lesslabel.selection.kernels import lower_to_nearest
 from lesslabel.selection.pool import Pool
-from lesslabel.selection.ranking import Ranking, followed_by_featureless
+from lesslabel.selection.ranking import Ranking
 from lesslabel.selection.scaling import to_unit_length
 
 _SAMPLE = 1000
@@ -68,7 +68,7 @@ class ProbCover(Strategy):
         units = np.flatnonzero(pool.unit_has_feature)
         wanted = min(count, len(units))
         if not wanted:
-            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count, self.generator(pool))
+            return self.followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count)
         features = to_unit_length(pool.unit_features()[units])
         before = to_unit_length(pool.annotated_features())
         rng = self.generator(pool)
@@ -92,9 +92,7 @@ class ProbCover(Strategy):
             picked = np.concatenate([picked, rest])
             reasons += [f"all is covered: squared distance {gap:.3g} to the nearest chosen before" for gap in gaps]
             scores = np.concatenate([scores, np.zeros(len(rest))])
-        return followed_by_featureless(
-            Ranking(units[picked], scores, tuple(reasons)), pool, count, self.generator(pool)
-        )
+        return self.followed_by_featureless(Ranking(units[picked], scores, tuple(reasons)), pool, count)
 
     def find_radius(self, features: NDArray[np.float32]) -> float:
         """Find the largest radius at which enough balls are pure, on a sample.

@@ -12,7 +12,7 @@ from lesslabel.selection.clustering import k_means
 from lesslabel.selection.ends import END_NAMES, spread_inside_ends, take_from_ends
 from lesslabel.selection.kernels import lower_to_nearest
 from lesslabel.selection.pool import Pool, check_features
-from lesslabel.selection.ranking import Ranking, followed_by_featureless
+from lesslabel.selection.ranking import Ranking
 
 Ends = Literal["both", "invariant", "specific"]
 Empty = Literal["last", "specific"]
@@ -173,7 +173,7 @@ class STDR(Strategy):
         units = np.array([pick.unit for pick in picks], np.int64)
         what = "distance" if pool.groups is None else "mean distance"
         reasons = tuple(pick.reason(what, distance[pick.unit], total) for pick in picks)
-        return followed_by_featureless(Ranking(units, distance[units], reasons), pool, count, self.generator(pool))
+        return self.followed_by_featureless(Ranking(units, distance[units], reasons), pool, count)
 
     def _distance(self, features: NDArray[np.float32], has_feature: NDArray[np.bool_]) -> NDArray[np.float64]:
         if features.shape[1] != self.references.shape[1]:

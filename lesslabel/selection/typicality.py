@@ -10,7 +10,7 @@ from lesslabel.errors import ConfigError
 from lesslabel.selection.base import Strategy
 from lesslabel.selection.clustering import k_means
 from lesslabel.selection.pool import Pool
-from lesslabel.selection.ranking import Ranking, followed_by_featureless, ordinal
+from lesslabel.selection.ranking import Ranking, ordinal
 
 _BLOCK_PAIRS = 1 << 22  # distances in memory at once
 
@@ -49,7 +49,7 @@ class Typicality(Strategy):
         units = np.flatnonzero(pool.unit_has_feature)
         wanted = min(count, len(units))
         if not wanted:
-            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count, self.generator(pool))
+            return self.followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count)
         features = pool.unit_features()
         if len(units) < len(features):
             features = features[units]
@@ -63,9 +63,7 @@ class Typicality(Strategy):
             f"mean distance {distance[row]:.3g} to its nearest neighbours"
             for row in order
         )
-        return followed_by_featureless(
-            Ranking(units[order], distance[order], reasons), pool, count, self.generator(pool)
-        )
+        return self.followed_by_featureless(Ranking(units[order], distance[order], reasons), pool, count)
 
 
 def mean_neighbour_distance(

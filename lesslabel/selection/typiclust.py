@@ -9,7 +9,7 @@ from lesslabel.errors import ConfigError
 from lesslabel.selection.base import Strategy
 from lesslabel.selection.clustering import k_means
 from lesslabel.selection.pool import Pool
-from lesslabel.selection.ranking import Ranking, followed_by_featureless
+from lesslabel.selection.ranking import Ranking
 from lesslabel.selection.scaling import to_unit_length
 from lesslabel.selection.typicality import mean_neighbour_distance
 
@@ -50,7 +50,7 @@ class TypiClust(Strategy):
         units = np.flatnonzero(pool.unit_has_feature)
         wanted = min(count, len(units))
         if not wanted:
-            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count, self.generator(pool))
+            return self.followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count)
         before = pool.annotated_features()
         features = to_unit_length(np.concatenate([pool.unit_features()[units], before]))
         clusters = min(len(before) + wanted, self.max_clusters, len(features))
@@ -64,7 +64,7 @@ class TypiClust(Strategy):
             f"distance {distance[row]:.3g} to its nearest neighbours"
             for row in rows
         )
-        return followed_by_featureless(Ranking(units[rows], distance[rows], reasons), pool, count, self.generator(pool))
+        return self.followed_by_featureless(Ranking(units[rows], distance[rows], reasons), pool, count)
 
     def _in_turn(
         self,

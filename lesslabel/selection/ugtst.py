@@ -9,7 +9,7 @@ from lesslabel.errors import ConfigError
 from lesslabel.selection.base import Need, Strategy
 from lesslabel.selection.clustering import k_means
 from lesslabel.selection.pool import Pool
-from lesslabel.selection.ranking import Ranking, followed_by_featureless, ordinal
+from lesslabel.selection.ranking import Ranking, ordinal
 
 
 class UGTST(Strategy):
@@ -47,7 +47,7 @@ class UGTST(Strategy):
         units = np.flatnonzero(pool.unit_has_feature)
         wanted = min(count, len(units))
         if not wanted:
-            return followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count, self.generator(pool))
+            return self.followed_by_featureless(Ranking(units[:0], np.empty(0), ()), pool, count)
         shows_none = ~pool.any_in_unit(pool.has_foreground)
         entropy = pool.unit_means(pool.entropy, pool.has_foreground | shows_none[pool.unit_of_row])
         kept = min(math.ceil(self.oversampling * wanted), len(units))
@@ -66,4 +66,4 @@ class UGTST(Strategy):
             for row in order
         )
         chosen = candidates[order]
-        return followed_by_featureless(Ranking(chosen, entropy[chosen], reasons), pool, count, self.generator(pool))
+        return self.followed_by_featureless(Ranking(chosen, entropy[chosen], reasons), pool, count)

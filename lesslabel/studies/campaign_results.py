@@ -42,7 +42,10 @@ def compare_strategies(folder: Path) -> pd.DataFrame:
         over the minutes of annotation that all strategies cover, see `lesslabel.studies.curve.area_under`; NaN without
         recorded costs.
     """
-    scores = _with_rounds(read_scores(folder))
+    return _compare(folder, _with_rounds(read_scores(folder)))
+
+
+def _compare(folder: Path, scores: pd.DataFrame) -> pd.DataFrame:
     of_strategy = {str(name): _of_whole_seeds(own) for name, own in scores.groupby("strategy", sort=False)}
     baseline = of_strategy.get(BASELINE)
     rows: list[dict[str, Any]] = []
@@ -64,11 +67,12 @@ def write_campaign(folder: Path) -> None:
 
     Without a round of `BASELINE` the experiment is no campaign, and nothing is written.
     """
-    if not (_with_rounds(read_scores(folder))["strategy"] == BASELINE).any():
+    scores = _with_rounds(read_scores(folder))
+    if not (scores["strategy"] == BASELINE).any():
         return
-    compared = compare_strategies(folder)
+    compared = _compare(folder, scores)
     write_text(folder / "campaign.csv", compared.to_csv(index=False, float_format="%.4g"))
-    write_text(folder / "campaign.md", _page(compared, _with_rounds(read_scores(folder))))
+    write_text(folder / "campaign.md", _page(compared, scores))
     series: dict[str, list[CurvePoint]] = {}
     for point in read_points(folder):
         match = _ROUND.match(point.series)

@@ -21,9 +21,9 @@ from lesslabel.clicks.measure_table import (
 )
 from lesslabel.clicks.measures import BOUNDARY_COLUMN, OBJECT, THIN_COLUMNS
 from lesslabel.errors import DataError
-from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, holm_within, summarise
+from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, summarise
 from lesslabel.files import write_text
-from lesslabel.markdown import markdown_table, shown_p_value
+from lesslabel.markdown import markdown_table
 from lesslabel.tables.click_results import CLICK_RESULT_COLUMNS, FURTHER_COLUMNS, read_click_results
 from lesslabel.tables.costs import cost_sections
 from lesslabel.tables.experiment_protocol import (
@@ -33,7 +33,7 @@ from lesslabel.tables.experiment_protocol import (
     read_protocol,
     read_published,
 )
-from lesslabel.tables.paired import CORRECTED
+from lesslabel.tables.paired import CORRECTED, P_VALUES, paired_differences
 from lesslabel.tables.results import FIGURE, list_commits
 from lesslabel.tables.table import read_baselines
 
@@ -147,19 +147,12 @@ def _interval(rows: pd.DataFrame, measure: str) -> str:
 
 
 def _differences(rows: pd.DataFrame, baseline: str, rivals: Sequence[str], measures: Sequence[str]) -> str:
-    reference, found = rows[rows["method"] == baseline], []
-    for method, of_method in rows[rows["method"].isin(rivals)].groupby("method"):
-        for measure in measures:
-            if of_method[measure].notna().any() and reference[measure].notna().any():
-                table = compare(of_method, reference, measure)
-                found.append((method, measure, table[table["label"] == MEAN_OVER_LABELS].iloc[0]))
-    corrected = holm_within([measure for _, measure, _ in found], [row["wilcoxon_p"] for _, _, row in found])
-    lines = []
-    for (method, measure, row), p_value in zip(found, corrected, strict=True):
-        interval = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-        p_values = [shown_p_value(each) for each in (row["wilcoxon_p"], p_value)]
-        lines.append([method, MEASURES[measure], interval, *p_values, int(row["patients"])])
-    header = ["method", "measure", f"difference to {baseline}", "Wilcoxon p", "p, corrected", "patients"]
+    fair, reference = rows[rows["method"].isin(rivals)], rows[rows["method"] == baseline]
+    lines = [
+        [each.method, MEASURES[each.measure], each.interval, *each.p_values, int(each.found["patients"])]
+        for each in paired_differences(fair, reference, measures)
+    ]
+    header = ["method", "measure", f"difference to {baseline}", *P_VALUES, "patients"]
     return f"{markdown_table(header, lines)}\n\n{CORRECTED}"
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lesslabel.errors import DataError
 from lesslabel.evaluation.metrics import METRICS
-from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, compare, holm_within, summarise
+from lesslabel.evaluation.statistics import MEAN_OVER_LABELS, summarise
 from lesslabel.files import write_text
 from lesslabel.markdown import markdown_table, shown_p_value
 from lesslabel.tables.costs import cost_sections, curve_sections
@@ -21,7 +21,7 @@ from lesslabel.tables.experiment_protocol import (
     read_protocol,
     read_published,
 )
-from lesslabel.tables.paired import CORRECTED
+from lesslabel.tables.paired import CORRECTED, P_VALUES, paired_differences
 from lesslabel.tables.results import FIGURE, list_commits, read_cases, read_results
 
 _COUNTS = ("patients", "undefined", "unpaired")
@@ -169,20 +169,12 @@ def _paired_table(folder: Path, scores: pd.DataFrame, baseline: str, patterns: S
             f"{folder / 'protocol.yaml'}: baseline {baseline} is for {', '.join(patterns)}, and no other method is "
             "called so; name those it is fair for"
         )
-    found = []
-    for method, runs in rivals.groupby("method", sort=True):
-        for metric in METRICS:
-            if metric not in scores.columns or runs[metric].isna().all() or reference[metric].isna().all():
-                continue
-            table = compare(runs, reference, metric, seed=seed)
-            found.append((method, metric, table[table["label"] == MEAN_OVER_LABELS].iloc[0]))
-    corrected = holm_within([metric for _, metric, _ in found], [row["wilcoxon_p"] for _, _, row in found])
+    measured = [metric for metric in METRICS if metric in scores.columns]
     rows = []
-    for (method, metric, row), p_value in zip(found, corrected, strict=True):
-        interval = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-        p_values = [shown_p_value(each) for each in (row["wilcoxon_p"], p_value, row["t_p"])]
-        rows.append([method, metric, interval, *p_values, *(int(row[column]) for column in _COUNTS)])
-    header = ["method", "metric", f"difference to {baseline}", "Wilcoxon p", "p, corrected", "t-test p", *_COUNTS]
+    for each in paired_differences(rivals, reference, measured, seed):
+        p_values = [*each.p_values, shown_p_value(each.found["t_p"])]
+        rows.append([each.method, each.measure, each.interval, *p_values, *(int(each.found[name]) for name in _COUNTS)])
+    header = ["method", "metric", f"difference to {baseline}", *P_VALUES, "t-test p", *_COUNTS]
     return f"{markdown_table(header, rows)}\n\n{CORRECTED}"
 
 
