@@ -10,13 +10,14 @@ import yaml
 from lesslabel.errors import ConfigError
 from lesslabel.files import parse_yaml
 from lesslabel.studies.reading import Section
-from lesslabel.studies.recipes import Recipe, check_values, closure, read_recipes
+from lesslabel.studies.recipes import RESERVED, Recipe, check_values, closure, read_recipes
 from lesslabel.studies.step_rules import check_step
-from lesslabel.studies.steps import Step, Value
+from lesslabel.studies.steps import Step, Value, placeholders
 from lesslabel.tables.label_costs import Costs
 
 DECLARATION = "study.yaml"
 Checkpoint = Literal["best", "last"]
+_Values = Mapping[str, Value | Sequence[Value]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class StudyMethod:
     configs: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     recipes: tuple[str, ...] = ()
-    values: Mapping[str, Value | Sequence[Value]] = field(default_factory=dict)
+    values: _Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Study:
         costs: minutes of annotation.
         stores: further stores, by the placeholder that names them in steps.
         recipes: by name.
+        values: values of the recipes' placeholders, the same for all methods.
     """
 
     folder: Path
@@ -96,11 +98,16 @@ class Study:
     costs: Costs
     stores: Mapping[str, Path] = field(default_factory=dict)
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    values: _Values = field(default_factory=dict)
 
     @property
     def plays_clicks(self) -> bool:
         """Whether its results are those of click protocols."""
         return any(recipe.clicks for recipe in self.recipes.values())
+
+
+_FIELDS = [name for name in Study.__dataclass_fields__ if name not in ("folder", "checkpoint")]
+_KEYS = (*_FIELDS, "selection", "base")
 
 
 def read_study(folder: Path) -> Study:
@@ -110,14 +117,7 @@ def read_study(folder: Path) -> Study:
         ConfigError: if it is missing, damaged, incomplete, or selects on the test part.
     """
     path = folder / DECLARATION
-    try:
-        content = parse_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); docs/studies.md describes it") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())}); correct it") from error
-    known = [name for name in Study.__dataclass_fields__ if name not in ("folder", "checkpoint")]
-    section = Section(content, str(path), [*known, "selection"])
+    section = Section(_inherit(_load(path), path), str(path), _KEYS)
     methods = tuple(
         _read_method(entry, f"{path}: methods[{index}]") for index, entry in enumerate(section.take("methods", list))
     )
@@ -143,9 +143,34 @@ def read_study(folder: Path) -> Study:
         costs=section.take_section("costs", _read_costs, Costs()),
         stores=section.take_section("stores", _read_stores, {}),
         recipes=section.take_section("recipes", read_recipes, {}),
+        values=section.take_section("values", _read_values, {}),
     )
     _check_recipes(study, str(path))
     return study
+
+
+def _load(path: Path) -> object:
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); docs/studies.md describes it") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())}); correct it") from error
+
+
+def _inherit(content: object, path: Path) -> object:
+    """Add the keys of the study that a declaration is based on, where it has none of its own.
+
+    Raises:
+        ConfigError: if that study cannot be read, or is itself based on another.
+    """
+    if not isinstance(content, Mapping) or "base" not in content:
+        return content
+    base = Path(Section(content, str(path), _KEYS).take("base", str)) / DECLARATION
+    inherited = Section(_load(base), f"{path}: base: {base}", _KEYS).content
+    if "base" in inherited:
+        raise ConfigError(f"{path}: base: {base} has a base itself; name {inherited['base']}")
+    return {**inherited, **content}
 
 
 def _read_method(content: object, where: str) -> StudyMethod:
@@ -157,7 +182,7 @@ def _read_method(content: object, where: str) -> StudyMethod:
     return StudyMethod(section.take("name", str), section.take_list("configs", str), section.take("settings", dict, {}))
 
 
-def _read_values(content: object, where: str) -> Mapping[str, Value | Sequence[Value]]:
+def _read_values(content: object, where: str) -> _Values:
     if not isinstance(content, Mapping):
         raise ConfigError(f"{where}: expected values by the placeholder that they stand for")
     for name, value in content.items():
@@ -179,16 +204,22 @@ def _check_recipes(study: Study, where: str) -> None:
         ConfigError: names the conflict.
     """
     used: set[str] = set()
+    common = {**{name: str(path) for name, path in study.stores.items()}, **study.values}
 
     def check(step: Step) -> None:
         check_step(step, study.checkpoint, asdict(study.scoring))
 
     for method in study.methods:
         if method.recipes:
-            check_values(study.recipes, method.recipes, method.values, study.stores, check, f"{where}: {method.name}")
+            check_values(study.recipes, method.recipes, method.values, common, check, f"{where}: {method.name}")
             used |= set(closure(study.recipes, method.recipes))
     if unused := [name for name in study.recipes if name not in used]:
         raise ConfigError(f"{where}: recipes: {unused[0]}: no method uses it; leave it out")
+    found = placeholders(word for recipe in study.recipes.values() for word in recipe.words())
+    if needless := sorted(study.values.keys() - found):
+        raise ConfigError(f"{where}: values: no step uses {needless[0]}; leave it out, or correct its name")
+    if taken := sorted(study.values.keys() & {*RESERVED, *study.stores, *study.recipes}):
+        raise ConfigError(f"{where}: values: {taken[0]} already means something; choose another name")
     if study.plays_clicks and len(study.folds) > 1:
         raise ConfigError(f"{where}: a table of clicks has no folds; declare one")
     plain = [method for method in study.methods if not method.recipes]

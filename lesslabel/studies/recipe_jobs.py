@@ -60,7 +60,7 @@ class RecipeJobs:
 
     def _make(self, recipe: Recipe, method: StudyMethod, fold: int, seed: int) -> Job:
         needs = {name: self._make(self.study.recipes[name], method, fold, seed) for name in recipe.needs}
-        values: Values = {**method.values, "method": method.name, "fold": fold, "seed": seed}
+        values: Values = {**self.study.values, **method.values, "method": method.name, "fold": fold, "seed": seed}
         steps = [self._complete(step) for step in recipe.steps]
         try:
             inputs = [self._inputs.describe(fill(step, {**values, **self.stores})) for step in steps]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lesslabel.errors import ConfigError
@@ -94,7 +93,7 @@ def check_values(
     recipes: Mapping[str, Recipe],
     names: Sequence[str],
     values: Mapping[str, Value | Sequence[Value]],
-    stores: Mapping[str, Path],
+    common: Mapping[str, Value | Sequence[Value]],
     check: Callable[[Step], None],
     where: str,
 ) -> None:
@@ -104,7 +103,7 @@ def check_values(
         recipes: all of the study.
         names: those of the method.
         values: those of the method.
-        stores: further stores of the study by name.
+        common: what the study gives all methods: the paths of further stores, and values.
         check: of a step with the method's values in place.
         where: names the declaration and the method in errors.
 
@@ -112,23 +111,22 @@ def check_values(
         ConfigError: names the recipe and the placeholder.
     """
     used: set[str] = set()
-    common = {*RESERVED, *stores}
     for name in names:
         if name not in recipes:
             raise ConfigError(f"{where}: recipe '{name}' is not declared; there is {', '.join(recipes) or 'none'}")
-    if taken := sorted(values.keys() & {*common, *recipes}):
+    if taken := sorted(values.keys() & {*RESERVED, *common, *recipes}):
         raise ConfigError(f"{where}: values: {taken[0]} already means something; choose another name")
     for name in closure(recipes, names):
         recipe = recipes[name]
         found = placeholders(recipe.words())
-        if unknown := sorted(found - common - values.keys() - set(recipe.needs)):
-            known = ", ".join((*RESERVED, *stores, *recipe.needs, *values))
+        if unknown := sorted(found - {*RESERVED, *common} - values.keys() - set(recipe.needs)):
+            known = ", ".join((*RESERVED, *common, *recipe.needs, *values))
             raise ConfigError(
                 f"{where}: recipe {name}: unknown placeholder {{{unknown[0]}}}; give it a value, or use {known}"
             )
         for number, step in enumerate(recipe.steps, start=1):
             try:
-                check(fill(step, values))
+                check(fill(step, {**common, **values}))
             except ConfigError as error:
                 raise ConfigError(f"{where}: recipe {name}: step {number}: {error}") from error
         used |= found

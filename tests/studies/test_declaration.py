@@ -8,7 +8,7 @@ from studying import declare
 
 from lesslabel.errors import ConfigError
 from lesslabel.studies import Budgets, Costs, read_study
-from lesslabel.studies.steps import options
+from lesslabel.studies.steps import fill, options
 from lesslabel.tables import read_protocol, read_published
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def test_committed_studies_name_files_that_exist(folder: Path) -> None:
         assert (ROOT / config).is_file(), config
     for recipe in study.recipes.values():
         for step in recipe.steps:
-            for config in options(step, "--config"):
+            for config in options(fill(step, study.values), "--config"):
                 assert "{" in config or (ROOT / config).is_file(), config
     protocol = read_protocol(folder)
     assert protocol["checkpoint_rule"].startswith({"best": "highest", "last": "last"}[study.checkpoint])
@@ -105,3 +105,24 @@ def test_a_missing_or_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("store: [")
     with pytest.raises(ConfigError, match=r"study\.yaml: not a YAML file"):
         read_study(tmp_path)
+
+
+def test_a_study_takes_from_its_base_what_it_does_not_declare(tmp_path: Path) -> None:
+    base = declare(tmp_path / "base", folds=[1, 2], seeds=[0, 1])
+    study = read_study(declare(tmp_path / "own", base=str(base), store="stores/other", methods=None, seeds=[3]))
+    assert (study.store, study.folds, study.seeds) == (Path("stores/other"), (1, 2), (3,))
+    assert study.methods == read_study(base).methods
+    assert study.folder == tmp_path / "own"
+
+
+def test_a_wrong_base_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent/study\.yaml: cannot be read"):
+        read_study(declare(tmp_path / "a", base=str(tmp_path / "absent")))
+    base = declare(tmp_path / "base", base=str(tmp_path / "other"))
+    with pytest.raises(ConfigError, match=r"own/study\.yaml: base: .*base/study\.yaml has a base itself; name .*other"):
+        read_study(declare(tmp_path / "own", base=str(base)))
+    declare(base, seed=[0])
+    with pytest.raises(ConfigError, match=r"own/study\.yaml: base: .*base/study\.yaml: unknown key 'seed'"):
+        read_study(declare(tmp_path / "own", base=str(base)))
+    with pytest.raises(ConfigError, match="base is 3; expected str"):
+        read_study(declare(tmp_path / "own", base=3))

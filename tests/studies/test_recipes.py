@@ -169,3 +169,24 @@ def test_scores_and_clicks_are_two_studies(tmp_path: Path) -> None:
     recipes["choose"]["clicks"] = [{"folder": "{job}/clicks", "set": "a"}]
     with pytest.raises(ConfigError, match="a table is of scores or of clicks"):
         read(tmp_path, recipes)
+
+
+def test_values_of_the_study_fill_the_recipes_of_all_methods(tmp_path: Path) -> None:
+    recipes = copy.deepcopy(RECIPES)
+    recipes["source"]["steps"] = ["fit --config {training} --data.store {other} --seed {seed} --run {job}/run"]
+    study = read(tmp_path, recipes, values={"training": "a.yaml"})
+    assert study.values == {"training": "a.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"trainings": "a.yaml"}, "values: no step uses trainings"),
+        ({"budget": "10%"}, "values: budget already means something"),
+        ({"seed": 1}, "values: seed already means something"),
+        ({"training": {"a": 1}}, "values: training is {'a': 1}; expected a text"),
+    ],
+)
+def test_what_is_wrong_with_values_of_the_study_is_named(values: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read(tmp_path, values=values)
