@@ -114,6 +114,7 @@ def measure_all(size: int, count: int, seed: int) -> None:
         foreground_voxel=np.where(np.isnan(features[:, 0]), 0, 100),
         patients=np.char.mod("%d", np.arange(size) // 10),
         class_entropy=classes,
+        class_shares=classes / classes.sum(axis=1, keepdims=True),
         gradients=rng.standard_normal((size, 64), dtype=np.float32),
         **dict.fromkeys(("entropy", "margin", "least_confidence", "mutual_information", "deviation"), classes[:, 0]),
     )

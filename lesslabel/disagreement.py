@@ -1,7 +1,7 @@
-"""Uncertainty beyond one prediction: dropout, entropy by predicted class, gradients of the last layer."""
+"""Uncertainty beyond one prediction: dropout, ensembles, entropy by predicted class, gradients of the last layer."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,20 +11,30 @@ from torch import Tensor, nn
 from lesslabel.errors import ConfigError
 from lesslabel.losses import hard_label, voxel_entropy
 
+Predictor = Callable[[Tensor], Tensor]
+"""Images B×channels×[D×]H×W to class probabilities B×C×[D×]H×W."""
+
 
 @dataclass(frozen=True)
 class FurtherColumns:
     """Columns that cost more than one prediction of each image.
 
     Attributes:
-        passes: predictions with dropout; 0 for none.
+        passes: predictions with dropout; 0 for none, and not used with `members`.
         gradients: whether to compute the gradients of the last layer.
         seed: random seed of dropout.
+        members: further models of an ensemble: images to probabilities.
     """
 
     passes: int = 0
     gradients: bool = False
     seed: int = 0
+    members: tuple[Predictor, ...] = ()
+
+    @property
+    def compares(self) -> bool:
+        """Whether there are several predictions of each image."""
+        return bool(self.passes or self.members)
 
 
 @contextmanager
@@ -66,27 +76,27 @@ def _dropout_layers(module: nn.Module) -> list[nn.Module]:
     return [part for part in module.modules() if isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0.0]
 
 
-def disagreement_maps(predict: Callable[[Tensor], Tensor], image: Tensor, passes: int) -> Tensor:
+def disagreement_maps(predictions: Iterable[Tensor]) -> Tensor:
     """Mutual information and standard deviation of several predictions, pixel by pixel.
 
     Args:
-        predict: images to probabilities B×C×[D×]H×W, random; called `passes` times.
-        image: B×channels×[D×]H×W.
-        passes: number of predictions, 1 or more.
+        predictions: probabilities of the same images, each B×C×[D×]H×W, at least one; only one is in memory at a time.
 
     Returns:
         B×2×[D×]H×W: H(mean p) − mean H(p), 0 or more, and the mean over classes of the standard deviation (of the
         population) of p.
     """
     total = squares = entropy = torch.zeros(())
-    for _ in range(passes):
-        probabilities = predict(image).float()
+    count = 0
+    for prediction in predictions:
+        probabilities = prediction.float()
+        count += 1
         total = total + probabilities
         squares = squares + probabilities.square()
         entropy = entropy + voxel_entropy(probabilities)
-    mean = total / passes
-    information = (voxel_entropy(mean) - entropy / passes).clamp(min=0.0)
-    deviation = (squares / passes - mean.square()).clamp(min=0.0).sqrt().mean(dim=1)
+    mean = total / count
+    information = (voxel_entropy(mean) - entropy / count).clamp(min=0.0)
+    deviation = (squares / count - mean.square()).clamp(min=0.0).sqrt().mean(dim=1)
     return torch.stack([information, deviation], dim=1)
 
 
@@ -102,6 +112,20 @@ def entropy_of_classes(probabilities: Tensor) -> Tensor:
     entropy, label = voxel_entropy(probabilities).flatten(1), hard_label(probabilities).flatten(1)
     totals = torch.zeros(probabilities.shape[:2], dtype=entropy.dtype, device=entropy.device)
     return totals.scatter_add(1, label, entropy) / entropy.shape[1]
+
+
+def shares_of_classes(probabilities: Tensor) -> Tensor:
+    """The share of the pixels that are predicted as each class.
+
+    Args:
+        probabilities: B×C×[D×]H×W.
+
+    Returns:
+        B×C; a row sums to 1.
+    """
+    label = hard_label(probabilities).flatten(1)
+    totals = torch.zeros(probabilities.shape[:2], device=probabilities.device)
+    return totals.scatter_add(1, label, torch.ones_like(label, dtype=totals.dtype)) / label.shape[1]
 
 
 def last_layer_gradients(probabilities: Tensor, features: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -23,6 +24,7 @@ from lesslabel.disagreement import (
     dropout_active,
     entropy_of_classes,
     last_layer_gradients,
+    shares_of_classes,
 )
 from lesslabel.errors import ConfigError
 from lesslabel.image_features import FEATURE_LENGTH, ImageFeatures
@@ -187,9 +189,11 @@ def _maps_of_case(method: SegmentationMethod, case: EvaluationBatch, further: Fu
         if not maps:
             raise ConfigError(f"{type(method).__name__} predicts without a U-shaped network: there is no map to read")
         parts = [probabilities, maps[0].float().mean(dim=1, keepdim=True)]
-        if further.passes:
+        if further.members:
+            parts.append(disagreement_maps(chain([probabilities], (member(image) for member in further.members))))
+        elif further.passes:
             with dropout_active(method, f"{further.seed} {case['uid']}"):
-                parts.append(disagreement_maps(method.probabilities, image, further.passes))
+                parts.append(disagreement_maps(method.probabilities(image) for _ in range(further.passes)))
         return torch.cat([*parts, maps[0].float()] if further.gradients else parts, dim=1)
 
     with _in_evaluation(method):
@@ -227,8 +231,9 @@ def _rows(
         margin=_mean_over_pixels(largest[:, 0] - largest[:, 1]),
         least_confidence=_mean_over_pixels(1.0 - largest[:, 0]),
         class_entropy=entropy_of_classes(probabilities).float().cpu().numpy(),
+        class_shares=shares_of_classes(probabilities).float().cpu().numpy(),
     )
-    if further.passes:
+    if further.compares:
         information, deviation = (_mean_over_pixels(others[:, index]) for index in range(2))
         rows = replace(rows, mutual_information=information, deviation=deviation)
         others = others[:, 2:]

@@ -28,6 +28,7 @@ class ImageFeatures:
         margin: (N,) float32, mean difference of the two largest probabilities, in [0, 1]; small if uncertain.
         least_confidence: (N,) float32, mean of 1 − the largest probability, in [0, 1).
         class_entropy: (N, C) float32, the entropy by predicted class, see `entropy_of_classes`.
+        class_shares: (N, C) float32, the share of the pixels predicted as each class.
         mutual_information: (N,) float32, mean over pixels, see `disagreement_maps`; None without several predictions.
         deviation: (N,) float32, the same.
         gradients: (N, G) float32, see `last_layer_gradients`; None if not asked for.
@@ -42,6 +43,7 @@ class ImageFeatures:
     margin: NDArray[np.float32] | None = None
     least_confidence: NDArray[np.float32] | None = None
     class_entropy: NDArray[np.float32] | None = None
+    class_shares: NDArray[np.float32] | None = None
     mutual_information: NDArray[np.float32] | None = None
     deviation: NDArray[np.float32] | None = None
     gradients: NDArray[np.float32] | None = None

@@ -55,7 +55,7 @@ READS = {
     "raters": {"store"},
     "report": {"runs", "--bundle", "--store", "--expected"},
     "bundle": {"run", "--store", "bundle", "--zoo"},
-    "select": {"--bundle", "--run", "--store", "--previous", "--split"},
+    "select": {"--bundle", "--run", "--ensemble", "--store", "--previous", "--split"},
     "adapt": {"--bundle", "--store", "--queue"},
     "expect": {"store", "--bundle", "--run", "--split"},
     "compare": {"data", "--split"},

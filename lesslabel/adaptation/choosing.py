@@ -11,7 +11,7 @@ from lesslabel.bundle import Bundle
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import Queue, QueueRow, UnitName
 from lesslabel.data.store import CaseRecord
-from lesslabel.disagreement import FurtherColumns
+from lesslabel.disagreement import FurtherColumns, Predictor
 from lesslabel.features import extract_features
 from lesslabel.image_features import ImageFeatures
 from lesslabel.selection import Annotated, Pool, Ranking, Strategy
@@ -202,10 +202,15 @@ def _rank_in_minutes(
     return Ranking(ranking.indices[kept], ranking.scores[kept], tuple(ranking.reasons[place] for place in kept))
 
 
-def further_columns(strategy: Strategy) -> FurtherColumns:
-    """The columns that a strategy needs beside the usual ones."""
+def further_columns(strategy: Strategy, members: Sequence[Predictor] = ()) -> FurtherColumns:
+    """The columns that a strategy needs beside the usual ones.
+
+    Args:
+        strategy: that ranks.
+        members: further models of an ensemble, which take the place of dropout.
+    """
     passes = _PASSES if "several predictions" in strategy.needs else 0
-    return FurtherColumns(passes, "gradients" in strategy.needs, strategy.seed)
+    return FurtherColumns(passes, "gradients" in strategy.needs, strategy.seed, tuple(members) if passes else ())
 
 
 def features_of_training_part(
@@ -263,6 +268,7 @@ def _pool(
         mutual_information=kept.mutual_information,
         deviation=kept.deviation,
         class_entropy=kept.class_entropy,
+        class_shares=kept.class_shares,
         gradients=kept.gradients,
         annotated=annotated,
     )

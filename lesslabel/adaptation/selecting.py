@@ -51,6 +51,7 @@ def select(
     *,
     budget: str | float,
     run: str | Path | None = None,
+    ensemble: Sequence[str | Path] = (),
     strategy: str | None = None,
     unit: UnitName = "slice",
     patch_voxel: Sequence[int] | None = None,
@@ -77,6 +78,8 @@ def select(
         out: the queue.csv to write; a queue.json comes beside it.
         budget: a share of all units, ``0.2`` or ``"20%"``, a count, or minutes, ``"45 min"``.
         run: a finished run whose model gives the features, instead of a bundle.
+        ensemble: further finished runs of the same data; strategies that compare several predictions compare those of
+            these models and of `run`, without dropout.
         strategy: ``stdr``, ``random``, ``entropy`` …; the error of a wrong name lists them all. None is ``stdr`` with a
             bundle, else ``foreground-random``.
         unit: the annotation unit, ``slice``, ``case`` or ``patch``.
@@ -114,10 +117,12 @@ def select(
     require_strategy(strategy, diversity=diversity)
     prices, asked = cost or AnnotationCost(), AnnotationUnit.of(unit, patch_voxel)
     wanted = _parse(budget, prices)
-    source = open_source(bundle, run, store, Part(split, fold, allow_missing, centres, workers))
+    source = open_source(bundle, run, store, Part(split, fold, allow_missing, centres, workers), ensemble)
     ranking = make_strategy(strategy, source.bundle, seed, diversity=diversity)
     if source.method is None:
         require_model(ranking)
+    if ensemble and "several predictions" not in ranking.needs:
+        raise ConfigError(f"--ensemble: strategy '{strategy}' uses one model; choose bald or mean-deviation")
     data = source.data
     code = None if prelabels is None else prelabel_code(data.store, prelabel_label)  # before the slow features
     warn_of_differences(data, data.records("train"), source.geometry)
@@ -129,7 +134,7 @@ def select(
         skip_damaged=skip_damaged,
         tell=print_warning,
     )
-    features = source.extract(uids, further_columns(ranking), asked.patch_voxel)
+    features = source.extract(uids, further_columns(ranking, source.members), asked.patch_voxel)
     queue = rank_queue(features, data, ranking, wanted, unit=asked, previous=earlier, model_sha256=source.model_sha256)
     if folder is not None:
         if prelabels is None or code is None:

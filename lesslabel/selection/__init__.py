@@ -14,6 +14,7 @@ from lesslabel.selection.foreground_random import ForegroundAwareRandom
 from lesslabel.selection.least_confidence import LeastConfidence
 from lesslabel.selection.margin import Margin
 from lesslabel.selection.mean_deviation import MeanDeviation
+from lesslabel.selection.mhpl import MHPL
 from lesslabel.selection.patient_ends import PatientEnds
 from lesslabel.selection.patient_random import PatientRandom
 from lesslabel.selection.pool import Annotated, Pool
@@ -29,6 +30,7 @@ from lesslabel.selection.ugtst import UGTST
 __all__ = [
     "BADGE",
     "BALD",
+    "MHPL",
     "STDR",
     "STRATEGIES",
     "UGTST",

@@ -56,6 +56,7 @@ class Pool:
         deviation: (N,) mean over pixels and classes of the standard deviation of p over several predictions.
         class_entropy: (N, C) sum of the entropy over the pixels predicted as each class, divided by all pixels; the row
             sums to `entropy`.
+        class_shares: (N, C) share of the pixels predicted as each class; a row sums to 1.
         gradients: (N, G) gradient of the loss by the last layer, if the prediction were true.
         annotated: the units of earlier rounds, which are not in the pool; None in the first round.
         has_feature: (N,) bool, which images have a feature.
@@ -77,6 +78,7 @@ class Pool:
     deviation: NDArray[np.floating[Any]] | None = None
     class_entropy: NDArray[np.floating[Any]] | None = None
     gradients: NDArray[np.floating[Any]] | None = None
+    class_shares: NDArray[np.floating[Any]] | None = None
     annotated: Annotated | None = None
     has_feature: NDArray[np.bool_] = field(init=False, repr=False)
     unit_names: NDArray[np.str_] | None = field(init=False, repr=False)
@@ -88,7 +90,7 @@ class Pool:
         for name in _COLUMNS:
             if getattr(self, name) is not None:
                 _set(self, name, _check_column(getattr(self, name), rows, name))
-        for name in ("class_entropy", "gradients"):
+        for name in ("class_entropy", "class_shares", "gradients"):
             if getattr(self, name) is not None:
                 _set(self, name, _check_table(getattr(self, name), rows, name))
         if self.patients is not None:

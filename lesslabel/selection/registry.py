@@ -12,6 +12,7 @@ from lesslabel.selection.foreground_random import ForegroundAwareRandom
 from lesslabel.selection.least_confidence import LeastConfidence
 from lesslabel.selection.margin import Margin
 from lesslabel.selection.mean_deviation import MeanDeviation
+from lesslabel.selection.mhpl import MHPL
 from lesslabel.selection.patient_ends import PatientEnds
 from lesslabel.selection.patient_random import PatientRandom
 from lesslabel.selection.probcover import ProbCover
@@ -37,6 +38,7 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
         BADGE,
         ClaSPPE,
         UGTST,
+        MHPL,
         CoreSet,
         Typicality,
         TypiClust,

@@ -49,6 +49,7 @@ def select(given: list[str]) -> int:
         options.out,
         budget=options.budget,
         run=options.run,
+        ensemble=options.ensemble,
         strategy=options.strategy,
         unit=options.unit,
         patch_voxel=options.patch_voxel,
@@ -99,6 +100,14 @@ def _select_options(given: list[str]) -> argparse.Namespace:
         "--bundle", type=Path, default=None, help="the bundle of a source; without it and --run no model"
     )
     parser.add_argument("--run", type=Path, default=None, help="a finished run of your own, instead of a bundle")
+    parser.add_argument(
+        "--ensemble",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="further runs of the same data: bald and mean-deviation compare the models instead of using dropout",
+    )
     parser.add_argument("--store", type=Path, required=True, help="the store to choose from; labels are not used")
     parser.add_argument(
         "--strategy",

@@ -5,19 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hospitals import source_config, units_of, write_yaml
+from scipy.stats import entropy
 
 from lesslabel.adaptation.choosing import MinuteBudget, rank_queue
 from lesslabel.adaptation.cold_start import describe_images
 from lesslabel.adaptation.selecting import QueueSummary, select
 from lesslabel.cli import main
 from lesslabel.command_words import read_settings
+from lesslabel.data.loading.datasets import EvaluationSet
 from lesslabel.data.loading.module import SegmentationDataModule
 from lesslabel.data.queue import read_queue
 from lesslabel.data.store import Store
 from lesslabel.disagreement import FurtherColumns, disagreement_maps, entropy_of_classes, last_layer_gradients
-from lesslabel.errors import ConfigError
+from lesslabel.errors import ConfigError, RunError
 from lesslabel.features import extract_features
 from lesslabel.runs.fitting import fit
+from lesslabel.runs.reopening import reopen_run
 from lesslabel.selection import STRATEGIES, CoreSet
 from lesslabel.selection.cost import AnnotationCost
 
@@ -99,6 +102,53 @@ def test_a_run_and_a_bundle_exclude_each_other(run: Path, bundle, store: Path, t
         select(None, store, tmp_path / "q.csv", budget=2, run=run, strategy="stdr")
 
 
+@pytest.fixture(scope="module")
+def second_run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same training from another random seed."""
+    folder = tmp_path_factory.mktemp("second") / "run"
+    fit(read_settings(["--config", str(run / "config.yaml"), "--seed", "1", "--run", str(folder)]))
+    return folder
+
+
+@pytest.mark.parametrize("strategy", ["bald", "mean-deviation"])
+def test_an_ensemble_takes_the_place_of_dropout(run, second_run, store: Path, tmp_path: Path, strategy: str) -> None:
+    given = ["--store", str(store), "--budget", "6", "--strategy", strategy, "--run", str(run)]
+    assert main(["select", *given, "--ensemble", str(second_run), "--out", str(tmp_path / "both.csv")]) == 0
+    assert main(["select", *given, "--ensemble", str(run), "--out", str(tmp_path / "twice.csv")]) == 0
+    both, twice = (read_queue(tmp_path / f"{name}.csv", Store(store)) for name in ("both", "twice"))
+    assert min(row.score for row in both.rows) > 0.0
+    assert max(row.score for row in twice.rows) == pytest.approx(0.0, abs=1e-3)  # a model agrees with itself
+    assert len({row.model_sha256 for row in both.rows + twice.rows}) == 2
+    if strategy == "bald":
+        models = [reopen_run(folder) for folder in (run, second_run)]
+        for model in models:
+            model.load_weights()
+        best, data = both.rows[0], models[0].parsed.datamodule
+        image = EvaluationSet(data.loader(), (best.uid,), reference=None)[0]["image"][0, :, best.slice]
+        given = [model.parsed.model.probabilities(image[None]).detach().double().numpy()[0] for model in models]
+        own = sum(entropy(probabilities, axis=0) for probabilities in given) / 2
+        assert best.score == pytest.approx((entropy(sum(given) / 2, axis=0) - own).mean(), rel=1e-4)
+
+
+def test_an_ensemble_needs_a_run_and_a_strategy_that_compares(run, second_run, store: Path, tmp_path: Path) -> None:
+    queue = tmp_path / "q.csv"
+    with pytest.raises(ConfigError, match="--ensemble goes with --run RUN"):
+        select(None, store, queue, budget=2, ensemble=[second_run])
+    with pytest.raises(ConfigError, match="strategy 'entropy' uses one model; choose bald"):
+        select(None, store, queue, budget=2, run=run, ensemble=[second_run], strategy="entropy")
+    with pytest.raises(RunError, match="no run here"):
+        select(None, store, queue, budget=2, run=run, ensemble=[tmp_path / "absent"], strategy="bald")
+    assert not queue.exists()
+
+
+def test_an_ensemble_shares_its_view_of_the_images(run, second_run, store: Path, tmp_path: Path) -> None:
+    config = second_run / "config.yaml"
+    settings = ["--config", str(config), "--data.intensity.name", "none", "--trainer.max_steps", "1"]
+    fit(read_settings([*settings, "--run", str(tmp_path / "other")]))
+    with pytest.raises(ConfigError, match=r"other: its data\.intensity differs from that of --run"):
+        select(None, store, tmp_path / "q.csv", budget=2, run=run, ensemble=[tmp_path / "other"], strategy="bald")
+
+
 def test_several_processes_describe_the_same(store: Path) -> None:
     uids = [record.uid for record in SegmentationDataModule(str(store)).records("train")]
     alone, shared = (describe_images(Store(store), uids, workers=workers) for workers in (0, 2))
@@ -132,10 +182,9 @@ def test_minutes_buy_more_slices_of_known_patients(store: Path, tmp_path: Path) 
 def test_disagreement_by_hand() -> None:
     import torch
 
-    passes = iter([torch.tensor([[[[1.0]], [[0.0]]]]), torch.tensor([[[[0.0]], [[1.0]]]])])
-    maps = disagreement_maps(lambda _: next(passes), torch.zeros(1), 2)
+    maps = disagreement_maps([torch.tensor([[[[1.0]], [[0.0]]]]), torch.tensor([[[[0.0]], [[1.0]]]])])
     assert maps[0, :, 0, 0].tolist() == pytest.approx([np.log(2), 0.5])
-    same = disagreement_maps(lambda _: torch.full((1, 2, 1, 1), 0.5), torch.zeros(1), 3)
+    same = disagreement_maps([torch.full((1, 2, 1, 1), 0.5)] * 3)
     assert same.flatten().tolist() == pytest.approx([0.0, 0.0], abs=1e-3)
 
 
@@ -152,11 +201,11 @@ def test_entropy_of_classes_and_gradients_by_autograd() -> None:
         loss = torch.nn.functional.cross_entropy(logits, logits.argmax(dim=1))
         (expected,) = torch.autograd.grad(loss, [layer.weight])
         torch.testing.assert_close(found[index], expected.flatten())
-    entropy = -(probabilities * probabilities.log()).sum(dim=1)
+    of_pixels = -(probabilities * probabilities.log()).sum(dim=1)
     by_class = entropy_of_classes(probabilities.detach())
-    torch.testing.assert_close(by_class.sum(dim=1), entropy.mean(dim=(1, 2)).detach())
+    torch.testing.assert_close(by_class.sum(dim=1), of_pixels.mean(dim=(1, 2)).detach())
     label = probabilities.argmax(dim=1)
-    torch.testing.assert_close(by_class[1, 2], (entropy[1][label[1] == 2].sum() / 12).detach())
+    torch.testing.assert_close(by_class[1, 2], (of_pixels[1][label[1] == 2].sum() / 12).detach())
 
 
 def test_several_predictions_are_the_same_again_and_need_dropout(bundle, target) -> None:

@@ -63,6 +63,7 @@ def images(seed: int = 0) -> ImageFeatures:
         foreground_voxel=foreground,
         entropy=classes.sum(axis=1),
         class_entropy=classes,
+        class_shares=classes / classes.sum(axis=1, keepdims=True),
         gradients=rng.normal(size=(len(rows), 6)).astype(np.float32),
         patch=np.array([[*box.corner, *box.size] for _, box in rows]),
         **columns,

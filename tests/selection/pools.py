@@ -50,6 +50,7 @@ def further_columns(images: int, seed: int = 0, levels: int | None = None) -> di
         "mutual_information": drawn[:, 0],
         "deviation": drawn[:, 1],
         "class_entropy": drawn[:, 2:5],
+        "class_shares": (drawn[:, 2:5] + 0.1) / (drawn[:, 2:5] + 0.1).sum(axis=1, keepdims=True),
         "gradients": drawn[:, 5:] - 0.5,
     }
 

@@ -24,7 +24,7 @@ BY_UNCERTAINTY = [
 ]
 BY_FEATURE = ["stdr", "coreset", "typicality", "typiclust", "probcover", "patient-ends"]
 BY_UNCERTAINTY_AND_CHANCE = ["badge", "clasp-pe"]
-BY_UNCERTAINTY_AND_FEATURE = ["ugtst"]
+BY_UNCERTAINTY_AND_FEATURE = ["ugtst", "mhpl"]
 BY_CLUSTERS = ["typicality", "typiclust", "ugtst"]
 LARGER_CONTAINS_SMALLER = [name for name in NAMES if name not in BY_CLUSTERS]
 
@@ -171,7 +171,13 @@ def test_a_pool_where_nothing_was_found_is_ranked_all_the_same(name: str) -> Non
 @pytest.mark.parametrize("name", NAMES)
 def test_an_empty_pool_gives_an_empty_ranking(name: str) -> None:
     none, table = np.zeros(0), np.zeros((0, 3))
-    further = {"mutual_information": none, "deviation": none, "class_entropy": table, "gradients": table}
+    further = {
+        "mutual_information": none,
+        "deviation": none,
+        "class_entropy": table,
+        "gradients": table,
+        "class_shares": table,
+    }
     assert len(made(name).rank(Pool(np.zeros((0, LENGTH)), none, none, none, none, **further), 1.0)) == 0
 
 
