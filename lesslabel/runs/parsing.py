@@ -18,7 +18,16 @@ from lesslabel.networks.shape import with_current_name, with_current_network
 from lesslabel.runs.config_files import read_config
 from lesslabel.runs.config_rules import require_own_folder
 from lesslabel.runs.messages import explain
-from lesslabel.runs.precision import AUTO, NAME, Precision, choose_precision, precision_in, without_precision
+from lesslabel.runs.precision import (
+    AUTO,
+    NAME,
+    Precision,
+    choose_precision,
+    precision_in,
+    recorded_precision,
+    without_precision,
+)
+from lesslabel.runs.reading import CONFIG as RUN_CONFIG
 from lesslabel.runs.settings import CONFIG, Setting, Settings
 
 
@@ -74,8 +83,14 @@ class RunCLI(LightningCLI):
         """Parse; the program's own arguments are passed in, so LightningCLI's warning about them does not apply."""
         self.config = parser.parse_args(args)
         if self._automatic_precision:
-            self.precision = choose_precision(str(self.config["trainer.accelerator"]))
+            self.precision = self._begun() or choose_precision(str(self.config["trainer.accelerator"]))
             self.config[NAME] = self.precision.name
+
+    def _begun(self) -> Precision | None:
+        """The precision of the run that is resumed, so that it goes on as it began; None for a new one."""
+        if self.config["ckpt_path"] is None or self.config["run"] is None:
+            return None
+        return recorded_precision(Path(str(self.config["run"])) / RUN_CONFIG)
 
     def before_instantiate_classes(self) -> None:
         """Seed before the first weight is drawn."""

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
+
+from lesslabel.files import parse_yaml
 
 AUTO = "auto"
 NAME = "trainer.precision"
 _PROCESSOR = Path("/proc/cpuinfo")
-_BF16_UNIT = "amx_bf16"
-"""The flag of processors that multiply matrices of bf16; others emulate it, many times slower than float32."""
+_BF16_UNITS = ("amx_bf16", "avx512_bf16")
+"""The flags of processors that multiply numbers of bf16; others emulate it, many times slower than float32."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,20 @@ def choose_precision(accelerator: str, processor: Path = _PROCESSOR) -> Precisio
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return Precision("bf16-mixed", "the GPU computes with bf16")
         return Precision("32-true", "the GPU has no bf16")
-    if processor.is_file() and _BF16_UNIT in processor.read_text(encoding="ascii", errors="replace").split():
-        return Precision("bf16-mixed", f"the processor has {_BF16_UNIT}")
-    return Precision("32-true", f"the processor has no {_BF16_UNIT}")
+    flags = set(processor.read_text(encoding="ascii", errors="replace").split()) if processor.is_file() else set()
+    for unit in _BF16_UNITS:
+        if unit in flags:
+            return Precision("bf16-mixed", f"the processor has {unit}")
+    return Precision("32-true", f"the processor has no {' or '.join(_BF16_UNITS)}")
+
+
+def recorded_precision(config: Path) -> Precision | None:
+    """The precision that a run began with, by its configuration; None if it cannot be read or names none."""
+    try:
+        name = precision_in(parse_yaml(config.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError):
+        return None
+    return None if name is None else Precision(name, "as the run began")
 
 
 def precision_in(content: Mapping[str, Any]) -> str | None:

@@ -57,6 +57,8 @@ class FitJobs:
         """
         arguments = _arguments(self.study, method, self.store, self.machines)
         run = parse_run(read_settings(arguments))
+        if run.precision is not None:  # chosen once for all jobs, which may run on different machines
+            arguments += ["--trainer.precision", run.precision.name]
         if self.study.budgets is None:
             return list(self._jobs_of(method, method.name, arguments, run))
         jobs: list[Job] = []
