@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lesslabel.losses.rules import at_least_float32
+from lesslabel.losses.rules import at_least_float32, without_autocast
 
 
 def total_variation_loss(probabilities: Tensor, *, include_background: bool = False) -> Tensor:
@@ -40,7 +40,8 @@ def mumford_shah_loss(probabilities: Tensor, image: Tensor, *, length_weight: fl
     classes, intensities = probabilities.flatten(2), image.detach().to(probabilities.dtype).flatten(2)
     with torch.no_grad():
         sizes = classes.sum(dim=2)[:, None].clamp(min=1e-6)
-        means = intensities @ classes.transpose(1, 2) / sizes  # B×channels×C
+        with without_autocast(intensities):
+            means = intensities @ classes.transpose(1, 2) / sizes  # B×channels×C
         deviations = (intensities[:, :, None] - means[..., None]).square().sum(dim=1)  # B×C×voxels
     voxels = classes.shape[0] * classes.shape[2]
     length = total_variation_loss(probabilities, include_background=True) * probabilities.shape[1]

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lesslabel.losses.rules import without_autocast
+
 
 @torch.no_grad()
 def class_prototypes(features: Tensor, weights: Tensor) -> Tensor:
@@ -16,7 +18,8 @@ def class_prototypes(features: Tensor, weights: Tensor) -> Tensor:
     Returns:
         C×F; NaN for a class without weight.
     """
-    total = torch.einsum("bcn,bfn->cf", weights.flatten(2).float(), features.flatten(2).float())
+    with without_autocast(features):  # a product in bf16 moves a prototype by a third of a percent
+        total = torch.einsum("bcn,bfn->cf", weights.flatten(2).float(), features.flatten(2).float())
     return total / weights.float().transpose(0, 1).flatten(1).sum(dim=1, keepdim=True)
 
 
@@ -34,7 +37,8 @@ def nearest_prototype(features: Tensor, prototypes: Tensor, *, cosine: bool = Fa
     """
     if cosine:
         features, prototypes = F.normalize(features.float(), dim=1), F.normalize(prototypes, dim=1)
-    product = torch.einsum("cf,bf...->bc...", prototypes, features.float())
+    with without_autocast(features):  # and gives a quarter of all voxels to another one
+        product = torch.einsum("cf,bf...->bc...", prototypes, features.float())
     # |f|² is the same for all classes
     squared = prototypes.square().sum(dim=1).view(1, -1, *[1] * (features.ndim - 2))
     return (squared - 2.0 * product).nan_to_num(torch.inf).min(dim=1).indices

@@ -7,6 +7,7 @@ import h5py
 from pytorch_lightning.utilities import rank_zero_only
 
 from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.loading.residence import require_room
 from lesslabel.data.verify.leakage import require_apart
 from lesslabel.data.verify.soundness import check_cases, require_sound
 from lesslabel.errors import ConfigError, DataError
@@ -53,6 +54,12 @@ def fit(
     if parsed.config["wandb"] == "online" and "online" not in settings.values_of("wandb"):
         raise ConfigError("wandb: online sends the curves away, which no configuration decides; pass --wandb online")
     trainer = training_trainer(parsed, folder, validated=bool(data["parts"]["validation"]))
+    if parsed.datamodule.resident:  # refused before there is a folder
+        needed, interactive = (
+            parsed.datamodule.size_of_training_cases(),
+            getattr(parsed.model, "annotator", None) is not None,
+        )
+        require_room(trainer.strategy.root_device, needed, interactive=interactive)
     checkpoint = None
     if parsed.config["ckpt_path"] is not None:
         folder.resume(description, data)

@@ -39,7 +39,7 @@ _PACKAGES = (
     "scikit-image",
 )
 _FREE_KEYS = (
-    *("run", "ckpt_path", "config", "wandb", "name", "data.init_args.workers"),
+    *("run", "ckpt_path", "config", "wandb", "name", "data.init_args.workers", "data.init_args.resident"),
     *(f"trainer.{key}" for key in ("logger", "log_every_n_steps", "enable_progress_bar", "enable_model_summary")),
 )
 _DATA_OF_A_RUN = {

@@ -64,6 +64,7 @@ def test_queue_of_fixed_features(name, grouped, golden):
         mutual_information=further[:, 0],
         deviation=further[:, 1],
         class_entropy=further[:, 2:5],
+        class_shares=(further[:, 2:5] + 0.1) / (further[:, 2:5] + 0.1).sum(axis=1, keepdims=True),
         gradients=further[:, 5:] - 0.5,
     )
     source = rng.normal(size=(40, 8)).astype(np.float32)

@@ -128,3 +128,14 @@ def test_equal_shares_give_the_published_diversity() -> None:
 def test_shot_refuses_what_are_no_shares() -> None:
     with pytest.raises(ConfigError, match=f"model.class_shares needs {CLASSES} positive shares"):
         SHOT(CLASSES, class_shares=[0.5, 0.5], network=SHAPE)
+
+
+def test_prototypes_are_the_same_under_autocast() -> None:
+    """A product in bf16 has three digits; features far from 0 then go to another prototype."""
+    torch.manual_seed(0)
+    features, weights = torch.randn(2, 16, 12, 12) + 5.0, torch.rand(2, CLASSES, 12, 12)
+    prototypes = class_prototypes(features, weights)
+    nearest = nearest_prototype(features, prototypes)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(class_prototypes(features, weights), prototypes)
+        assert torch.equal(nearest_prototype(features, prototypes), nearest)

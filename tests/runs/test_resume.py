@@ -8,6 +8,7 @@ import pytest
 from running import checkpoint, curves, fit, interrupt_before, logged_steps, require_same_training, start, wait_for_step
 
 from lesslabel.cli import main
+from lesslabel.data.loading import residence
 
 
 @pytest.mark.parametrize(("step", "workers"), [(4, 0), (6, 0), (7, 2), (11, 0)])
@@ -68,6 +69,28 @@ def test_what_changes_no_number_may_change_between(
     others = ["--data.workers", "1", "--name", "Another", "--trainer.enable_progress_bar", "false"]
     assert fit(config, run, "--ckpt_path", "last", *others) == 0
     require_same_training(run, plain_run)
+
+
+@pytest.mark.parametrize("places", [("true", "true"), ("true", "false"), ("false", "true")])
+def test_resident_cases_resume_there_and_elsewhere(
+    places: tuple[str, str], config: Path, plain_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, (first, second) = tmp_path / "run", places
+    with monkeypatch.context() as patch:
+        interrupt_before(6, patch)
+        assert fit(config, run, "--data.resident", first) == 130
+    assert fit(config, run, "--ckpt_path", "last", "--data.resident", second) == 0
+    require_same_training(run, plain_run)
+
+
+def test_cases_that_do_not_fit_are_refused_before_there_is_a_folder(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(residence, "_free_bytes", lambda _: 10)
+    assert fit(config, tmp_path / "run", "--data.resident", "true") == 1
+    assert "set it to false" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert fit(config, tmp_path / "run", "--data.resident", "false") == 0
 
 
 def test_accumulated_gradients_resume_too(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from lesslabel.data.loading.derived import MapDerivation, derivation_of
 from lesslabel.data.loading.description import describe_overlays, describe_parts, describe_view, name_annotations
 from lesslabel.data.loading.intensity import Intensity
 from lesslabel.data.loading.pools import divide_labelled
-from lesslabel.data.loading.residence import device_of, resident_device
+from lesslabel.data.loading.residence import device_of, require_room
 from lesslabel.data.loading.resize import Interpolation
 from lesslabel.data.loading.sampling import StepSampler, Streams
 from lesslabel.data.loading.settings import check_settings
@@ -220,9 +220,9 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Training batches in epochs of `steps_per_epoch` batches."""
-        annotator, size_bytes, device = self._annotator(), self.size_of_training_cases(), None
+        annotator, size_bytes = self._annotator(), self.size_of_training_cases()
         if self.resident:
-            device = resident_device(self.trainer, size_bytes, interactive=annotator is not None)
+            require_room(device_of(self.trainer), size_bytes, interactive=annotator is not None)
         training = TrainingSet(
             self.loader(self.training_store),
             self.shown(),
@@ -233,7 +233,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             self._map_derivation(),
             annotator,
             in_parts=size_bytes > self.cache_bytes,
-            device=device,
+            device=device_of(self.trainer) if self.resident else None,
         )
         sampler = StepSampler(
             self.streams(), self.seed, self.steps_per_epoch, self._batches_seen, self._rank(), self._world()
@@ -269,8 +269,8 @@ class SegmentationDataModule(pl.LightningDataModule):
         )
 
     def size_of_training_cases(self) -> int:
-        """Bytes of their images and labels on the network's grid."""
-        voxels = sum(prod(self.grid.shape_of(record)) for record in self.records("train"))
+        """Bytes of the images and labels of the cases that batches sample, on the network's grid."""
+        voxels = sum(prod(self.grid.shape_of(self.store.records[uid])) for uid in self.streams().uids)
         return voxels * (_IMAGE_BYTES * self.in_channels + 1)
 
     def _batches_seen(self) -> int:

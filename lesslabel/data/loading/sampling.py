@@ -49,6 +49,12 @@ class Streams:
         """Samples per batch and process."""
         return self.labelled_batch + self.unlabelled_batch
 
+    @property
+    def uids(self) -> set[str]:
+        """The cases of the pools that batches sample from."""
+        pools = ((self.labelled, self.labelled_batch), (self.unlabelled, self.unlabelled_batch))
+        return {source.uid for pool, count in pools if count for source in pool}
+
 
 def keys_of_step(streams: Streams, seed: int, step: int, rank: int = 0, world: int = 1) -> list[SampleKey]:
     """The batch of one process at one step.

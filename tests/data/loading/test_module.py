@@ -16,6 +16,7 @@ from phantom_stores import PhantomStores
 from lesslabel.data import ACDCDataModule, FolderDataModule, MSCMRDataModule, PhantomDataModule
 from lesslabel.data.batch import Batch
 from lesslabel.data.case import IGNORE, Annotation, Case, Kind
+from lesslabel.data.loading import residence
 from lesslabel.data.loading.augment import (
     Augmentation,
     AugmentationParameters,
@@ -24,6 +25,7 @@ from lesslabel.data.loading.augment import (
     apply_to_labels,
 )
 from lesslabel.data.loading.module import SegmentationDataModule
+from lesslabel.data.loading.residence import require_room
 from lesslabel.data.loading.sampling import SampleKey, keys_of_step
 from lesslabel.data.store import Store
 from lesslabel.data.view import Supervision, View
@@ -496,3 +498,22 @@ def test_resident_cases_are_for_methods_that_make_no_prompts(phantom: Store, lis
     module._annotator = lambda: object()  # type: ignore[method-assign]
     with pytest.raises(ConfigError, match=r"data\.resident: an interactive method"):
         module.train_dataloader()
+
+
+def test_the_stated_memory_is_that_of_the_sampled_cases(phantom: Store, lists: Path) -> None:
+    """Cases of a pool that no batch samples from are never loaded."""
+    everything = make_module(phantom, lists, batch_size=2)
+    supervision = [Supervision("dense", 2, str(lists / "order.txt"))]
+    few = make_module(phantom, lists, batch_size=2, view=View(supervision=supervision))
+    both = make_module(phantom, lists, batch_size=1, unlabelled_batch_size=1, view=View(supervision=supervision))
+    assert 0 < few.size_of_training_cases() < everything.size_of_training_cases() == both.size_of_training_cases()
+
+
+def test_resident_cases_must_fit_main_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = tmp_path / "meminfo"
+    monkeypatch.setattr(residence, "_MEMORY", memory)
+    require_room(torch.device("cpu"), 3 * 1024**3, interactive=False)  # where nobody says
+    memory.write_text("MemTotal: 8388608 kB\nMemAvailable: 2097152 kB\n")
+    require_room(torch.device("cpu"), 1024**3, interactive=False)
+    with pytest.raises(ConfigError, match=r"need 3\.0 GiB, cpu has 2\.0 GiB free; set it to false"):
+        require_room(torch.device("cpu"), 3 * 1024**3, interactive=False)
