@@ -1,5 +1,6 @@
 """The server's routes: thin, each hands on to the desk."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +14,8 @@ from starlette.exceptions import HTTPException
 from lesslabel import __version__
 from lesslabel.annotating.case_session import CaseSession
 from lesslabel.annotating.desk import Desk, UnknownCaseError
-from lesslabel.annotating.finishing import EmptyError
-from lesslabel.annotating.leases import LeasedError
+from lesslabel.annotating.finishing import EmptyError, UnseenError
+from lesslabel.annotating.leases import LeasedError, OtherTabError
 from lesslabel.annotating.note import Note
 from lesslabel.annotating.requests import Body, FinishBody, NumberBody, OpenBody, SkipBody, TurnBody
 from lesslabel.annotating.wire import image_bytes
@@ -28,7 +29,12 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
 }
 _STATUS: dict[type[LesslabelError], int] = {UnknownCaseError: 404, LeasedError: 409, EmptyError: 428}
-"""Of errors; all others are 422."""
+"""Of errors; all others are 422, but for a disk that refuses."""
+_NO_ROOM = 507
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""Of a disk: the same message may be answered later, so that the page keeps what it sent."""
+_KINDS: dict[type[LesslabelError], str] = {OtherTabError: "other tab", UnseenError: "unseen"}
+"""Of errors to which the page offers an answer."""
 
 Key = Annotated[str, PathParameter(pattern=r"^case_[0-9a-f]{12}$")]
 
@@ -63,7 +69,8 @@ def make_app(desk: Desk, static: Path = STATIC) -> FastAPI:
 def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(LesslabelError)
     def _refused(_request: Request, error: LesslabelError) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, _STATUS.get(type(error), 422))
+        kind = {"kind": _KINDS[type(error)]} if type(error) in _KINDS else {}
+        return JSONResponse({"error": str(error), **kind}, _status_of(error))
 
     @app.exception_handler(Exception)
     def _failed(_request: Request, error: Exception) -> JSONResponse:
@@ -80,6 +87,12 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def _absent(_request: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"error": str(error.detail)}, error.status_code)
+
+
+def _status_of(error: LesslabelError) -> int:
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in _REFUSALS:
+        return _NO_ROOM
+    return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
 
 
 def _serve_page(app: FastAPI, static: Path) -> None:

@@ -29,6 +29,10 @@ class EmptyError(LesslabelError):
     """Slices that were asked for hold no label, and nobody said that there is nothing to mark."""
 
 
+class UnseenError(EmptyError):
+    """Of these slices some were not looked at; if they are left so, they stay unknown."""
+
+
 def finished_annotation(
     session: CaseSession, kind: Kind, author: str, *, allow_empty: bool, before: Collection[int] | None = ()
 ) -> Annotation:
@@ -61,7 +65,7 @@ def finished_annotation(
         raise DataError("nothing was marked or looked at; draw, or skip the case")
     empty = unlabelled_slices(labels, asked)
     if empty and not allow_empty:
-        raise EmptyError(_why_empty(empty, asked, known))
+        raise _why_empty(empty, asked, known)
     covered = np.flatnonzero(known.any(axis=(1, 2))).tolist()
     return Annotation(
         labels,
@@ -171,9 +175,9 @@ def add_to_store(store: Store, uid: str, name: str, annotation: Annotation, *, r
             return
 
 
-def _why_empty(empty: Sequence[int], asked: Sequence[int] | None, known: NDArray[np.bool_]) -> str:
+def _why_empty(empty: Sequence[int], asked: Sequence[int] | None, known: NDArray[np.bool_]) -> EmptyError:
     if asked is None:
-        return "the case has no label; draw it, or say that there is nothing to mark"
+        return EmptyError("the case has no label; draw it, or say that there is nothing to mark")
     unseen = [index for index in empty if not known[index].any()]
     seen = [index for index in empty if index not in unseen]
     parts = []
@@ -181,7 +185,7 @@ def _why_empty(empty: Sequence[int], asked: Sequence[int] | None, known: NDArray
         parts.append(f"slice {', '.join(map(str, unseen))} was not looked at; go there first, or it stays unknown")
     if seen:
         parts.append(f"slice {', '.join(map(str, seen))} has no label; draw it, or say that there is nothing to mark")
-    return "; ".join(parts)
+    return (UnseenError if unseen else EmptyError)("; ".join(parts))
 
 
 def _prelabel_dice(session: CaseSession, labels: NDArray[np.uint8]) -> float | None:

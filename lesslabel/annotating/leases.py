@@ -21,6 +21,10 @@ class LeasedError(LesslabelError):
     """Another annotator, or another tab, has the case in front of them."""
 
 
+class OtherTabError(LeasedError):
+    """Another tab of the same author has the case, which this one may take over."""
+
+
 @dataclass(frozen=True)
 class Lease:
     """One case in front of one annotator.
@@ -78,7 +82,7 @@ class Leases:
             if held is not None and held.author != author:
                 raise LeasedError(f"'{held.author}' has this case open; take another one")
             if held is not None and held.tab != tab and not from_other_tab:
-                raise LeasedError("this case is open in another tab; go on there, or take it over here")
+                raise OtherTabError("this case is open in another tab; go on there, or take it over here")
             leases[key] = Lease(author, tab, time.time() + self._lease_s, socket.gethostname(), os.getpid())
 
     def release(self, key: str, author: str, tab: str) -> None:

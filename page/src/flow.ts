@@ -203,7 +203,7 @@ export class CaseFlow {
       return "stopped";
     }
     this.panels.say(textOf(error), true);
-    if (status === 409 && textOf(error).includes("another tab")) return this.takeOver(key, textOf(error));
+    if (error instanceof Refused && error.kind === "other tab") return this.takeOver(key, textOf(error));
     if (status === 409) return "taken";
     this.failed.set(key, textOf(error));
     this.tellQueue();
@@ -225,7 +225,7 @@ export class CaseFlow {
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 428) throw error;
       this.panels.say("");
-      const answer = error.message.includes("was not looked at") ? "leave it unknown" : "there is nothing to mark";
+      const answer = error.kind === "unseen" ? "leave it unknown" : "there is nothing to mark";
       return (await ask(error.message, answer)) !== null && this.bringIn(work, true);
     }
   }

@@ -9,6 +9,8 @@ export class Refused extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** What the page may offer: "other tab" or "unseen"; empty for most. */
+    readonly kind = "",
   ) {
     super(message);
   }
@@ -112,8 +114,9 @@ export class Server {
 
   /** Why a request was refused; stops if this tab may ask for nothing more. */
   private async refusal(response: Response): Promise<Refused> {
-    const content = (await response.json().catch(() => ({}))) as { error?: string };
-    const refused = new Refused(response.status, content.error ?? `the server answered ${response.status}`);
+    const content = (await response.json().catch(() => ({}))) as { error?: string; kind?: string };
+    const text = content.error ?? `the server answered ${response.status}`;
+    const refused = new Refused(response.status, text, content.kind);
     if (response.status === 401 || response.status === 403) this.stopped = refused;
     if (response.status === 409) this.stopIfNot(await signedIn());
     return this.stopped ?? refused;

@@ -159,7 +159,8 @@ def test_the_second_tab_is_told_and_may_take_over(desk: Desk) -> None:
     first, second = Page(desk), Page(desk, tab="tab2")
     first.open()
     second.key = first.key
-    assert second.post("open").status_code == 409
+    answer = second.post("open")
+    assert (answer.status_code, answer.json()["kind"]) == (409, "other tab")
     second.open(first.key, take_over=True)
     assert first.post("look").status_code == 409
 
@@ -413,7 +414,10 @@ def test_a_slice_that_was_asked_for_and_not_looked_at_is_named(store: Store, tmp
     page.click(2, CENTRES[1], 1)
     answer = page.post("finish", seen=[[0, 2]])
     assert answer.status_code == 428
-    assert answer.json()["error"] == "slice 4 was not looked at; go there first, or it stays unknown"
+    assert answer.json() == {
+        "error": "slice 4 was not looked at; go there first, or it stays unknown",
+        "kind": "unseen",
+    }
     answer = page.post("finish", seen=[[0, 4]])
     assert answer.json()["error"] == "slice 4 has no label; draw it, or say that there is nothing to mark"
 

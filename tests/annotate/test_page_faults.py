@@ -32,6 +32,17 @@ window.fetch = (path, init) => {
 0;
 """
 """Somebody else took the case between the answer and the opening."""
+FULL_DISK = """
+const send = window.fetch;
+let full = new Response('{"error": "journal: cannot be written (No space left on device)"}', {status: 507});
+window.fetch = (path, init) => {
+  const answer = path.endsWith("/turns") ? full : null;
+  if (answer) full = null;
+  return answer ? Promise.resolve(answer) : send(path, init);
+};
+0;
+"""
+"""A disk that refuses the next turn."""
 RECORD = """
 const send = window.fetch;
 window.recorded = [];
@@ -75,6 +86,22 @@ def test_turns_that_wait_are_sent_when_the_tab_is_loaded_again(browser: Browser,
         browser.finish()
     labels = Store(store.path).read("case0").annotations["drawn"].labels
     assert list(labels[2, [12, 20, 24, 28], 10]) == [1, 1, 1, 0]
+
+
+def test_a_full_disk_costs_no_turn(browser: Browser, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", [make_case(0)])
+    with Served(store.path, "--model", "none") as served:
+        browser.open(served.links["ann"])
+        browser.do("evaluate", script=FULL_DISK)
+        browser.drag([(2, 12, 6), (2, 12, 20)])
+        browser.do("state", **{"is": "lost"})
+        said = browser.do("text", selector="#status")
+        assert "No space left on device" in said
+        assert "1 turn waits in this tab" in said
+        browser.open(served.links["ann"])
+        browser.turns(1)
+        browser.finish()
+    assert Store(store.path).read("case0").annotations["drawn"].labels[2, 12, 10] == 1
 
 
 def open_elsewhere(link: str, key: str) -> None:
