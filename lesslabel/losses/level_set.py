@@ -16,7 +16,7 @@ from lesslabel.data.case import IGNORE
 from lesslabel.data.loading.derived import make_in_runs
 from lesslabel.errors import ConfigError
 from lesslabel.kernels.signed_distance import scaled_by_side, squared_distance_to_other_side
-from lesslabel.losses.rules import at_least_float32, over_slices
+from lesslabel.losses.rules import at_least_float32, over_slices, without_autocast
 
 Empty = Literal["outside", "zeros"]
 
@@ -125,7 +125,7 @@ def level_set_to_probability(values: Tensor, steepness: float = 1500.0) -> Tenso
     Returns:
         Same shape in [0, 1], float32 or wider.
     """
-    with torch.autocast(values.device.type, enabled=False):
+    with without_autocast(values):
         return torch.sigmoid(-steepness * at_least_float32(values))
 
 
