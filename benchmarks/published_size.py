@@ -2,7 +2,7 @@
 
     python benchmarks/published_size.py stores/acdc --fold 2 --minutes 13 --out rows.csv
 
-After one training that only warms the machine up, two short ones measure what a step of each configuration costs. The
+Of each configuration one training only warms up and compiles, and two short ones measure what a step costs. The
 minutes then give the number of iterations, the published 30 000 at most; the learning rate falls over just these. Cases
 stay on the device, the precision is bf16 where the device has it, networks are compiled unless ``--eager``. A training
 that is slower than measured stops at its share of the minutes. The last iteration is tested, and every finished
@@ -16,6 +16,7 @@ import argparse
 import csv
 import json
 import math
+import shutil
 import tempfile
 import time
 from dataclasses import astuple, dataclass, fields
@@ -26,7 +27,7 @@ import torch
 import yaml
 
 import lesslabel
-from lesslabel.errors import ConfigError, LesslabelError
+from lesslabel.errors import ConfigError
 from lesslabel.runs.reopening import parse_again
 from lesslabel.tables.results import add_run
 
@@ -66,13 +67,13 @@ class Cost:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the file: mean over labels and test patients, distances in mm."""
+    """A line of the file: mean over labels and test patients, distances in mm; minutes of this call alone."""
 
     method: str
     fold: int
     seed: int
     iterations: int
-    minutes: float
+    minutes_now: float
     patients: int
     dice: float
     hd95_mm: float
@@ -90,11 +91,10 @@ def main() -> None:
         return
     costs, failed = {}, []
     with tempfile.TemporaryDirectory() as temporary:
-        lesslabel.fit(asked[0], overrides=settings(options, options.probe[0]), run=Path(temporary) / "warm-up")
         for config in asked:
             try:
                 costs[config] = measure(config, Path(temporary) / config.stem, options)
-            except LesslabelError as error:
+            except Exception as error:  # memory, compiler: whatever it is, the other one still gets its row
                 failed.append(f"{config.stem}: {error}")
     for index, (config, cost) in enumerate(costs.items()):
         left = SPARE * 60 * options.minutes - (time.monotonic() - began)
@@ -103,7 +103,7 @@ def main() -> None:
             steps = cost.iterations(seconds, options.longest)
             print(f"{config.stem}: {1000 * cost.step_s:.1f} ms a step, {steps} iterations", flush=True)
             write(options.out, trained(config, steps, seconds - cost.test_s, options))
-        except LesslabelError as error:
+        except Exception as error:
             failed.append(f"{config.stem}: {error}")
     if failed:
         raise SystemExit("\n".join(failed))
@@ -146,12 +146,13 @@ def settings(options: argparse.Namespace, steps: int, seconds: float | None = No
 
 
 def measure(config: Path, folder: Path, options: argparse.Namespace) -> Cost:
-    """Train shortly and a little longer, and test once.
+    """Train once to warm up and compile, then shortly and a little longer, and test once.
 
     Raises:
         ConfigError: if the longer training was not slower, so that a step cannot be told from the start.
     """
     seconds = []
+    lesslabel.fit(config, overrides=settings(options, options.probe[0]), run=folder.with_name(f"{folder.name}-warm-up"))
     for steps in options.probe:
         since = time.monotonic()
         run = lesslabel.fit(config, overrides=settings(options, steps), run=folder.with_name(f"{folder.name}{steps}"))
@@ -169,9 +170,10 @@ def trained(config: Path, steps: int, seconds: float, options: argparse.Namespac
     """Train for so many steps or seconds, or go on with a training, test the last step, and describe both."""
     since = time.monotonic()
     folder = options.runs / f"{config.stem}-fold{options.fold}-seed{options.seed}"
-    if (folder / "config.yaml").is_file():  # with the iterations that were planned when it began
+    if (folder / "checkpoints" / "last.ckpt").is_file():  # with the iterations that were planned when it began
         run = lesslabel.fit(folder / "config.yaml", run=folder, resume=True)
     else:
+        shutil.rmtree(folder, ignore_errors=True)  # of a training that was stopped before it had saved anything
         run = lesslabel.fit(config, overrides=settings(options, steps, seconds), run=folder)
     summary = lesslabel.test(run.path, checkpoint="last")
     if options.experiment is not None:
@@ -182,7 +184,7 @@ def trained(config: Path, steps: int, seconds: float, options: argparse.Namespac
         fold=options.fold,
         seed=options.seed,
         iterations=parse_again(run.path, checkpoint="last").read_iteration(),
-        minutes=round((time.monotonic() - since) / 60, 2),
+        minutes_now=round((time.monotonic() - since) / 60, 2),
         patients=patients_of(run.path),
         dice=round(float(mean["dice"]), 4),
         hd95_mm=round(float(mean["hd95"]), 2),

@@ -25,18 +25,23 @@ from lesslabel.runs.reading import RunFiles
 from lesslabel.runs.reopening import parse_again
 
 METRICS = ("dice", "hd95", "asd")
+RULES = {"unit": "mm", "hd95": "pooled", "empty": "diagonal"}
+"""Conventions of the metrics that are computed here, the default of `lesslabel test`."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="tested run; its store is the one that its configuration names")
-    parser.add_argument("--checkpoint", default="auto", help="the tested one")
     options = parser.parse_args()
-    data = parse_again(options.run).parsed.datamodule
-    ours = pd.read_csv(RunFiles(options.run).metrics_file)
+    data, files = parse_again(options.run).parsed.datamodule, RunFiles(options.run)
+    other = {name: files.summary[name] for name, value in RULES.items() if files.summary[name] != value}
+    if other:
+        raise SystemExit(f"{options.run}: tested with {other}; this program knows {RULES}")
+    ours = pd.read_csv(files.metrics_file)
     with tempfile.TemporaryDirectory() as temporary:
-        files = lesslabel.predict(options.run, Path(temporary) / "predicted", checkpoint=options.checkpoint)
-        theirs = pd.DataFrame(row for path in files for row in rows_of(path, data))
+        checkpoint = str(files.summary["checkpoint"])
+        written = lesslabel.predict(options.run, Path(temporary) / "predicted", checkpoint=checkpoint)
+        theirs = pd.DataFrame(row for path in written for row in rows_of(path, data))
     both = ours.merge(theirs, on=["uid", "label"], suffixes=("", "_simpleitk"))
     scored = int(ours[list(METRICS)].notna().all(axis=1).sum())
     if len(both) < scored:

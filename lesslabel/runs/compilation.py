@@ -1,14 +1,18 @@
 """Networks compiled by `torch.compile`, as a callback of the trainer."""
 
+import os
 import shutil
+import sys
+from collections.abc import Iterator
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Callback
+from torch import nn
 
 from lesslabel.errors import ConfigError
 
-_COMPILERS = ("c++", "g++", "clang++")
+_COMPILERS = {"linux": "g++", "darwin": "clang++", "win32": "cl"}
+"""What torch compiles with, unless CXX names another one."""
 
 
 class CompiledNetworks(Callback):
@@ -26,12 +30,21 @@ class CompiledNetworks(Callback):
         Raises:
             ConfigError: on a CPU without a C++ compiler.
         """
-        on_cpu = trainer.strategy.root_device.type == "cpu"
-        if on_cpu and not any(map(shutil.which, _COMPILERS)):
+        compiler = os.environ.get("CXX") or _COMPILERS.get(sys.platform, "g++")
+        if trainer.strategy.root_device.type == "cpu" and shutil.which(compiler) is None:
             raise ConfigError(
-                "trainer.callbacks: CompiledNetworks needs a C++ compiler on a CPU and found none; install g++, or "
-                "leave it out"
+                f"trainer.callbacks: CompiledNetworks needs the C++ compiler {compiler} on a CPU and found none; "
+                "install it, or leave the callback out"
             )
-        for network in pl_module.children():
-            if next(network.parameters(), None) is not None and type(network).forward is not torch.nn.Module.forward:
+        for network in _networks(pl_module):
+            if next(network.parameters(), None) is not None:
                 network.compile(options={"fallback_random": True})  # the dropout of the run that is not compiled
+
+
+def _networks(module: nn.Module) -> Iterator[nn.Module]:
+    """The modules inside one, and those in its lists."""
+    for part in module.children():
+        if isinstance(part, nn.ModuleList | nn.ModuleDict):
+            yield from _networks(part)
+        else:
+            yield part

@@ -59,7 +59,8 @@ def fit(
             parsed.datamodule.size_of_training_cases(),
             getattr(parsed.model, "annotator", None) is not None,
         )
-        require_room(trainer.strategy.root_device, needed, interactive=interactive)
+        device, processes = trainer.strategy.root_device, trainer.num_devices
+        require_room(device, needed, interactive=interactive, processes=processes)
     checkpoint = None
     if parsed.config["ckpt_path"] is not None:
         folder.resume(description, data)

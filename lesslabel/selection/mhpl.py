@@ -30,7 +30,7 @@ class MHPL(Strategy):
 
     Args:
         seed: random seed of the division of large pools, and of the units without a feature.
-        neighbours: number of neighbours, 1 or more.
+        neighbours: number of neighbours, 1 or more; at most a third of the pool, whose units are else all near.
         part: in a pool of more units than this the neighbours are sought in one of the parts into which K-means divides
             it, about so large on average.
 
@@ -59,7 +59,8 @@ class MHPL(Strategy):
         labels = np.zeros(len(units), np.int64)
         if len(units) > self.part:
             _, labels = k_means(features, -(-len(units) // self.part), self.seed)
-        nearest, similarity = nearest_by_cosine(features, labels, self.neighbours)
+        count_near = min(self.neighbours, max(len(units) // 3, 1))
+        nearest, similarity = nearest_by_cosine(features, labels, count_near)
         shares = pool.average_in_units(pool.class_shares, pool.has_feature)[units].astype(np.float64)
         spread = neighbourhood_divergence(shares, nearest)
         affinity = np.where(nearest >= 0, similarity, 0.0).sum(axis=1) / np.maximum((nearest >= 0).sum(axis=1), 1)

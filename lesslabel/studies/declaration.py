@@ -161,6 +161,8 @@ def _load(path: Path) -> object:
 def _inherit(content: object, path: Path) -> object:
     """Add the keys of the study that a declaration is based on, where it has none of its own.
 
+    The phantom of that study is not that of another store.
+
     Raises:
         ConfigError: if that study cannot be read, or is itself based on another.
     """
@@ -170,7 +172,8 @@ def _inherit(content: object, path: Path) -> object:
     inherited = Section(_load(base), f"{path}: base: {base}", _KEYS).content
     if "base" in inherited:
         raise ConfigError(f"{path}: base: {base} has a base itself; name {inherited['base']}")
-    return {**inherited, **content}
+    shared = {key: value for key, value in inherited.items() if key != "phantom" or "store" not in content}
+    return {**shared, **content}
 
 
 def _read_method(content: object, where: str) -> StudyMethod:

@@ -32,6 +32,11 @@ def check_step(step: Step, checkpoint: str, scoring: Mapping[str, str]) -> None:
                     raise ConfigError(f"{name} {value}, but the study declares {declared[name]}; leave it out")
     elif set(options(step, "--ckpt_path")) - ({checkpoint} if step[0] == "clicks" else set()):
         raise ConfigError("--ckpt_path is the study's to choose; leave it out")
+    if "auto" in options(step, "--trainer.precision"):
+        raise ConfigError(
+            "--trainer.precision auto is chosen where the job runs, and the key of the job cannot tell; name 32-true "
+            "or bf16-mixed"
+        )
     if step[0] == "clicks" and option(step, "--store") is None and set(options(step, "--part")) - {"test"}:
         raise ConfigError(
             f"--part {option(step, '--part')}: objects that the run was trained or chosen on; leave it out"

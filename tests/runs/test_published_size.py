@@ -1,15 +1,16 @@
 """The script for a quarter of an hour on a GPU runs here for twenty iterations, and plans by what it measured."""
 
 import importlib.util
-import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pandas as pd
 import pytest
 from phantom_stores import PhantomStores
 
+import lesslabel
 from lesslabel.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,14 +72,22 @@ def test_twenty_iterations_become_rows(
 def test_what_fails_costs_the_others_nothing(
     script: ModuleType, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that cannot go on fails; the other one gets its row, and the same command later adds the missing one."""
-    broken = tmp_path / "runs" / "dmpls-fold0-seed0"
-    broken.mkdir(parents=True)
-    (broken / "config.yaml").write_text("model: [")
+    """The other one gets its row, and the same command later adds the missing one."""
+    train = lesslabel.fit
+
+    def fails(config: Path, **given: Any) -> Any:
+        if Path(config).stem == "dmpls":
+            raise MemoryError("out of memory")
+        return train(config, **given)
+
+    monkeypatch.setattr(lesslabel, "fit", fails)
     with pytest.raises(SystemExit, match="dmpls: "):
         run(script, given, monkeypatch)
     assert [row["method"] for row in script.read_rows(tmp_path / "rows.csv")] == ["pce"]
-    shutil.rmtree(broken)
+    monkeypatch.setattr(lesslabel, "fit", train)
+    begun = tmp_path / "runs" / "dmpls-fold0-seed0"  # stopped before anything was saved
+    begun.mkdir()
+    (begun / "config.yaml").write_text("{}")
     run(script, given, monkeypatch)
     assert [row["method"] for row in script.read_rows(tmp_path / "rows.csv")] == ["pce", "dmpls"]
 

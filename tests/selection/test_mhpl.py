@@ -43,6 +43,14 @@ def test_what_is_near_an_annotated_unit_waits() -> None:
     assert MHPL(neighbours=2).rank(later, 6).indices.tolist()[0] == 0
 
 
+def test_a_small_pool_keeps_its_spread_in_a_later_round() -> None:
+    """With ten neighbours all six would be near the annotated one, and wait."""
+    shares = np.eye(2)[[0, 1, 0, 0, 1, 0]]
+    pool = Pool(directions(0, 10, 20, 180, 190, 200), class_shares=shares, annotated=Annotated(directions(0)))
+    order = MHPL(neighbours=10).rank(pool, 6).indices.tolist()
+    assert order.index(0) >= 2, "what looks like the annotated unit waits"
+
+
 def test_shares_of_classes_disagree_as_far_as_they_differ() -> None:
     """Neighbours that all hold two halves agree, though each of them is mixed."""
     nearest = np.array([[1, 2]] * 3)

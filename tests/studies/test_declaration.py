@@ -115,6 +115,12 @@ def test_a_study_takes_from_its_base_what_it_does_not_declare(tmp_path: Path) ->
     assert study.folder == tmp_path / "own"
 
 
+def test_another_store_is_not_the_phantom_of_the_base(tmp_path: Path) -> None:
+    base = declare(tmp_path / "base", phantom={"cases": 4, "seed": 0})
+    assert read_study(declare(tmp_path / "same", base=str(base), store=None, methods=None)).phantom is not None
+    assert read_study(declare(tmp_path / "own", base=str(base), store="stores/acdc")).phantom is None
+
+
 def test_a_wrong_base_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent/study\.yaml: cannot be read"):
         read_study(declare(tmp_path / "a", base=str(tmp_path / "absent")))

@@ -69,6 +69,11 @@ def test_click_protocols_are_read(tmp_path: Path) -> None:
             r"recipes: source: step 1: unknown command 'train'; a step begins",
         ),
         ("source", {"steps": ["fit --run {job}/r --ckpt_path best"]}, r"source: step 1: --ckpt_path is the study's"),
+        (
+            "source",
+            {"steps": ["fit --run {job}/r --trainer.precision auto"]},
+            r"source: step 1: --trainer\.precision auto is chosen where the job runs",
+        ),
         ("source", {"steps": []}, "steps is empty"),
         ("source", {"step": ["fit"]}, "recipes: source: unknown key 'step'"),
         ("choose", {"scores": {"a": "{job}/adapted"}}, r"choose: scores: no step tests \{job\}/adapted; it is one of"),

@@ -17,19 +17,21 @@ def device_of(trainer: pl.Trainer | None) -> torch.device:
     return torch.device("cpu") if trainer is None else trainer.strategy.root_device
 
 
-def require_room(device: torch.device, needed_bytes: int, *, interactive: bool) -> None:
+def require_room(device: torch.device, needed_bytes: int, *, interactive: bool, processes: int = 1) -> None:
     """Check that the training cases can stay on a device.
 
     Args:
         device: that trains.
         needed_bytes: the size of the cases.
         interactive: whether the method makes prompts from each sample.
+        processes: on this machine, each with its own copy; they share the main memory.
 
     Raises:
         ConfigError: if the method is interactive, or the device has not as much free memory.
     """
     if interactive:
         raise ConfigError("data.resident: an interactive method makes its prompts in main memory; set it to false")
+    needed_bytes *= processes if device.type == "cpu" else 1
     free_bytes = _free_bytes(device)
     if free_bytes is not None and needed_bytes > free_bytes:
         needed, free = (f"{size / _GIB:.1f} GiB" for size in (needed_bytes, free_bytes))
