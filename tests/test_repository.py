@@ -13,6 +13,8 @@ import lesslabel
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST_FILE_BYTES = 300_000
+LARGEST_FIGURE_BYTES = 400_000
+"""Of an experiment: a dot with its name for every patient and method."""
 LARGEST_RESULTS_BYTES = 4_000_000  # a row for each of 90 trainings, 30 cases, 3 labels and 6 metrics
 """Of an experiment's results.csv: a row for each method, case, label, seed and metric, from which its table is made."""
 # Written in two pieces, so that this file does not hold what it looks for. The homes of jane, a and b are made up:
@@ -68,13 +70,13 @@ def test_paths_of_machines_are_recognised(line: str, caught: bool) -> None:
 
 
 def test_no_tracked_file_is_large() -> None:
-    results = set((ROOT / "experiments").glob("*/results.csv"))
+    limits = dict.fromkeys((ROOT / "experiments").glob("*/results.csv"), LARGEST_RESULTS_BYTES)
+    limits |= dict.fromkeys((ROOT / "experiments").glob("*/dice.svg"), LARGEST_FIGURE_BYTES)
     weights = {ROOT / "lesslabel" / "general" / "weights" / "general.safetensors"}  # come with the package
     large = [
         path.name
         for path in tracked_files()
-        if path not in weights
-        and path.stat().st_size > (LARGEST_RESULTS_BYTES if path in results else LARGEST_FILE_BYTES)
+        if path not in weights and path.stat().st_size > limits.get(path, LARGEST_FILE_BYTES)
     ]
     assert not large
 
