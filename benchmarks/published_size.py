@@ -14,7 +14,6 @@ told at the end and costs the others nothing; the same command goes on where it 
 
 import argparse
 import csv
-import json
 import math
 import shutil
 import tempfile
@@ -24,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 import lesslabel
 from lesslabel.errors import ConfigError
+from lesslabel.runs.reading import RunFiles
 from lesslabel.runs.reopening import parse_again
 from lesslabel.tables.results import add_run
 
@@ -195,13 +194,12 @@ def trained(config: Path, steps: int, seconds: float, options: argparse.Namespac
 
 def precision_of(run: Path) -> str:
     """The precision that a run took."""
-    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    return str(config["trainer"]["precision"])
+    return str(RunFiles(run).config["trainer"]["precision"])
 
 
 def patients_of(run: Path) -> int:
     """The number of patients in the test part."""
-    data = json.loads((run / "data.json").read_text(encoding="utf-8"))
+    data = RunFiles(run).data
     return len({data["patients"][uid] for uid in data["parts"]["test"]})
 
 

@@ -12,7 +12,7 @@ from jsonargparse import ArgumentError, Namespace
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from lesslabel.data.loading.module import SegmentationDataModule
-from lesslabel.errors import ConfigError
+from lesslabel.errors import ConfigError, RunError
 from lesslabel.methods import SegmentationMethod
 from lesslabel.networks.shape import with_current_name, with_current_network
 from lesslabel.runs.config_files import read_config
@@ -24,10 +24,9 @@ from lesslabel.runs.precision import (
     Precision,
     choose_precision,
     precision_in,
-    recorded_precision,
     without_precision,
 )
-from lesslabel.runs.reading import CONFIG as RUN_CONFIG
+from lesslabel.runs.reading import RunFiles
 from lesslabel.runs.settings import CONFIG, Setting, Settings
 
 
@@ -90,7 +89,11 @@ class RunCLI(LightningCLI):
         """The precision of the run that is resumed, so that it goes on as it began; None for a new one."""
         if self.config["ckpt_path"] is None or self.config["run"] is None:
             return None
-        return recorded_precision(Path(str(self.config["run"])) / RUN_CONFIG)
+        try:
+            name = precision_in(RunFiles(Path(str(self.config["run"]))).config)
+        except RunError:  # which the resuming itself explains
+            return None
+        return None if name is None else Precision(name, "as the run began")
 
     def before_instantiate_classes(self) -> None:
         """Seed before the first weight is drawn."""

@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-
-from lesslabel.files import parse_yaml
 
 AUTO = "auto"
 NAME = "trainer.precision"
@@ -48,15 +45,6 @@ def choose_precision(accelerator: str, processor: Path = _PROCESSOR) -> Precisio
         if unit in flags:
             return Precision("bf16-mixed", f"the processor has {unit}")
     return Precision("32-true", f"the processor has no {' or '.join(_BF16_UNITS)}")
-
-
-def recorded_precision(config: Path) -> Precision | None:
-    """The precision that a run began with, by its configuration; None if it cannot be read or names none."""
-    try:
-        name = precision_in(parse_yaml(config.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError):
-        return None
-    return None if name is None else Precision(name, "as the run began")
 
 
 def precision_in(content: Mapping[str, Any]) -> str | None:

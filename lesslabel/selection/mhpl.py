@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import entr
 
 from lesslabel.errors import ConfigError
 from lesslabel.selection.base import Need, Strategy
@@ -117,20 +118,14 @@ def neighbourhood_divergence(shares: NDArray[np.float64], nearest: NDArray[np.in
     """
     there = nearest >= 0
     counts = np.maximum(there.sum(axis=1), 1)
-    entropies = _entropy(shares)
+    entropies = entr(shares).sum(axis=1)
     mean, own = np.zeros_like(shares), np.zeros(len(shares))
     for place in range(nearest.shape[1]):
         rows = nearest[:, place]
         mean += np.where(there[:, place, None], shares[rows], 0.0)
         own += np.where(there[:, place], entropies[rows], 0.0)
-    divergence: NDArray[np.float64] = np.maximum(_entropy(mean / counts[:, None]) - own / counts, 0.0)
+    divergence: NDArray[np.float64] = np.maximum(entr(mean / counts[:, None]).sum(axis=1) - own / counts, 0.0)
     return divergence
-
-
-def _entropy(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0.0)
-    entropy: NDArray[np.float64] = -(shares * logs).sum(axis=1)
-    return entropy
 
 
 def _near_annotated(

@@ -1,30 +1,22 @@
 """The measurement of learning between cases, with settings of a minute."""
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from benchmark_scripts import load_script
 from desks import make_store, truth
 
 from lesslabel.data.store import Store
 from lesslabel.errors import DataError
 from lesslabel.general.loading import load_model
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("live_learning", ROOT / "benchmarks" / "live_learning.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("live_learning")
 
 
 def test_a_robot_works_off_a_slice_until_the_goal(script: ModuleType, store: Store) -> None:

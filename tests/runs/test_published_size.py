@@ -1,6 +1,5 @@
 """The script for a quarter of an hour on a GPU runs here for twenty iterations, and plans by what it measured."""
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from benchmark_scripts import load_script
 from phantom_stores import PhantomStores
 
 import lesslabel
@@ -18,13 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("published_size", ROOT / "benchmarks" / "published_size.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("published_size")
 
 
 def test_the_minutes_give_the_number_of_iterations(script: ModuleType) -> None:

@@ -1,28 +1,22 @@
 """The scores of a run are found again by SimpleITK, also of labels that it did not predict; a wrong one is noticed."""
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
 import pytest
+from benchmark_scripts import load_script
 from running import fit
 
 from lesslabel.cli import main
 
 pytest.importorskip("SimpleITK")
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("scores_by_simpleitk", ROOT / "benchmarks" / "scores_by_simpleitk.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("scores_by_simpleitk")
 
 
 def test_every_score_is_found_again(

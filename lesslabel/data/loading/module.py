@@ -220,7 +220,8 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Training batches in epochs of `steps_per_epoch` batches."""
-        annotator, size_bytes = self._annotator(), self.size_of_training_cases()
+        annotator, streams = self._annotator(), self.streams()
+        size_bytes = self._size_of(streams)
         if self.resident:
             require_room(device_of(self.trainer), size_bytes, interactive=annotator is not None)
         training = TrainingSet(
@@ -235,9 +236,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             in_parts=size_bytes > self.cache_bytes,
             device=device_of(self.trainer) if self.resident else None,
         )
-        sampler = StepSampler(
-            self.streams(), self.seed, self.steps_per_epoch, self._batches_seen, self._rank(), self._world()
-        )
+        sampler = StepSampler(streams, self.seed, self.steps_per_epoch, self._batches_seen, self._rank(), self._world())
         return DataLoader(
             training,
             batch_sampler=sampler,
@@ -270,7 +269,10 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def size_of_training_cases(self) -> int:
         """Bytes of the images and labels of the cases that batches sample, on the network's grid."""
-        voxels = sum(prod(self.grid.shape_of(self.store.records[uid])) for uid in self.streams().uids)
+        return self._size_of(self.streams())
+
+    def _size_of(self, streams: Streams) -> int:
+        voxels = sum(prod(self.grid.shape_of(self.store.records[uid])) for uid in streams.uids)
         return voxels * (_IMAGE_BYTES * self.in_channels + 1)
 
     def _batches_seen(self) -> int:
